@@ -1,0 +1,45 @@
+# Copyright The Bailiwick Authors.
+# SPDX-License-Identifier: Apache-2.0
+
+# Everything that a target needs and the machine lacks is installed or built by
+# it; tools are kept in $(BAILIWICK_CACHE), by default ~/.cache/bailiwick.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -o errexit -o nounset -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help build generate verify lint test demo demo-stop clean
+
+# The modules of this repository that hold code to vet and test.
+MODULES := . tests
+
+
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Build the operator into bin/.
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/bailiwick ./cmd/bailiwick
+
+generate: ## Write generated code and CRDs again.
+	hack/update-codegen.sh
+
+verify: ## Check that generated code, manifests and modules are up to date.
+	hack/verify-codegen.sh
+	hack/verify-manifests.sh
+	hack/verify-modules.sh
+
+lint: ## Run the linters.
+	hack/build-tools.sh golangci-lint
+	for module in $(MODULES); do (cd $$module && "$$($(CURDIR)/hack/build-tools.sh --path golangci-lint)" run --config $(CURDIR)/.golangci.yml); done
+
+test: ## Run every test, on a real API server, etcd and OpenBao server.
+	hack/install-deps.sh
+	hack/build-tools.sh etcd kubernetes openbao-server
+	for module in $(MODULES); do (cd $$module && go test -race -timeout 40m ./...); done
+
+demo: ## Start everything on this machine and watch the samples become Ready.
+	hack/install-deps.sh
+	hack/build-tools.sh etcd kubernetes openbao-server
+	cd tests && go run ./demo
+
+clean: ## Remove what make built in the checkout; tools stay in the cache.
+	rm -rf bin .demo
