@@ -1,0 +1,113 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// exception is a kind of difference that is meant.
+type exception struct {
+	Reason  string
+	Applies func(difference) bool
+}
+
+// exceptions lists what we do differently on purpose, and why.
+var exceptions = []exception{
+	{
+		Reason: "names to type less and to list all kinds at once",
+		Applies: func(d difference) bool {
+			return d.Path == "names" && d.Theirs == nil && slices.Contains([]string{"shortNames", "categories"}, d.What)
+		},
+	},
+	{
+		Reason: "columns that show at a glance whether an object is ready, behind the others",
+		Applies: func(d difference) bool {
+			column, _ := d.Ours.(object)
+			name, _ := column["name"].(string)
+			return d.What == whatColumn && d.Theirs == nil && slices.Contains([]string{"Ready", "Reason", "Age"}, name)
+		},
+	},
+	{
+		Reason: "no status field is required, so that a status can be written before there is an id",
+		Applies: func(d difference) bool {
+			return d.Path == ".status" && d.What == "required" && d.Ours == nil
+		},
+	},
+	{
+		Reason: "conditions are merged by type, so that two writers do not overwrite each other",
+		Applies: func(d difference) bool {
+			return d.Path == ".status.conditions" && d.Theirs == nil && strings.HasPrefix(d.What, "x-kubernetes-list-")
+		},
+	},
+	{
+		Reason: "further fields of the status",
+		Applies: func(d difference) bool {
+			return d.What == whatField && d.Theirs == nil && (d.Path == ".status.observedGeneration" || d.Path == ".status.adopted")
+		},
+	},
+	{
+		Reason: "integers are int64, which is what their int is as well",
+		Applies: func(d difference) bool {
+			return d.What == "format" && d.Ours == "int64" && d.Theirs == nil
+		},
+	},
+	{
+		Reason: "atomic lists, which is what lists are by default",
+		Applies: func(d difference) bool {
+			return d.What == "x-kubernetes-list-type" && d.Ours == "atomic" && d.Theirs == nil
+		},
+	},
+	{
+		Reason: "settings that Aiven added since",
+		Applies: func(d difference) bool {
+			return isUserConfig(d.Path) && d.What == whatField && d.Theirs == nil
+		},
+	},
+	{
+		Reason: "values that Aiven added since",
+		Applies: func(d difference) bool {
+			return isUserConfig(d.Path) && d.What == "enum" && contains(d.Ours, d.Theirs)
+		},
+	},
+	{
+		Reason: "objects of any content keep it; theirs lose it to pruning",
+		Applies: func(d difference) bool {
+			return isUserConfig(d.Path) && d.What == "x-kubernetes-preserve-unknown-fields" && d.Ours == true && d.Theirs == nil
+		},
+	},
+}
+
+// deliberate returns why a difference is meant, or "" if it is not.
+func deliberate(d difference) string {
+	for _, e := range exceptions {
+		if e.Applies(d) {
+			return e.Reason
+		}
+	}
+	return ""
+}
+
+// isUserConfig reports whether a path is below a userConfig, whose schema is
+// Aiven's and gains settings over time.
+func isUserConfig(path string) bool {
+	return strings.HasPrefix(path, ".spec.userConfig.")
+}
+
+// contains reports whether list a has all entries of list b.
+func contains(a, b any) bool {
+	all, _ := a.([]any)
+	some, _ := b.([]any)
+	if len(some) == 0 {
+		return false
+	}
+	for _, v := range some {
+		if !slices.ContainsFunc(all, func(w any) bool { return reflect.DeepEqual(v, w) }) {
+			return false
+		}
+	}
+	return true
+}
