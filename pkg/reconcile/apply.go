@@ -1,0 +1,188 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// errGone says that the object a write was meant for is no longer there, or is
+// another one of the same name. There is nothing left to do for it.
+var errGone = errors.New("object is gone")
+
+// ownAnnotations are the annotations that an apply of ours carries. Server-side
+// apply removes what we applied before and leave out now.
+var ownAnnotations = []string{AnnotationProcessed, AnnotationRunning, AnnotationCreateIntent}
+
+// applyOptions force: what we own is ours to decide.
+func applyOptions() metav1.ApplyOptions {
+	return metav1.ApplyOptions{FieldManager: FieldManager, Force: true}
+}
+
+// record puts the finalizer on, and the time of a create that is about to be
+// sent. It is the last write before anything remote is made.
+func (c *Controller[T, C, AC]) record(ctx context.Context, obj T, intent bool) error {
+	own := c.ownOf(obj)
+	if intent {
+		own[AnnotationCreateIntent] = time.Now().UTC().Format(time.RFC3339)
+	}
+	return c.applyMain(ctx, obj, own)
+}
+
+// ownOf returns the annotations of ours that obj has.
+func (c *Controller[T, C, AC]) ownOf(obj T) map[string]string {
+	own := map[string]string{}
+	for _, k := range ownAnnotations {
+		if v, ok := obj.GetAnnotations()[k]; ok {
+			own[k] = v
+		}
+	}
+	return own
+}
+
+// applyMain makes the finalizer and own the whole of what we own outside the
+// status, and brings obj's metadata up to date. It writes only a change.
+func (c *Controller[T, C, AC]) applyMain(ctx context.Context, obj T, own map[string]string) error {
+	if hasFinalizer(obj) && maps.Equal(own, c.ownOf(obj)) {
+		return nil
+	}
+	config, err := c.configOf(obj, map[string]any{"annotations": own, "finalizers": []string{Finalizer}}, nil)
+	if err != nil {
+		return err
+	}
+	got, err := c.kind.Client(obj.GetNamespace()).Apply(ctx, config, applyOptions())
+	if err != nil {
+		return writeError("apply metadata", err)
+	}
+	c.memory.store(got)
+	obj.SetAnnotations(got.GetAnnotations())
+	obj.SetFinalizers(got.GetFinalizers())
+	obj.SetResourceVersion(got.GetResourceVersion())
+	return nil
+}
+
+// applyStatus writes the status of obj where it differs from that of before.
+func (c *Controller[T, C, AC]) applyStatus(ctx context.Context, before, obj T) error {
+	old, err := statusOf(before)
+	if err != nil {
+		return err
+	}
+	status, err := statusOf(obj)
+	if err != nil {
+		return err
+	}
+	if string(old) == string(status) {
+		return nil
+	}
+	config, err := c.configOf(obj, nil, status)
+	if err != nil {
+		return err
+	}
+	got, err := c.kind.Client(obj.GetNamespace()).ApplyStatus(ctx, config, applyOptions())
+	if err != nil {
+		return writeError("apply status", err)
+	}
+	c.memory.store(got)
+	return nil
+}
+
+// configOf builds the generated apply configuration by way of JSON, whose shape
+// both share; so no kind needs code of its own for it. The UID makes the API
+// server refuse to touch, or to create, a namesake.
+func (c *Controller[T, C, AC]) configOf(obj T, metadata map[string]any, status json.RawMessage) (*AC, error) {
+	meta := map[string]any{"name": obj.GetName(), "namespace": obj.GetNamespace(), "uid": obj.GetUID()}
+	maps.Copy(meta, metadata)
+	doc := map[string]any{
+		"apiVersion": c.kind.GVK.GroupVersion().String(),
+		"kind":       c.kind.GVK.Kind,
+		"metadata":   meta,
+	}
+	if status != nil {
+		doc["status"] = status
+	}
+	raw, err := json.Marshal(doc)
+	if err != nil {
+		return nil, fmt.Errorf("build apply configuration: %w", err)
+	}
+	config := new(AC)
+	if err := json.Unmarshal(raw, config); err != nil {
+		return nil, fmt.Errorf("build apply configuration: %w", err)
+	}
+	return config, nil
+}
+
+func statusOf(obj Object) (json.RawMessage, error) {
+	raw, err := json.Marshal(obj)
+	if err != nil {
+		return nil, fmt.Errorf("read status: %w", err)
+	}
+	var doc struct {
+		Status json.RawMessage `json:"status"`
+	}
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		return nil, fmt.Errorf("read status: %w", err)
+	}
+	return doc.Status, nil
+}
+
+// removeFinalizer ends our hold on obj. Server-side apply could not remove an
+// entry that another manager owns too; a patch with tests can, and touches
+// neither a namesake nor another's entry.
+func (c *Controller[T, C, AC]) removeFinalizer(ctx context.Context, obj T) error {
+	i := slices.Index(obj.GetFinalizers(), Finalizer)
+	if i < 0 {
+		return nil
+	}
+	type operation struct {
+		Op    string `json:"op"`
+		Path  string `json:"path"`
+		Value any    `json:"value,omitempty"`
+	}
+	path := fmt.Sprintf("/metadata/finalizers/%d", i)
+	patch, err := json.Marshal([]operation{
+		{"test", "/metadata/uid", obj.GetUID()},
+		{"test", path, Finalizer},
+		{"remove", path, nil},
+	})
+	if err != nil {
+		return fmt.Errorf("build finalizer patch: %w", err)
+	}
+	got, err := c.kind.Client(obj.GetNamespace()).Patch(ctx, obj.GetName(), types.JSONPatchType, patch,
+		metav1.PatchOptions{FieldManager: FieldManager})
+	if err != nil {
+		return writeError("remove finalizer", err)
+	}
+	c.memory.store(got)
+	return nil
+}
+
+// writeError tells an object that is gone from a write that failed. A UID that
+// does not match is answered as a conflict where the object would have to be
+// created, and as an immutable field where a namesake exists.
+func writeError(what string, err error) error {
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) || isOtherUID(err) {
+		return errGone
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+func isOtherUID(err error) bool {
+	var status apierrors.APIStatus
+	if !apierrors.IsInvalid(err) || !errors.As(err, &status) || status.Status().Details == nil {
+		return false
+	}
+	return slices.ContainsFunc(status.Status().Details.Causes, func(c metav1.StatusCause) bool {
+		return c.Field == "metadata.uid"
+	})
+}

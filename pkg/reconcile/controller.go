@@ -1,0 +1,244 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+)
+
+// Controller runs one Kind on an Engine.
+type Controller[T Object, C, AC any] struct {
+	engine *Engine
+	kind   Kind[T, C, AC]
+	source *source[T]
+	loop   *Loop
+	memory *memory[T]
+	served atomic.Bool
+	synced atomic.Bool
+}
+
+// New adds a controller for a kind to the engine. It starts nothing.
+func New[T Object, C, AC any](ctx context.Context, e *Engine, kind Kind[T, C, AC]) *Controller[T, C, AC] {
+	c := &Controller[T, C, AC]{
+		engine: e,
+		kind:   kind,
+		source: newSource[T](e.opts.Namespaces, kind.Informer),
+		memory: newMemory[T](),
+	}
+	c.loop = NewLoop(ctx, LoopOptions{
+		Name:  kind.Name,
+		Lanes: e.opts.Lanes,
+		Lane:  c.lane,
+		Sync:  c.sync,
+	})
+	e.add(c)
+	return c
+}
+
+func (c *Controller[T, C, AC]) name() string     { return c.kind.Name }
+func (c *Controller[T, C, AC]) kindName() string { return c.kind.GVK.Kind }
+func (c *Controller[T, C, AC]) hasSynced() bool  { return !c.served.Load() || c.synced.Load() }
+
+func (c *Controller[T, C, AC]) enqueue(name cache.ObjectName) { c.loop.Enqueue(name) }
+
+func (c *Controller[T, C, AC]) lane(name cache.ObjectName) string {
+	if obj, ok := c.source.get(name); ok {
+		return c.kind.Lane(obj)
+	}
+	return ""
+}
+
+// run waits until the kind is served, fills the caches and works until drain.
+func (c *Controller[T, C, AC]) run(ctx context.Context, drain <-chan struct{}) error {
+	// Informers live until the last sync has ended, and no longer.
+	ctx, stop := context.WithCancel(ctx)
+	var informers sync.WaitGroup
+	defer informers.Wait()
+	defer stop()
+
+	// While nothing runs yet, drain has nothing to wait for.
+	waiting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	informers.Go(func() {
+		select {
+		case <-drain:
+			cancel()
+		case <-waiting.Done():
+		}
+	})
+
+	if err := c.engine.opts.Await(waiting, c.kind.Resource); err != nil {
+		if waiting.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("wait for %s to be served: %w", c.kind.Resource.GroupResource(), err)
+	}
+	c.served.Store(true)
+	if err := c.source.register(ctx, c.indexers(), c.handlers(ctx)); err != nil {
+		return err
+	}
+	informers.Go(func() { c.source.run(ctx) })
+	if !cache.WaitFor(waiting, "", c.source.synced...) {
+		return nil
+	}
+	c.synced.Store(true)
+	c.loop.Run(ctx, drain)
+	return nil
+}
+
+func (c *Controller[T, C, AC]) indexers() cache.Indexers {
+	index := func(value func(T) string) cache.IndexFunc {
+		return func(item any) ([]string, error) {
+			obj, ok := item.(T)
+			if !ok {
+				return nil, fmt.Errorf("unexpected type %T", item)
+			}
+			if v := value(obj); v != "" {
+				return []string{v}, nil
+			}
+			return nil, nil
+		}
+	}
+	return cache.Indexers{
+		IndexCredential: index(c.kind.Credential),
+		IndexIdentity:   index(c.kind.Identity),
+	}
+}
+
+// handlers only take notes and enqueue; sync reads the cache again.
+func (c *Controller[T, C, AC]) handlers(ctx context.Context) cache.ResourceEventHandler {
+	return cache.ResourceEventHandlerFuncs{
+		AddFunc: func(item any) {
+			obj, ok := item.(T)
+			if !ok {
+				return
+			}
+			if identity := c.kind.Identity(obj); identity != "" && hasFinalizer(obj) {
+				c.engine.claims.seed(identity, claimant(c.kindName(), obj))
+			}
+			c.loop.Enqueue(cache.MetaObjectToName(obj))
+		},
+		UpdateFunc: func(before, after any) {
+			old, ok1 := before.(T)
+			obj, ok2 := after.(T)
+			if !ok1 || !ok2 {
+				return
+			}
+			if old.GetUID() == obj.GetUID() && !UserAnnotationsEqual(old.GetAnnotations(), obj.GetAnnotations()) {
+				klog.FromContext(ctx).V(4).Info("Annotations changed", "object", klog.KObj(obj))
+				c.kind.AnnotationsChanged(ctx, old, obj)
+			}
+			if !isReady(obj) && isReady(old) != isReady(obj) || readyReason(old) != readyReason(obj) {
+				// Whoever waits for this one's claim has to look again.
+				c.engine.wakeRivals(c.kind.Identity(obj), obj)
+			}
+			if c.worthASync(old, obj) {
+				c.loop.Enqueue(cache.MetaObjectToName(obj))
+			}
+		},
+		DeleteFunc: func(item any) {
+			name, err := cache.DeletionHandlingObjectToName(item)
+			if err != nil {
+				return
+			}
+			if tomb, ok := item.(cache.DeletedFinalStateUnknown); ok {
+				item = tomb.Obj
+			}
+			if obj, ok := item.(T); ok {
+				c.release(obj)
+			}
+			c.loop.Enqueue(name)
+		},
+	}
+}
+
+// worthASync is false for the echo of what this operator wrote itself: a
+// status, or annotations and finalizer as the last apply left them.
+func (c *Controller[T, C, AC]) worthASync(old, obj T) bool {
+	if old.GetResourceVersion() == obj.GetResourceVersion() {
+		return false
+	}
+	echo := c.memory.wrote(cache.MetaObjectToName(obj), obj.GetResourceVersion()) &&
+		old.GetUID() == obj.GetUID() && old.GetGeneration() == obj.GetGeneration() &&
+		obj.GetDeletionTimestamp().Equal(old.GetDeletionTimestamp()) &&
+		UserAnnotationsEqual(old.GetAnnotations(), obj.GetAnnotations())
+	return !echo
+}
+
+func (c *Controller[T, C, AC]) wake(index, value string, which func(Object) bool) {
+	if !c.synced.Load() {
+		return // the first list enqueues every object
+	}
+	for _, obj := range c.source.byIndex(index, value) {
+		if which(obj) {
+			c.loop.Enqueue(cache.MetaObjectToName(obj))
+		}
+	}
+}
+
+func (c *Controller[T, C, AC]) claimants(identity string) []Object {
+	if !c.synced.Load() {
+		return nil
+	}
+	var out []Object
+	for _, o := range c.source.byIndex(IndexIdentity, identity) {
+		out = append(out, o)
+	}
+	return out
+}
+
+// release ends the claim of an object and wakes those that wait for it.
+func (c *Controller[T, C, AC]) release(obj T) {
+	if identity, ok := c.engine.claims.release(obj.GetUID()); ok {
+		c.engine.WakeUnready(IndexIdentity, identity)
+	}
+}
+
+// wakeRivals enqueues the other unready objects that name the same remote.
+func (e *Engine) wakeRivals(identity string, self Object) {
+	if identity == "" {
+		return
+	}
+	for _, m := range e.members {
+		m.wake(IndexIdentity, identity, func(o Object) bool { return o.GetUID() != self.GetUID() && !isReady(o) })
+	}
+}
+
+// sync brings one object and its remote together, once.
+func (c *Controller[T, C, AC]) sync(ctx context.Context, name cache.ObjectName) Outcome {
+	cached, ok := c.current(name)
+	if !ok {
+		c.kind.Forget(name, c.memory.forget(name))
+		return Done()
+	}
+	obj, ok := cached.DeepCopyObject().(T)
+	if !ok {
+		return Terminal(errors.New("deep copy changed the type"))
+	}
+	if obj.GetDeletionTimestamp() != nil {
+		return c.finalize(ctx, cached, obj)
+	}
+	obs, err := c.converge(ctx, name, obj)
+	return c.report(ctx, cached, obj, obs, err)
+}
+
+// current returns the newest version known of an object: the cache's, or what
+// the last write returned while the cache has not caught up.
+func (c *Controller[T, C, AC]) current(name cache.ObjectName) (T, bool) {
+	cached, ok := c.source.get(name)
+	if !ok {
+		return cached, false
+	}
+	return c.memory.newest(name, cached), true
+}
+
+func hasFinalizer(o Object) bool { return slices.Contains(o.GetFinalizers(), Finalizer) }

@@ -1,0 +1,130 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/record"
+	"k8s.io/klog/v2"
+)
+
+// Options configures an Engine. All fields but Namespaces are required.
+type Options struct {
+	// Lanes bounds the syncs per credential, over all kinds.
+	Lanes *Lanes
+	// Recorder writes events.
+	Recorder record.EventRecorder
+	// PollInterval is how often an object is looked at when nothing happens.
+	PollInterval time.Duration
+	// Namespaces to watch; none means all.
+	Namespaces []string
+	// Await returns once the API server serves a resource, or with the error
+	// of a context that ended first.
+	Await func(ctx context.Context, resource schema.GroupVersionResource) error
+}
+
+// Engine is what the controllers of all kinds share.
+type Engine struct {
+	opts    Options
+	claims  *claims
+	members []member
+}
+
+// member is a Controller without its type parameters.
+type member interface {
+	name() string
+	run(ctx context.Context, drain <-chan struct{}) error
+	hasSynced() bool
+	wake(index, value string, which func(Object) bool)
+	enqueue(name cache.ObjectName)
+	claimants(identity string) []Object
+	kindName() string
+}
+
+// NewEngine returns an engine without controllers; New adds one per kind.
+func NewEngine(opts Options) *Engine {
+	return &Engine{opts: opts, claims: newClaims()}
+}
+
+func (e *Engine) add(m member) {
+	for _, other := range e.members {
+		if other.name() == m.name() {
+			panic("two controllers are named " + m.name())
+		}
+	}
+	e.members = append(e.members, m)
+}
+
+// Run runs every controller and returns when all have ended. It ends early if
+// one fails. For ctx and drain see Loop.Run.
+func (e *Engine) Run(ctx context.Context, drain <-chan struct{}) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	for _, m := range e.members {
+		wg.Go(func() {
+			ctx := klog.NewContext(ctx, klog.LoggerWithName(klog.FromContext(ctx), m.name()))
+			if err := m.run(ctx, drain); err != nil {
+				cancel(fmt.Errorf("%s: %w", m.name(), err))
+			}
+		})
+	}
+	wg.Wait()
+	if err := context.Cause(ctx); err != nil && ctx.Err() != nil {
+		return err
+	}
+	return nil
+}
+
+// Synced reports, by controller name, whether its caches have filled. A kind
+// that the API server does not serve yet counts as filled: there is nothing
+// of it to miss.
+func (e *Engine) Synced() map[string]bool {
+	out := make(map[string]bool, len(e.members))
+	for _, m := range e.members {
+		out[m.name()] = m.hasSynced()
+	}
+	return out
+}
+
+// Wake enqueues one object, if there is a controller of its kind.
+func (e *Engine) Wake(kind string, name cache.ObjectName) {
+	for _, m := range e.members {
+		if m.kindName() == kind {
+			m.enqueue(name)
+		}
+	}
+}
+
+// WakeUnready enqueues the objects of all kinds with this index value that are
+// not Ready, or that are being deleted.
+func (e *Engine) WakeUnready(index, value string) {
+	for _, m := range e.members {
+		m.wake(index, value, func(o Object) bool { return !isReady(o) || o.GetDeletionTimestamp() != nil })
+	}
+}
+
+// rivals returns the other live objects, of any kind, that name the same
+// remote and satisfy which.
+func (e *Engine) rivals(identity string, self Object, which func(Object) bool) []Claimant {
+	var out []Claimant
+	for _, m := range e.members {
+		for _, o := range m.claimants(identity) {
+			if o.GetUID() != self.GetUID() && o.GetDeletionTimestamp() == nil && which(o) {
+				out = append(out, claimant(m.kindName(), o))
+			}
+		}
+	}
+	return out
+}
+
+func claimant(kind string, o Object) Claimant {
+	return Claimant{Kind: kind, Name: cache.MetaObjectToName(o), UID: o.GetUID(), Created: o.GetCreationTimestamp().Time}
+}

@@ -1,0 +1,95 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+)
+
+// finalize ends the remote of an object that is being deleted, and then our
+// hold on the object. An object without our finalizer never had a remote.
+func (c *Controller[T, C, AC]) finalize(ctx context.Context, cached, obj T) Outcome {
+	if !hasFinalizer(obj) {
+		c.release(obj)
+		return Done()
+	}
+	gone, err := c.deleteRemote(ctx, obj)
+	if err == nil && gone {
+		err = c.removeFinalizer(ctx, obj)
+		if err == nil || errors.Is(err, errGone) {
+			c.release(obj)
+			klog.FromContext(ctx).V(2).Info("Released object")
+			return Done()
+		}
+	}
+	if err == nil {
+		p := Waiting(ReasonDeleting, "Deleting at Aiven, which has not confirmed it yet.")
+		p.Next = After(c.memory.attempt(obj))
+		err = p
+	}
+	return c.report(ctx, cached, obj, Observation{}, err)
+}
+
+// deleteRemote reports whether nothing keeps the object any more.
+func (c *Controller[T, C, AC]) deleteRemote(ctx context.Context, obj T) (gone bool, err error) {
+	policy, err := deletionPolicy(obj)
+	if err != nil {
+		return false, err
+	}
+	if policy == PolicyOrphan {
+		c.event(obj, corev1.EventTypeNormal, EventSkippedDeletion, "Kept at Aiven, as the deletion policy asks")
+		return true, nil
+	}
+	if heir, ok := c.heir(obj); ok {
+		c.event(obj, corev1.EventTypeNormal, EventSkippedDeletion, fmt.Sprintf("Kept at Aiven for %s, which names it too", heir))
+		return true, nil
+	}
+	name := cache.MetaObjectToName(obj)
+	client, err := c.kind.Connect(ctx, obj, func() { c.loop.Enqueue(name) })
+	if err != nil {
+		return false, c.withWayOut(obj, err)
+	}
+	gone, err = c.kind.Handler.Delete(ctx, client, obj)
+	if err != nil {
+		return false, c.withWayOut(obj, err)
+	}
+	if gone {
+		c.event(obj, corev1.EventTypeNormal, EventDeleted, "Deleted at Aiven")
+	}
+	return gone, nil
+}
+
+// heir returns another object that has shown that it can reach the same remote
+// and waits for it.
+func (c *Controller[T, C, AC]) heir(obj T) (Claimant, bool) {
+	identity := c.kind.Identity(obj)
+	if identity == "" {
+		return Claimant{}, false
+	}
+	rivals := c.engine.rivals(identity, obj, func(o Object) bool { return readyReason(o) == ReasonAlreadyManaged })
+	if len(rivals) == 0 {
+		return Claimant{}, false
+	}
+	return rivals[0], true
+}
+
+// withWayOut adds, to what keeps an object from going, how to let it go.
+func (c *Controller[T, C, AC]) withWayOut(obj T, err error) error {
+	var p *Problem
+	if !errors.As(err, &p) || !p.Credential {
+		return err
+	}
+	out := *p
+	out.Phase = PhaseDelete
+	out.Message = fmt.Sprintf("%s To delete the object and keep what is at Aiven: kubectl annotate %s %s -n %s %s=%s",
+		strings.TrimSpace(p.Message), c.kind.Resource.GroupResource(), obj.GetName(), obj.GetNamespace(), AnnotationDeletionPolicy, PolicyOrphan)
+	return &out
+}

@@ -1,0 +1,80 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package reconcile
+
+// FieldManager owns what the engine applies to objects and their status.
+const FieldManager = "bailiwick"
+
+// Finalizer keeps an object until its remote is gone. The aiven-operator uses
+// the same name, so objects that it created keep their protection.
+const Finalizer = "finalizers.aiven.io/delete-remote-resource"
+
+// Annotations that users and scripts know from the aiven-operator, and ours.
+const (
+	// AnnotationProcessed holds the generation that was last brought to the
+	// remote. Removing it asks for a reconcile.
+	AnnotationProcessed = "controllers.aiven.io/generation-was-processed"
+	// AnnotationRunning is "true" while the remote runs, "false" while it is
+	// powered off, and absent otherwise.
+	AnnotationRunning = "controllers.aiven.io/instance-is-running"
+	// AnnotationDeletionPolicy is the user's: PolicyOrphan keeps the remote
+	// when the object is deleted.
+	AnnotationDeletionPolicy = "controllers.aiven.io/deletion-policy"
+	// AnnotationCreateIntent says since when a create may be under way whose
+	// outcome the object does not record yet (RFC 3339).
+	AnnotationCreateIntent = "bailiwick.dev/create-intent"
+	// AnnotationRefresh is free for users to set to any new value: every
+	// change of an annotation of theirs renews the object's token.
+	AnnotationRefresh = "bailiwick.dev/refresh"
+)
+
+// PolicyOrphan is the only value that AnnotationDeletionPolicy may have.
+const PolicyOrphan = "Orphan"
+
+// Condition types. ConditionReady is the one to wait for; the others are what
+// users of the aiven-operator script against.
+const (
+	ConditionReady       = "Ready"
+	ConditionInitialized = "Initialized"
+	ConditionRunning     = "Running"
+	ConditionError       = "Error"
+)
+
+// Reasons of the Ready condition that the engine itself sets.
+const (
+	ReasonReady                 = "Ready"
+	ReasonCreating              = "Creating"
+	ReasonNotReady              = "NotReady"
+	ReasonOutOfSync             = "OutOfSync"
+	ReasonAlreadyManaged        = "AlreadyManaged"
+	ReasonInvalidDeletionPolicy = "InvalidDeletionPolicy"
+	ReasonDeleting              = "Deleting"
+	ReasonFailed                = "Failed"
+)
+
+// Reasons of the Error condition.
+const (
+	PhasePreconditions  = "Preconditions"
+	PhaseCreateOrUpdate = "CreateOrUpdate"
+	PhaseDelete         = "Delete"
+	PhaseConnInfoSecret = "ConnInfoSecret"
+)
+
+// Event reasons, where the aiven-operator has a name for it the same.
+const (
+	EventCreated         = "CreatedAtAiven"
+	EventUpdated         = "UpdatedAtAiven"
+	EventAdopted         = "Adopted"
+	EventRunning         = "InstanceIsRunning"
+	EventDeleted         = "SuccessfullyDeletedAtAiven"
+	EventSkippedDeletion = "SkippedDeletionAtAiven"
+)
+
+// Indexes that every controller keeps over its objects.
+const (
+	// IndexCredential is keyed by what Kind.Credential returns.
+	IndexCredential = "credential"
+	// IndexIdentity is keyed by what Kind.Identity returns.
+	IndexIdentity = "identity"
+)
