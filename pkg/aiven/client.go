@@ -1,0 +1,175 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package aiven
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// Client is one object's access to Aiven during one sync. Make a new one for
+// each: its reads replace what the subscriber depended on before. It
+// implements the doer of the typed handlers.
+type Client struct {
+	store      *Store
+	tokenRef   string
+	credential Credential
+	subscriber Subscriber
+	born       uint64
+	probed     atomic.Bool
+}
+
+// Client returns an access with that token. tokenRef names the token in logs,
+// limits and hooks, and keeps apart what different tokens see.
+func (s *Store) Client(tokenRef string, credential Credential, subscriber Subscriber) *Client {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &Client{store: s, tokenRef: tokenRef, credential: credential, subscriber: subscriber, born: s.next()}
+}
+
+// Service returns the service as last seen, ErrPending, or why it can't be
+// read. It never waits for the network.
+func (c *Client) Service(project, name string) (*ServiceView, error) {
+	v, err := c.store.read(c, entryKey{c.tokenRef, serviceFacetName, project, name})
+	if err != nil {
+		return nil, err
+	}
+	return &ServiceView{view: v, s: v.snap.(*serviceSnapshot)}, nil
+}
+
+// Topics returns the topics of the service as last seen, ErrPending, or why
+// they can't be read. It never waits for the network.
+func (c *Client) Topics(project, service string) (*TopicsView, error) {
+	v, err := c.store.read(c, entryKey{c.tokenRef, topicsFacetName, project, service})
+	if err != nil {
+		return nil, err
+	}
+	return &TopicsView{view: v, s: v.snap.(*topicsSnapshot)}, nil
+}
+
+// CA returns the certificate of the project's CA in PEM, ErrPending, or why it
+// can't be read. It never waits for the network.
+func (c *Client) CA(project string) (string, error) {
+	v, err := c.store.read(c, entryKey{c.tokenRef, caFacetName, project, ""})
+	if err != nil {
+		return "", err
+	}
+	v.look(caFacetName, "")
+	return string(v.snap.(caSnapshot)), nil
+}
+
+// takeProbe reports once that the token is a probe that was not used yet.
+func (c *Client) takeProbe() bool {
+	return c.credential.Probe && c.probed.CompareAndSwap(false, true)
+}
+
+// Do sends one request and returns the body of its answer. The error is an
+// *Error, or that of ctx if it ended before anything was sent.
+//
+// Once Do has returned from a write, no read of what it was about is answered
+// from a fetch that began before: the effect is either folded into the
+// snapshots of this token, or they are fetched again first. Reads during the
+// write may still show the time before it.
+func (c *Client) Do(ctx context.Context, operationID, method, path string, in any, query ...[2]string) ([]byte, error) {
+	sent := false
+	c.probed.Store(true)
+	answer, err := c.store.options.Transport.send(ctx, request{
+		operation: operationID, method: method, path: path, query: query, in: in,
+		tokenRef: c.tokenRef, credential: c.credential,
+		maxWait:    c.store.options.Transport.options.MaxWait,
+		beforeSend: func() { sent = true },
+	})
+	if sent && mutates(operationID, method) {
+		if w, ok := parseWrite(operationID, method, path, in); ok {
+			c.store.written(c.tokenRef, &w, answer, err)
+		}
+	}
+	return answer, err
+}
+
+// written takes in that a write has ended, with whatever result.
+func (s *Store) written(tokenRef string, w *write, answer []byte, err error) {
+	s.mu.Lock()
+	end := s.next()
+	var notify []func()
+	for _, e := range s.candidates(w) {
+		if !e.facet.concerns(w, e.key, e.concerned()) {
+			continue
+		}
+		var apply func(snapshot) snapshot
+		if err == nil && e.key.token == tokenRef {
+			apply = e.facet.fold(w, answer)
+		}
+		if apply == nil {
+			e.dirty = end
+			s.want(e)
+			continue
+		}
+		notify = append(notify, s.foldIn(e, fold{end: end, apply: apply})...)
+		if w.about() == "" {
+			// What a service was told to be it becomes by and by.
+			e.settle = 0
+			s.hasten(&e.task, later(time.Now().Add(settleMin), e.notBefore))
+		}
+	}
+	s.mu.Unlock()
+	for _, f := range notify {
+		f()
+	}
+}
+
+// candidates returns the entries that w may concern. s.mu is held.
+func (s *Store) candidates(w *write) (found []*entry) {
+	for _, name := range w.services {
+		for e := range s.services[serviceKey{w.project, name}] {
+			found = append(found, e)
+		}
+	}
+	if w.integration != "" {
+		for key, e := range s.entries {
+			if key.project == w.project {
+				found = append(found, e)
+			}
+		}
+	}
+	return found
+}
+
+// concerned returns the snapshot that tells whether a write concerns e, nil if
+// one is on its way.
+func (e *entry) concerned() snapshot {
+	if e.fetching || !e.usable() {
+		return nil
+	}
+	return e.snap
+}
+
+// foldIn applies a write to the snapshot of e, keeps it for a fetch that is
+// under way, and returns whom to notify. s.mu is held.
+func (s *Store) foldIn(e *entry, f fold) (notify []func()) {
+	if e.fetching {
+		e.folds = append(e.folds, f)
+	}
+	if e.snap == nil {
+		return nil
+	}
+	e.snap = f.apply(e.snap)
+	if !e.usable() {
+		return nil
+	}
+	for w := range e.watches {
+		if w.differs(e.snap) {
+			notify = append(notify, w.subscriber.notify)
+		}
+	}
+	return notify
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}

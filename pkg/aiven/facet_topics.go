@@ -1,0 +1,115 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package aiven
+
+import (
+	"context"
+	"slices"
+
+	"github.com/aiven/go-client-codegen/handler/kafkatopic"
+)
+
+// topicPage is how many topics one request for configurations names.
+const topicPage = 200
+
+// Topic is a Kafka topic without what changes with every message in it.
+type Topic struct {
+	Name             string
+	State            kafkatopic.TopicStateType
+	Partitions       int
+	Replication      int
+	Tags             []kafkatopic.TagOut
+	Description      string
+	OwnerUserGroupID string
+	// Config is nil while Aiven lists the topic and does not describe it yet.
+	Config *kafkatopic.ConfigOut
+}
+
+// topicsFacet reads all topics of a service: the list, and the configurations
+// in pages.
+type topicsFacet struct{}
+
+func (topicsFacet) fetch(ctx context.Context, d doer, key entryKey) (snapshot, error) {
+	topics := kafkatopic.NewHandler(d)
+	list, err := topics.ServiceKafkaTopicList(ctx, key.project, key.service)
+	if ClassOf(err) == NotFound {
+		return &topicsSnapshot{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	items := make([]*Topic, 0, len(list))
+	names := make([]string, 0, len(list))
+	for i := range list {
+		t := &list[i]
+		names = append(names, t.TopicName)
+		items = append(items, &Topic{
+			Name:             t.TopicName,
+			State:            t.State,
+			Partitions:       t.Partitions,
+			Replication:      t.Replication,
+			Tags:             t.Tags,
+			Description:      t.TopicDescription,
+			OwnerUserGroupID: t.OwnerUserGroupId,
+		})
+	}
+	found := newSet(items, func(t *Topic) string { return t.Name })
+	for page := range slices.Chunk(names, topicPage) {
+		described, err := topics.ServiceKafkaTopicListV2(ctx, key.project, key.service, &kafkatopic.ServiceKafkaTopicListV2In{TopicNames: page})
+		if err != nil {
+			return nil, err
+		}
+		for i := range described {
+			if t := found.get(described[i].TopicName); t != nil {
+				t.Config = &described[i].Config
+			}
+		}
+	}
+	return &topicsSnapshot{exists: true, topics: found}, nil
+}
+
+// concerns: creating, changing and deleting the service or a topic; everything
+// else inside a service leaves topics alone.
+func (topicsFacet) concerns(w *write, key entryKey, _ snapshot) bool {
+	return w.project == key.project && slices.Contains(w.services, key.service) &&
+		(w.about() == "" || w.about() == "topic")
+}
+
+// fold: no answer carries a topic.
+func (topicsFacet) fold(*write, []byte) func(snapshot) snapshot { return nil }
+
+type topicsSnapshot struct {
+	exists bool
+	topics *set[Topic]
+}
+
+const (
+	partExists = "exists"
+	partTopic  = "topic"
+	partTopics = "topics"
+)
+
+func (s *topicsSnapshot) identity(p part) any {
+	switch p.kind {
+	case partExists:
+		return s.exists
+	case partTopic:
+		return s.topics.get(p.name)
+	default:
+		return s.topics
+	}
+}
+
+func (s *topicsSnapshot) settled() bool {
+	for _, t := range s.topics.all() {
+		if t.State != kafkatopic.TopicStateTypeActive || t.Config == nil {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *topicsSnapshot) adopt(earlier snapshot) {
+	s.topics = s.topics.adopt(earlier.(*topicsSnapshot).topics)
+}
