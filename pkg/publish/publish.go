@@ -1,0 +1,316 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package publish writes connection details to Secrets.
+//
+// A Secret is ours when its controller owner has the UID of the object that it
+// is published for. Any other Secret of that name is never changed. Keys, labels
+// and annotations that somebody else put on a Secret of ours stay, and keys that
+// we no longer publish go: server-side apply keeps both apart.
+//
+// The package gets along with the verbs create and patch. Where get is granted
+// too, it reads before it writes, and so writes only what changed.
+package publish
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/metadata"
+)
+
+const (
+	// FieldManager owns what is applied to Secrets.
+	FieldManager = "bailiwick-publisher"
+	// LabelManagedBy marks the Secrets that this package writes.
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+	// ManagedBy is the value of LabelManagedBy.
+	ManagedBy = "bailiwick"
+)
+
+// ConflictError says that the Secret belongs to somebody else, or that it can't
+// be written as asked. Nothing was changed.
+type ConflictError struct {
+	// Message is a sentence for people: what is wrong and how to mend it.
+	Message string
+}
+
+// Error implements error.
+func (e *ConflictError) Error() string { return e.Message }
+
+// Owner is the object that connection details belong to.
+type Owner struct {
+	GVK       schema.GroupVersionKind
+	Namespace string
+	Name      string
+	UID       types.UID
+}
+
+// Target is the Secret to write, in the owner's namespace.
+type Target struct {
+	Name        string
+	Labels      map[string]string
+	Annotations map[string]string
+}
+
+// Publisher writes Secrets. It is safe for concurrent use.
+type Publisher struct {
+	secrets  corev1client.SecretsGetter
+	metadata metadata.Interface
+
+	mu sync.Mutex
+	// known holds what the last look at, or write to, an owner's Secret left.
+	known map[types.UID]known
+}
+
+type known struct {
+	uid     types.UID
+	version string
+	digest  [sha256.Size]byte
+}
+
+// New returns a Publisher. metadata reads ownership where Secrets themselves
+// may not be read.
+func New(secrets corev1client.SecretsGetter, metadata metadata.Interface) *Publisher {
+	return &Publisher{secrets: secrets, metadata: metadata, known: map[types.UID]known{}}
+}
+
+// Forget drops what is remembered of an owner that is gone.
+func (p *Publisher) Forget(owner types.UID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.known, owner)
+}
+
+// Publish makes the target hold data. It returns a *ConflictError for what a
+// person has to mend, and other errors for what a later try may settle.
+func (p *Publisher) Publish(ctx context.Context, owner Owner, target Target, data map[string][]byte) error {
+	if err := validate(owner, target, data); err != nil {
+		return err
+	}
+	digest, err := digestOf(target, data)
+	if err != nil {
+		return err
+	}
+	live, err := p.secrets.Secrets(owner.Namespace).Get(ctx, target.Name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return p.create(ctx, owner, target, data, digest)
+	case apierrors.IsForbidden(err):
+		return p.publishBlind(ctx, owner, target, data, digest)
+	case err != nil:
+		return fmt.Errorf("read secret %s/%s: %w", owner.Namespace, target.Name, err)
+	}
+	if err := owned(owner, live); err != nil {
+		return err
+	}
+	if p.upToDate(owner, target, live, data, digest) {
+		return nil
+	}
+	return p.apply(ctx, owner, target, data, live.UID, digest)
+}
+
+// upToDate reports whether live shows all that we publish. A key that we stopped
+// publishing shows by the digest, which is compared once it is known.
+func (p *Publisher) upToDate(owner Owner, target Target, live *corev1.Secret, data map[string][]byte, digest [sha256.Size]byte) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if k, ok := p.known[owner.UID]; ok && (k.uid != live.UID || k.digest != digest) {
+		return false
+	}
+	for key, value := range data {
+		if got, ok := live.Data[key]; !ok || string(got) != string(value) {
+			return false
+		}
+	}
+	if !contains(live.Labels, labelsOf(target)) || !contains(live.Annotations, target.Annotations) || !appliedOnly(live, data) {
+		return false
+	}
+	p.known[owner.UID] = known{uid: live.UID, version: live.ResourceVersion, digest: digest}
+	return true
+}
+
+// appliedOnly reports whether all keys that we own by apply are still published.
+func appliedOnly(live *corev1.Secret, data map[string][]byte) bool {
+	for _, entry := range live.ManagedFields {
+		if entry.Manager != FieldManager || entry.Operation != metav1.ManagedFieldsOperationApply || entry.FieldsV1 == nil {
+			continue
+		}
+		var fields struct {
+			Data map[string]json.RawMessage `json:"f:data"`
+		}
+		if err := json.Unmarshal(entry.FieldsV1.Raw, &fields); err != nil {
+			return false
+		}
+		for field := range fields.Data {
+			if key, ok := strings.CutPrefix(field, "f:"); ok && data[key] == nil {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// publishBlind does without reading the Secret.
+func (p *Publisher) publishBlind(ctx context.Context, owner Owner, target Target, data map[string][]byte, digest [sha256.Size]byte) error {
+	p.mu.Lock()
+	k, ok := p.known[owner.UID]
+	p.mu.Unlock()
+	if !ok {
+		return p.create(ctx, owner, target, data, digest)
+	}
+	return p.apply(ctx, owner, target, data, k.uid, digest)
+}
+
+// create makes an empty Secret that is ours, which tells it from one that is
+// not, and applies to it. Applying is what lets keys be removed again.
+func (p *Publisher) create(ctx context.Context, owner Owner, target Target, data map[string][]byte, digest [sha256.Size]byte) error {
+	controller := true
+	shell := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
+		Name:      target.Name,
+		Namespace: owner.Namespace,
+		Labels:    labelsOf(target),
+		OwnerReferences: []metav1.OwnerReference{{
+			APIVersion: owner.GVK.GroupVersion().String(), Kind: owner.GVK.Kind,
+			Name: owner.Name, UID: owner.UID, Controller: &controller,
+		}},
+	}}
+	made, err := p.secrets.Secrets(owner.Namespace).Create(ctx, shell, metav1.CreateOptions{FieldManager: FieldManager})
+	switch {
+	case apierrors.IsAlreadyExists(err):
+		uid, err := p.ownedUID(ctx, owner, target)
+		if err != nil {
+			return err
+		}
+		return p.apply(ctx, owner, target, data, uid, digest)
+	case err != nil:
+		return fmt.Errorf("create secret %s/%s: %w", owner.Namespace, target.Name, err)
+	}
+	return p.apply(ctx, owner, target, data, made.UID, digest)
+}
+
+// ownedUID learns whose a Secret is from the answer to an apply that is not
+// carried out, of which only the metadata is asked for.
+func (p *Publisher) ownedUID(ctx context.Context, owner Owner, target Target) (types.UID, error) {
+	probe := &metav1.PartialObjectMetadata{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+		ObjectMeta: metav1.ObjectMeta{Name: target.Name, Namespace: owner.Namespace},
+	}
+	body, err := json.Marshal(probe)
+	if err != nil {
+		return "", fmt.Errorf("build ownership probe: %w", err)
+	}
+	force := true
+	live, err := p.metadata.Resource(corev1.SchemeGroupVersion.WithResource("secrets")).Namespace(owner.Namespace).
+		Patch(ctx, target.Name, types.ApplyPatchType, body,
+			metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}, FieldManager: FieldManager + "-probe", Force: &force})
+	if err != nil {
+		return "", fmt.Errorf("read owner of secret %s/%s: %w", owner.Namespace, target.Name, err)
+	}
+	return live.UID, owned(owner, live)
+}
+
+// apply writes all that we own. The UID keeps a namesake untouched.
+func (p *Publisher) apply(ctx context.Context, owner Owner, target Target, data map[string][]byte, uid types.UID, digest [sha256.Size]byte) error {
+	config := corev1ac.Secret(target.Name, owner.Namespace).
+		WithUID(uid).
+		WithLabels(labelsOf(target)).
+		WithAnnotations(target.Annotations).
+		WithOwnerReferences(metav1ac.OwnerReference().
+			WithAPIVersion(owner.GVK.GroupVersion().String()).WithKind(owner.GVK.Kind).
+			WithName(owner.Name).WithUID(owner.UID).WithController(true)).
+		WithData(data)
+	got, err := p.secrets.Secrets(owner.Namespace).Apply(ctx, config, metav1.ApplyOptions{FieldManager: FieldManager, Force: true})
+	if err != nil {
+		// All of these mean that the Secret with this UID is gone: forget it,
+		// and find out at the next try what is there instead.
+		if apierrors.IsNotFound(err) || apierrors.IsConflict(err) || apierrors.IsInvalid(err) {
+			p.Forget(owner.UID)
+		}
+		return fmt.Errorf("apply secret %s/%s: %w", owner.Namespace, target.Name, scrub(err))
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.known[owner.UID] = known{uid: got.UID, version: got.ResourceVersion, digest: digest}
+	return nil
+}
+
+// scrub keeps the API server's verdict and drops what a validation error may
+// quote of the values.
+func scrub(err error) error {
+	if !apierrors.IsInvalid(err) {
+		return err
+	}
+	return errors.New("the API server finds the Secret invalid")
+}
+
+func owned(owner Owner, secret metav1.Object) error {
+	ref := metav1.GetControllerOfNoCopy(secret)
+	if ref != nil && ref.UID == owner.UID {
+		return nil
+	}
+	whose := "nobody"
+	if ref != nil {
+		whose = ref.Kind + " " + ref.Name
+	}
+	return &ConflictError{Message: fmt.Sprintf(
+		"Secret %s/%s exists and is controlled by %s, so it was not touched. Delete it (kubectl delete secret %s -n %s), or give %s %s another spec.connInfoSecretTarget.name.",
+		owner.Namespace, secret.GetName(), whose, secret.GetName(), owner.Namespace, owner.GVK.Kind, owner.Name)}
+}
+
+func validate(owner Owner, target Target, data map[string][]byte) error {
+	var bad []string
+	if msgs := validation.IsDNS1123Subdomain(target.Name); len(msgs) > 0 {
+		bad = append(bad, fmt.Sprintf("name %q: %s", target.Name, strings.Join(msgs, ", ")))
+	}
+	for _, key := range slices.Sorted(maps.Keys(data)) {
+		if msgs := validation.IsConfigMapKey(key); len(msgs) > 0 {
+			bad = append(bad, fmt.Sprintf("key %q: %s", key, strings.Join(msgs, ", ")))
+		}
+	}
+	if len(bad) == 0 {
+		return nil
+	}
+	return &ConflictError{Message: fmt.Sprintf("The connection Secret of %s %s can't be written: %s. Correct spec.connInfoSecretTarget.",
+		owner.GVK.Kind, owner.Name, strings.Join(bad, "; "))}
+}
+
+func labelsOf(target Target) map[string]string {
+	labels := map[string]string{LabelManagedBy: ManagedBy}
+	maps.Copy(labels, target.Labels)
+	return labels
+}
+
+func contains(have, want map[string]string) bool {
+	for k, v := range want {
+		if got, ok := have[k]; !ok || got != v {
+			return false
+		}
+	}
+	return true
+}
+
+func digestOf(target Target, data map[string][]byte) ([sha256.Size]byte, error) {
+	raw, err := json.Marshal([]any{target, data})
+	if err != nil {
+		return [sha256.Size]byte{}, fmt.Errorf("digest connection details: %w", err)
+	}
+	return sha256.Sum256(raw), nil
+}
