@@ -1,0 +1,137 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package aiven
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+
+	"github.com/aiven/go-client-codegen/handler/postgresql"
+
+	"github.com/bailiwick-operator/bailiwick/pkg/aiven"
+	"github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
+)
+
+// defaultPoolSize is what Aiven's own default is, and the one that the
+// aiven-operator writes into objects.
+const defaultPoolSize = 10
+
+// connectionPool handles ConnectionPool objects.
+type connectionPool struct{}
+
+func (connectionPool) Observe(_ context.Context, r *remote, obj *v1alpha1.ConnectionPool) (reconcile.Observation, error) {
+	view, err := r.host(obj)
+	if err != nil {
+		return reconcile.Observation{}, err
+	}
+	pool, ok := view.Pool(obj.RemoteName())
+	if !ok {
+		return reconcile.Observation{}, poolPreconditions(view, obj)
+	}
+	obs := reconcile.Observation{Exists: true}
+	if pool.Database != obj.Spec.DatabaseName {
+		obs.Differs = append(obs.Differs, "databaseName")
+	}
+	if deref(pool.Username) != obj.Spec.Username {
+		obs.Differs = append(obs.Differs, "username")
+	}
+	if mode := obj.Spec.PoolMode; mode != "" && string(pool.PoolMode) != mode {
+		obs.Differs = append(obs.Differs, "poolMode")
+	}
+	if pool.PoolSize != poolSize(obj) {
+		obs.Differs = append(obs.Differs, "poolSize")
+	}
+	ca, err := r.CA(obj.Spec.Project)
+	if err != nil {
+		return obs, err
+	}
+	obs.Connection, err = poolConnection(obj, view, pool.ConnectionUri, ca)
+	obs.Ready = err == nil
+	return obs, err
+}
+
+func poolSize(obj *v1alpha1.ConnectionPool) int {
+	if obj.Spec.PoolSize == nil {
+		return defaultPoolSize
+	}
+	return int(*obj.Spec.PoolSize)
+}
+
+// poolPreconditions says what a pool that does not exist yet waits for.
+func poolPreconditions(view *aiven.ServiceView, obj *v1alpha1.ConnectionPool) error {
+	if !view.Database(obj.Spec.DatabaseName) {
+		return reconcile.Waiting(reasonWaitingForDatabase,
+			fmt.Sprintf("Database %q does not exist in service %s/%s.", obj.Spec.DatabaseName, obj.Spec.Project, obj.Spec.ServiceName))
+	}
+	if name := obj.Spec.Username; name != "" {
+		if _, ok := view.User(name); !ok {
+			return reconcile.Waiting(reasonWaitingForUser,
+				fmt.Sprintf("User %q does not exist in service %s/%s.", name, obj.Spec.Project, obj.Spec.ServiceName))
+		}
+	}
+	return nil
+}
+
+// poolConnection describes the pool to clients. A pool without a user of its own
+// is entered with the service's.
+func poolConnection(obj *v1alpha1.ConnectionPool, view *aiven.ServiceView, poolURI, ca string) (map[string][]byte, error) {
+	uri, err := url.Parse(poolURI)
+	if err != nil {
+		return nil, reconcile.Retryable("Aiven reports a pool URI that can't be read")
+	}
+	params := view.Service().ServiceUriParams
+	username, password := params["user"], params["password"]
+	if obj.Spec.Username != "" {
+		user, ok := view.User(obj.Spec.Username)
+		if !ok || user.Password == "" {
+			return nil, reconcile.Waiting(reasonWaitingForUser, fmt.Sprintf("The password of user %q is not known yet.", obj.Spec.Username))
+		}
+		username, password = user.Username, user.Password
+	}
+	return details(obj,
+		pair{"NAME", obj.RemoteName()},
+		pair{"HOST", uri.Hostname()},
+		pair{"PORT", uri.Port()},
+		pair{"DATABASE", obj.Spec.DatabaseName},
+		pair{"USER", username},
+		pair{"PASSWORD", password},
+		pair{"SSLMODE", params["sslmode"]},
+		pair{"DATABASE_URI", poolURI},
+		pair{"CA_CERT", ca},
+	).plus(postgresEnvironment(uri.Hostname(), uri.Port(), obj.Spec.DatabaseName, username, password, params["sslmode"], poolURI)), nil
+}
+
+func (connectionPool) Create(ctx context.Context, r *remote, obj *v1alpha1.ConnectionPool) error {
+	err := r.postgreSQL().ServicePGBouncerCreate(ctx, obj.Spec.Project, obj.Spec.ServiceName, &postgresql.ServicePGBouncerCreateIn{
+		Database: obj.Spec.DatabaseName,
+		PoolMode: postgresql.PoolModeType(obj.Spec.PoolMode),
+		PoolName: obj.RemoteName(),
+		PoolSize: new(poolSize(obj)),
+		Username: optional(obj.Spec.Username),
+	})
+	return ignore(aiven.AlreadyExists, err)
+}
+
+func (connectionPool) Update(ctx context.Context, r *remote, obj *v1alpha1.ConnectionPool) error {
+	return r.postgreSQL().ServicePGBouncerUpdate(ctx, obj.Spec.Project, obj.Spec.ServiceName, obj.RemoteName(), &postgresql.ServicePGBouncerUpdateIn{
+		Database: &obj.Spec.DatabaseName,
+		PoolMode: postgresql.PoolModeType(obj.Spec.PoolMode),
+		PoolSize: new(poolSize(obj)),
+		Username: optional(obj.Spec.Username),
+	})
+}
+
+func (connectionPool) Delete(ctx context.Context, r *remote, obj *v1alpha1.ConnectionPool) (bool, error) {
+	view, err := r.dying(obj)
+	if err != nil || view == nil {
+		return err == nil, err
+	}
+	if _, ok := view.Pool(obj.RemoteName()); !ok {
+		return true, nil
+	}
+	err = r.postgreSQL().ServicePGBouncerDelete(ctx, obj.Spec.Project, obj.Spec.ServiceName, obj.RemoteName())
+	return false, ignore(aiven.NotFound, err)
+}

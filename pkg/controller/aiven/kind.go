@@ -1,0 +1,167 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package aiven
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/tools/cache"
+
+	clientset "github.com/bailiwick-operator/bailiwick/generated/clientset/versioned/typed/aiven/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/aiven"
+	"github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/publish"
+	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
+	"github.com/bailiwick-operator/bailiwick/pkg/token"
+)
+
+// Dependencies is what the controllers of all kinds are built from. All fields
+// are required.
+type Dependencies struct {
+	// Client writes objects and their status.
+	Client clientset.AivenV1alpha1Interface
+	// Informer returns the shared informer of a resource in one namespace, or
+	// in all ("").
+	Informer func(resource schema.GroupVersionResource, namespace string) cache.SharedIndexInformer
+	// Secrets reads, live and by name, the Secrets that a spec names.
+	Secrets corev1client.SecretsGetter
+	// Tokens resolves the token of an object.
+	Tokens *token.Cache
+	// Store reads and writes Aiven.
+	Store *aiven.Store
+	// Publisher writes connection details.
+	Publisher *publish.Publisher
+	// PollInterval is how often what only time can change is tried again.
+	PollInterval time.Duration
+}
+
+// newKind builds a row of the table. The types follow from the handler and the
+// method of the generated client that serves the kind.
+func newKind[T v1alpha1.Object, AC any, I reconcile.Client[T, *AC]](
+	kind, resource string, handler reconcile.Handler[T, *remote], client func(clientset.AivenV1alpha1Interface, string) I,
+) Kind {
+	add := func(ctx context.Context, engine *reconcile.Engine, d Dependencies) {
+		gvr := v1alpha1.SchemeGroupVersion.WithResource(resource)
+		k := connector[T]{kind: kind, deps: d}
+		reconcile.New(ctx, engine, reconcile.Kind[T, *remote, AC]{
+			Name:               strings.ToLower(kind) + "-controller",
+			GVK:                v1alpha1.SchemeGroupVersion.WithKind(kind),
+			Resource:           gvr,
+			Informer:           func(namespace string) cache.SharedIndexInformer { return d.Informer(gvr, namespace) },
+			Client:             func(namespace string) reconcile.Client[T, *AC] { return client(d.Client, namespace) },
+			Handler:            translated[T]{handler: handler, kind: kind, poll: d.PollInterval},
+			Connect:            k.connect,
+			Forget:             k.forget,
+			Lane:               func(obj T) string { return refOf(obj).String() },
+			Credential:         func(obj T) string { ref := refOf(obj); return CredentialOf(ref.Namespace, ref.Name) },
+			Identity:           func(obj T) string { return identity(kind, obj) },
+			AnnotationsChanged: k.annotationsChanged,
+			Publish:            k.publish,
+		})
+	}
+	return Kind{Name: kind, Resource: resource, Add: add}
+}
+
+// remote is what a handler reaches Aiven with, for one sync of one object.
+type remote struct {
+	*aiven.Client
+	ref     token.Ref
+	secrets corev1client.SecretInterface
+}
+
+// connector joins the objects of one kind to tokens, snapshots and Secrets.
+type connector[T v1alpha1.Object] struct {
+	kind string
+	deps Dependencies
+}
+
+// subscription identifies an object among the readers of snapshots.
+type subscription struct {
+	kind string
+	name cache.ObjectName
+}
+
+// refOf names the token of an object: its own, or the operator's default.
+func refOf(obj v1alpha1.Object) token.Ref {
+	ref := obj.AuthSecret()
+	if ref == nil {
+		return token.Ref{}
+	}
+	return token.Ref{Namespace: obj.GetNamespace(), Name: ref.Name, Key: ref.Key}
+}
+
+// CredentialOf returns the value of the engine's credential index for the objects
+// that name a Secret, or, with no name, for those that use the operator's default
+// token.
+func CredentialOf(namespace, name string) string {
+	if name == "" {
+		return "default"
+	}
+	return namespace + "/" + name
+}
+
+// identity names the remote of an object over all kinds. Services of all types
+// share the names of a project.
+func identity(kind string, obj v1alpha1.Object) string {
+	project, service := obj.ServiceRef()
+	if _, ok := obj.(v1alpha1.Service); ok {
+		return project + "/" + service
+	}
+	return strings.Join([]string{project, service, strings.ToLower(kind), obj.RemoteName()}, "/")
+}
+
+func (c connector[T]) connect(ctx context.Context, obj T, wake func()) (*remote, error) {
+	ref := refOf(obj)
+	tok, err := c.deps.Tokens.Token(ctx, ref)
+	if err != nil {
+		return nil, problemOf(err, c.kind, obj, ref, c.deps.PollInterval)
+	}
+	sub := aiven.Subscriber{ID: subscription{c.kind, cache.MetaObjectToName(obj)}, Notify: wake}
+	cred := aiven.Credential{Token: tok.Value.Reveal(), Generation: tok.Generation, Probe: tok.Probe}
+	return &remote{
+		Client:  c.deps.Store.Client(ref.String(), cred, sub),
+		ref:     ref,
+		secrets: c.deps.Secrets.Secrets(obj.GetNamespace()),
+	}, nil
+}
+
+func (c connector[T]) forget(name cache.ObjectName, uid types.UID) {
+	c.deps.Store.Forget(subscription{c.kind, name})
+	c.deps.Publisher.Forget(uid)
+}
+
+// annotationsChanged renews the tokens that the object named and names.
+func (c connector[T]) annotationsChanged(_ context.Context, old, obj T) {
+	for _, ref := range []token.Ref{refOf(old), refOf(obj)} {
+		if !ref.Default() {
+			c.deps.Tokens.Invalidate(ref.Namespace, ref.Name)
+		}
+	}
+}
+
+func (c connector[T]) publish(ctx context.Context, obj T, data map[string][]byte) error {
+	publisher, ok := any(obj).(v1alpha1.Publisher)
+	if !ok {
+		return nil
+	}
+	target, disabled := publisher.ConnInfoTarget()
+	if disabled {
+		return nil
+	}
+	err := c.deps.Publisher.Publish(ctx, publish.Owner{
+		GVK:       v1alpha1.SchemeGroupVersion.WithKind(c.kind),
+		Namespace: obj.GetNamespace(), Name: obj.GetName(), UID: obj.GetUID(),
+	}, publish.Target{Name: target.Name, Labels: target.Labels, Annotations: target.Annotations}, data)
+	var conflict *publish.ConflictError
+	if errors.As(err, &conflict) {
+		return &reconcile.Problem{Reason: "SecretConflict", Message: conflict.Message, Phase: reconcile.PhaseConnInfoSecret, Err: err}
+	}
+	return err
+}

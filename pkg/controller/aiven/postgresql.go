@@ -1,0 +1,33 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package aiven
+
+import (
+	"github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1"
+)
+
+const serviceTypePostgreSQL = "pg"
+
+func postgreSQLService() serviceHandler[*v1alpha1.PostgreSQL] {
+	return serviceHandler[*v1alpha1.PostgreSQL]{
+		serviceType: serviceTypePostgreSQL,
+		needsCA:     true,
+		connection:  postgreSQLConnection,
+		check: func(obj *v1alpha1.PostgreSQL) error {
+			if obj.Spec.MigrationSecretSource != nil {
+				return unsupported("spec.migrationSecretSource")
+			}
+			return nil
+		},
+	}
+}
+
+func postgreSQLConnection(obj *v1alpha1.PostgreSQL, s serviceState) connection {
+	p, uri := s.service.ServiceUriParams, s.service.ServiceUri
+	return details(obj,
+		pair{"HOST", p["host"]}, pair{"PORT", p["port"]}, pair{"DATABASE", p["dbname"]},
+		pair{"USER", p["user"]}, pair{"PASSWORD", p["password"]}, pair{"SSLMODE", p["sslmode"]},
+		pair{"DATABASE_URI", uri}, pair{"CA_CERT", s.ca},
+	).plus(postgresEnvironment(p["host"], p["port"], p["dbname"], p["user"], p["password"], p["sslmode"], uri))
+}
