@@ -172,7 +172,7 @@ func (c *Controller[T, C, AC]) removeFinalizer(ctx context.Context, obj T) error
 // created, and as an immutable field where a namesake exists.
 func writeError(what string, err error) error {
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) || isOtherUID(err) {
-		return errGone
+		return fmt.Errorf("%s: %w: %w", what, errGone, err)
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }

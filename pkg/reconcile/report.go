@@ -12,13 +12,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/klog/v2"
 )
 
 // report writes what a sync found to the status and the annotations, and says
 // what is next.
 func (c *Controller[T, C, AC]) report(ctx context.Context, cached, obj T, obs Observation, err error) Outcome {
 	if errors.Is(err, errGone) {
-		return Done()
+		return c.unwritten(ctx, err)
 	}
 	if ctx.Err() != nil {
 		// The process ends or this took too long; either way the remote's state
@@ -45,7 +46,7 @@ func (c *Controller[T, C, AC]) report(ctx context.Context, cached, obj T, obs Ob
 
 	c.announce(cached, obj, problem)
 	if err := c.applyStatus(ctx, cached, obj); err != nil {
-		return c.unwritten(err)
+		return c.unwritten(ctx, err)
 	}
 	if problem != nil {
 		if problem.Next == (Outcome{}) {
@@ -54,7 +55,7 @@ func (c *Controller[T, C, AC]) report(ctx context.Context, cached, obj T, obs Ob
 		return problem.Next
 	}
 	if err := c.annotate(ctx, obj, obs); err != nil {
-		return c.unwritten(err)
+		return c.unwritten(ctx, err)
 	}
 	if obs.Again > 0 {
 		return After(obs.Again)
@@ -62,8 +63,10 @@ func (c *Controller[T, C, AC]) report(ctx context.Context, cached, obj T, obs Ob
 	return After(c.engine.opts.PollInterval)
 }
 
-func (c *Controller[T, C, AC]) unwritten(err error) Outcome {
+// unwritten is the outcome of a write that failed.
+func (c *Controller[T, C, AC]) unwritten(ctx context.Context, err error) Outcome {
 	if errors.Is(err, errGone) {
+		klog.FromContext(ctx).V(4).Info("Object is gone", "err", err)
 		return Done()
 	}
 	return Retry(err)
