@@ -1,0 +1,294 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package authz_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+)
+
+const (
+	issuer  = "https://kubernetes.default.svc"
+	subject = "system:serviceaccount:bailiwick-system:bailiwick"
+)
+
+var keyA = authz.Key{ID: "a", Algorithm: "RS256", PEM: "-----BEGIN PUBLIC KEY-----\nQQ==\n-----END PUBLIC KEY-----"}
+
+func inputs() authz.Inputs {
+	return authz.Inputs{Issuer: issuer, Keys: []authz.Key{keyA}, OperatorSubject: subject}
+}
+
+// published returns a policy text of the published authorization document.
+func published(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", name+".hcl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSuffix(string(data), "\n")
+}
+
+func cluster(mutate ...func(*openbaov1alpha1.OpenBaoClusterSpec)) *openbaov1alpha1.OpenBaoCluster {
+	c := &openbaov1alpha1.OpenBaoCluster{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "vaults", Name: "prod"},
+		Spec:       openbaov1alpha1.OpenBaoClusterSpec{Authorization: &openbaov1alpha1.AuthorizationSpec{}},
+	}
+	for _, m := range mutate {
+		m(&c.Spec)
+	}
+	return c
+}
+
+func all(s *openbaov1alpha1.OpenBaoClusterSpec) {
+	s.Backup = &openbaov1alpha1.BackupSpec{}
+	s.Restore = &openbaov1alpha1.RestoreSpec{}
+	s.Upgrade = &openbaov1alpha1.UpgradeSpec{}
+}
+
+func mustDesire(t *testing.T, c *openbaov1alpha1.OpenBaoCluster, in authz.Inputs) authz.Contract {
+	t.Helper()
+	contract, err := authz.Desired(c, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return contract
+}
+
+func TestRequested(t *testing.T) {
+	for name, tc := range map[string]struct {
+		spec openbaov1alpha1.OpenBaoClusterSpec
+		want bool
+	}{
+		"empty":              {},
+		"self-init disabled": {spec: openbaov1alpha1.OpenBaoClusterSpec{SelfInit: &openbaov1alpha1.SelfInitSpec{}}},
+		"self-init enabled":  {spec: openbaov1alpha1.OpenBaoClusterSpec{SelfInit: &openbaov1alpha1.SelfInitSpec{Enabled: true}}, want: true},
+		"authorization":      {spec: openbaov1alpha1.OpenBaoClusterSpec{Authorization: &openbaov1alpha1.AuthorizationSpec{}}, want: true},
+		"backup alone":       {spec: openbaov1alpha1.OpenBaoClusterSpec{Backup: &openbaov1alpha1.BackupSpec{}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := authz.Requested(&openbaov1alpha1.OpenBaoCluster{Spec: tc.spec}); got != tc.want {
+				t.Errorf("Requested = %t, want %t", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestDesiredGrants(t *testing.T) {
+	type grant struct{ policy, text, role, subject string }
+	operator := grant{"openbao-operator", "operator", "openbao-operator", subject}
+	backup := grant{"openbao-operator-backup", "backup", "openbao-operator-backup", "system:serviceaccount:vaults:prod-backup-serviceaccount"}
+	restore := grant{"openbao-operator-restore", "restore", "openbao-operator-restore", "system:serviceaccount:vaults:prod-restore-serviceaccount"}
+	upgrade := grant{"openbao-operator-upgrade", "upgrade-rolling", "openbao-operator-upgrade", "system:serviceaccount:vaults:prod-upgrade-serviceaccount"}
+	renamed := func(g grant, role string) grant { g.role = role; return g }
+	text := func(g grant, name string) grant { g.text = name; return g }
+
+	for name, tc := range map[string]struct {
+		mutate func(*openbaov1alpha1.OpenBaoClusterSpec)
+		want   []grant
+	}{
+		"operator alone": {func(*openbaov1alpha1.OpenBaoClusterSpec) {}, []grant{operator}},
+		"all blocks empty": {
+			all, []grant{operator, backup, restore, upgrade},
+		},
+		"backup alone": {
+			func(s *openbaov1alpha1.OpenBaoClusterSpec) { s.Backup = &openbaov1alpha1.BackupSpec{} },
+			[]grant{operator, backup},
+		},
+		"rolling by name": {
+			func(s *openbaov1alpha1.OpenBaoClusterSpec) {
+				s.Upgrade = &openbaov1alpha1.UpgradeSpec{Strategy: openbaov1alpha1.UpgradeRollingUpdate}
+			},
+			[]grant{operator, upgrade},
+		},
+		"blue/green": {
+			func(s *openbaov1alpha1.OpenBaoClusterSpec) {
+				s.Upgrade = &openbaov1alpha1.UpgradeSpec{Strategy: openbaov1alpha1.UpgradeBlueGreen}
+			},
+			[]grant{operator, text(upgrade, "upgrade-blue-green")},
+		},
+		"role renamed, policy not": {
+			func(s *openbaov1alpha1.OpenBaoClusterSpec) {
+				s.Backup = &openbaov1alpha1.BackupSpec{JWTAuthRole: "Nightly"}
+			},
+			[]grant{operator, renamed(backup, "nightly")},
+		},
+		"other operator": {
+			func(s *openbaov1alpha1.OpenBaoClusterSpec) {
+				s.Authorization.OperatorServiceAccount = &openbaov1alpha1.ServiceAccountReference{Name: "op"}
+			},
+			[]grant{{"openbao-operator", "operator", "openbao-operator", "system:serviceaccount:vaults:op"}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := mustDesire(t, cluster(tc.mutate), inputs())
+			if len(got.Grants) != len(tc.want) {
+				t.Fatalf("got %d grants, want %d", len(got.Grants), len(tc.want))
+			}
+			for i, g := range got.Grants {
+				w := tc.want[i]
+				if g.Policy.Name != w.policy || g.Role.Name != w.role || g.Role.Subject != w.subject {
+					t.Errorf("grant %d: got policy %q, role %q, subject %q, want %+v", i, g.Policy.Name, g.Role.Name, g.Role.Subject, w)
+				}
+				if want := published(t, w.text); g.Policy.Text != want {
+					t.Errorf("policy %q: got text\n%s\nwant\n%s", g.Policy.Name, g.Policy.Text, want)
+				}
+				if !slices.Equal(g.Role.Policies, []string{w.policy}) {
+					t.Errorf("role %q has the policies %v", g.Role.Name, g.Role.Policies)
+				}
+				if !slices.Equal(g.Role.Audiences, []string{"openbao-internal"}) || g.Role.TTL != time.Hour || g.Role.NoDefaultPolicy {
+					t.Errorf("role %q: %+v", g.Role.Name, g.Role)
+				}
+			}
+		})
+	}
+}
+
+func TestDesiredAudienceAndIssuer(t *testing.T) {
+	oidc := func(s *openbaov1alpha1.OpenBaoClusterSpec) {
+		s.SelfInit = &openbaov1alpha1.SelfInitSpec{OIDC: &openbaov1alpha1.SelfInitOIDC{Audience: "from-oidc", Issuer: "https://issuer.example"}}
+	}
+	own := func(s *openbaov1alpha1.OpenBaoClusterSpec) { s.Authorization.Audience = "own" }
+	for name, tc := range map[string]struct {
+		mutate           []func(*openbaov1alpha1.OpenBaoClusterSpec)
+		audience, issuer string
+	}{
+		"defaults": {nil, "openbao-internal", issuer},
+		"oidc":     {[]func(*openbaov1alpha1.OpenBaoClusterSpec){oidc}, "from-oidc", "https://issuer.example"},
+		"ours":     {[]func(*openbaov1alpha1.OpenBaoClusterSpec){oidc, own}, "own", "https://issuer.example"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := mustDesire(t, cluster(tc.mutate...), inputs())
+			if a := got.Grants[0].Role.Audiences; !slices.Equal(a, []string{tc.audience}) {
+				t.Errorf("audiences %v, want %q", a, tc.audience)
+			}
+			if got.Config.BoundIssuer != tc.issuer {
+				t.Errorf("issuer %q, want %q", got.Config.BoundIssuer, tc.issuer)
+			}
+		})
+	}
+}
+
+func TestDesiredRefusesRoleNames(t *testing.T) {
+	for name, tc := range map[string]struct {
+		mutate func(*openbaov1alpha1.OpenBaoClusterSpec)
+		field  string
+	}{
+		"operator's": {
+			func(s *openbaov1alpha1.OpenBaoClusterSpec) { s.Backup.JWTAuthRole = "openbao-operator" }, "spec.backup.jwtAuthRole",
+		},
+		"operator's in other case": {
+			func(s *openbaov1alpha1.OpenBaoClusterSpec) { s.Backup.JWTAuthRole = "OpenBao-Operator" }, "spec.backup.jwtAuthRole",
+		},
+		"default of an identity that is not wanted": {
+			func(s *openbaov1alpha1.OpenBaoClusterSpec) {
+				s.Restore = nil
+				s.Backup.JWTAuthRole = "openbao-operator-restore"
+			}, "spec.backup.jwtAuthRole",
+		},
+		"the same for two": {
+			func(s *openbaov1alpha1.OpenBaoClusterSpec) {
+				s.Backup.JWTAuthRole = "jobs"
+				s.Upgrade.JWTAuthRole = "jobs"
+			}, "spec.upgrade.jwtAuthRole",
+		},
+		"no name": {
+			func(s *openbaov1alpha1.OpenBaoClusterSpec) { s.Restore.JWTAuthRole = "../../sys/policies" }, "spec.restore.jwtAuthRole",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := authz.Desired(cluster(all, tc.mutate), inputs())
+			var spec *authz.SpecError
+			if !errors.As(err, &spec) || spec.Field != tc.field {
+				t.Errorf("got error %v, want a SpecError of %s", err, tc.field)
+			}
+		})
+	}
+}
+
+func TestDesiredNeedsInputs(t *testing.T) {
+	for name, mutate := range map[string]func(*authz.Inputs){
+		"issuer":   func(in *authz.Inputs) { in.Issuer = "" },
+		"keys":     func(in *authz.Inputs) { in.Keys = nil },
+		"operator": func(in *authz.Inputs) { in.OperatorSubject = "" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := inputs()
+			mutate(&in)
+			if _, err := authz.Desired(cluster(), in); err == nil {
+				t.Error("Desired succeeded")
+			}
+		})
+	}
+}
+
+func TestRequests(t *testing.T) {
+	contract := mustDesire(t, cluster(all), inputs())
+	requests := authz.Requests(contract)
+	var paths []string
+	for _, r := range requests {
+		paths = append(paths, r.Path)
+	}
+	want := []string{
+		"sys/auth/jwt-operator",
+		"auth/jwt-operator/config",
+		"sys/policies/acl/openbao-operator", "auth/jwt-operator/role/openbao-operator",
+		"sys/policies/acl/openbao-operator-backup", "auth/jwt-operator/role/openbao-operator-backup",
+		"sys/policies/acl/openbao-operator-restore", "auth/jwt-operator/role/openbao-operator-restore",
+		"sys/policies/acl/openbao-operator-upgrade", "auth/jwt-operator/role/openbao-operator-upgrade",
+	}
+	if !slices.Equal(paths, want) {
+		t.Errorf("got paths %v, want %v", paths, want)
+	}
+	if got := requests[1].Data["bound_issuer"]; got != issuer {
+		t.Errorf("bound_issuer %v", got)
+	}
+	if got := requests[1].Data["jwt_supported_algs"]; !slices.Equal(got.([]string), []string{"RS256"}) {
+		t.Errorf("jwt_supported_algs %v", got)
+	}
+	role := requests[3].Data
+	for field, want := range map[string]any{
+		"role_type": "jwt", "user_claim": "sub", "bound_subject": subject, "token_ttl": 3600, "token_max_ttl": 3600,
+		"token_no_default_policy": false, "token_period": 0, "bound_claims_type": "string",
+	} {
+		if role[field] != want {
+			t.Errorf("role field %s is %v, want %v", field, role[field], want)
+		}
+	}
+}
+
+func TestDigestFollowsTheContract(t *testing.T) {
+	base := authz.Digest(mustDesire(t, cluster(all), inputs()))
+	if again := authz.Digest(mustDesire(t, cluster(all), inputs())); again != base {
+		t.Errorf("the digest is not stable: %s, %s", base, again)
+	}
+	rotated := inputs()
+	rotated.Keys = append(rotated.Keys, authz.Key{ID: "b", Algorithm: "ES256", PEM: "x"})
+	for name, contract := range map[string]authz.Contract{
+		"strategy": mustDesire(t, cluster(all, func(s *openbaov1alpha1.OpenBaoClusterSpec) {
+			s.Upgrade.Strategy = openbaov1alpha1.UpgradeBlueGreen
+		}), inputs()),
+		"keys":   mustDesire(t, cluster(all), rotated),
+		"backup": mustDesire(t, cluster(all, func(s *openbaov1alpha1.OpenBaoClusterSpec) { s.Backup = nil }), inputs()),
+	} {
+		if authz.Digest(contract) == base {
+			t.Errorf("another %s has the same digest", name)
+		}
+	}
+	// The order in which keys are published says nothing.
+	swapped := inputs()
+	swapped.Keys = []authz.Key{rotated.Keys[1], rotated.Keys[0]}
+	if authz.Digest(mustDesire(t, cluster(all), swapped)) != authz.Digest(mustDesire(t, cluster(all), rotated)) {
+		t.Error("the digest depends on the order of the keys")
+	}
+}

@@ -1,0 +1,1 @@
+path "sys/storage/raft/snapshot-force" { capabilities = ["update"] }

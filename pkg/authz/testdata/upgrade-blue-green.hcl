@@ -1,0 +1,9 @@
+path "sys/health" { capabilities = ["read"] }
+path "sys/step-down" { capabilities = ["sudo", "update"] }
+path "sys/storage/raft/snapshot" { capabilities = ["read"] }
+path "sys/storage/raft/autopilot/state" { capabilities = ["read"] }
+path "sys/storage/raft/join" { capabilities = ["update"] }
+path "sys/storage/raft/configuration" { capabilities = ["read", "update"] }
+path "sys/storage/raft/remove-peer" { capabilities = ["update"] }
+path "sys/storage/raft/promote" { capabilities = ["update"] }
+path "sys/storage/raft/demote" { capabilities = ["update"] }

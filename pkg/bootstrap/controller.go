@@ -1,0 +1,248 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bootstrap
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/record"
+	"k8s.io/klog/v2"
+
+	openbaov1alpha1client "github.com/bailiwick-operator/bailiwick/generated/clientset/versioned/typed/openbao/v1alpha1"
+	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
+	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
+)
+
+const (
+	// Name names the controller, its queue and its logger.
+	Name = "openbao-bootstrapper"
+	// FieldManager owns what this package writes to the status.
+	FieldManager = "bailiwick-bootstrapper"
+	// Kind is the kind of the objects.
+	Kind = "OpenBaoCluster"
+	// DefaultRecheckInterval is how often the signing keys of the API server
+	// are compared with those that were written.
+	DefaultRecheckInterval = 10 * time.Minute
+	// syncsPerServer is how many objects of one address are worked on at once.
+	syncsPerServer = 2
+)
+
+// Resource is what the controller watches.
+var Resource = openbaov1alpha1.Resource("openbaoclusters").WithVersion(openbaov1alpha1.GroupVersion.Version)
+
+// Options configures a Controller. All fields are required unless they say
+// otherwise.
+type Options struct {
+	// Clusters writes the status.
+	Clusters openbaov1alpha1client.OpenBaoClustersGetter
+	// Secrets reads the Secrets that objects name.
+	Secrets corev1client.SecretsGetter
+	// Informer returns the informer of one namespace, or of all ("").
+	Informer func(namespace string) cache.SharedIndexInformer
+	// Namespaces to watch; none means all.
+	Namespaces []string
+	// Recorder writes events.
+	Recorder record.EventRecorder
+	// Issuer reads who signs the ServiceAccount tokens, and with which keys;
+	// see APIServerIssuer.
+	Issuer func(ctx context.Context) (Issuer, error)
+	// OperatorSubject is the sub claim of the operator identity unless an
+	// object names another ServiceAccount.
+	OperatorSubject string
+	// Connect returns a client of a server. Nil means openbao.New.
+	Connect func(opts openbao.Options) (openbao.Interface, error)
+	// Gate returns an error when this process may no longer write. It is asked
+	// before every write to a server. Nil lets all through.
+	Gate func() error
+	// RecheckInterval is optional; 0 means DefaultRecheckInterval.
+	RecheckInterval time.Duration
+	// Await returns once the API server serves a resource, or with the error
+	// of a context that ended first. Nil does not wait.
+	Await func(ctx context.Context, resource schema.GroupVersionResource) error
+}
+
+// Controller is the worker that sets up authorization.
+type Controller struct {
+	opts      Options
+	informers map[string]cache.SharedIndexInformer
+	loop      *reconcile.Loop
+	claims    *claims
+	written   *written
+	served    atomic.Bool
+	synced    atomic.Bool
+}
+
+// New returns a controller that does nothing before Run.
+func New(ctx context.Context, opts Options) (*Controller, error) {
+	if opts.Clusters == nil || opts.Secrets == nil || opts.Informer == nil || opts.Recorder == nil || opts.Issuer == nil {
+		return nil, errors.New("the bootstrapper lacks a required option")
+	}
+	if opts.Connect == nil {
+		opts.Connect = func(o openbao.Options) (openbao.Interface, error) { return openbao.New(o) }
+	}
+	if opts.Gate == nil {
+		opts.Gate = func() error { return nil }
+	}
+	opts.RecheckInterval = cmp.Or(opts.RecheckInterval, DefaultRecheckInterval)
+	if len(opts.Namespaces) == 0 {
+		opts.Namespaces = []string{metav1.NamespaceAll}
+	}
+	c := &Controller{
+		opts:      opts,
+		informers: map[string]cache.SharedIndexInformer{},
+		claims:    newClaims(),
+		written:   newWritten(),
+	}
+	for _, namespace := range opts.Namespaces {
+		c.informers[namespace] = opts.Informer(namespace)
+	}
+	c.loop = reconcile.NewLoop(ctx, reconcile.LoopOptions{
+		Name:  Name,
+		Sync:  c.sync,
+		Lane:  c.lane,
+		Lanes: reconcile.NewLanes(syncsPerServer),
+	})
+	return c, nil
+}
+
+// HasSynced reports whether the caches have filled. A kind that the API server
+// does not serve yet counts as filled.
+func (c *Controller) HasSynced() bool { return !c.served.Load() || c.synced.Load() }
+
+// Run works until drain is closed and the syncs under way have ended, or until
+// ctx ends. It returns when all of its goroutines have.
+func (c *Controller) Run(ctx context.Context, drain <-chan struct{}) error {
+	// Informers live until the last sync has ended, and no longer.
+	ctx, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+
+	// While nothing runs yet, drain has nothing to wait for.
+	waiting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	wg.Go(func() {
+		select {
+		case <-drain:
+			cancel()
+		case <-waiting.Done():
+		}
+	})
+
+	if c.opts.Await != nil {
+		if err := c.opts.Await(waiting, Resource); err != nil {
+			if waiting.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("wait for %s to be served: %w", Resource.GroupResource(), err)
+		}
+	}
+	c.served.Store(true)
+	logger := klog.LoggerWithName(klog.FromContext(ctx), Name)
+	var synced []cache.DoneChecker
+	for _, informer := range c.informers {
+		registration, err := informer.AddEventHandlerWithOptions(c.handlers(), cache.HandlerOptions{Logger: &logger})
+		if err != nil {
+			return fmt.Errorf("add event handler: %w", err)
+		}
+		synced = append(synced, registration.HasSyncedChecker())
+		wg.Go(func() { informer.RunWithContext(klog.NewContext(ctx, logger)) })
+	}
+	if !cache.WaitFor(waiting, "", synced...) {
+		return nil
+	}
+	c.synced.Store(true)
+	c.loop.Run(ctx, drain)
+	return nil
+}
+
+// handlers only take notes and enqueue; sync reads the cache again.
+func (c *Controller) handlers() cache.ResourceEventHandler {
+	return cache.ResourceEventHandlerFuncs{
+		AddFunc: func(item any) {
+			obj, ok := item.(*openbaov1alpha1.OpenBaoCluster)
+			if !ok {
+				return
+			}
+			// All claims that are on record are known before the first sync.
+			if a := obj.Status.Authorization; a != nil && a.Server != "" && authz.Requested(obj) {
+				c.claims.add(serverKey(a.Server, a.Namespace), claimantOf(obj))
+			}
+			c.loop.Enqueue(cache.MetaObjectToName(obj))
+		},
+		UpdateFunc: func(before, after any) {
+			old, ok1 := before.(*openbaov1alpha1.OpenBaoCluster)
+			obj, ok2 := after.(*openbaov1alpha1.OpenBaoCluster)
+			if !ok1 || !ok2 {
+				return
+			}
+			if old.UID != obj.UID {
+				c.release(old)
+			}
+			if old.UID != obj.UID || old.Generation != obj.Generation ||
+				!reconcile.UserAnnotationsEqual(old.Annotations, obj.Annotations) ||
+				!obj.DeletionTimestamp.Equal(old.DeletionTimestamp) {
+				c.loop.Enqueue(cache.MetaObjectToName(obj))
+			}
+		},
+		DeleteFunc: func(item any) {
+			name, err := cache.DeletionHandlingObjectToName(item)
+			if err != nil {
+				return
+			}
+			if tomb, ok := item.(cache.DeletedFinalStateUnknown); ok {
+				item = tomb.Obj
+			}
+			if obj, ok := item.(*openbaov1alpha1.OpenBaoCluster); ok {
+				c.release(obj)
+			}
+			c.loop.Enqueue(name)
+		},
+	}
+}
+
+// release ends the claim of an object and wakes those that wait for the server.
+func (c *Controller) release(obj *openbaov1alpha1.OpenBaoCluster) {
+	for _, other := range c.claims.release(obj.UID) {
+		c.loop.Enqueue(other.name)
+	}
+}
+
+// lane keeps a server that hangs from delaying others.
+func (c *Controller) lane(name cache.ObjectName) string {
+	if obj, ok := c.get(name); ok {
+		return addressOf(obj)
+	}
+	return ""
+}
+
+// get returns the cached object, which must not be changed.
+func (c *Controller) get(name cache.ObjectName) (*openbaov1alpha1.OpenBaoCluster, bool) {
+	informer, ok := c.informers[name.Namespace]
+	if !ok {
+		informer, ok = c.informers[metav1.NamespaceAll]
+	}
+	if !ok {
+		return nil, false
+	}
+	// An error of GetByKey is that of a store which cannot fail.
+	item, exists, err := informer.GetIndexer().GetByKey(name.String())
+	if err != nil || !exists {
+		return nil, false
+	}
+	obj, ok := item.(*openbaov1alpha1.OpenBaoCluster)
+	return obj, ok
+}
