@@ -1,0 +1,150 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/bailiwick-operator/bailiwick/generated/clientset/versioned"
+	"github.com/bailiwick-operator/bailiwick/generated/informers/externalversions"
+)
+
+// Version returns the version of the module that the binary was built from.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}
+
+// clients are the connections to the API server. They share limits but for
+// those that must never wait behind the others.
+type clients struct {
+	custom   versioned.Interface
+	kube     kubernetes.Interface
+	metadata metadata.Interface
+	// leases renews the lease; events writes events.
+	leases kubernetes.Interface
+	events kubernetes.Interface
+}
+
+// newClients builds all clients. It sends no request.
+func newClients(o *Options) (*clients, error) {
+	base, err := restConfig(o)
+	if err != nil {
+		return nil, err
+	}
+	shared := as(base, "controllers")
+	shared.QPS, shared.Burst = o.KubeQPS, o.KubeBurst
+	httpClient, err := rest.HTTPClientFor(shared)
+	if err != nil {
+		return nil, fmt.Errorf("reach the API server: %w", err)
+	}
+	leases := as(base, "leader-election")
+	leases.Timeout = o.LeaderElection.RenewDeadline / 2 // a lost answer leaves time for another try
+	events := as(base, "events")
+	events.QPS, events.Burst = o.KubeQPS, o.KubeBurst
+
+	c := &clients{}
+	if c.custom, err = versioned.NewForConfigAndClient(shared, httpClient); err != nil {
+		return nil, fmt.Errorf("make client of our kinds: %w", err)
+	}
+	if c.kube, err = kubernetes.NewForConfigAndClient(shared, httpClient); err != nil {
+		return nil, fmt.Errorf("make client of core kinds: %w", err)
+	}
+	if c.metadata, err = metadata.NewForConfigAndClient(metadata.ConfigFor(shared), httpClient); err != nil {
+		return nil, fmt.Errorf("make metadata client: %w", err)
+	}
+	if c.leases, err = kubernetes.NewForConfig(leases); err != nil {
+		return nil, fmt.Errorf("make client of leases: %w", err)
+	}
+	if c.events, err = kubernetes.NewForConfig(events); err != nil {
+		return nil, fmt.Errorf("make client of events: %w", err)
+	}
+	return c, nil
+}
+
+func restConfig(o *Options) (*rest.Config, error) {
+	if o.RESTConfig != nil {
+		return o.RESTConfig, nil
+	}
+	// An empty path means the service account of the pod.
+	config, err := clientcmd.BuildConfigFromFlags("", o.Kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("find the API server; set --kubeconfig outside of a pod: %w", err)
+	}
+	return config, nil
+}
+
+// as returns a copy of base whose requests say which component sent them.
+func as(base *rest.Config, component string) *rest.Config {
+	c := rest.CopyConfig(base)
+	c.UserAgent = fmt.Sprintf("%s/%s (%s/%s) %s", filepath.Base(os.Args[0]), Version(), runtime.GOOS, runtime.GOARCH, component)
+	return c
+}
+
+// informers are the shared informers of every watched namespace.
+type informers map[string]externalversions.SharedInformerFactory
+
+// newInformers returns informers for the namespaces, or for all if there are
+// none. What nobody reads is not kept.
+func newInformers(client versioned.Interface, namespaces []string) informers {
+	if len(namespaces) == 0 {
+		namespaces = []string{""}
+	}
+	out := informers{}
+	for _, ns := range namespaces {
+		out[ns] = externalversions.NewSharedInformerFactoryWithOptions(client, 0,
+			externalversions.WithNamespace(ns),
+			externalversions.WithTransform(dropManagedFields),
+		)
+	}
+	return out
+}
+
+// of returns the informer of a resource in one of the namespaces. Asking for
+// what newInformers was not told of is a mistake in the wiring.
+func (i informers) of(resource schema.GroupVersionResource, namespace string) cache.SharedIndexInformer {
+	factory, ok := i[namespace]
+	if !ok {
+		panic(fmt.Sprintf("namespace %q is not watched", namespace))
+	}
+	informer, err := factory.ForResource(resource)
+	if err != nil {
+		panic(err)
+	}
+	return informer.Informer()
+}
+
+// objects returns what is cached of a resource, over all namespaces. The
+// objects must not be changed.
+func (i informers) objects(resource schema.GroupVersionResource) []any {
+	var out []any
+	for ns := range i {
+		out = append(out, i.of(resource, ns).GetIndexer().List()...)
+	}
+	return out
+}
+
+// dropManagedFields makes cached objects about half as large. Whoever needs
+// the fields reads the object live.
+func dropManagedFields(object any) (any, error) {
+	if accessor, err := meta.Accessor(object); err == nil {
+		accessor.SetManagedFields(nil)
+	}
+	return object, nil
+}

@@ -1,0 +1,187 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/bailiwick-operator/bailiwick/pkg/bootstrap"
+	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
+)
+
+// minPollInterval keeps a slip of the unit from polling without pause.
+const minPollInterval = 100 * time.Millisecond
+
+// Validate returns all that is wrong with the options, one error per flag.
+func (o *Options) Validate() error {
+	return errors.Join(
+		o.validateScope(),
+		o.validateAiven(),
+		o.validateDefaultToken(),
+		o.LeaderElection.validate(o.Namespace, o.Aiven.RequestTimeout),
+		validateAddress("health-bind-address", o.HealthBindAddress),
+		validateAddress("metrics-bind-address", o.MetricsBindAddress),
+		positive("kube-api-qps", o.KubeQPS),
+		positive("kube-api-burst", o.KubeBurst),
+		positive("concurrent-syncs", o.ConcurrentSyncs),
+		positive("shutdown-timeout", o.ShutdownTimeout),
+	)
+}
+
+func (o *Options) validateScope() error {
+	var errs []error
+	selected, err := selectKinds(knownKinds(), o.Controllers)
+	if err != nil {
+		errs = append(errs, err)
+	}
+	if slices.Contains(selected, bootstrap.Kind) && o.Namespace == "" {
+		errs = append(errs, fmt.Errorf("--namespace: %s needs the namespace of the operator's ServiceAccount; set it or POD_NAMESPACE, or --controllers=-%s", bootstrap.Kind, bootstrap.Kind))
+	}
+	for _, ns := range o.WatchNamespaces {
+		if err := validateName("watch-namespaces", ns); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if o.Namespace != "" {
+		errs = append(errs, validateName("namespace", o.Namespace))
+	}
+	if problems := validation.IsDNS1123Subdomain(o.ServiceAccount); len(problems) > 0 {
+		errs = append(errs, fmt.Errorf("--service-account: %q: %s", o.ServiceAccount, strings.Join(problems, "; ")))
+	}
+	if o.PollInterval < minPollInterval {
+		errs = append(errs, fmt.Errorf("--poll-interval: %s is less than %s", o.PollInterval, minPollInterval))
+	}
+	return errors.Join(errs...)
+}
+
+func validateName(flag, name string) error {
+	if problems := validation.IsDNS1123Label(name); len(problems) > 0 {
+		return fmt.Errorf("--%s: %q is not a namespace name: %s", flag, name, strings.Join(problems, "; "))
+	}
+	return nil
+}
+
+func (o *Options) validateAiven() error {
+	errs := []error{
+		o.Aiven.validateURL(),
+		positive("aiven-qps", o.Aiven.QPS),
+		positive("aiven-burst", o.Aiven.Burst),
+		positive("aiven-concurrency", o.Aiven.Concurrency),
+		positive("aiven-timeout", o.Aiven.RequestTimeout),
+	}
+	if o.Aiven.RequestTimeout > reconcile.DefaultItemTimeout {
+		errs = append(errs, fmt.Errorf("--aiven-timeout: %s is more than the %s that one sync may take", o.Aiven.RequestTimeout, reconcile.DefaultItemTimeout))
+	}
+	if i := o.Aiven.EventLogInterval; i < 0 || i > 0 && i < minPollInterval {
+		errs = append(errs, fmt.Errorf("--event-log-interval: %s is neither 0 (off) nor at least %s", i, minPollInterval))
+	}
+	return errors.Join(errs...)
+}
+
+// validateURL checks that tokens are sent to a named host only, and in clear
+// text only where nobody listens in.
+func (o AivenOptions) validateURL() error {
+	u, err := url.Parse(o.URL)
+	switch {
+	case err != nil:
+		// The error of url.Parse quotes all of the URL, a password included.
+		return errors.New("--aiven-url: not a URL; use https://<host>")
+	case u.User != nil:
+		return errors.New("--aiven-url: must not hold a user or password")
+	case u.Hostname() == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
+		return fmt.Errorf("--aiven-url: %q must be a scheme and a host only, as in https://api.aiven.io", o.URL)
+	case u.Scheme == "https":
+		return nil
+	case u.Scheme != "http":
+		return fmt.Errorf("--aiven-url: %q must start with https://", o.URL)
+	case !o.AllowHTTP && !isLoopback(u.Hostname()):
+		return fmt.Errorf("--aiven-url: %q would send tokens in clear text; use https, or --aiven-allow-http where that is acceptable", o.URL)
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+func (o *Options) validateDefaultToken() error {
+	t := o.DefaultToken
+	if t.SecretName == "" {
+		return nil
+	}
+	var errs []error
+	if problems := validation.IsDNS1123Subdomain(t.SecretName); len(problems) > 0 {
+		errs = append(errs, fmt.Errorf("--default-token-secret-name: %q: %s", t.SecretName, strings.Join(problems, "; ")))
+	}
+	if problems := validation.IsConfigMapKey(t.SecretKey); len(problems) > 0 {
+		errs = append(errs, fmt.Errorf("--default-token-secret-key: %q: %s", t.SecretKey, strings.Join(problems, "; ")))
+	}
+	if o.Namespace == "" {
+		errs = append(errs, errors.New("--default-token-secret-name: the Secret is read from the operator's namespace; set --namespace or POD_NAMESPACE"))
+	}
+	return errors.Join(errs...)
+}
+
+func (o LeaderElectionOptions) validate(namespace string, requestTimeout time.Duration) error {
+	if !o.Enabled {
+		return nil
+	}
+	var errs []error
+	if namespace == "" {
+		errs = append(errs, errors.New("--leader-elect: the Lease is in the operator's namespace; set --namespace or POD_NAMESPACE, or --leader-elect=false"))
+	}
+	if problems := validation.IsDNS1123Subdomain(o.LeaseName); len(problems) > 0 {
+		errs = append(errs, fmt.Errorf("--leader-elect-resource-name: %q: %s", o.LeaseName, strings.Join(problems, "; ")))
+	}
+	if o.LeaseDuration < time.Second || o.LeaseDuration%time.Second != 0 {
+		errs = append(errs, fmt.Errorf("--leader-elect-lease-duration: %s is not a whole number of seconds", o.LeaseDuration))
+	}
+	// A request that was sent in the last moment must have ended when another
+	// process may begin.
+	if o.RenewDeadline+requestTimeout > o.LeaseDuration {
+		errs = append(errs, fmt.Errorf("--leader-elect-lease-duration: %s is less than --leader-elect-renew-deadline and --aiven-timeout together (%s)",
+			o.LeaseDuration, o.RenewDeadline+requestTimeout))
+	}
+	// client-go waits up to 1.2 times the period between two tries.
+	if o.RetryPeriod <= 0 || o.RenewDeadline <= o.RetryPeriod*6/5 {
+		errs = append(errs, fmt.Errorf("--leader-elect-retry-period: %s must be more than 0 and 1.2 times it less than --leader-elect-renew-deadline (%s)",
+			o.RetryPeriod, o.RenewDeadline))
+	}
+	return errors.Join(errs...)
+}
+
+func validateAddress(flag, address string) error {
+	if address == addressOff {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("--%s: %q is not host:port, :port or 0: %w", flag, address, err)
+	}
+	return nil
+}
+
+func positive[T int | float32 | float64 | time.Duration](flag string, v T) error {
+	if v > 0 {
+		return nil
+	}
+	return fmt.Errorf("--%s: %v must be more than 0", flag, v)
+}
+
+// watched returns the namespaces to watch, sorted and without repetition.
+func (o *Options) watched() []string {
+	return slices.Compact(slices.Sorted(slices.Values(o.WatchNamespaces)))
+}

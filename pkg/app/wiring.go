@@ -1,0 +1,298 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	kubescheme "k8s.io/client-go/kubernetes/scheme"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/record"
+
+	"github.com/bailiwick-operator/bailiwick/generated/clientset/versioned/scheme"
+	"github.com/bailiwick-operator/bailiwick/pkg/aiven"
+	aivenv1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/bootstrap"
+	aivencontroller "github.com/bailiwick-operator/bailiwick/pkg/controller/aiven"
+	"github.com/bailiwick-operator/bailiwick/pkg/metrics"
+	"github.com/bailiwick-operator/bailiwick/pkg/publish"
+	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
+	"github.com/bailiwick-operator/bailiwick/pkg/token"
+)
+
+// deployment is the name that the manifests give the operator's Deployment.
+const deployment = "bailiwick"
+
+// knownKinds returns every kind that --controllers can name.
+func knownKinds() []string {
+	var out []string
+	for _, k := range aivencontroller.Kinds() {
+		out = append(out, k.Name)
+	}
+	return append(out, bootstrap.Kind)
+}
+
+// resourceOf returns where the API server serves a kind of Aiven.
+func resourceOf(kind aivencontroller.Kind) schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: aivenv1alpha1.GroupVersion.Group, Version: aivenv1alpha1.GroupVersion.Version, Resource: kind.Resource}
+}
+
+// operator is everything that works while this process leads.
+type operator struct {
+	engine *reconcile.Engine
+	// bootstrapper is nil if its kind is not selected.
+	bootstrapper *bootstrap.Controller
+	// These are nil if no kind of Aiven is selected.
+	transport *aiven.Transport
+	store     *aiven.Store
+	tokens    *token.Cache
+	secrets   *secretWatch
+
+	recorder    record.EventRecorder
+	broadcaster record.EventBroadcaster
+}
+
+// newOperator wires the selected controllers. It starts nothing that uses the
+// network; close ends it.
+func newOperator(ctx context.Context, o *Options, c *clients, gate *Gate, m *metrics.Metrics) (*operator, error) {
+	selected, err := selectKinds(knownKinds(), o.Controllers)
+	if err != nil {
+		return nil, err
+	}
+	op := &operator{}
+	// Events are written until the last sync has ended.
+	op.broadcaster = record.NewBroadcaster(record.WithContext(context.WithoutCancel(ctx)))
+	op.broadcaster.StartRecordingToSink(&corev1client.EventSinkImpl{Interface: c.events.CoreV1().Events("")})
+	op.recorder = op.broadcaster.NewRecorder(eventScheme(), corev1.EventSource{Component: "bailiwick"})
+
+	factories := newInformers(c.custom, o.watched())
+	served := newResourceWaiter(c.kube.Discovery())
+	op.engine = reconcile.NewEngine(reconcile.Options{
+		Lanes:        reconcile.NewLanes(o.ConcurrentSyncs),
+		Recorder:     op.recorder,
+		PollInterval: o.PollInterval,
+		Namespaces:   o.watched(),
+		Await:        served.await,
+	})
+	resources := map[string]schema.GroupVersionResource{}
+	for _, kind := range aivencontroller.Kinds() {
+		if slices.Contains(selected, kind.Name) {
+			resources[kind.Name] = resourceOf(kind)
+		}
+	}
+	if len(resources) > 0 {
+		err = op.addAiven(ctx, o, c, gate, m, factories, slices.Collect(maps.Values(resources)))
+	}
+	if err == nil && slices.Contains(selected, bootstrap.Kind) {
+		resources[bootstrap.Kind] = bootstrap.Resource
+		err = op.addBootstrapper(ctx, o, c, gate, factories, served)
+	}
+	if err == nil {
+		err = m.Register(metrics.NewObjects(func() map[string][]any {
+			out := make(map[string][]any, len(resources))
+			for kind, resource := range resources {
+				out[kind] = factories.objects(resource)
+			}
+			return out
+		}))
+	}
+	if err != nil {
+		op.close()
+		return nil, err
+	}
+	return op, nil
+}
+
+// addAiven adds the tokens, the Aiven side and the controllers of resources.
+func (op *operator) addAiven(ctx context.Context, o *Options, c *clients, gate *Gate, m *metrics.Metrics,
+	factories informers, resources []schema.GroupVersionResource,
+) error {
+	tokenOptions := token.Options{
+		Secrets:       m.TokenReads(c.kube.CoreV1()),
+		DefaultValue:  o.DefaultToken.Value.Reveal(),
+		ProbeInterval: o.PollInterval,
+		Operator:      token.Operator{Namespace: o.Namespace, Deployment: deployment, ServiceAccount: o.ServiceAccount},
+	}
+	if o.DefaultToken.SecretName != "" {
+		tokenOptions.Default = token.Ref{Namespace: o.Namespace, Name: o.DefaultToken.SecretName, Key: o.DefaultToken.SecretKey}
+	}
+	var err error
+	if op.tokens, err = token.New(tokenOptions); err != nil {
+		return err
+	}
+	op.transport, err = aiven.NewTransport(aiven.TransportOptions{
+		BaseURL:        o.Aiven.URL,
+		Version:        Version(),
+		RequestTimeout: o.Aiven.RequestTimeout,
+		QPS:            o.Aiven.QPS,
+		Burst:          o.Aiven.Burst,
+		Concurrency:    o.Aiven.Concurrency,
+		Gate:           gate.Check,
+		OnUnauthorized: forToken(op.tokens.Reject),
+		OnAccepted:     forToken(op.tokens.Accept),
+		OnRequest: func(r aiven.RequestInfo) {
+			m.AivenRequest(r.Operation, r.Status, string(r.Class), r.Duration)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	eventInterval := o.Aiven.EventLogInterval
+	if eventInterval == 0 {
+		eventInterval = -1
+	}
+	op.store, err = aiven.NewStore(aiven.StoreOptions{
+		Transport:     op.transport,
+		Credentials:   op.credential,
+		PollInterval:  o.PollInterval,
+		EventInterval: eventInterval,
+		// Half of the requests remain for writes.
+		FetchConcurrency: max(o.Aiven.Concurrency/2, 1),
+	})
+	if err != nil {
+		return err
+	}
+	publisher := publish.New(c.kube.CoreV1(), c.metadata)
+	op.secrets = &secretWatch{
+		reviews:    c.kube.AuthorizationV1().SelfSubjectAccessReviews(),
+		metadata:   c.metadata,
+		namespaces: o.watched(),
+		selector:   publish.Selector,
+		trim:       publish.TrimMetadata,
+		handler:    publisher.Handler(op.engine.Wake),
+	}
+	op.tokens.OnRecovered(func(namespace, name string) {
+		op.engine.WakeUnready(reconcile.IndexCredential, aivencontroller.CredentialOf(namespace, name))
+	})
+	for _, kind := range aivencontroller.Kinds() {
+		if !slices.Contains(resources, resourceOf(kind)) {
+			continue
+		}
+		kind.Add(ctx, op.engine, aivencontroller.Dependencies{
+			Client:       c.custom.AivenV1alpha1(),
+			Informer:     factories.of,
+			Secrets:      c.kube.CoreV1(),
+			Tokens:       op.tokens,
+			Store:        op.store,
+			Publisher:    publisher,
+			PollInterval: o.PollInterval,
+		})
+	}
+	return nil
+}
+
+// credential resolves a token for a fetch that no object waits for.
+func (op *operator) credential(ctx context.Context, tokenRef string) (aiven.Credential, error) {
+	ref, err := token.ParseRef(tokenRef)
+	if err != nil {
+		return aiven.Credential{}, err
+	}
+	t, err := op.tokens.Token(ctx, ref)
+	if err != nil {
+		return aiven.Credential{}, err
+	}
+	return aiven.Credential{Token: t.Value.Reveal(), Generation: t.Generation, Probe: t.Probe}, nil
+}
+
+// forToken turns a reference as pkg/aiven knows it into one of pkg/token. Both
+// are made here, so that one which can't be read names no token of ours.
+func forToken(f func(token.Ref, uint64)) func(string, uint64) {
+	return func(tokenRef string, generation uint64) {
+		if ref, err := token.ParseRef(tokenRef); err == nil {
+			f(ref, generation)
+		}
+	}
+}
+
+func (op *operator) addBootstrapper(ctx context.Context, o *Options, c *clients, gate *Gate, factories informers, served *resourceWaiter) error {
+	var err error
+	op.bootstrapper, err = bootstrap.New(ctx, bootstrap.Options{
+		Clusters:        c.custom.OpenBaoV1alpha1(),
+		Secrets:         c.kube.CoreV1(),
+		Informer:        func(namespace string) cache.SharedIndexInformer { return factories.of(bootstrap.Resource, namespace) },
+		Namespaces:      o.watched(),
+		Recorder:        op.recorder,
+		Issuer:          bootstrap.APIServerIssuer(c.kube.Discovery().RESTClient()),
+		OperatorSubject: authz.ServiceAccountSubject(o.Namespace, o.ServiceAccount),
+		Gate:            gate.Check,
+		RecheckInterval: o.PollInterval,
+		Await:           served.await,
+	})
+	return err
+}
+
+// run works until drain is closed and all work has ended, or until ctx ends.
+// What the controllers rely on ends after them.
+func (op *operator) run(ctx context.Context, drain <-chan struct{}) error {
+	ctx, abort := context.WithCancelCause(ctx)
+	defer abort(nil)
+	serving, stop := context.WithCancel(ctx)
+	defer stop()
+	var services, controllers crew
+	if op.store != nil {
+		services.start("tokens", func() { op.tokens.Run(serving) })
+		services.start("aiven", func() { op.store.Run(serving) })
+		services.start("published secrets", func() { op.secrets.run(serving) })
+	}
+	// One that fails ends the others: the process starts anew.
+	start := func(name string, run work) {
+		controllers.start(name, func() {
+			if err := run(ctx, drain); err != nil {
+				abort(fmt.Errorf("%s: %w", name, err))
+			}
+		})
+	}
+	start("controllers", op.engine.Run)
+	if op.bootstrapper != nil {
+		start(bootstrap.Name, op.bootstrapper.Run)
+	}
+	controllers.wait(ctx, drain)
+	stop()
+	services.wait(ctx, drain)
+	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// unsynced names the caches that have not filled.
+func (op *operator) unsynced() []string {
+	var out []string
+	for name, synced := range op.engine.Synced() {
+		if !synced {
+			out = append(out, name)
+		}
+	}
+	if op.bootstrapper != nil && !op.bootstrapper.HasSynced() {
+		out = append(out, bootstrap.Name)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// close gives back what newOperator made.
+func (op *operator) close() {
+	op.broadcaster.Shutdown()
+	if op.transport != nil {
+		op.transport.Close()
+	}
+}
+
+// eventScheme knows every kind that events are about.
+func eventScheme() *runtime.Scheme {
+	s := runtime.NewScheme()
+	utilruntime.Must(kubescheme.AddToScheme(s))
+	utilruntime.Must(scheme.AddToScheme(s))
+	return s
+}
