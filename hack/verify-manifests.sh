@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+
+# Copyright The Bailiwick Authors.
+# SPDX-License-Identifier: Apache-2.0
+
+# Renders every kustomization under manifests/ and checks what it grants and
+# starts (hack/verify-manifests). Arguments are passed to kubectl; with some, the
+# API server that they name checks the objects too:
+#
+#   hack/verify-manifests.sh --kubeconfig=FILE
+#
+# That needs the CRDs installed, and the namespaces of overlays/namespaced.
+
+set -o errexit
+set -o nounset
+set -o pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly kubectl="${KUBECTL:-kubectl}"
+
+rendered="$(mktemp -d)"
+trap 'rm -rf "${rendered}"' EXIT
+while read -r file; do
+  folder="$(dirname "${file}")"
+  name="${folder#manifests/}"
+  "${kubectl}" kustomize "${folder}" > "${rendered}/${name//\//_}.yaml"
+done < <(find manifests -name kustomization.yaml | sort)
+
+go run ./hack/verify-manifests "${rendered}"
+
+if (($# > 0)); then
+  for name in base rbac_optional samples overlays_{aiven-only,debug,default-token,namespaced,openbao-only}; do
+    echo "== ${name}"
+    "${kubectl}" "$@" apply --server-side --dry-run=server -f "${rendered}/${name}.yaml" > /dev/null
+  done
+fi
