@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+
+# Copyright The Bailiwick Authors.
+# SPDX-License-Identifier: Apache-2.0
+
+# Fails unless every go.mod and go.sum is tidy, all modules use the same minor
+# version of the Kubernetes libraries, and every direct dependency of the
+# operator has its reason in pkg/README.md.
+
+set -o errexit -o nounset -o pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+status=0
+while read -r mod; do
+  if ! (cd "$(dirname "${mod}")" && GOWORK=off go mod tidy -diff); then
+    echo "verify-modules: ${mod} is not tidy; run go mod tidy in $(dirname "${mod}")" >&2
+    status=1
+  fi
+done < <(git ls-files -- '*go.mod' 'go.mod' | sort -u)
+
+minors="$(git ls-files -- '*go.mod' 'go.mod' | sort -u | xargs awk '
+  { sub(/^require /, "") }
+  $1 ~ /^k8s.io\/(api|apimachinery|client-go|code-generator|component-base)$/ && $2 ~ /^v0/ { split($2, v, "."); print v[2] }' | sort -u)"
+if [[ "$(wc -w <<<"${minors}")" -ne 1 ]]; then
+  echo "verify-modules: the modules use several minor versions of the Kubernetes libraries: ${minors//$'\n'/ }" >&2
+  status=1
+fi
+
+while read -r dependency; do
+  if ! grep -qF "\`${dependency}\`" pkg/README.md; then
+    echo "verify-modules: ${dependency} has no reason in pkg/README.md" >&2
+    status=1
+  fi
+done < <(go list -m -f '{{if not (or .Indirect .Main)}}{{.Path}}{{end}}' all | sed '/^$/d')
+
+exit "${status}"
