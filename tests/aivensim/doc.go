@@ -1,0 +1,48 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package aivensim simulates the HTTP API of Aiven for tests and for the demo.
+//
+// It is stateful and strict: unknown routes, unknown or mistyped request
+// fields, unknown plans and invalid user configuration are refused, and every
+// request is recorded so that a test can say what was sent and how often. The
+// request and answer shapes are those of github.com/aiven/go-client-codegen;
+// user configuration is checked against github.com/aiven/go-api-schemas.
+//
+// # Layout
+//
+// server.go owns the state and its lock; route.go, auth.go, decode.go, fault.go
+// and ledger.go are the request path. Every API area is one file that returns
+// its routes and holds its handlers (project.go, service.go, database.go, ...).
+// A new area is one such file plus one line in (*Server).routes; a new service
+// type is one entry in serviceTypes. Handlers run under the state lock and must
+// not block.
+//
+// # Assumptions
+//
+// The real service's behaviour is documented only in part. Where it is not, the
+// simulator takes the stricter or the more awkward reading:
+//
+//   - A project that does not exist is 404, one that the token may not use is
+//     403 "Not a project member".
+//   - A revoked token is 401 "Invalid token"; RevokeToken can choose 403 and the
+//     other text, "Missing (expired) db token".
+//   - During a service's first build service_uri is null and users, databases
+//     and connection_info are empty. A powered-off service keeps them.
+//   - Writes to the children of a service that is being built are 503, of one
+//     that is powered off 409. Reads of topics follow the same rule; reads of
+//     users, databases and ACLs answer from the recorded state.
+//   - A change of plan, cloud or VPC goes through REBALANCING; a power-on and the
+//     first build through REBUILDING.
+//   - PUT of a service merges user_config deeply, arrays are replaced, and null
+//     returns a key to its default. project_vpc_id null leaves the VPC, absent
+//     keeps it. tech_emails is replaced as a whole.
+//   - The project event log lists the newest entry first and honours limit.
+//   - The v2 topic list is 404 as soon as one of the named topics is unknown.
+//   - A Kafka service starts with the ACL entry "default" (admin on * for
+//     avnadmin). Adding an identical entry is 409.
+//   - Without include_secrets=true passwords are "", keys and certificates are
+//     absent and service_uri carries no password.
+//   - "Service x does not exist" is never said: the stock client retries a POST
+//     with that answer for a minute. The text is "Service not found".
+package aivensim

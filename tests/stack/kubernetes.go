@@ -1,0 +1,232 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+)
+
+// DefaultIssuer is the issuer of ServiceAccount tokens unless the options name
+// another; it is what most clusters have.
+const DefaultIssuer = "https://kubernetes.default.svc.cluster.local"
+
+// KubernetesOptions configure the Kubernetes part.
+type KubernetesOptions struct {
+	// Dir and Keep are as in Options.
+	Dir  string
+	Keep bool
+	// Issuer is the "iss" claim of ServiceAccount tokens and, as in most
+	// clusters, the API server's own audience. The default is DefaultIssuer.
+	Issuer string
+	// CRDs are manifest files, or directories of them, whose
+	// CustomResourceDefinitions are created before the controller manager
+	// starts. Its garbage collector learns of kinds that come later only every
+	// 30 seconds.
+	CRDs []string
+	// APIServerArgs and ControllerManagerArgs are added to the arguments, and
+	// win over those that the stack sets.
+	APIServerArgs         []string
+	ControllerManagerArgs []string
+}
+
+// Kubernetes is a control plane without nodes: etcd, kube-apiserver with RBAC,
+// and a kube-controller-manager that runs the controllers in controllers.
+type Kubernetes struct {
+	// Dir holds all files of the part, and the log of each process as
+	// logs/<process>.log.
+	Dir string
+	// Kubeconfig is the path of a file with the administrator's access.
+	Kubeconfig string
+	// Server is the URL of the API server, the same for the life of the part.
+	Server string
+	// CAPEM is the certificate of the authority behind Server.
+	CAPEM []byte
+	// Issuer is the "iss" claim of ServiceAccount tokens, and the API server's
+	// own audience.
+	Issuer string
+
+	workDir workDir
+	opts    KubernetesOptions
+	// basePort is the first of the ports in a row that the part listens on.
+	basePort int
+	admin    keyPair
+	keys     signingKeys
+
+	etcd              *process
+	apiServer         *process
+	controllerManager *process
+}
+
+// StartKubernetes starts the part and returns when it serves, its default
+// namespace has a ServiceAccount and the root certificate is published. ctx
+// bounds the start only. After an error nothing is left running.
+func StartKubernetes(ctx context.Context, opts KubernetesOptions) (*Kubernetes, error) {
+	if opts.Issuer == "" {
+		opts.Issuer = DefaultIssuer
+	}
+	k := &Kubernetes{Issuer: opts.Issuer, opts: opts}
+	if err := k.prepare(); err != nil {
+		return nil, errors.Join(err, k.Stop())
+	}
+	if err := k.start(ctx); err != nil {
+		return nil, errors.Join(err, k.Stop())
+	}
+	return k, nil
+}
+
+// prepare finds the binaries and writes all files.
+func (k *Kubernetes) prepare() error {
+	dir, err := newWorkDir(k.opts.Dir, k.opts.Keep)
+	if err != nil {
+		return err
+	}
+	k.workDir, k.Dir = dir, dir.path
+
+	for _, server := range []struct {
+		name  string
+		grace time.Duration
+		to    **process
+	}{
+		// These two would wait for their clients, up to a minute. Being killed
+		// costs them no data.
+		{"etcd", time.Second, &k.etcd},
+		{"kube-apiserver", time.Second, &k.apiServer},
+		{"kube-controller-manager", 10 * time.Second, &k.controllerManager},
+	} {
+		path, err := Tool(server.name)
+		if err != nil {
+			return err
+		}
+		*server.to = &process{
+			name: server.name, path: path, logFile: dir.join("logs", server.name+".log"), grace: server.grace,
+		}
+	}
+
+	if k.basePort, err = freePorts(portCount); err != nil {
+		return err
+	}
+	k.Server = "https://" + address(k.port(apiServerPort))
+	return k.writeCredentials()
+}
+
+func (k *Kubernetes) start(ctx context.Context) error {
+	if err := k.StartEtcd(ctx); err != nil {
+		return err
+	}
+	if err := k.StartAPIServer(ctx); err != nil {
+		return err
+	}
+	if err := InstallCRDs(ctx, k.Config(), k.opts.CRDs...); err != nil {
+		return err
+	}
+	return k.StartControllerManager(ctx)
+}
+
+// Stop ends the part's processes, waits for them and removes a temporary
+// directory. It may be called more than once.
+func (k *Kubernetes) Stop() error {
+	var errs []error
+	// Those that depend on others go first, so that none waits for one that is gone.
+	for _, p := range []*process{k.controllerManager, k.apiServer, k.etcd} {
+		if p != nil {
+			errs = append(errs, p.stop())
+		}
+	}
+	return errors.Join(append(errs, k.workDir.remove())...)
+}
+
+// StartEtcd starts etcd and waits until it serves.
+func (k *Kubernetes) StartEtcd(ctx context.Context) error {
+	if err := k.etcd.start(k.etcdArgs()); err != nil {
+		return err
+	}
+	return k.etcd.waitReady(ctx, httpReady("http://"+address(k.port(etcdMetricsPort))+"/readyz"))
+}
+
+// StopEtcd stops etcd. The API server goes on and answers with errors.
+func (k *Kubernetes) StopEtcd() error { return k.etcd.stop() }
+
+// StartAPIServer starts the API server, on the address it had before, and waits
+// until it is ready.
+func (k *Kubernetes) StartAPIServer(ctx context.Context) error {
+	if err := k.apiServer.start(k.apiServerArgs()); err != nil {
+		return err
+	}
+	client, err := kubernetes.NewForConfig(k.probeConfig())
+	if err != nil {
+		return err
+	}
+	return k.apiServer.waitReady(ctx, func(ctx context.Context) error {
+		return client.RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
+	})
+}
+
+// StopAPIServer stops the API server. Connections to it are refused until it is
+// started again.
+func (k *Kubernetes) StopAPIServer() error { return k.apiServer.stop() }
+
+// StartControllerManager starts the controller manager and waits until its
+// controllers have set up the default namespace.
+func (k *Kubernetes) StartControllerManager(ctx context.Context) error {
+	if err := k.controllerManager.start(k.controllerManagerArgs()); err != nil {
+		return err
+	}
+	client, err := kubernetes.NewForConfig(k.probeConfig())
+	if err != nil {
+		return err
+	}
+	return k.controllerManager.waitReady(ctx, func(ctx context.Context) error {
+		return namespaceReady(ctx, client, "default")
+	})
+}
+
+// StopControllerManager stops the controller manager: nothing collects garbage
+// or empties namespaces until it is started again.
+func (k *Kubernetes) StopControllerManager() error { return k.controllerManager.stop() }
+
+// Config returns the administrator's access, without a client-side rate limit.
+// The caller owns it.
+func (k *Kubernetes) Config() *rest.Config {
+	config := k.anonymousConfig()
+	config.CertData, config.KeyData = k.admin.certificate, k.admin.key
+	return config
+}
+
+// anonymousConfig returns a configuration without credentials.
+func (k *Kubernetes) anonymousConfig() *rest.Config {
+	return &rest.Config{
+		Host:            k.Server,
+		TLSClientConfig: rest.TLSClientConfig{CAData: k.CAPEM},
+		QPS:             -1,
+	}
+}
+
+// probeConfig returns the administrator's access for questions that are asked
+// again if the answer is late.
+func (k *Kubernetes) probeConfig() *rest.Config {
+	config := k.Config()
+	config.Timeout = probeTimeout
+	return config
+}
+
+// The ports of the part, counted from basePort.
+const (
+	etcdClientPort = iota
+	etcdPeerPort
+	etcdMetricsPort
+	apiServerPort
+	controllerManagerPort
+	portCount
+)
+
+func (k *Kubernetes) port(offset int) int { return k.basePort + offset }
+
+// flag renders one argument.
+func flag(name string, value any) string { return fmt.Sprintf("--%s=%v", name, value) }

@@ -1,0 +1,200 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/openbao/openbao/api/v2"
+)
+
+// OpenBaoOptions configure the OpenBao part.
+type OpenBaoOptions struct {
+	// Dir and Keep are as in Options.
+	Dir  string
+	Keep bool
+}
+
+// OpenBao is a server of the OpenBao API: one node on raft storage, behind TLS,
+// initialised and unsealed.
+type OpenBao struct {
+	// Dir holds all files of the part, and the log of the server as
+	// logs/openbao.log.
+	Dir string
+	// Address is the URL of the server, the same for the life of the part.
+	Address string
+	// CAPEM is the certificate of the authority behind Address. CAFile is a file
+	// that holds it.
+	CAPEM  []byte
+	CAFile string
+	// RootToken may do everything.
+	RootToken string
+	// Kind is which server this is.
+	Kind OpenBaoKind
+	// Version is what the server says of itself, such as 2.6.2.
+	Version string
+
+	workDir workDir
+	// basePort is the port of the API; the next one is the port of raft.
+	basePort int
+	server   *process
+	args     []string
+	// initFile keeps the credentials over restarts.
+	initFile  string
+	unsealKey string
+}
+
+// StartOpenBao starts the part and returns when the server is unsealed and
+// active. ctx bounds the start only. After an error nothing is left running.
+func StartOpenBao(ctx context.Context, opts OpenBaoOptions) (*OpenBao, error) {
+	b := &OpenBao{}
+	err := b.prepare(opts)
+	if err == nil {
+		err = b.StartServer(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, b.Stop())
+	}
+	return b, nil
+}
+
+// prepare finds the binary and writes all files.
+func (b *OpenBao) prepare(opts OpenBaoOptions) error {
+	dir, err := newWorkDir(opts.Dir, opts.Keep)
+	if err != nil {
+		return err
+	}
+	b.workDir, b.Dir = dir, dir.path
+	b.initFile = dir.join("init.json")
+	b.server = &process{name: "openbao", logFile: dir.join("logs", "openbao.log"), grace: 10 * time.Second}
+
+	if b.basePort, err = freePorts(2); err != nil {
+		return err
+	}
+	b.Address = "https://" + address(b.basePort)
+
+	ca, err := newAuthority("openbao-ca")
+	if err != nil {
+		return err
+	}
+	pair, err := ca.server()
+	if err != nil {
+		return err
+	}
+	b.CAPEM = ca.pem
+	if b.CAFile, err = dir.write("ca.crt", ca.pem); err != nil {
+		return err
+	}
+	if _, err := dir.write("tls.crt", pair.certificate); err != nil {
+		return err
+	}
+	if _, err := dir.write("tls.key", pair.key); err != nil {
+		return err
+	}
+	return b.chooseServer()
+}
+
+// StartServer starts the server on the data and the address that it had before,
+// and waits until it is unsealed and active.
+func (b *OpenBao) StartServer(ctx context.Context) error {
+	if err := b.server.start(b.args); err != nil {
+		return err
+	}
+	if b.Kind == Bao {
+		if err := b.initAndUnseal(ctx); err != nil {
+			return err
+		}
+	}
+	if err := b.waitActive(ctx); err != nil {
+		return err
+	}
+	return b.loadCredentials()
+}
+
+// StopServer stops the server and keeps its data. Connections to it are refused
+// until it is started again.
+func (b *OpenBao) StopServer() error { return b.server.stop() }
+
+// Stop ends the server, waits for it and removes a temporary directory. It may
+// be called more than once.
+func (b *OpenBao) Stop() error {
+	var err error
+	if b.server != nil {
+		err = b.server.stop()
+	}
+	return errors.Join(err, b.workDir.remove())
+}
+
+// Seal seals the server: it answers every request but those for its state with
+// 503 until Unseal.
+func (b *OpenBao) Seal(ctx context.Context) error {
+	client, err := b.Client()
+	if err != nil {
+		return err
+	}
+	return client.Sys().SealWithContext(ctx)
+}
+
+// Unseal unseals the server and waits until it is active.
+func (b *OpenBao) Unseal(ctx context.Context) error {
+	client, err := b.Client()
+	if err != nil {
+		return err
+	}
+	if _, err := client.Sys().UnsealWithContext(ctx, b.unsealKey); err != nil {
+		return fmt.Errorf("unsealing: %w", err)
+	}
+	return b.waitActive(ctx)
+}
+
+// Client returns a client with the root token that takes nothing from the
+// environment. The caller owns it.
+func (b *OpenBao) Client() (*api.Client, error) {
+	config := api.NewConfig()
+	config.DisableEnvironment = true
+	config.Address = b.Address
+	if err := config.ConfigureTLS(&api.TLSConfig{CACertBytes: b.CAPEM}); err != nil {
+		return nil, err
+	}
+	client, err := api.NewClient(config)
+	if err != nil {
+		return nil, err
+	}
+	client.SetToken(b.RootToken)
+	return client, nil
+}
+
+// probeClient returns a client for questions that are asked again if the answer
+// is late.
+func (b *OpenBao) probeClient() (*api.Client, error) {
+	client, err := b.Client()
+	if err != nil {
+		return nil, err
+	}
+	client.SetMaxRetries(0)
+	client.SetClientTimeout(probeTimeout)
+	return client, nil
+}
+
+// waitActive waits until the server has unsealed itself and leads.
+func (b *OpenBao) waitActive(ctx context.Context) error {
+	client, err := b.probeClient()
+	if err != nil {
+		return err
+	}
+	return b.server.waitReady(ctx, func(ctx context.Context) error {
+		health, err := client.Sys().HealthWithContext(ctx)
+		if err != nil {
+			return err
+		}
+		if !health.Initialized || health.Sealed || health.Standby {
+			return fmt.Errorf("initialized %t, sealed %t, standby %t", health.Initialized, health.Sealed, health.Standby)
+		}
+		b.Version = health.Version
+		return nil
+	})
+}

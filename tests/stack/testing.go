@@ -1,0 +1,72 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package stack
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
+)
+
+// startTimeout is enough for a stack on a busy machine.
+const startTimeout = 2 * time.Minute
+
+// Run is the body of TestMain in a package whose tests share one stack: it
+// starts the stack, hands it over, runs the tests, stops the stack and returns
+// the exit code. If the stack can't start, it says why and no test runs.
+func Run(m *testing.M, opts Options, handOver func(*Stack)) int {
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	s, err := Start(ctx, opts)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "starting the stack:", err)
+		return 1
+	}
+	handOver(s)
+	code := m.Run()
+	if err := s.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "stopping the stack:", err)
+		return 1
+	}
+	return code
+}
+
+// Namespace makes a namespace for one test, with its default ServiceAccount, and
+// returns its name. It is deleted after the test, without waiting for that.
+func (k *Kubernetes) Namespace(t testing.TB) string {
+	t.Helper()
+	client, err := kubernetes.NewForConfig(k.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
+	defer cancel()
+	namespace, err := client.CoreV1().Namespaces().Create(ctx,
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatalf("Creating a namespace: %v", err)
+	}
+	t.Cleanup(func() {
+		// The test's own context is over by now.
+		ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
+		defer cancel()
+		if err := client.CoreV1().Namespaces().Delete(ctx, namespace.Name, metav1.DeleteOptions{}); err != nil {
+			t.Logf("Deleting namespace %s: %v", namespace.Name, err)
+		}
+	})
+	err = wait.PollUntilContextCancel(ctx, readyInterval, true, func(ctx context.Context) (bool, error) {
+		return namespaceReady(ctx, client, namespace.Name) == nil, nil
+	})
+	if err != nil {
+		t.Fatalf("Waiting for the ServiceAccount of namespace %s: %v", namespace.Name, err)
+	}
+	return namespace.Name
+}
