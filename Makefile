@@ -7,7 +7,7 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -o errexit -o nounset -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build generate verify lint test demo demo-stop clean
+.PHONY: help build generate verify lint test demo clean
 
 # The modules of this repository that hold code to vet and test.
 MODULES := . tests

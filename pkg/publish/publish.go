@@ -155,7 +155,7 @@ func appliedOnly(live *corev1.Secret, data map[string][]byte) bool {
 		var fields struct {
 			Data map[string]json.RawMessage `json:"f:data"`
 		}
-		if err := json.Unmarshal(entry.FieldsV1.Raw, &fields); err != nil {
+		if err := json.Unmarshal(entry.FieldsV1.GetRawBytes(), &fields); err != nil {
 			return false
 		}
 		for field := range fields.Data {
@@ -186,7 +186,8 @@ func (p *Publisher) create(ctx context.Context, owner Owner, target Target, data
 	shell := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
 		Name:      target.Name,
 		Namespace: owner.Namespace,
-		Labels:    labelsOf(target),
+		// What is put here stays: the apply that follows owns what it can remove.
+		Labels: map[string]string{LabelManagedBy: ManagedBy},
 		OwnerReferences: []metav1.OwnerReference{{
 			APIVersion: owner.GVK.GroupVersion().String(), Kind: owner.GVK.Kind,
 			Name: owner.Name, UID: owner.UID, Controller: &controller,

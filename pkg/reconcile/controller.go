@@ -59,6 +59,9 @@ func (c *Controller[T, C, AC]) lane(name cache.ObjectName) string {
 
 // run waits until the kind is served, fills the caches and works until drain.
 func (c *Controller[T, C, AC]) run(ctx context.Context, drain <-chan struct{}) error {
+	// The loop names itself; the rest of what is logged here is named now.
+	unnamed := ctx
+	ctx = klog.NewContext(ctx, klog.LoggerWithName(klog.FromContext(ctx), c.kind.Name))
 	// Informers live until the last sync has ended, and no longer.
 	ctx, stop := context.WithCancel(ctx)
 	var informers sync.WaitGroup
@@ -91,7 +94,7 @@ func (c *Controller[T, C, AC]) run(ctx context.Context, drain <-chan struct{}) e
 		return nil
 	}
 	c.synced.Store(true)
-	c.loop.Run(ctx, drain)
+	c.loop.Run(unnamed, drain)
 	return nil
 }
 

@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
-	"k8s.io/klog/v2"
 )
 
 // Options configures an Engine. All fields but Namespaces are required.
@@ -70,7 +69,6 @@ func (e *Engine) Run(ctx context.Context, drain <-chan struct{}) error {
 	var wg sync.WaitGroup
 	for _, m := range e.members {
 		wg.Go(func() {
-			ctx := klog.NewContext(ctx, klog.LoggerWithName(klog.FromContext(ctx), m.name()))
 			if err := m.run(ctx, drain); err != nil {
 				cancel(fmt.Errorf("%s: %w", m.name(), err))
 			}

@@ -132,7 +132,7 @@ func TestFailuresAreNotCached(t *testing.T) {
 	c := newCache(t, f, Options{})
 	rec := &recorder{}
 	c.OnRecovered(rec.add)
-	mustFail(t, c, testRef, SecretNotFound)
+	_ = mustFail(t, c, testRef, SecretNotFound)
 	f.set("team/aiven", map[string]string{"token": "abc"})
 	mustToken(t, c, testRef, "abc")
 	if got := rec.take(); !slices.Equal(got, []string{"team/aiven"}) {
@@ -194,7 +194,7 @@ func TestLoadHasItsOwnTimeout(t *testing.T) {
 		f.latency = time.Hour
 		c := newCache(t, f, Options{LoadTimeout: 10 * time.Second})
 		start := time.Now()
-		mustFail(t, c, testRef, SecretUnavailable)
+		_ = mustFail(t, c, testRef, SecretUnavailable)
 		if took := time.Since(start); took != 10*time.Second {
 			t.Errorf("gave up after %v", took)
 		}
@@ -291,13 +291,13 @@ func TestRejection(t *testing.T) {
 		}
 		c.Reject(testRef, first.Generation) // the probe failed
 		time.Sleep(59 * time.Second)
-		mustFail(t, c, testRef, TokenRejected)
+		_ = mustFail(t, c, testRef, TokenRejected)
 		time.Sleep(time.Second)
 		if !mustToken(t, c, testRef, "abc").Probe {
 			t.Fatal("no probe after the interval")
 		}
 		c.Accept(testRef, first.Generation+1)
-		mustFail(t, c, testRef, TokenRejected)
+		_ = mustFail(t, c, testRef, TokenRejected)
 		c.Accept(testRef, first.Generation)
 		if mustToken(t, c, testRef, "abc").Probe {
 			t.Error("still a probe after it was accepted")

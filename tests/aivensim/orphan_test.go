@@ -5,6 +5,7 @@ package aivensim
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -67,7 +68,7 @@ func TestPostgresDiesWithParent(t *testing.T) {
 	must(t, err)
 	socket = strings.TrimSpace(socket)
 	if dir := filepath.Dir(filepath.Dir(socket)); strings.HasPrefix(filepath.Base(dir), "aivensim-") {
-		defer os.RemoveAll(dir)
+		t.Cleanup(func() { must(t, os.RemoveAll(dir)) })
 	}
 	conn, err := net.Dial("unix", socket)
 	must(t, err)
@@ -85,7 +86,7 @@ func TestPostgresDiesWithParent(t *testing.T) {
 	}
 	// The server process behind the connection ends with its postmaster.
 	if _, err := io.Copy(io.Discard, conn); err != nil {
-		if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
+		if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
 			t.Fatal("PostgreSQL outlives its parent")
 		}
 	}

@@ -224,12 +224,9 @@ func (c *call) applyPower(powered *bool) {
 // checkVersionChange refuses to lower the major version of a service.
 func checkVersionChange(typeName string, old, next map[string]any) error {
 	key := typeName + "_version"
-	from, err := strconv.ParseFloat(stringOf(old[key]), 64)
-	if err != nil {
-		return nil
-	}
-	to, err := strconv.ParseFloat(stringOf(next[key]), 64)
-	if err == nil && to < from {
+	from, errFrom := strconv.ParseFloat(stringOf(old[key]), 64)
+	to, errTo := strconv.ParseFloat(stringOf(next[key]), 64)
+	if errFrom == nil && errTo == nil && to < from {
 		return badRequest("Invalid 'user_config': '%s' cannot be changed from %v to %v", key, old[key], next[key])
 	}
 	return nil

@@ -139,7 +139,7 @@ func (p *process) waitReady(ctx context.Context, check func(context.Context) err
 		}
 		select {
 		case <-run.done:
-			return fmt.Errorf("%s ended (%v) before it was ready%s", p.name, run.err, p.logTail())
+			return fmt.Errorf("%s ended (%w) before it was ready%s", p.name, run.err, p.logTail())
 		case <-ctx.Done():
 			return fmt.Errorf("%s is not ready: %w (last: %w)%s", p.name, context.Cause(ctx), err, p.logTail())
 		case <-ticker.C:
