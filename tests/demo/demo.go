@@ -1,0 +1,186 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/bailiwick-operator/bailiwick/tests/aivensim"
+	"github.com/bailiwick-operator/bailiwick/tests/stack"
+)
+
+const (
+	// namespace is where the samples live.
+	namespace = "demo"
+	// project is the Aiven project of the samples.
+	project = "demo-project"
+	// operatorNamespace and operatorAccount are those of manifests/rbac.
+	operatorNamespace = "bailiwick-system"
+	operatorAccount   = "bailiwick"
+
+	// operatorGrace is more than the operator's own limit for a shutdown.
+	operatorGrace = 40 * time.Second
+	// startTimeout bounds the start of the servers.
+	startTimeout = 2 * time.Minute
+)
+
+// demo is one run. Its fields are filled step by step.
+type demo struct {
+	options
+	root string
+	out  *progress
+
+	lock      *os.File
+	kubectl   string
+	stack     *stack.Stack
+	simulator *aivensim.Server
+	// postgres is the directory of psql and the servers behind PostgreSQL
+	// services, empty if there is none.
+	postgres string
+	binary   string
+	operator *child
+
+	kube    kubernetes.Interface
+	dynamic dynamic.Interface
+	// objects are the samples as they are applied.
+	objects []*unstructured.Unstructured
+	// secrets are values that no output may hold, by what they are.
+	secrets map[string]string
+}
+
+// run goes through all steps and returns nil if everything is as it should be.
+func (d *demo) run(ctx context.Context) error {
+	if err := d.prepare(); err != nil {
+		return err
+	}
+	for _, step := range []struct {
+		title string
+		do    func(context.Context) error
+	}{
+		{"Starting the servers on 127.0.0.1, and building the operator", d.start},
+		{"Installing manifests/crds and manifests/rbac", d.install},
+		{"Creating what the samples name, in namespace " + namespace, d.createSecrets},
+		{"Starting the operator as ServiceAccount " + operatorNamespace + "/" + operatorAccount, d.startOperator},
+		{"Applying manifests/samples, and waiting until all are Ready", d.applyAndWatch},
+		{"Checking the Aiven side", d.verifyAiven},
+		{"Checking the OpenBao side", d.verifyOpenBao},
+		{"Checking that nothing secret was logged", d.verifyLog},
+	} {
+		d.out.line("%s", step.title)
+		if err := step.do(ctx); err != nil {
+			if cause := context.Cause(ctx); cause != nil {
+				return errors.New("interrupted before all was checked")
+			}
+			return fmt.Errorf("%s: %w", step.title, err)
+		}
+	}
+	d.out.line("All samples are Ready, and the checks found what they ask for.")
+	d.printHints()
+	if !d.wait {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-d.operator.done:
+		return d.operator.ended()
+	}
+}
+
+// prepare empties the directory, which is this run's alone from now on.
+func (d *demo) prepare() error {
+	if err := os.MkdirAll(d.dir, 0o700); err != nil {
+		return err
+	}
+	lock, err := os.OpenFile(d.path("lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return errors.Join(fmt.Errorf("another demo runs in %s; stop it, or choose another directory with --dir", d.dir), lock.Close())
+	}
+	d.lock = lock
+	// Only what a run makes, since the directory may be anyone's.
+	for _, name := range []string{"kubernetes", "openbao", "logs", kubeconfigFile, operatorConfigFile, operatorLogFile, authorityFile} {
+		if err := os.RemoveAll(d.path(name)); err != nil {
+			return err
+		}
+	}
+	d.secrets = map[string]string{}
+	d.kubectl, err = stack.Tool("kubectl")
+	return err
+}
+
+// start brings up all servers and builds the operator, side by side.
+func (d *demo) start(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	// A cold build takes longer than servers may take to start.
+	starting, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	d.stack = &stack.Stack{}
+	group.Go(func() error {
+		return d.out.part("Kubernetes", func() (string, error) {
+			part, err := stack.StartKubernetes(starting, stack.KubernetesOptions{Dir: d.path("kubernetes")})
+			if err != nil {
+				return "", err
+			}
+			d.stack.Kubernetes = part
+			return part.Server, d.connect()
+		})
+	})
+	group.Go(func() error {
+		return d.out.part("OpenBao", func() (string, error) {
+			part, err := stack.StartOpenBao(starting, stack.OpenBaoOptions{Dir: d.path("openbao")})
+			if err != nil {
+				return "", err
+			}
+			d.stack.OpenBao = part
+			return fmt.Sprintf("%s, %s server %s", part.Address, part.Kind, part.Version), nil
+		})
+	})
+	group.Go(func() error { return d.out.part("Aiven simulator", d.startSimulator) })
+	group.Go(func() error {
+		return d.out.part("operator", func() (string, error) { return d.build(ctx) })
+	})
+	return group.Wait()
+}
+
+// stop ends everything that was started, the operator first: it gives its lease
+// back while there is an API server.
+func (d *demo) stop() error {
+	var errs []error
+	if d.operator != nil || d.stack != nil {
+		d.out.line("Stopping")
+	}
+	if d.operator != nil {
+		errs = append(errs, d.operator.stop(operatorGrace))
+	}
+	if d.simulator != nil {
+		errs = append(errs, d.simulator.Close())
+	}
+	if d.stack != nil {
+		errs = append(errs, d.stack.Stop())
+	}
+	if d.lock != nil {
+		errs = append(errs, d.lock.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("stopping: %w", err)
+	}
+	return nil
+}
+
+// path returns the path of a file in the directory of the run.
+func (d *demo) path(name string) string { return filepath.Join(d.dir, name) }

@@ -1,0 +1,233 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/openbao/openbao/api/v2"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/bailiwick-operator/bailiwick/tests/aivensim"
+	"github.com/bailiwick-operator/bailiwick/tests/stack"
+)
+
+// Files in the directory of a run.
+const (
+	kubeconfigFile     = "kubeconfig"
+	operatorConfigFile = "operator.kubeconfig"
+	operatorLogFile    = "operator.log"
+	// authorityFile holds the authority of the connection that is tried.
+	authorityFile = "postgres-ca.crt"
+)
+
+// What secrets are called where one is found that should not be.
+const (
+	aivenTokenName = "the Aiven token"
+	adminTokenName = "the admin token of OpenBao"
+)
+
+// simulatedTiming lets a person see how objects come about.
+var simulatedTiming = aivensim.Timing{
+	ServiceBuild: 4 * time.Second, PowerOn: 2 * time.Second, ServiceChange: 2 * time.Second, TopicActive: time.Second,
+}
+
+// connect makes the clients and the kubeconfig for people.
+func (d *demo) connect() error {
+	config := d.stack.Kubernetes.Config()
+	var err error
+	if d.kube, err = kubernetes.NewForConfig(config); err != nil {
+		return err
+	}
+	if d.dynamic, err = dynamic.NewForConfig(config); err != nil {
+		return err
+	}
+	access, err := clientcmd.LoadFromFile(d.stack.Kubernetes.Kubeconfig)
+	if err != nil {
+		return err
+	}
+	for _, context := range access.Contexts {
+		context.Namespace = namespace
+	}
+	return clientcmd.WriteToFile(*access, d.path(kubeconfigFile))
+}
+
+func (d *demo) startSimulator() (string, error) {
+	token := rand.Text()
+	d.secrets[aivenTokenName] = token
+	opts := aivensim.Options{
+		Projects: []string{project},
+		Tokens:   []aivensim.Token{{Name: "demo", Value: token}},
+		Timing:   simulatedTiming,
+		Admin:    true,
+	}
+	d.postgres, opts.RealPostgres = aivensim.FindPostgres()
+	opts.PostgresBinDir = d.postgres
+	simulator, err := aivensim.New(opts)
+	if err != nil {
+		return "", err
+	}
+	d.simulator = simulator
+	url, err := simulator.Start()
+	if err != nil {
+		return "", err
+	}
+	if !opts.RealPostgres {
+		return url + ", without PostgreSQL: initdb was not found", nil
+	}
+	return url + ", with the PostgreSQL of " + d.postgres, nil
+}
+
+// build compiles the operator with the flags of "make build", whose result it
+// then is.
+func (d *demo) build(ctx context.Context) (string, error) {
+	d.binary = filepath.Join(d.root, "bin", "bailiwick")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", d.binary, "./cmd/bailiwick")
+	cmd.Dir = d.root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return d.binary, nil
+}
+
+// runKubectl runs kubectl as the administrator and returns what it prints.
+func (d *demo) runKubectl(ctx context.Context, stdin string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, d.kubectl, append([]string{"--kubeconfig", d.path(kubeconfigFile)}, args...)...)
+	cmd.Stdin = strings.NewReader(stdin)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("kubectl %s: %w\n%s%s", strings.Join(args, " "), err, out, stderr.String())
+	}
+	return string(out), nil
+}
+
+// install applies what the operator needs in a cluster but its Deployment: no
+// node could run it.
+func (d *demo) install(ctx context.Context) error {
+	for _, dir := range []string{"crds", "rbac"} {
+		out, err := d.runKubectl(ctx, "", "apply", "--server-side", "-k", filepath.Join(d.root, "manifests", dir))
+		if err != nil {
+			return err
+		}
+		d.out.line("  manifests/%s: %d objects", dir, strings.Count(out, "\n"))
+	}
+	_, err := d.runKubectl(ctx, "", "wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
+	return err
+}
+
+// createSecrets makes the namespace of the samples and what they name, as a
+// person would.
+func (d *demo) createSecrets(ctx context.Context) error {
+	_, err := d.kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	rendered, err := d.runKubectl(ctx, "", "kustomize", filepath.Join(d.root, "manifests", "samples"))
+	if err != nil {
+		return err
+	}
+	samples, err := parseObjects(rendered)
+	if err != nil {
+		return err
+	}
+	prepared, err := prepareSamples(samples, place{namespace: namespace, project: project, openBaoAddress: d.stack.OpenBao.Address})
+	if err != nil {
+		return err
+	}
+	d.objects = prepared.objects
+	admin, err := d.adminToken(ctx)
+	if err != nil {
+		return err
+	}
+	d.secrets[adminTokenName] = admin
+	d.secrets["the root token of OpenBao"] = d.stack.OpenBao.RootToken
+	for _, group := range []struct {
+		refs        []secretKey
+		what, value string
+	}{
+		{prepared.tokens, "the Aiven token", d.secrets[aivenTokenName]},
+		{prepared.adminTokens, "a one-time admin token of the OpenBao server", admin},
+		{prepared.authorities, "the CA of the OpenBao server", string(d.stack.OpenBao.CAPEM)},
+	} {
+		for _, ref := range group.refs {
+			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: ref.name}, StringData: map[string]string{ref.key: group.value}}
+			if _, err := d.kube.CoreV1().Secrets(namespace).Create(ctx, secret, metav1.CreateOptions{}); err != nil {
+				return err
+			}
+			d.out.line("  Secret %s, key %s: %s", ref.name, ref.key, group.what)
+		}
+	}
+	// Nobody runs the OpenBao cluster's jobs here, so their accounts are made by hand.
+	for _, name := range prepared.accounts {
+		account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		if _, err := d.kube.CoreV1().ServiceAccounts(namespace).Create(ctx, account, metav1.CreateOptions{}); err != nil {
+			return err
+		}
+		d.out.line("  ServiceAccount %s", name)
+	}
+	return nil
+}
+
+// adminToken makes a token that can do everything and can be revoked without
+// the loss of the root token.
+func (d *demo) adminToken(ctx context.Context) (string, error) {
+	client, err := d.stack.OpenBao.Client()
+	if err != nil {
+		return "", err
+	}
+	secret, err := client.Auth().Token().CreateOrphanWithContext(ctx, &api.TokenCreateRequest{
+		Policies: []string{"root"}, TTL: "1h", DisplayName: "bailiwick-once",
+	})
+	if err != nil {
+		return "", fmt.Errorf("making an OpenBao token: %w", err)
+	}
+	return secret.Auth.ClientToken, nil
+}
+
+// startOperator runs the operator with the rights of its ServiceAccount.
+func (d *demo) startOperator(ctx context.Context) error {
+	config, err := d.stack.Kubernetes.ServiceAccountConfig(ctx, operatorNamespace, operatorAccount)
+	if err != nil {
+		return err
+	}
+	d.secrets["the operator's ServiceAccount token"] = config.BearerToken
+	if err := stack.WriteKubeconfig(d.path(operatorConfigFile), config); err != nil {
+		return err
+	}
+	args := []string{
+		"--kubeconfig=" + d.path(operatorConfigFile),
+		"--namespace=" + operatorNamespace,
+		"--service-account=" + operatorAccount,
+		"--aiven-url=" + d.simulator.URL(),
+		"--poll-interval=30s",
+		"--event-log-interval=2s",
+		"--health-bind-address=" + net.JoinHostPort("127.0.0.1", "0"),
+		"--metrics-bind-address=" + net.JoinHostPort("127.0.0.1", "0"),
+		"--v=" + strconv.Itoa(d.verbosity),
+	}
+	// The demo decides on the settings, not what happens to be in the shell.
+	env := without(os.Environ(), "DEFAULT_AIVEN_TOKEN", "AIVEN_WEB_URL", "WATCHED_NAMESPACES", "POD_NAMESPACE", "POD_SERVICE_ACCOUNT", "KUBECONFIG")
+	d.operator, err = startChild(ctx, "the operator", d.path(operatorLogFile), d.binary, args, env)
+	if err != nil {
+		return err
+	}
+	d.out.line("  process %d, log in %s", d.operator.pid, d.operator.logFile)
+	return nil
+}
