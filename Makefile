@@ -10,7 +10,7 @@ SHELL := /usr/bin/env bash
 .PHONY: help build generate verify lint test demo clean
 
 # The modules of this repository that hold code to vet and test.
-MODULES := . tests
+MODULES := . tests hack/userconfig hack/compare-crds
 
 
 help: ## Show this list.
@@ -24,7 +24,8 @@ generate: ## Write generated code and CRDs again.
 
 verify: ## Check that generated code, manifests and modules are up to date.
 	hack/verify-codegen.sh
-	hack/verify-manifests.sh
+	hack/build-tools.sh kubectl
+	KUBECTL="$$(hack/build-tools.sh --path kubectl)" hack/verify-manifests.sh
 	hack/verify-modules.sh
 
 lint: ## Run the linters.

@@ -140,7 +140,7 @@ func (c *Controller[T, C, AC]) handlers(ctx context.Context) cache.ResourceEvent
 				klog.FromContext(ctx).V(4).Info("Annotations changed", "object", klog.KObj(obj))
 				c.kind.AnnotationsChanged(ctx, old, obj)
 			}
-			if !isReady(obj) && isReady(old) != isReady(obj) || readyReason(old) != readyReason(obj) {
+			if readyReason(old) != readyReason(obj) {
 				// Whoever waits for this one's claim has to look again.
 				c.engine.wakeRivals(c.kind.Identity(obj), obj)
 			}

@@ -40,13 +40,18 @@ func (serviceUser) Observe(ctx context.Context, r *remote, obj *v1alpha1.Service
 	}
 	obj.Status.Type = user.Type
 	obs := reconcile.Observation{Exists: true}
-	if password != "" && user.Password != password {
+	shown := user.Password
+	if shown == "" && slices.Contains(obj.Finalizers, reconcile.Finalizer) {
+		// Some services hide a password that was chosen; ours was set before.
+		shown = password
+	}
+	if password != "" && shown != password {
 		obs.Differs = append(obs.Differs, "password")
 	}
 	if !accessControlEqual(obj.Spec.AccessControl, user.AccessControl) {
 		obs.Differs = append(obs.Differs, "accessControl")
 	}
-	if user.Password == "" && password == "" {
+	if shown == "" {
 		// Some services take a moment to make the password.
 		obs.Message = "Aiven has not made the password yet."
 		view.Recheck()
@@ -57,7 +62,7 @@ func (serviceUser) Observe(ctx context.Context, r *remote, obj *v1alpha1.Service
 		return obs, err
 	}
 	obs.Ready = true
-	obs.Connection = userConnection(obj, view, user, ca)
+	obs.Connection = userConnection(obj, view, user, shown, ca)
 	return obs, nil
 }
 
@@ -123,7 +128,7 @@ func accessControl(spec *v1alpha1.ServiceUserAccessControl) *service.AccessContr
 
 // userConnection describes the service to its user: the address is that of the
 // first component that is the service itself.
-func userConnection(obj *v1alpha1.ServiceUser, view *aiven.ServiceView, user *service.UserOut, ca string) connection {
+func userConnection(obj *v1alpha1.ServiceUser, view *aiven.ServiceView, user *service.UserOut, password, ca string) connection {
 	svc, components := view.Service(), view.Components()
 	var host, port string
 	if i := slices.IndexFunc(components, func(c service.ComponentOut) bool { return c.Component == svc.ServiceType }); i >= 0 {
@@ -131,7 +136,7 @@ func userConnection(obj *v1alpha1.ServiceUser, view *aiven.ServiceView, user *se
 	}
 	out := details(obj,
 		pair{"HOST", host}, pair{"PORT", port},
-		pair{"USERNAME", user.Username}, pair{"PASSWORD", user.Password},
+		pair{"USERNAME", user.Username}, pair{"PASSWORD", password},
 		pair{"ACCESS_CERT", deref(user.AccessCert)}, pair{"ACCESS_KEY", deref(user.AccessKey)},
 		pair{"CA_CERT", ca},
 	)
