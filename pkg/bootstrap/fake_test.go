@@ -41,6 +41,8 @@ type server struct {
 	// fail returns the error of an operation, such as "WriteRole backup".
 	fail   func(op string) error
 	writes []string
+	// open counts the clients that were not closed.
+	open int
 }
 
 func newServer(id string) *server {
@@ -81,6 +83,12 @@ func (c *client) Health(context.Context) (openbao.Health, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.health, c.fail("Health")
+}
+
+func (c *client) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open--
 }
 
 func (c *client) LookupSelf(context.Context) (openbao.TokenInfo, error) {
@@ -294,6 +302,9 @@ func newFixture(t *testing.T) *fixture {
 				// The only token that the test uses, unless it was replaced.
 				token = f.secretValue("admin", "token")
 			}
+			srv.mu.Lock()
+			defer srv.mu.Unlock()
+			srv.open++
 			return &client{srv, token}, nil
 		},
 	})
@@ -389,6 +400,11 @@ func (f *fixture) get(name string) *openbaov1alpha1.OpenBaoCluster {
 func (f *fixture) sync(name string) reconcile.Outcome {
 	f.t.Helper()
 	outcome := f.controller.sync(f.t.Context(), cache.NewObjectName("ns", name))
+	for at, srv := range f.servers {
+		if srv.open != 0 {
+			f.t.Errorf("%d clients of %s were not closed", srv.open, at)
+		}
+	}
 	if err := f.informer.GetIndexer().Update(f.get(name)); err != nil {
 		f.t.Fatal(err)
 	}

@@ -45,7 +45,15 @@ func (s *session) connect(ctx context.Context, token openbao.Token) (openbao.Int
 	if err != nil {
 		return nil, connectProblem(source, err)
 	}
+	s.connected = append(s.connected, server)
 	return server, nil
+}
+
+// disconnect closes the connections of the sync: the next look may be far away.
+func (s *session) disconnect() {
+	for _, server := range s.connected {
+		server.Close()
+	}
 }
 
 // observe reads from the server all that the contract and the record name.

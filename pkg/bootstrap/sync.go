@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 )
 
@@ -38,6 +39,7 @@ func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.
 	}
 	latest := c.written.newest(cached)
 	s := &session{Controller: c, before: latest.DeepCopy(), obj: latest.DeepCopy()}
+	defer s.disconnect()
 	work, cancel := context.WithTimeout(ctx, workTimeout)
 	defer cancel()
 	message, err := s.authorize(work)
@@ -49,6 +51,8 @@ type session struct {
 	*Controller
 	// before is the object as it was last written, obj the copy worked on.
 	before, obj *openbaov1alpha1.OpenBaoCluster
+	// connected are the clients that were made.
+	connected []openbao.Interface
 }
 
 // report writes what the sync found to the status, and says what is next.

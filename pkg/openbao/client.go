@@ -61,6 +61,9 @@ type Interface interface {
 	WritePolicy(ctx context.Context, name, text string, read *Policy) error
 	// DeletePolicy removes an ACL policy. A policy that does not exist is no error.
 	DeletePolicy(ctx context.Context, name string) error
+
+	// Close closes idle connections. The client can be used again.
+	Close()
 }
 
 // What New finds wrong with its options.
@@ -145,7 +148,7 @@ func (c *Client) WithToken(token Token) (*Client, error) {
 	return other, err
 }
 
-// Close closes idle connections. The client can be used again.
+// Close implements Interface.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 func (c *Client) newAPI(token Token) (*api.Client, error) {
