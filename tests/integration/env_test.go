@@ -44,25 +44,32 @@ func install(ctx context.Context, s *stack.Stack) error {
 }
 
 func kubectl(ctx context.Context, s *stack.Stack, args ...string) (string, error) {
+	return kubectlOn(ctx, s.Kubernetes, args...)
+}
+
+func kubectlOn(ctx context.Context, cluster *stack.Kubernetes, args ...string) (string, error) {
 	bin, err := stack.Tool("kubectl")
 	if err != nil {
 		return "", err
 	}
-	out, err := exec.CommandContext(ctx, bin, append([]string{"--kubeconfig", s.Kubernetes.Kubeconfig}, args...)...).CombinedOutput()
+	out, err := exec.CommandContext(ctx, bin, append([]string{"--kubeconfig", cluster.Kubeconfig}, args...)...).CombinedOutput()
 	return string(out), err
 }
 
 // env is one test's namespace, simulator and operator.
 type env struct {
 	testing.TB
-	ctx  context.Context
-	ns   string
-	sim  *aivensim.Server
-	kube kubernetes.Interface
-	api  versioned.Interface
+	ctx     context.Context
+	cluster *stack.Kubernetes
+	ns      string
+	sim     *aivensim.Server
+	kube    kubernetes.Interface
+	api     versioned.Interface
 	// change adjusts the options of the operator before it starts.
 	change []func(*app.Options)
-	logs   *logBuffer
+	// verbosity is that of the operator's log.
+	verbosity int
+	logs      *logBuffer
 
 	stop func() error
 }
@@ -71,11 +78,17 @@ type env struct {
 // means that "default-token" is accepted.
 func newEnv(t testing.TB, opts aivensim.Options) *env {
 	t.Helper()
-	kube, err := kubernetes.NewForConfig(shared.Kubernetes.Config())
+	return newEnvOn(t, shared.Kubernetes, shared.Kubernetes.Namespace(t), opts)
+}
+
+// newEnvOn is newEnv for a namespace of any API server.
+func newEnvOn(t testing.TB, cluster *stack.Kubernetes, namespace string, opts aivensim.Options) *env {
+	t.Helper()
+	kube, err := kubernetes.NewForConfig(cluster.Config())
 	if err != nil {
 		t.Fatal(err)
 	}
-	api, err := versioned.NewForConfig(shared.Kubernetes.Config())
+	api, err := versioned.NewForConfig(cluster.Config())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,14 +110,45 @@ func newEnv(t testing.TB, opts aivensim.Options) *env {
 	})
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
-	return &env{TB: t, ctx: ctx, ns: shared.Kubernetes.Namespace(t), sim: sim, kube: kube, api: api, logs: &logBuffer{}}
+	return &env{
+		TB: t, ctx: ctx, cluster: cluster, ns: namespace, sim: sim, kube: kube, api: api, verbosity: 4, logs: &logBuffer{},
+	}
 }
 
 // start runs an operator for this namespace until the test ends or stopOperator
 // is called.
 func (e *env) start(change ...func(*app.Options)) {
 	e.Helper()
-	config, err := shared.Kubernetes.ServiceAccountConfig(e.ctx, operatorNamespace, operatorAccount)
+	op := e.launch(change...)
+	e.stop = op.stop
+	e.Cleanup(func() {
+		if err := op.stop(); err != nil {
+			e.Errorf("The operator ended with: %v", err)
+		}
+	})
+}
+
+// operator is one that runs in this process.
+type operator struct {
+	cancel context.CancelFunc
+	// done is closed when it has ended, with err.
+	done chan struct{}
+	err  error
+}
+
+// stop stops the operator as SIGTERM does, waits for its end and returns how it
+// ended.
+func (o *operator) stop() error {
+	o.cancel()
+	<-o.done
+	return o.err
+}
+
+// launch runs an operator for this namespace, at the latest until the test ends.
+// How it ends is the caller's to check.
+func (e *env) launch(change ...func(*app.Options)) *operator {
+	e.Helper()
+	config, err := e.cluster.ServiceAccountConfig(e.ctx, operatorNamespace, operatorAccount)
 	if err != nil {
 		e.Fatal(err)
 	}
@@ -117,28 +161,23 @@ func (e *env) start(change ...func(*app.Options)) {
 	// share no namespace, so none is needed.
 	opts.LeaderElection.Enabled = false
 	opts.HealthBindAddress, opts.MetricsBindAddress = "0", "0"
-	for _, c := range append(e.change, change...) {
+	for _, c := range append(e.change[:len(e.change):len(e.change)], change...) {
 		c(opts)
 	}
 	ctx, cancel := context.WithCancel(klog.NewContext(context.Background(),
-		textlogger.NewLogger(textlogger.NewConfig(textlogger.Verbosity(4), textlogger.Output(e.logs)))))
-	ended := make(chan error, 1)
-	go func() { ended <- app.Run(ctx, opts) }()
-	var once sync.Once
-	var result error
-	e.stop = func() error {
-		once.Do(func() { cancel(); result = <-ended })
-		return result
-	}
-	stop := e.stop
+		textlogger.NewLogger(textlogger.NewConfig(textlogger.Verbosity(e.verbosity), textlogger.Output(e.logs)))))
+	op := &operator{cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(op.done)
+		op.err = app.Run(ctx, opts)
+	}()
 	e.Cleanup(func() {
-		if err := stop(); err != nil {
-			e.Errorf("The operator ended with: %v", err)
-		}
+		_ = op.stop()
 		if e.Failed() {
 			e.Logf("Log of the operator:\n%s", e.logs.tail(200))
 		}
 	})
+	return op
 }
 
 // stopOperator stops the operator as SIGTERM does and waits for its end.

@@ -223,7 +223,7 @@ func resourceOf(kind string) schema.GroupVersionResource {
 
 func (e *env) client(kind string) dynamic.ResourceInterface {
 	e.Helper()
-	client, err := dynamic.NewForConfig(shared.Kubernetes.Config())
+	client, err := dynamic.NewForConfig(e.cluster.Config())
 	if err != nil {
 		e.Fatal(err)
 	}
@@ -233,14 +233,6 @@ func (e *env) client(kind string) dynamic.ResourceInterface {
 func (e *env) create(obj *unstructured.Unstructured) {
 	e.Helper()
 	if _, err := e.client(obj.GetKind()).Create(e.ctx, obj, metav1.CreateOptions{}); err != nil {
-		e.Fatal(err)
-	}
-}
-
-// apply changes an object as kubectl apply does, as the manager kubectl.
-func (e *env) apply(obj *unstructured.Unstructured) {
-	e.Helper()
-	if _, err := e.client(obj.GetKind()).Apply(e.ctx, obj.GetName(), obj, metav1.ApplyOptions{FieldManager: "kubectl", Force: true}); err != nil {
 		e.Fatal(err)
 	}
 }

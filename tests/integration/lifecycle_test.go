@@ -4,6 +4,7 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -70,7 +71,7 @@ func TestLifecycle(t *testing.T) {
 		e.start()
 		e.create(e.object(kind, "x"))
 		e.ready(kind, "x")
-		name := e.onlyRemote(kind)
+		e.onlyRemote(kind)
 		obj := e.get(kind, "x")
 		for _, key := range []string{"controllers.aiven.io/generation-was-processed", "controllers.aiven.io/instance-is-running"} {
 			e.eventually(key, func() error {
@@ -105,7 +106,7 @@ func TestLifecycle(t *testing.T) {
 
 		t.Log("Deleting the remote")
 		e.ready(kind, "x")
-		name = e.onlyRemote(kind)
+		name := e.onlyRemote(kind)
 		if err := c.vanish(e.sim.Outside(project, e.serviceName(kind)), name); err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +152,10 @@ func (e *env) noSecret(name string) {
 		if apierrors.IsNotFound(err) {
 			return nil
 		}
-		return fmt.Errorf("got error %v", err)
+		if err == nil {
+			return errors.New("it exists")
+		}
+		return err
 	})
 }
 

@@ -17,6 +17,9 @@ import (
 var shared *stack.Stack
 
 func TestMain(m *testing.M) {
+	if os.Getenv(childVariable) != "" {
+		os.Exit(runAsOperator())
+	}
 	os.Exit(stack.Run(m, stack.Options{
 		Kubernetes: &stack.KubernetesOptions{CRDs: []string{manifests + "/crds"}},
 		OpenBao:    &stack.OpenBaoOptions{},

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -423,11 +424,18 @@ func TestInvalidationDuringALoad(t *testing.T) {
 	e.hostOf("kafka")
 	e.tokenSecret("auth", tokenOwn.Value)
 	loading, release := make(chan struct{}), make(chan struct{})
-	var once sync.Once
+	var held atomic.Bool
 	gets := &secretGets{hold: map[string]func(){"auth": func() {
-		once.Do(func() { close(loading); <-release })
+		if held.CompareAndSwap(false, true) {
+			close(loading)
+			<-release
+		}
 	}}}
 	e.start(gets.watch)
+	// A test that fails must not leave the operator waiting for it.
+	var once sync.Once
+	let := func() { once.Do(func() { close(release) }) }
+	t.Cleanup(let)
 	e.create(e.object("KafkaTopic", "x", tokenOf("auth")))
 	<-loading
 	e.setToken("auth", tokenOther.Value)
@@ -436,7 +444,7 @@ func TestInvalidationDuringALoad(t *testing.T) {
 	// load is newer than the one that hangs.
 	e.create(e.object("KafkaTopic", "y", tokenOf("auth")))
 	e.ready("KafkaTopic", "y")
-	close(release)
+	let()
 	e.ready("KafkaTopic", "x")
 	if used := e.tokensUsed(); !slices.Equal(used, []string{"other"}) {
 		t.Errorf("tokens used = %v, want only the one that the annotation announced", used)
