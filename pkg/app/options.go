@@ -110,8 +110,8 @@ func NewOptions() *Options {
 		// A few writes per object and thousands of objects: the API server
 		// shares itself out by priority and fairness, so the client's limit is
 		// there to stop a runaway, not to pace normal work.
-		KubeQPS:         200,
-		KubeBurst:       400,
+		KubeQPS:         1000,
+		KubeBurst:       1000,
 		ServiceAccount:  "bailiwick",
 		Controllers:     []string{"*"},
 		PollInterval:    10 * time.Minute,

@@ -173,10 +173,13 @@ func (p *Publisher) publishBlind(ctx context.Context, owner Owner, target Target
 	p.mu.Lock()
 	k, ok := p.known[owner.UID]
 	p.mu.Unlock()
-	if !ok {
-		return p.create(ctx, owner, target, data, digest)
+	if ok {
+		err := p.apply(ctx, owner, target, data, k.uid, digest)
+		if !errors.Is(err, errGone) {
+			return err
+		}
 	}
-	return p.apply(ctx, owner, target, data, k.uid, digest)
+	return p.create(ctx, owner, target, data, digest)
 }
 
 // create makes an empty Secret that is ours, which tells it from one that is
@@ -240,12 +243,13 @@ func (p *Publisher) apply(ctx context.Context, owner Owner, target Target, data 
 		WithData(data)
 	got, err := p.secrets.Secrets(owner.Namespace).Apply(ctx, config, metav1.ApplyOptions{FieldManager: FieldManager, Force: true})
 	if err != nil {
-		// All of these mean that the Secret with this UID is gone: forget it,
-		// and find out at the next try what is there instead.
+		// All of these mean that the Secret with this UID is gone, and perhaps
+		// another one is there instead.
 		if apierrors.IsNotFound(err) || apierrors.IsConflict(err) || apierrors.IsInvalid(err) {
 			p.Forget(owner.UID)
+			return fmt.Errorf("apply secret %s/%s: %w", owner.Namespace, target.Name, errGone)
 		}
-		return fmt.Errorf("apply secret %s/%s: %w", owner.Namespace, target.Name, scrub(err))
+		return fmt.Errorf("apply secret %s/%s: %w", owner.Namespace, target.Name, err)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -253,14 +257,10 @@ func (p *Publisher) apply(ctx context.Context, owner Owner, target Target, data 
 	return nil
 }
 
-// scrub keeps the API server's verdict and drops what a validation error may
-// quote of the values.
-func scrub(err error) error {
-	if !apierrors.IsInvalid(err) {
-		return err
-	}
-	return errors.New("the API server finds the Secret invalid")
-}
+// errGone says that the Secret to write is no longer the one that was seen. What
+// the API server answers then is not passed on: a validation error may quote
+// values.
+var errGone = errors.New("the Secret was replaced or deleted meanwhile")
 
 func owned(owner Owner, secret metav1.Object) error {
 	ref := metav1.GetControllerOfNoCopy(secret)
@@ -272,7 +272,7 @@ func owned(owner Owner, secret metav1.Object) error {
 		whose = ref.Kind + " " + ref.Name
 	}
 	return &ConflictError{Message: fmt.Sprintf(
-		"Secret %s/%s exists and is controlled by %s, so it was not touched. Delete it (kubectl delete secret %s -n %s), or give %s %s another spec.connInfoSecretTarget.name.",
+		"Secret %s/%s exists and is controlled by %s, so it was not touched. Delete it (kubectl delete secret %s -n %s), or give %s %s another spec.connInfoSecretTarget.name. Then change any annotation of the object, to have it looked at at once.",
 		owner.Namespace, secret.GetName(), whose, secret.GetName(), owner.Namespace, owner.GVK.Kind, owner.Name)}
 }
 
