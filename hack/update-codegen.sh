@@ -8,7 +8,7 @@
 #   zz_generated.*.go    deepcopy-gen, register-gen, openapi-gen (model names)
 #   generated/openapi    openapi-gen
 #   generated/*          applyconfiguration-gen, client-gen, lister-gen, informer-gen
-#   manifests/crds       controller-gen
+#   manifests/crds       controller-gen, and the kustomization that lists them
 # The generators are tools of hack/tools/codegen, which pins their versions. Once
 # their modules are in the module cache, no network is needed.
 #
@@ -116,6 +116,11 @@ mkdir "${tmp}/crds"
 paths=()
 for g in "${group_packages[@]}"; do paths+=("paths=${g}"); done
 tool controller-gen crd:allowDangerousTypes=true "${paths[@]}" output:crd:dir="${tmp}/crds"
+{
+  printf '%s\n' 'apiVersion: kustomize.config.k8s.io/v1beta1' 'kind: Kustomization' 'resources:'
+  (cd "${tmp}/crds" && printf '  - %s\n' *.yaml)
+} > "${tmp}/kustomization.yaml"
+mv "${tmp}/kustomization.yaml" "${tmp}/crds"
 swap "${tmp}/crds" manifests/crds
 
 # kubectl apply keeps the whole object in an annotation of at most 256 KiB.
