@@ -28,11 +28,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/util/csaupgrade"
 )
 
 const (
@@ -120,10 +122,33 @@ func (p *Publisher) Publish(ctx context.Context, owner Owner, target Target, dat
 	if err := owned(owner, live); err != nil {
 		return err
 	}
+	if err := p.takeOver(ctx, live); err != nil {
+		return err
+	}
 	if p.upToDate(owner, target, live, data, digest) {
 		return nil
 	}
 	return p.apply(ctx, owner, target, data, live.UID, digest)
+}
+
+// peerManager is how the aiven-operator signs what it writes.
+const peerManager = "manager"
+
+// takeOver moves what the aiven-operator owns of a Secret of ours to us, so that
+// applying removes what is no longer published.
+func (p *Publisher) takeOver(ctx context.Context, live *corev1.Secret) error {
+	patch, err := csaupgrade.UpgradeManagedFieldsPatch(live, sets.New(peerManager), FieldManager)
+	if err != nil {
+		return fmt.Errorf("take over secret %s/%s: %w", live.Namespace, live.Name, err)
+	}
+	if len(patch) == 0 {
+		return nil
+	}
+	_, err = p.secrets.Secrets(live.Namespace).Patch(ctx, live.Name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: FieldManager})
+	if err != nil {
+		return fmt.Errorf("take over secret %s/%s: %w", live.Namespace, live.Name, err)
+	}
+	return nil
 }
 
 // upToDate reports whether live shows all that we publish. A key that we stopped

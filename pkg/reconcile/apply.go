@@ -51,25 +51,35 @@ func (c *Controller[T, C, AC]) ownOf(obj T) map[string]string {
 	return own
 }
 
-// applyMain makes the finalizer and own the whole of what we own outside the
-// status, and brings obj's metadata up to date. It writes only a change.
+// applyMain is applyOwn where something changes, and brings obj's metadata up to
+// date.
 func (c *Controller[T, C, AC]) applyMain(ctx context.Context, obj T, own map[string]string) error {
 	if hasFinalizer(obj) && maps.Equal(own, c.ownOf(obj)) {
 		return nil
 	}
-	config, err := c.configOf(obj, map[string]any{"annotations": own, "finalizers": []string{Finalizer}}, nil)
+	got, err := c.applyOwn(ctx, obj, own)
 	if err != nil {
 		return err
 	}
-	got, err := c.kind.Client(obj.GetNamespace()).Apply(ctx, config, applyOptions())
-	if err != nil {
-		return writeError("apply metadata", err)
-	}
-	c.memory.store(got)
 	obj.SetAnnotations(got.GetAnnotations())
 	obj.SetFinalizers(got.GetFinalizers())
 	obj.SetResourceVersion(got.GetResourceVersion())
 	return nil
+}
+
+// applyOwn makes the finalizer and own the whole of what we own outside the
+// status, and returns the object as it is then.
+func (c *Controller[T, C, AC]) applyOwn(ctx context.Context, obj T, own map[string]string) (T, error) {
+	config, err := c.configOf(obj, map[string]any{"annotations": own, "finalizers": []string{Finalizer}}, nil)
+	if err != nil {
+		return obj, err
+	}
+	got, err := c.kind.Client(obj.GetNamespace()).Apply(ctx, config, applyOptions())
+	if err != nil {
+		return obj, writeError("apply metadata", err)
+	}
+	c.memory.store(got)
+	return got, nil
 }
 
 // applyStatus writes the status of obj where it differs from that of before.

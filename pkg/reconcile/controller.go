@@ -223,6 +223,10 @@ func (c *Controller[T, C, AC]) sync(ctx context.Context, name cache.ObjectName) 
 		c.kind.Forget(name, c.memory.forget(name))
 		return Done()
 	}
+	cached, err := c.takeOver(ctx, cached)
+	if err != nil {
+		return c.unwritten(ctx, err)
+	}
 	obj, ok := cached.DeepCopyObject().(T)
 	if !ok {
 		return Terminal(errors.New("deep copy changed the type"))

@@ -69,6 +69,7 @@ type Observation struct {
 // Client is the part of a generated typed client that the engine uses. A is
 // the pointer to the generated apply configuration.
 type Client[T Object, A any] interface {
+	Get(ctx context.Context, name string, opts metav1.GetOptions) (T, error)
 	Apply(ctx context.Context, a A, opts metav1.ApplyOptions) (T, error)
 	ApplyStatus(ctx context.Context, a A, opts metav1.ApplyOptions) (T, error)
 	Patch(ctx context.Context, name string, pt types.PatchType, data []byte, opts metav1.PatchOptions, subresources ...string) (T, error)
