@@ -372,5 +372,5 @@ func TestStoppedCacheAnswersWhatItHolds(t *testing.T) {
 	mustToken(t, c, testRef, "abc")
 	stop()
 	mustToken(t, c, testRef, "abc")
-	mustFail(t, c, Ref{"team", "aiven", "other"}, SecretUnavailable)
+	_ = mustFail(t, c, Ref{"team", "aiven", "other"}, SecretUnavailable)
 }

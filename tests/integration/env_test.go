@@ -35,10 +35,13 @@ const (
 	patience = 30 * time.Second
 )
 
-// install gives the operator its rights, as a person does: with kubectl.
+// install gives the operator its rights and the API server its rules, as a person
+// does: with kubectl.
 func install(ctx context.Context, s *stack.Stack) error {
-	if out, err := kubectl(ctx, s, "apply", "--server-side", "-k", manifests+"/rbac"); err != nil {
-		return fmt.Errorf("%w: %s", err, out)
+	for _, folder := range []string{"/rbac", "/admission"} {
+		if out, err := kubectl(ctx, s, "apply", "--server-side", "-k", manifests+folder); err != nil {
+			return fmt.Errorf("%s: %w: %s", folder, err, out)
+		}
 	}
 	return nil
 }
