@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,6 +30,9 @@ import (
 
 // world is a remote that holds names, and a handler that reaches it.
 type world struct {
+	// mu orders what a test changes with what the workers of a bubble see: a
+	// timer that fires orders nothing.
+	mu     sync.Mutex
 	remote map[string]bool
 	// invisible hides what was created from Observe.
 	invisible bool
@@ -36,12 +40,16 @@ type world struct {
 	create    error
 	connect   error
 	differs   []string
-	calls     []string
+	// stubborn keeps differing whatever Update does.
+	stubborn bool
+	calls    []string
 	// onCreate sees the object as the API server has it when Create is called.
 	onCreate func()
 }
 
 func (w *world) Observe(_ context.Context, _ struct{}, obj *v1alpha1.KafkaTopic) (Observation, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.observe != nil {
 		return Observation{}, w.observe
 	}
@@ -50,6 +58,8 @@ func (w *world) Observe(_ context.Context, _ struct{}, obj *v1alpha1.KafkaTopic)
 }
 
 func (w *world) Create(_ context.Context, _ struct{}, obj *v1alpha1.KafkaTopic) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.calls = append(w.calls, "create "+obj.Name)
 	if w.onCreate != nil {
 		w.onCreate()
@@ -61,12 +71,18 @@ func (w *world) Create(_ context.Context, _ struct{}, obj *v1alpha1.KafkaTopic) 
 }
 
 func (w *world) Update(_ context.Context, _ struct{}, obj *v1alpha1.KafkaTopic) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.calls = append(w.calls, "update "+obj.Name)
-	w.differs = nil
+	if !w.stubborn {
+		w.differs = nil
+	}
 	return nil
 }
 
 func (w *world) Delete(_ context.Context, _ struct{}, obj *v1alpha1.KafkaTopic) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if !w.remote[obj.Spec.TopicName] {
 		return true, nil
 	}
@@ -125,6 +141,8 @@ func run(t *testing.T, w *world, objects ...*v1alpha1.KafkaTopic) *fixture {
 		},
 		Handler: w,
 		Connect: func(_ context.Context, obj *v1alpha1.KafkaTopic, wake func()) (struct{}, error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			f.wakes[obj.Name] = wake
 			return struct{}{}, w.connect
 		},
@@ -151,7 +169,41 @@ func run(t *testing.T, w *world, objects ...*v1alpha1.KafkaTopic) *fixture {
 // settle lets everything happen that happens within a few seconds.
 func (f *fixture) settle() {
 	synctest.Wait()
-	time.Sleep(3 * time.Second)
+	f.pass(3 * time.Second)
+}
+
+// change alters the world between looks at it.
+func (f *fixture) change(alter func(w *world)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	alter(f.world)
+}
+
+// wake wakes an object as what it reads from the remote does.
+func (f *fixture) wake(name string) {
+	f.mu.Lock()
+	wake := f.wakes[name]
+	f.mu.Unlock()
+	wake()
+}
+
+// remains reports whether a remote of this name exists.
+func (f *fixture) remains(name string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.remote[name]
+}
+
+// count returns how many calls there were.
+func (f *fixture) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.calls)
+}
+
+// pass lets time pass, and what happens then come to rest.
+func (f *fixture) pass(d time.Duration) {
+	time.Sleep(d)
 	synctest.Wait()
 }
 
@@ -194,6 +246,8 @@ func (f *fixture) wantReady(name string, status metav1.ConditionStatus, reason s
 
 func (f *fixture) wantCalls(want ...string) {
 	f.t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if !slices.Equal(f.calls, want) {
 		f.t.Errorf("calls = %q, want %q", f.calls, want)
 	}
@@ -274,7 +328,7 @@ func TestCreateIsRecordedFirst(t *testing.T) {
 		if n := f.writes(); n != 3 {
 			t.Errorf("%d writes, want 3: record, status, annotations", n)
 		}
-		time.Sleep(3 * time.Hour)
+		f.pass(3 * time.Hour)
 		if n := f.writes(); n != 3 {
 			t.Errorf("%d writes after three polls, want no more than 3", n)
 		}
@@ -283,23 +337,23 @@ func TestCreateIsRecordedFirst(t *testing.T) {
 
 func TestObserveProblemsReachTheCondition(t *testing.T) {
 	tests := map[string]struct {
-		world  world
+		world  *world
 		status metav1.ConditionStatus
 		reason string
 		calls  []string
 		record bool
 	}{
-		"credential":    {world: world{connect: &Problem{Reason: "NoToken", Message: "m", Phase: PhasePreconditions, Credential: true}}, status: "False", reason: "NoToken"},
-		"waiting":       {world: world{observe: Waiting("WaitingForService", "m")}, status: "False", reason: "WaitingForService"},
-		"plain error":   {world: world{observe: errors.New("boom")}, status: "False", reason: ReasonFailed},
-		"create fails":  {world: world{create: errors.New("boom")}, status: "False", reason: ReasonFailed, calls: []string{"create a"}, record: true},
-		"not visible":   {world: world{invisible: true}, status: "False", reason: ReasonCreating, calls: []string{"create a"}, record: true},
-		"update repair": {world: world{remote: map[string]bool{"a": true}, differs: []string{"x"}}, status: "True", reason: ReasonReady, calls: []string{"update a"}, record: true},
+		"credential":    {world: &world{connect: &Problem{Reason: "NoToken", Message: "m", Phase: PhasePreconditions, Credential: true}}, status: "False", reason: "NoToken"},
+		"waiting":       {world: &world{observe: Waiting("WaitingForService", "m")}, status: "False", reason: "WaitingForService"},
+		"plain error":   {world: &world{observe: errors.New("boom")}, status: "False", reason: ReasonFailed},
+		"create fails":  {world: &world{create: errors.New("boom")}, status: "False", reason: ReasonFailed, calls: []string{"create a"}, record: true},
+		"not visible":   {world: &world{invisible: true}, status: "False", reason: ReasonCreating, calls: []string{"create a"}, record: true},
+		"update repair": {world: &world{remote: map[string]bool{"a": true}, differs: []string{"x"}}, status: "True", reason: ReasonReady, calls: []string{"update a"}, record: true},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := run(t, &tt.world, topic("a"))
+				f := run(t, tt.world, topic("a"))
 				f.wantReady("a", tt.status, tt.reason)
 				f.wantCalls(tt.calls...)
 				if got := hasFinalizer(f.get("a")); got != tt.record {
@@ -316,8 +370,8 @@ func TestPendingLeavesTheStatusAndIsWoken(t *testing.T) {
 		if n := f.writes(); n != 0 {
 			t.Errorf("%d writes while pending, want none", n)
 		}
-		f.observe = nil
-		f.wakes["a"]()
+		f.change(func(w *world) { w.observe = nil })
+		f.wake("a")
 		f.settle()
 		f.wantReady("a", metav1.ConditionTrue, ReasonReady)
 	})
@@ -326,26 +380,48 @@ func TestPendingLeavesTheStatusAndIsWoken(t *testing.T) {
 func TestTransientErrorKeepsReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := run(t, &world{}, topic("a"))
-		f.observe = errors.New("503")
-		f.wakes["a"]()
+		f.change(func(w *world) { w.observe = errors.New("503") })
+		f.wake("a")
 		f.settle()
 		f.wantReady("a", metav1.ConditionTrue, ReasonReady)
 		if meta.FindStatusCondition(f.get("a").Status.Conditions, ConditionError) == nil {
 			t.Error("no Error condition after a failed look")
 		}
-		f.observe = nil
-		time.Sleep(time.Minute)
+		f.change(func(w *world) { w.observe = nil })
+		f.pass(time.Minute)
 		if meta.FindStatusCondition(f.get("a").Status.Conditions, ConditionError) != nil {
 			t.Error("the Error condition stays after a good look")
 		}
 	})
 }
 
+// A remote that takes every update and shows none is not updated at every look,
+// however often the object is woken.
+func TestUpdatesThatDoNothingBackOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := run(t, &world{remote: map[string]bool{"a": true}, differs: []string{"x"}, stubborn: true}, topic("a"))
+		f.wantReady("a", metav1.ConditionFalse, ReasonOutOfSync)
+		for range 50 {
+			f.wake("a")
+			synctest.Wait()
+		}
+		f.wantCalls("update a")
+		f.pass(time.Minute)
+		if n := f.count(); n < 3 || n > 5 {
+			t.Errorf("%d updates within a minute, want one after about 5, 10, 20 and 40 s", n)
+		}
+		f.change(func(w *world) { w.differs, w.stubborn = nil, false })
+		f.wake("a")
+		f.settle()
+		f.wantReady("a", metav1.ConditionTrue, ReasonReady)
+	})
+}
+
 func TestDriftIsRepaired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := run(t, &world{}, topic("a"))
-		delete(f.remote, "a")
-		f.wakes["a"]()
+		f.change(func(w *world) { delete(w.remote, "a") })
+		f.wake("a")
 		f.settle()
 		f.wantCalls("create a", "create a")
 		f.wantReady("a", metav1.ConditionTrue, ReasonReady)
@@ -355,10 +431,10 @@ func TestDriftIsRepaired(t *testing.T) {
 func TestAbsenceRightAfterCreateIsNotDrift(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := run(t, &world{invisible: true}, topic("a"))
-		time.Sleep(30 * time.Second)
+		f.pass(30 * time.Second)
 		f.wantCalls("create a")
-		time.Sleep(time.Minute)
-		if len(f.calls) < 2 {
+		f.pass(time.Minute)
+		if f.count() < 2 {
 			t.Error("what stayed invisible for more than a minute was not created again")
 		}
 	})
@@ -399,7 +475,7 @@ func TestOneRemoteOneObject(t *testing.T) {
 		f.update("old", deleted)
 		f.wantReady("young", metav1.ConditionTrue, ReasonReady)
 		f.wantCalls("create old")
-		if !f.remote["r"] {
+		if !f.remains("r") {
 			t.Error("the remote was deleted although another object waits for it")
 		}
 	})
@@ -411,7 +487,7 @@ func TestAnObjectWithoutAccessKeepsNobodyOut(t *testing.T) {
 		f := run(t, &world{observe: &Problem{Reason: "Forbidden", Message: "m", Phase: PhasePreconditions}},
 			topic("squatter", named("r"), created(now.Add(-time.Hour))))
 		f.wantReady("squatter", metav1.ConditionFalse, "Forbidden")
-		f.observe = nil
+		f.change(func(w *world) { w.observe = nil })
 		f.add(topic("owner", named("r"), created(now)))
 		f.settle()
 		f.wantReady("owner", metav1.ConditionTrue, ReasonReady)
@@ -421,29 +497,29 @@ func TestAnObjectWithoutAccessKeepsNobodyOut(t *testing.T) {
 func TestDeletion(t *testing.T) {
 	other := []string{"example.com/other"}
 	tests := map[string]struct {
-		world      world
+		world      *world
 		obj        *v1alpha1.KafkaTopic
 		calls      []string
 		reason     string
 		finalizers []string
 		remains    bool
 	}{
-		"remote":      {world: world{remote: map[string]bool{"a": true}}, obj: topic("a", finalized, deleted), calls: []string{"delete a"}, finalizers: other},
-		"remote gone": {obj: topic("a", finalized, deleted), finalizers: other},
-		"orphan, no token": {world: world{remote: map[string]bool{"a": true}, connect: errors.New("no token")},
+		"remote":      {world: &world{remote: map[string]bool{"a": true}}, obj: topic("a", finalized, deleted), calls: []string{"delete a"}, finalizers: other},
+		"remote gone": {world: &world{}, obj: topic("a", finalized, deleted), finalizers: other},
+		"orphan, no token": {world: &world{remote: map[string]bool{"a": true}, connect: errors.New("no token")},
 			obj: topic("a", finalized, deleted, annotated(AnnotationDeletionPolicy, PolicyOrphan)), finalizers: other, remains: true},
-		"no token": {world: world{remote: map[string]bool{"a": true}, connect: &Problem{Reason: "SecretNotFound", Message: "m", Credential: true}},
+		"no token": {world: &world{remote: map[string]bool{"a": true}, connect: &Problem{Reason: "SecretNotFound", Message: "m", Credential: true}},
 			obj: topic("a", finalized, deleted), reason: "SecretNotFound", finalizers: append(slices.Clone(other), Finalizer), remains: true},
-		"unknown policy": {world: world{remote: map[string]bool{"a": true}},
+		"unknown policy": {world: &world{remote: map[string]bool{"a": true}},
 			obj: topic("a", finalized, deleted, annotated(AnnotationDeletionPolicy, "Keep")), reason: ReasonInvalidDeletionPolicy,
 			finalizers: append(slices.Clone(other), Finalizer), remains: true},
-		"never had a remote": {world: world{connect: errors.New("no token")},
+		"never had a remote": {world: &world{connect: errors.New("no token")},
 			obj: topic("a", deleted, func(o *v1alpha1.KafkaTopic) { o.Finalizers = other }), finalizers: other},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := run(t, &tt.world, tt.obj)
+				f := run(t, tt.world, tt.obj)
 				f.wantCalls(tt.calls...)
 				obj := f.get("a")
 				if !slices.Equal(obj.Finalizers, tt.finalizers) {
@@ -452,8 +528,8 @@ func TestDeletion(t *testing.T) {
 				if tt.reason != "" {
 					f.wantReady("a", metav1.ConditionFalse, tt.reason)
 				}
-				if f.remote["a"] != tt.remains {
-					t.Errorf("remote remains = %v, want %v", f.remote["a"], tt.remains)
+				if f.remains("a") != tt.remains {
+					t.Errorf("remote remains = %v, want %v", f.remains("a"), tt.remains)
 				}
 			})
 		})

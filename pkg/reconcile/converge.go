@@ -41,7 +41,9 @@ func (c *Controller[T, C, AC]) converge(ctx context.Context, name cache.ObjectNa
 		return obs, err
 	}
 	c.memory.seen(obj)
-	if len(obs.Differs) > 0 {
+	if len(obs.Differs) == 0 {
+		c.memory.repaired(obj)
+	} else {
 		if obs, err = c.update(ctx, client, obj, obs.Differs); err != nil {
 			return obs, err
 		}
@@ -124,6 +126,9 @@ func (c *Controller[T, C, AC]) adopt(ctx context.Context, obj T) error {
 // update repairs what differs and looks again.
 func (c *Controller[T, C, AC]) update(ctx context.Context, client C, obj T, differs []string) (Observation, error) {
 	what := strings.Join(differs, ", ")
+	if wait := c.memory.holdOff(obj, what); wait > 0 {
+		return Observation{}, outOfSync(what, After(wait))
+	}
 	if err := c.kind.Handler.Update(ctx, client, obj); err != nil {
 		return Observation{}, err
 	}
@@ -137,17 +142,21 @@ func (c *Controller[T, C, AC]) update(ctx context.Context, client C, obj T, diff
 		// The answer wakes the object; that is when readiness is known again.
 		return obs, Waiting(ReasonNotReady, "Updated at Aiven, waiting to see the result: "+what+".")
 	case err == nil && obs.Exists && len(obs.Differs) > 0:
-		p := &Problem{
-			Reason:  ReasonOutOfSync,
-			Message: "Aiven accepted the update and still shows other values for: " + strings.Join(obs.Differs, ", ") + ". Compare the spec with what the Aiven Console shows.",
-			Phase:   PhaseCreateOrUpdate,
-		}
-		p.Next = Retry(p)
-		return obs, p
+		return obs, outOfSync(strings.Join(obs.Differs, ", "), After(backoffBase))
 	case err == nil && !obs.Exists:
 		return obs, Retryable("the remote vanished during an update")
 	}
 	return obs, err
+}
+
+// outOfSync is the Problem of a remote that an update did not change.
+func outOfSync(what string, next Outcome) *Problem {
+	return &Problem{
+		Reason:  ReasonOutOfSync,
+		Message: "Aiven accepted the update and still shows other values for: " + what + ". Compare the spec with what the Aiven Console shows.",
+		Phase:   PhaseCreateOrUpdate,
+		Next:    next,
+	}
 }
 
 // Retryable is a plain error for what a later look settles.

@@ -31,6 +31,15 @@ type remembered[T Object] struct {
 	versions [2]string
 	created  time.Time
 	attempts int
+	// repair is the last update that the remote has not shown to have worked.
+	repair repair
+}
+
+type repair struct {
+	generation int64
+	what       string
+	at         time.Time
+	tries      int
 }
 
 func newMemory[T Object]() *memory[T] {
@@ -102,6 +111,36 @@ func (m *memory[T]) seen(obj T) {
 	defer m.mu.Unlock()
 	r := m.of(cache.MetaObjectToName(obj), obj.GetUID())
 	r.created, r.attempts = time.Time{}, 0
+}
+
+// holdOff returns how long to wait before what is updated again because it still
+// differs: 5 s after the first time, doubling up to 5 min. Zero means now.
+func (m *memory[T]) holdOff(obj T, what string) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := &m.of(cache.MetaObjectToName(obj), obj.GetUID()).repair
+	if r.generation != obj.GetGeneration() || r.what != what {
+		*r = repair{generation: obj.GetGeneration(), what: what}
+	}
+	if r.tries > 0 {
+		wait := backoffBase
+		for range r.tries - 1 {
+			wait = min(wait*2, backoffMax)
+		}
+		if left := wait - time.Since(r.at); left > 0 {
+			return left
+		}
+	}
+	r.tries++
+	r.at = time.Now()
+	return 0
+}
+
+// repaired notes that nothing differs any more.
+func (m *memory[T]) repaired(obj T) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.of(cache.MetaObjectToName(obj), obj.GetUID()).repair = repair{}
 }
 
 // attempt counts looks at something that takes its time and returns how long
