@@ -16,6 +16,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/bailiwick-operator/bailiwick/pkg/app"
@@ -195,12 +196,12 @@ func TestTwoKeysOfOneSecret(t *testing.T) {
 }
 
 // One Secret, however many objects name it, costs one GET; and no object pays
-// for a new one by a change that says nothing about the token.
+// for a new one by a change that says nothing about the token. The objects wait
+// for a service, for which each has to ask with its token.
 func TestSharedSecretCostsOneGet(t *testing.T) {
 	t.Parallel()
 	const objects = 1000
 	e := tokenEnv(t)
-	e.hostOf("kafka")
 	e.tokenSecret("auth", tokenOwn.Value)
 	client := e.client("KafkaACL")
 	var wg sync.WaitGroup
@@ -218,18 +219,27 @@ func TestSharedSecretCostsOneGet(t *testing.T) {
 	wg.Wait()
 	gets := &secretGets{}
 	e.start(gets.watch)
-	e.within(2*time.Minute, "all ACLs at the simulator", func() error {
-		if n := len(e.remotes("KafkaACL")); n != objects {
-			return fmt.Errorf("%d of %d exist", n, objects)
+	e.within(2*time.Minute, "all objects to have asked Aiven", func() error {
+		list, err := e.api.AivenV1alpha1().KafkaACLs(e.ns).List(e.ctx, metav1.ListOptions{ResourceVersion: "0"})
+		if err != nil {
+			return err
+		}
+		asked := 0
+		for _, acl := range list.Items {
+			if c := meta.FindStatusCondition(acl.Status.Conditions, "Ready"); c != nil && c.Reason == "WaitingForService" {
+				asked++
+			}
+		}
+		if asked != objects {
+			return fmt.Errorf("%d of %d did", asked, objects)
 		}
 		return nil
 	})
 	if n := gets.count("auth"); n != 1 {
 		t.Errorf("%d GETs of the Secret for %d objects, want 1", n, objects)
 	}
-	e.ready("KafkaACL", "acl-0-0")
 	e.patch("KafkaACL", "acl-0-0", `{"spec":{"permission":"write"}}`)
-	e.ready("KafkaACL", "acl-0-0")
+	e.unready("KafkaACL", "acl-0-0", "WaitingForService")
 	if n := gets.count("auth"); n != 1 {
 		t.Errorf("%d GETs of the Secret after a change of a spec, want still 1", n)
 	}
