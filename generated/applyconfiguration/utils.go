@@ -27,6 +27,42 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &aivenv1alpha1.AuthSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("BaseServiceSpec"):
 		return &aivenv1alpha1.BaseServiceSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Clickhouse"):
+		return &aivenv1alpha1.ClickhouseApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClickhouseDatabase"):
+		return &aivenv1alpha1.ClickhouseDatabaseApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClickhouseDatabaseSpec"):
+		return &aivenv1alpha1.ClickhouseDatabaseSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClickhouseDatabaseStatus"):
+		return &aivenv1alpha1.ClickhouseDatabaseStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClickhouseGrant"):
+		return &aivenv1alpha1.ClickhouseGrantApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClickhouseGrantee"):
+		return &aivenv1alpha1.ClickhouseGranteeApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClickhouseGrants"):
+		return &aivenv1alpha1.ClickhouseGrantsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClickhouseGrantSpec"):
+		return &aivenv1alpha1.ClickhouseGrantSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClickhouseGrantStatus"):
+		return &aivenv1alpha1.ClickhouseGrantStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClickhousePrivilegeGrant"):
+		return &aivenv1alpha1.ClickhousePrivilegeGrantApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClickhouseRole"):
+		return &aivenv1alpha1.ClickhouseRoleApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClickhouseRoleGrant"):
+		return &aivenv1alpha1.ClickhouseRoleGrantApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClickhouseRoleSpec"):
+		return &aivenv1alpha1.ClickhouseRoleSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClickhouseRoleStatus"):
+		return &aivenv1alpha1.ClickhouseRoleStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClickhouseSpec"):
+		return &aivenv1alpha1.ClickhouseSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClickhouseUser"):
+		return &aivenv1alpha1.ClickhouseUserApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClickhouseUserSpec"):
+		return &aivenv1alpha1.ClickhouseUserSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClickhouseUserStatus"):
+		return &aivenv1alpha1.ClickhouseUserStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CommonStatus"):
 		return &aivenv1alpha1.CommonStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ConnectionPool"):
@@ -47,6 +83,16 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &aivenv1alpha1.DatabaseSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DatabaseStatus"):
 		return &aivenv1alpha1.DatabaseStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("EndpointReference"):
+		return &aivenv1alpha1.EndpointReferenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Flink"):
+		return &aivenv1alpha1.FlinkApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FlinkSpec"):
+		return &aivenv1alpha1.FlinkSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Grafana"):
+		return &aivenv1alpha1.GrafanaApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("GrafanaSpec"):
+		return &aivenv1alpha1.GrafanaSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Kafka"):
 		return &aivenv1alpha1.KafkaApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("KafkaACL"):
@@ -55,6 +101,48 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &aivenv1alpha1.KafkaACLSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("KafkaACLStatus"):
 		return &aivenv1alpha1.KafkaACLStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("KafkaConnect"):
+		return &aivenv1alpha1.KafkaConnectApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("KafkaConnector"):
+		return &aivenv1alpha1.KafkaConnectorApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("KafkaConnectorPluginStatus"):
+		return &aivenv1alpha1.KafkaConnectorPluginStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("KafkaConnectorSpec"):
+		return &aivenv1alpha1.KafkaConnectorSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("KafkaConnectorStatus"):
+		return &aivenv1alpha1.KafkaConnectorStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("KafkaConnectorTasksStatus"):
+		return &aivenv1alpha1.KafkaConnectorTasksStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("KafkaConnectSpec"):
+		return &aivenv1alpha1.KafkaConnectSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("KafkaNativeACL"):
+		return &aivenv1alpha1.KafkaNativeACLApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("KafkaNativeACLSpec"):
+		return &aivenv1alpha1.KafkaNativeACLSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("KafkaNativeACLStatus"):
+		return &aivenv1alpha1.KafkaNativeACLStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("KafkaQuota"):
+		return &aivenv1alpha1.KafkaQuotaApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("KafkaQuotaSpec"):
+		return &aivenv1alpha1.KafkaQuotaSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("KafkaQuotaStatus"):
+		return &aivenv1alpha1.KafkaQuotaStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("KafkaSchema"):
+		return &aivenv1alpha1.KafkaSchemaApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("KafkaSchemaRef"):
+		return &aivenv1alpha1.KafkaSchemaRefApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("KafkaSchemaReference"):
+		return &aivenv1alpha1.KafkaSchemaReferenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("KafkaSchemaRegistryACL"):
+		return &aivenv1alpha1.KafkaSchemaRegistryACLApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("KafkaSchemaRegistryACLSpec"):
+		return &aivenv1alpha1.KafkaSchemaRegistryACLSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("KafkaSchemaRegistryACLStatus"):
+		return &aivenv1alpha1.KafkaSchemaRegistryACLStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("KafkaSchemaSpec"):
+		return &aivenv1alpha1.KafkaSchemaSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("KafkaSchemaStatus"):
+		return &aivenv1alpha1.KafkaSchemaStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("KafkaSpec"):
 		return &aivenv1alpha1.KafkaSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("KafkaTopic"):
@@ -69,20 +157,68 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &aivenv1alpha1.KafkaTopicTagApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MigrationSecretSource"):
 		return &aivenv1alpha1.MigrationSecretSourceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("MySQL"):
+		return &aivenv1alpha1.MySQLApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("MySQLSpec"):
+		return &aivenv1alpha1.MySQLSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("OpenSearch"):
+		return &aivenv1alpha1.OpenSearchApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("OpenSearchACL"):
+		return &aivenv1alpha1.OpenSearchACLApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("OpenSearchACLConfig"):
+		return &aivenv1alpha1.OpenSearchACLConfigApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("OpenSearchACLConfigSpec"):
+		return &aivenv1alpha1.OpenSearchACLConfigSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("OpenSearchACLConfigStatus"):
+		return &aivenv1alpha1.OpenSearchACLConfigStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("OpenSearchACLRule"):
+		return &aivenv1alpha1.OpenSearchACLRuleApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("OpenSearchSpec"):
+		return &aivenv1alpha1.OpenSearchSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("OrganizationProject"):
+		return &aivenv1alpha1.OrganizationProjectApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("OrganizationProjectSpec"):
+		return &aivenv1alpha1.OrganizationProjectSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("OrganizationProjectStatus"):
+		return &aivenv1alpha1.OrganizationProjectStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PostgreSQL"):
 		return &aivenv1alpha1.PostgreSQLApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PostgreSQLSpec"):
 		return &aivenv1alpha1.PostgreSQLSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Project"):
+		return &aivenv1alpha1.ProjectApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ProjectDependantSpec"):
+		return &aivenv1alpha1.ProjectDependantSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProjectSpec"):
 		return &aivenv1alpha1.ProjectSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ProjectStatus"):
+		return &aivenv1alpha1.ProjectStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ProjectVPC"):
+		return &aivenv1alpha1.ProjectVPCApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ProjectVPCSpec"):
+		return &aivenv1alpha1.ProjectVPCSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ProjectVPCStatus"):
+		return &aivenv1alpha1.ProjectVPCStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ResourceReference"):
 		return &aivenv1alpha1.ResourceReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ServiceCommonSpec"):
 		return &aivenv1alpha1.ServiceCommonSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ServiceDependantSpec"):
 		return &aivenv1alpha1.ServiceDependantSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ServiceIntegration"):
+		return &aivenv1alpha1.ServiceIntegrationApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ServiceIntegrationEndpoint"):
+		return &aivenv1alpha1.ServiceIntegrationEndpointApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ServiceIntegrationEndpointSpec"):
+		return &aivenv1alpha1.ServiceIntegrationEndpointSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ServiceIntegrationEndpointStatus"):
+		return &aivenv1alpha1.ServiceIntegrationEndpointStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ServiceIntegrationItem"):
 		return &aivenv1alpha1.ServiceIntegrationItemApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ServiceIntegrationSpec"):
+		return &aivenv1alpha1.ServiceIntegrationSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ServiceIntegrationStatus"):
+		return &aivenv1alpha1.ServiceIntegrationStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ServiceStatus"):
 		return &aivenv1alpha1.ServiceStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ServiceTechEmail"):
@@ -95,6 +231,14 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &aivenv1alpha1.ServiceUserSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ServiceUserStatus"):
 		return &aivenv1alpha1.ServiceUserStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("UpgradePipelineStep"):
+		return &aivenv1alpha1.UpgradePipelineStepApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("UpgradePipelineStepSpec"):
+		return &aivenv1alpha1.UpgradePipelineStepSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("UpgradePipelineStepStatus"):
+		return &aivenv1alpha1.UpgradePipelineStepStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("UpgradePipelineValidation"):
+		return &aivenv1alpha1.UpgradePipelineValidationApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Valkey"):
 		return &aivenv1alpha1.ValkeyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ValkeySpec"):

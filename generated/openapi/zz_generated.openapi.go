@@ -10,7 +10,37 @@ package openapi
 
 import (
 	v1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1"
+	autoscaler "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/integration/autoscaler"
+	clickhousekafka "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/integration/clickhousekafka"
+	clickhousepostgresql "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/integration/clickhousepostgresql"
+	datadog "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/integration/datadog"
+	externalawscloudwatchmetrics "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/integration/externalawscloudwatchmetrics"
+	kafkaconnect "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/integration/kafkaconnect"
+	kafkalogs "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/integration/kafkalogs"
+	kafkamirrormaker "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/integration/kafkamirrormaker"
+	logs "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/integration/logs"
+	metrics "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/integration/metrics"
+	integrationendpointautoscaler "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/integrationendpoint/autoscaler"
+	integrationendpointdatadog "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/integrationendpoint/datadog"
+	externalawscloudwatchlogs "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/integrationendpoint/externalawscloudwatchlogs"
+	integrationendpointexternalawscloudwatchmetrics "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/integrationendpoint/externalawscloudwatchmetrics"
+	externalelasticsearchlogs "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/integrationendpoint/externalelasticsearchlogs"
+	externalgooglecloudbigquery "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/integrationendpoint/externalgooglecloudbigquery"
+	externalgooglecloudlogging "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/integrationendpoint/externalgooglecloudlogging"
+	externalkafka "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/integrationendpoint/externalkafka"
+	externalopensearchlogs "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/integrationendpoint/externalopensearchlogs"
+	externalpostgresql "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/integrationendpoint/externalpostgresql"
+	externalschemaregistry "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/integrationendpoint/externalschemaregistry"
+	jolokia "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/integrationendpoint/jolokia"
+	prometheus "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/integrationendpoint/prometheus"
+	rsyslog "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/integrationendpoint/rsyslog"
+	clickhouse "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/service/clickhouse"
+	flink "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/service/flink"
+	grafana "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/service/grafana"
 	kafka "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/service/kafka"
+	servicekafkaconnect "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/service/kafkaconnect"
+	mysql "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/service/mysql"
+	opensearch "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/service/opensearch"
 	pg "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/service/pg"
 	valkey "github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1/userconfig/service/valkey"
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
@@ -25,166 +55,386 @@ import (
 
 func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenAPIDefinition {
 	return map[string]common.OpenAPIDefinition{
-		v1alpha1.AuthSecretReference{}.OpenAPIModelName():            schema_pkg_apis_aiven_v1alpha1_AuthSecretReference(ref),
-		v1alpha1.AuthSpec{}.OpenAPIModelName():                       schema_pkg_apis_aiven_v1alpha1_AuthSpec(ref),
-		v1alpha1.BaseServiceSpec{}.OpenAPIModelName():                schema_pkg_apis_aiven_v1alpha1_BaseServiceSpec(ref),
-		v1alpha1.CommonStatus{}.OpenAPIModelName():                   schema_pkg_apis_aiven_v1alpha1_CommonStatus(ref),
-		v1alpha1.ConnInfoSecretSource{}.OpenAPIModelName():           schema_pkg_apis_aiven_v1alpha1_ConnInfoSecretSource(ref),
-		v1alpha1.ConnInfoSecretTarget{}.OpenAPIModelName():           schema_pkg_apis_aiven_v1alpha1_ConnInfoSecretTarget(ref),
-		v1alpha1.ConnInfoSpec{}.OpenAPIModelName():                   schema_pkg_apis_aiven_v1alpha1_ConnInfoSpec(ref),
-		v1alpha1.ConnectionPool{}.OpenAPIModelName():                 schema_pkg_apis_aiven_v1alpha1_ConnectionPool(ref),
-		v1alpha1.ConnectionPoolList{}.OpenAPIModelName():             schema_pkg_apis_aiven_v1alpha1_ConnectionPoolList(ref),
-		v1alpha1.ConnectionPoolSpec{}.OpenAPIModelName():             schema_pkg_apis_aiven_v1alpha1_ConnectionPoolSpec(ref),
-		v1alpha1.ConnectionPoolStatus{}.OpenAPIModelName():           schema_pkg_apis_aiven_v1alpha1_ConnectionPoolStatus(ref),
-		v1alpha1.Database{}.OpenAPIModelName():                       schema_pkg_apis_aiven_v1alpha1_Database(ref),
-		v1alpha1.DatabaseList{}.OpenAPIModelName():                   schema_pkg_apis_aiven_v1alpha1_DatabaseList(ref),
-		v1alpha1.DatabaseSpec{}.OpenAPIModelName():                   schema_pkg_apis_aiven_v1alpha1_DatabaseSpec(ref),
-		v1alpha1.DatabaseStatus{}.OpenAPIModelName():                 schema_pkg_apis_aiven_v1alpha1_DatabaseStatus(ref),
-		v1alpha1.Kafka{}.OpenAPIModelName():                          schema_pkg_apis_aiven_v1alpha1_Kafka(ref),
-		v1alpha1.KafkaACL{}.OpenAPIModelName():                       schema_pkg_apis_aiven_v1alpha1_KafkaACL(ref),
-		v1alpha1.KafkaACLList{}.OpenAPIModelName():                   schema_pkg_apis_aiven_v1alpha1_KafkaACLList(ref),
-		v1alpha1.KafkaACLSpec{}.OpenAPIModelName():                   schema_pkg_apis_aiven_v1alpha1_KafkaACLSpec(ref),
-		v1alpha1.KafkaACLStatus{}.OpenAPIModelName():                 schema_pkg_apis_aiven_v1alpha1_KafkaACLStatus(ref),
-		v1alpha1.KafkaList{}.OpenAPIModelName():                      schema_pkg_apis_aiven_v1alpha1_KafkaList(ref),
-		v1alpha1.KafkaSpec{}.OpenAPIModelName():                      schema_pkg_apis_aiven_v1alpha1_KafkaSpec(ref),
-		v1alpha1.KafkaTopic{}.OpenAPIModelName():                     schema_pkg_apis_aiven_v1alpha1_KafkaTopic(ref),
-		v1alpha1.KafkaTopicConfig{}.OpenAPIModelName():               schema_pkg_apis_aiven_v1alpha1_KafkaTopicConfig(ref),
-		v1alpha1.KafkaTopicList{}.OpenAPIModelName():                 schema_pkg_apis_aiven_v1alpha1_KafkaTopicList(ref),
-		v1alpha1.KafkaTopicSpec{}.OpenAPIModelName():                 schema_pkg_apis_aiven_v1alpha1_KafkaTopicSpec(ref),
-		v1alpha1.KafkaTopicStatus{}.OpenAPIModelName():               schema_pkg_apis_aiven_v1alpha1_KafkaTopicStatus(ref),
-		v1alpha1.KafkaTopicTag{}.OpenAPIModelName():                  schema_pkg_apis_aiven_v1alpha1_KafkaTopicTag(ref),
-		v1alpha1.MigrationSecretSource{}.OpenAPIModelName():          schema_pkg_apis_aiven_v1alpha1_MigrationSecretSource(ref),
-		v1alpha1.PostgreSQL{}.OpenAPIModelName():                     schema_pkg_apis_aiven_v1alpha1_PostgreSQL(ref),
-		v1alpha1.PostgreSQLList{}.OpenAPIModelName():                 schema_pkg_apis_aiven_v1alpha1_PostgreSQLList(ref),
-		v1alpha1.PostgreSQLSpec{}.OpenAPIModelName():                 schema_pkg_apis_aiven_v1alpha1_PostgreSQLSpec(ref),
-		v1alpha1.ProjectSpec{}.OpenAPIModelName():                    schema_pkg_apis_aiven_v1alpha1_ProjectSpec(ref),
-		v1alpha1.ResourceReference{}.OpenAPIModelName():              schema_pkg_apis_aiven_v1alpha1_ResourceReference(ref),
-		v1alpha1.ServiceCommonSpec{}.OpenAPIModelName():              schema_pkg_apis_aiven_v1alpha1_ServiceCommonSpec(ref),
-		v1alpha1.ServiceDependantSpec{}.OpenAPIModelName():           schema_pkg_apis_aiven_v1alpha1_ServiceDependantSpec(ref),
-		v1alpha1.ServiceIntegrationItem{}.OpenAPIModelName():         schema_pkg_apis_aiven_v1alpha1_ServiceIntegrationItem(ref),
-		v1alpha1.ServiceStatus{}.OpenAPIModelName():                  schema_pkg_apis_aiven_v1alpha1_ServiceStatus(ref),
-		v1alpha1.ServiceTechEmail{}.OpenAPIModelName():               schema_pkg_apis_aiven_v1alpha1_ServiceTechEmail(ref),
-		v1alpha1.ServiceUser{}.OpenAPIModelName():                    schema_pkg_apis_aiven_v1alpha1_ServiceUser(ref),
-		v1alpha1.ServiceUserAccessControl{}.OpenAPIModelName():       schema_pkg_apis_aiven_v1alpha1_ServiceUserAccessControl(ref),
-		v1alpha1.ServiceUserList{}.OpenAPIModelName():                schema_pkg_apis_aiven_v1alpha1_ServiceUserList(ref),
-		v1alpha1.ServiceUserSpec{}.OpenAPIModelName():                schema_pkg_apis_aiven_v1alpha1_ServiceUserSpec(ref),
-		v1alpha1.ServiceUserStatus{}.OpenAPIModelName():              schema_pkg_apis_aiven_v1alpha1_ServiceUserStatus(ref),
-		v1alpha1.Valkey{}.OpenAPIModelName():                         schema_pkg_apis_aiven_v1alpha1_Valkey(ref),
-		v1alpha1.ValkeyList{}.OpenAPIModelName():                     schema_pkg_apis_aiven_v1alpha1_ValkeyList(ref),
-		v1alpha1.ValkeySpec{}.OpenAPIModelName():                     schema_pkg_apis_aiven_v1alpha1_ValkeySpec(ref),
-		kafka.FollowerFetching{}.OpenAPIModelName():                  schema_v1alpha1_userconfig_service_kafka_FollowerFetching(ref),
-		kafka.IPFilter{}.OpenAPIModelName():                          schema_v1alpha1_userconfig_service_kafka_IPFilter(ref),
-		kafka.Inkless{}.OpenAPIModelName():                           schema_v1alpha1_userconfig_service_kafka_Inkless(ref),
-		kafka.Kafka{}.OpenAPIModelName():                             schema_v1alpha1_userconfig_service_kafka_Kafka(ref),
-		kafka.KafkaAuditLog{}.OpenAPIModelName():                     schema_v1alpha1_userconfig_service_kafka_KafkaAuditLog(ref),
-		kafka.KafkaAuthenticationMethods{}.OpenAPIModelName():        schema_v1alpha1_userconfig_service_kafka_KafkaAuthenticationMethods(ref),
-		kafka.KafkaConnectConfig{}.OpenAPIModelName():                schema_v1alpha1_userconfig_service_kafka_KafkaConnectConfig(ref),
-		kafka.KafkaConnectPluginVersions{}.OpenAPIModelName():        schema_v1alpha1_userconfig_service_kafka_KafkaConnectPluginVersions(ref),
-		kafka.KafkaConnectSecretProviders{}.OpenAPIModelName():       schema_v1alpha1_userconfig_service_kafka_KafkaConnectSecretProviders(ref),
-		kafka.KafkaConnectSecretProvidersAWS{}.OpenAPIModelName():    schema_v1alpha1_userconfig_service_kafka_KafkaConnectSecretProvidersAWS(ref),
-		kafka.KafkaConnectSecretProvidersAzure{}.OpenAPIModelName():  schema_v1alpha1_userconfig_service_kafka_KafkaConnectSecretProvidersAzure(ref),
-		kafka.KafkaConnectSecretProvidersEnv{}.OpenAPIModelName():    schema_v1alpha1_userconfig_service_kafka_KafkaConnectSecretProvidersEnv(ref),
-		kafka.KafkaConnectSecretProvidersVault{}.OpenAPIModelName():  schema_v1alpha1_userconfig_service_kafka_KafkaConnectSecretProvidersVault(ref),
-		kafka.KafkaDiskless{}.OpenAPIModelName():                     schema_v1alpha1_userconfig_service_kafka_KafkaDiskless(ref),
-		kafka.KafkaRestConfig{}.OpenAPIModelName():                   schema_v1alpha1_userconfig_service_kafka_KafkaRestConfig(ref),
-		kafka.KafkaSASLMechanisms{}.OpenAPIModelName():               schema_v1alpha1_userconfig_service_kafka_KafkaSASLMechanisms(ref),
-		kafka.PrivateAccess{}.OpenAPIModelName():                     schema_v1alpha1_userconfig_service_kafka_PrivateAccess(ref),
-		kafka.PrivatelinkAccess{}.OpenAPIModelName():                 schema_v1alpha1_userconfig_service_kafka_PrivatelinkAccess(ref),
-		kafka.PublicAccess{}.OpenAPIModelName():                      schema_v1alpha1_userconfig_service_kafka_PublicAccess(ref),
-		kafka.SchemaRegistryConfig{}.OpenAPIModelName():              schema_v1alpha1_userconfig_service_kafka_SchemaRegistryConfig(ref),
-		kafka.SingleZone{}.OpenAPIModelName():                        schema_v1alpha1_userconfig_service_kafka_SingleZone(ref),
-		kafka.TieredStorage{}.OpenAPIModelName():                     schema_v1alpha1_userconfig_service_kafka_TieredStorage(ref),
-		kafka.TieredStorageLocalCache{}.OpenAPIModelName():           schema_v1alpha1_userconfig_service_kafka_TieredStorageLocalCache(ref),
-		kafka.UserConfig{}.OpenAPIModelName():                        schema_v1alpha1_userconfig_service_kafka_UserConfig(ref),
-		pg.IPFilter{}.OpenAPIModelName():                             schema_v1alpha1_userconfig_service_pg_IPFilter(ref),
-		pg.Migration{}.OpenAPIModelName():                            schema_v1alpha1_userconfig_service_pg_Migration(ref),
-		pg.Pg{}.OpenAPIModelName():                                   schema_v1alpha1_userconfig_service_pg_Pg(ref),
-		pg.PgQualstats{}.OpenAPIModelName():                          schema_v1alpha1_userconfig_service_pg_PgQualstats(ref),
-		pg.Pgaudit{}.OpenAPIModelName():                              schema_v1alpha1_userconfig_service_pg_Pgaudit(ref),
-		pg.Pgbouncer{}.OpenAPIModelName():                            schema_v1alpha1_userconfig_service_pg_Pgbouncer(ref),
-		pg.Pglookout{}.OpenAPIModelName():                            schema_v1alpha1_userconfig_service_pg_Pglookout(ref),
-		pg.PrivateAccess{}.OpenAPIModelName():                        schema_v1alpha1_userconfig_service_pg_PrivateAccess(ref),
-		pg.PrivatelinkAccess{}.OpenAPIModelName():                    schema_v1alpha1_userconfig_service_pg_PrivatelinkAccess(ref),
-		pg.PublicAccess{}.OpenAPIModelName():                         schema_v1alpha1_userconfig_service_pg_PublicAccess(ref),
-		pg.SwitchoverWindows{}.OpenAPIModelName():                    schema_v1alpha1_userconfig_service_pg_SwitchoverWindows(ref),
-		pg.Timescaledb{}.OpenAPIModelName():                          schema_v1alpha1_userconfig_service_pg_Timescaledb(ref),
-		pg.UserConfig{}.OpenAPIModelName():                           schema_v1alpha1_userconfig_service_pg_UserConfig(ref),
-		valkey.IPFilter{}.OpenAPIModelName():                         schema_v1alpha1_userconfig_service_valkey_IPFilter(ref),
-		valkey.Migration{}.OpenAPIModelName():                        schema_v1alpha1_userconfig_service_valkey_Migration(ref),
-		valkey.PrivateAccess{}.OpenAPIModelName():                    schema_v1alpha1_userconfig_service_valkey_PrivateAccess(ref),
-		valkey.PrivatelinkAccess{}.OpenAPIModelName():                schema_v1alpha1_userconfig_service_valkey_PrivatelinkAccess(ref),
-		valkey.PublicAccess{}.OpenAPIModelName():                     schema_v1alpha1_userconfig_service_valkey_PublicAccess(ref),
-		valkey.UserConfig{}.OpenAPIModelName():                       schema_v1alpha1_userconfig_service_valkey_UserConfig(ref),
-		openbaov1alpha1.AuthorizationSpec{}.OpenAPIModelName():       schema_pkg_apis_openbao_v1alpha1_AuthorizationSpec(ref),
-		openbaov1alpha1.AuthorizationStatus{}.OpenAPIModelName():     schema_pkg_apis_openbao_v1alpha1_AuthorizationStatus(ref),
-		openbaov1alpha1.BackupSpec{}.OpenAPIModelName():              schema_pkg_apis_openbao_v1alpha1_BackupSpec(ref),
-		openbaov1alpha1.CASecretReference{}.OpenAPIModelName():       schema_pkg_apis_openbao_v1alpha1_CASecretReference(ref),
-		openbaov1alpha1.OpenBaoCluster{}.OpenAPIModelName():          schema_pkg_apis_openbao_v1alpha1_OpenBaoCluster(ref),
-		openbaov1alpha1.OpenBaoClusterList{}.OpenAPIModelName():      schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterList(ref),
-		openbaov1alpha1.OpenBaoClusterSpec{}.OpenAPIModelName():      schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterSpec(ref),
-		openbaov1alpha1.OpenBaoClusterStatus{}.OpenAPIModelName():    schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterStatus(ref),
-		openbaov1alpha1.RestoreSpec{}.OpenAPIModelName():             schema_pkg_apis_openbao_v1alpha1_RestoreSpec(ref),
-		openbaov1alpha1.SecretKeyReference{}.OpenAPIModelName():      schema_pkg_apis_openbao_v1alpha1_SecretKeyReference(ref),
-		openbaov1alpha1.SelfInitOIDC{}.OpenAPIModelName():            schema_pkg_apis_openbao_v1alpha1_SelfInitOIDC(ref),
-		openbaov1alpha1.SelfInitSpec{}.OpenAPIModelName():            schema_pkg_apis_openbao_v1alpha1_SelfInitSpec(ref),
-		openbaov1alpha1.ServiceAccountReference{}.OpenAPIModelName(): schema_pkg_apis_openbao_v1alpha1_ServiceAccountReference(ref),
-		openbaov1alpha1.UpgradeSpec{}.OpenAPIModelName():             schema_pkg_apis_openbao_v1alpha1_UpgradeSpec(ref),
-		resource.Quantity{}.OpenAPIModelName():                       schema_apimachinery_pkg_api_resource_Quantity(ref),
-		v1.APIGroup{}.OpenAPIModelName():                             schema_pkg_apis_meta_v1_APIGroup(ref),
-		v1.APIGroupList{}.OpenAPIModelName():                         schema_pkg_apis_meta_v1_APIGroupList(ref),
-		v1.APIResource{}.OpenAPIModelName():                          schema_pkg_apis_meta_v1_APIResource(ref),
-		v1.APIResourceList{}.OpenAPIModelName():                      schema_pkg_apis_meta_v1_APIResourceList(ref),
-		v1.APIVersions{}.OpenAPIModelName():                          schema_pkg_apis_meta_v1_APIVersions(ref),
-		v1.ApplyOptions{}.OpenAPIModelName():                         schema_pkg_apis_meta_v1_ApplyOptions(ref),
-		v1.Condition{}.OpenAPIModelName():                            schema_pkg_apis_meta_v1_Condition(ref),
-		v1.CreateOptions{}.OpenAPIModelName():                        schema_pkg_apis_meta_v1_CreateOptions(ref),
-		v1.DeleteOptions{}.OpenAPIModelName():                        schema_pkg_apis_meta_v1_DeleteOptions(ref),
-		v1.Duration{}.OpenAPIModelName():                             schema_pkg_apis_meta_v1_Duration(ref),
-		v1.FieldSelectorRequirement{}.OpenAPIModelName():             schema_pkg_apis_meta_v1_FieldSelectorRequirement(ref),
-		v1.FieldsV1{}.OpenAPIModelName():                             schema_pkg_apis_meta_v1_FieldsV1(ref),
-		v1.GetOptions{}.OpenAPIModelName():                           schema_pkg_apis_meta_v1_GetOptions(ref),
-		v1.GroupKind{}.OpenAPIModelName():                            schema_pkg_apis_meta_v1_GroupKind(ref),
-		v1.GroupResource{}.OpenAPIModelName():                        schema_pkg_apis_meta_v1_GroupResource(ref),
-		v1.GroupVersion{}.OpenAPIModelName():                         schema_pkg_apis_meta_v1_GroupVersion(ref),
-		v1.GroupVersionForDiscovery{}.OpenAPIModelName():             schema_pkg_apis_meta_v1_GroupVersionForDiscovery(ref),
-		v1.GroupVersionKind{}.OpenAPIModelName():                     schema_pkg_apis_meta_v1_GroupVersionKind(ref),
-		v1.GroupVersionResource{}.OpenAPIModelName():                 schema_pkg_apis_meta_v1_GroupVersionResource(ref),
-		v1.InternalEvent{}.OpenAPIModelName():                        schema_pkg_apis_meta_v1_InternalEvent(ref),
-		v1.LabelSelector{}.OpenAPIModelName():                        schema_pkg_apis_meta_v1_LabelSelector(ref),
-		v1.LabelSelectorRequirement{}.OpenAPIModelName():             schema_pkg_apis_meta_v1_LabelSelectorRequirement(ref),
-		v1.List{}.OpenAPIModelName():                                 schema_pkg_apis_meta_v1_List(ref),
-		v1.ListMeta{}.OpenAPIModelName():                             schema_pkg_apis_meta_v1_ListMeta(ref),
-		v1.ListOptions{}.OpenAPIModelName():                          schema_pkg_apis_meta_v1_ListOptions(ref),
-		v1.ManagedFieldsEntry{}.OpenAPIModelName():                   schema_pkg_apis_meta_v1_ManagedFieldsEntry(ref),
-		v1.MicroTime{}.OpenAPIModelName():                            schema_pkg_apis_meta_v1_MicroTime(ref),
-		v1.ObjectMeta{}.OpenAPIModelName():                           schema_pkg_apis_meta_v1_ObjectMeta(ref),
-		v1.OwnerReference{}.OpenAPIModelName():                       schema_pkg_apis_meta_v1_OwnerReference(ref),
-		v1.PartialObjectMetadata{}.OpenAPIModelName():                schema_pkg_apis_meta_v1_PartialObjectMetadata(ref),
-		v1.PartialObjectMetadataList{}.OpenAPIModelName():            schema_pkg_apis_meta_v1_PartialObjectMetadataList(ref),
-		v1.Patch{}.OpenAPIModelName():                                schema_pkg_apis_meta_v1_Patch(ref),
-		v1.PatchOptions{}.OpenAPIModelName():                         schema_pkg_apis_meta_v1_PatchOptions(ref),
-		v1.Preconditions{}.OpenAPIModelName():                        schema_pkg_apis_meta_v1_Preconditions(ref),
-		v1.RootPaths{}.OpenAPIModelName():                            schema_pkg_apis_meta_v1_RootPaths(ref),
-		v1.ServerAddressByClientCIDR{}.OpenAPIModelName():            schema_pkg_apis_meta_v1_ServerAddressByClientCIDR(ref),
-		v1.ShardInfo{}.OpenAPIModelName():                            schema_pkg_apis_meta_v1_ShardInfo(ref),
-		v1.Status{}.OpenAPIModelName():                               schema_pkg_apis_meta_v1_Status(ref),
-		v1.StatusCause{}.OpenAPIModelName():                          schema_pkg_apis_meta_v1_StatusCause(ref),
-		v1.StatusDetails{}.OpenAPIModelName():                        schema_pkg_apis_meta_v1_StatusDetails(ref),
-		v1.Table{}.OpenAPIModelName():                                schema_pkg_apis_meta_v1_Table(ref),
-		v1.TableColumnDefinition{}.OpenAPIModelName():                schema_pkg_apis_meta_v1_TableColumnDefinition(ref),
-		v1.TableOptions{}.OpenAPIModelName():                         schema_pkg_apis_meta_v1_TableOptions(ref),
-		v1.TableRow{}.OpenAPIModelName():                             schema_pkg_apis_meta_v1_TableRow(ref),
-		v1.TableRowCondition{}.OpenAPIModelName():                    schema_pkg_apis_meta_v1_TableRowCondition(ref),
-		v1.Time{}.OpenAPIModelName():                                 schema_pkg_apis_meta_v1_Time(ref),
-		v1.Timestamp{}.OpenAPIModelName():                            schema_pkg_apis_meta_v1_Timestamp(ref),
-		v1.TypeMeta{}.OpenAPIModelName():                             schema_pkg_apis_meta_v1_TypeMeta(ref),
-		v1.UpdateOptions{}.OpenAPIModelName():                        schema_pkg_apis_meta_v1_UpdateOptions(ref),
-		v1.WatchEvent{}.OpenAPIModelName():                           schema_pkg_apis_meta_v1_WatchEvent(ref),
-		runtime.RawExtension{}.OpenAPIModelName():                    schema_k8sio_apimachinery_pkg_runtime_RawExtension(ref),
-		runtime.TypeMeta{}.OpenAPIModelName():                        schema_k8sio_apimachinery_pkg_runtime_TypeMeta(ref),
-		runtime.Unknown{}.OpenAPIModelName():                         schema_k8sio_apimachinery_pkg_runtime_Unknown(ref),
-		intstr.IntOrString{}.OpenAPIModelName():                      schema_apimachinery_pkg_util_intstr_IntOrString(ref),
-		version.Info{}.OpenAPIModelName():                            schema_k8sio_apimachinery_pkg_version_Info(ref),
+		v1alpha1.AuthSecretReference{}.OpenAPIModelName():                                                   schema_pkg_apis_aiven_v1alpha1_AuthSecretReference(ref),
+		v1alpha1.AuthSpec{}.OpenAPIModelName():                                                              schema_pkg_apis_aiven_v1alpha1_AuthSpec(ref),
+		v1alpha1.BaseServiceSpec{}.OpenAPIModelName():                                                       schema_pkg_apis_aiven_v1alpha1_BaseServiceSpec(ref),
+		v1alpha1.Clickhouse{}.OpenAPIModelName():                                                            schema_pkg_apis_aiven_v1alpha1_Clickhouse(ref),
+		v1alpha1.ClickhouseDatabase{}.OpenAPIModelName():                                                    schema_pkg_apis_aiven_v1alpha1_ClickhouseDatabase(ref),
+		v1alpha1.ClickhouseDatabaseList{}.OpenAPIModelName():                                                schema_pkg_apis_aiven_v1alpha1_ClickhouseDatabaseList(ref),
+		v1alpha1.ClickhouseDatabaseSpec{}.OpenAPIModelName():                                                schema_pkg_apis_aiven_v1alpha1_ClickhouseDatabaseSpec(ref),
+		v1alpha1.ClickhouseDatabaseStatus{}.OpenAPIModelName():                                              schema_pkg_apis_aiven_v1alpha1_ClickhouseDatabaseStatus(ref),
+		v1alpha1.ClickhouseGrant{}.OpenAPIModelName():                                                       schema_pkg_apis_aiven_v1alpha1_ClickhouseGrant(ref),
+		v1alpha1.ClickhouseGrantList{}.OpenAPIModelName():                                                   schema_pkg_apis_aiven_v1alpha1_ClickhouseGrantList(ref),
+		v1alpha1.ClickhouseGrantSpec{}.OpenAPIModelName():                                                   schema_pkg_apis_aiven_v1alpha1_ClickhouseGrantSpec(ref),
+		v1alpha1.ClickhouseGrantStatus{}.OpenAPIModelName():                                                 schema_pkg_apis_aiven_v1alpha1_ClickhouseGrantStatus(ref),
+		v1alpha1.ClickhouseGrantee{}.OpenAPIModelName():                                                     schema_pkg_apis_aiven_v1alpha1_ClickhouseGrantee(ref),
+		v1alpha1.ClickhouseGrants{}.OpenAPIModelName():                                                      schema_pkg_apis_aiven_v1alpha1_ClickhouseGrants(ref),
+		v1alpha1.ClickhouseList{}.OpenAPIModelName():                                                        schema_pkg_apis_aiven_v1alpha1_ClickhouseList(ref),
+		v1alpha1.ClickhousePrivilegeGrant{}.OpenAPIModelName():                                              schema_pkg_apis_aiven_v1alpha1_ClickhousePrivilegeGrant(ref),
+		v1alpha1.ClickhouseRole{}.OpenAPIModelName():                                                        schema_pkg_apis_aiven_v1alpha1_ClickhouseRole(ref),
+		v1alpha1.ClickhouseRoleGrant{}.OpenAPIModelName():                                                   schema_pkg_apis_aiven_v1alpha1_ClickhouseRoleGrant(ref),
+		v1alpha1.ClickhouseRoleList{}.OpenAPIModelName():                                                    schema_pkg_apis_aiven_v1alpha1_ClickhouseRoleList(ref),
+		v1alpha1.ClickhouseRoleSpec{}.OpenAPIModelName():                                                    schema_pkg_apis_aiven_v1alpha1_ClickhouseRoleSpec(ref),
+		v1alpha1.ClickhouseRoleStatus{}.OpenAPIModelName():                                                  schema_pkg_apis_aiven_v1alpha1_ClickhouseRoleStatus(ref),
+		v1alpha1.ClickhouseSpec{}.OpenAPIModelName():                                                        schema_pkg_apis_aiven_v1alpha1_ClickhouseSpec(ref),
+		v1alpha1.ClickhouseUser{}.OpenAPIModelName():                                                        schema_pkg_apis_aiven_v1alpha1_ClickhouseUser(ref),
+		v1alpha1.ClickhouseUserList{}.OpenAPIModelName():                                                    schema_pkg_apis_aiven_v1alpha1_ClickhouseUserList(ref),
+		v1alpha1.ClickhouseUserSpec{}.OpenAPIModelName():                                                    schema_pkg_apis_aiven_v1alpha1_ClickhouseUserSpec(ref),
+		v1alpha1.ClickhouseUserStatus{}.OpenAPIModelName():                                                  schema_pkg_apis_aiven_v1alpha1_ClickhouseUserStatus(ref),
+		v1alpha1.CommonStatus{}.OpenAPIModelName():                                                          schema_pkg_apis_aiven_v1alpha1_CommonStatus(ref),
+		v1alpha1.ConnInfoSecretSource{}.OpenAPIModelName():                                                  schema_pkg_apis_aiven_v1alpha1_ConnInfoSecretSource(ref),
+		v1alpha1.ConnInfoSecretTarget{}.OpenAPIModelName():                                                  schema_pkg_apis_aiven_v1alpha1_ConnInfoSecretTarget(ref),
+		v1alpha1.ConnInfoSpec{}.OpenAPIModelName():                                                          schema_pkg_apis_aiven_v1alpha1_ConnInfoSpec(ref),
+		v1alpha1.ConnectionPool{}.OpenAPIModelName():                                                        schema_pkg_apis_aiven_v1alpha1_ConnectionPool(ref),
+		v1alpha1.ConnectionPoolList{}.OpenAPIModelName():                                                    schema_pkg_apis_aiven_v1alpha1_ConnectionPoolList(ref),
+		v1alpha1.ConnectionPoolSpec{}.OpenAPIModelName():                                                    schema_pkg_apis_aiven_v1alpha1_ConnectionPoolSpec(ref),
+		v1alpha1.ConnectionPoolStatus{}.OpenAPIModelName():                                                  schema_pkg_apis_aiven_v1alpha1_ConnectionPoolStatus(ref),
+		v1alpha1.Database{}.OpenAPIModelName():                                                              schema_pkg_apis_aiven_v1alpha1_Database(ref),
+		v1alpha1.DatabaseList{}.OpenAPIModelName():                                                          schema_pkg_apis_aiven_v1alpha1_DatabaseList(ref),
+		v1alpha1.DatabaseSpec{}.OpenAPIModelName():                                                          schema_pkg_apis_aiven_v1alpha1_DatabaseSpec(ref),
+		v1alpha1.DatabaseStatus{}.OpenAPIModelName():                                                        schema_pkg_apis_aiven_v1alpha1_DatabaseStatus(ref),
+		v1alpha1.EndpointReference{}.OpenAPIModelName():                                                     schema_pkg_apis_aiven_v1alpha1_EndpointReference(ref),
+		v1alpha1.Flink{}.OpenAPIModelName():                                                                 schema_pkg_apis_aiven_v1alpha1_Flink(ref),
+		v1alpha1.FlinkList{}.OpenAPIModelName():                                                             schema_pkg_apis_aiven_v1alpha1_FlinkList(ref),
+		v1alpha1.FlinkSpec{}.OpenAPIModelName():                                                             schema_pkg_apis_aiven_v1alpha1_FlinkSpec(ref),
+		v1alpha1.Grafana{}.OpenAPIModelName():                                                               schema_pkg_apis_aiven_v1alpha1_Grafana(ref),
+		v1alpha1.GrafanaList{}.OpenAPIModelName():                                                           schema_pkg_apis_aiven_v1alpha1_GrafanaList(ref),
+		v1alpha1.GrafanaSpec{}.OpenAPIModelName():                                                           schema_pkg_apis_aiven_v1alpha1_GrafanaSpec(ref),
+		v1alpha1.Kafka{}.OpenAPIModelName():                                                                 schema_pkg_apis_aiven_v1alpha1_Kafka(ref),
+		v1alpha1.KafkaACL{}.OpenAPIModelName():                                                              schema_pkg_apis_aiven_v1alpha1_KafkaACL(ref),
+		v1alpha1.KafkaACLList{}.OpenAPIModelName():                                                          schema_pkg_apis_aiven_v1alpha1_KafkaACLList(ref),
+		v1alpha1.KafkaACLSpec{}.OpenAPIModelName():                                                          schema_pkg_apis_aiven_v1alpha1_KafkaACLSpec(ref),
+		v1alpha1.KafkaACLStatus{}.OpenAPIModelName():                                                        schema_pkg_apis_aiven_v1alpha1_KafkaACLStatus(ref),
+		v1alpha1.KafkaConnect{}.OpenAPIModelName():                                                          schema_pkg_apis_aiven_v1alpha1_KafkaConnect(ref),
+		v1alpha1.KafkaConnectList{}.OpenAPIModelName():                                                      schema_pkg_apis_aiven_v1alpha1_KafkaConnectList(ref),
+		v1alpha1.KafkaConnectSpec{}.OpenAPIModelName():                                                      schema_pkg_apis_aiven_v1alpha1_KafkaConnectSpec(ref),
+		v1alpha1.KafkaConnector{}.OpenAPIModelName():                                                        schema_pkg_apis_aiven_v1alpha1_KafkaConnector(ref),
+		v1alpha1.KafkaConnectorList{}.OpenAPIModelName():                                                    schema_pkg_apis_aiven_v1alpha1_KafkaConnectorList(ref),
+		v1alpha1.KafkaConnectorPluginStatus{}.OpenAPIModelName():                                            schema_pkg_apis_aiven_v1alpha1_KafkaConnectorPluginStatus(ref),
+		v1alpha1.KafkaConnectorSpec{}.OpenAPIModelName():                                                    schema_pkg_apis_aiven_v1alpha1_KafkaConnectorSpec(ref),
+		v1alpha1.KafkaConnectorStatus{}.OpenAPIModelName():                                                  schema_pkg_apis_aiven_v1alpha1_KafkaConnectorStatus(ref),
+		v1alpha1.KafkaConnectorTasksStatus{}.OpenAPIModelName():                                             schema_pkg_apis_aiven_v1alpha1_KafkaConnectorTasksStatus(ref),
+		v1alpha1.KafkaList{}.OpenAPIModelName():                                                             schema_pkg_apis_aiven_v1alpha1_KafkaList(ref),
+		v1alpha1.KafkaNativeACL{}.OpenAPIModelName():                                                        schema_pkg_apis_aiven_v1alpha1_KafkaNativeACL(ref),
+		v1alpha1.KafkaNativeACLList{}.OpenAPIModelName():                                                    schema_pkg_apis_aiven_v1alpha1_KafkaNativeACLList(ref),
+		v1alpha1.KafkaNativeACLSpec{}.OpenAPIModelName():                                                    schema_pkg_apis_aiven_v1alpha1_KafkaNativeACLSpec(ref),
+		v1alpha1.KafkaNativeACLStatus{}.OpenAPIModelName():                                                  schema_pkg_apis_aiven_v1alpha1_KafkaNativeACLStatus(ref),
+		v1alpha1.KafkaQuota{}.OpenAPIModelName():                                                            schema_pkg_apis_aiven_v1alpha1_KafkaQuota(ref),
+		v1alpha1.KafkaQuotaList{}.OpenAPIModelName():                                                        schema_pkg_apis_aiven_v1alpha1_KafkaQuotaList(ref),
+		v1alpha1.KafkaQuotaSpec{}.OpenAPIModelName():                                                        schema_pkg_apis_aiven_v1alpha1_KafkaQuotaSpec(ref),
+		v1alpha1.KafkaQuotaStatus{}.OpenAPIModelName():                                                      schema_pkg_apis_aiven_v1alpha1_KafkaQuotaStatus(ref),
+		v1alpha1.KafkaSchema{}.OpenAPIModelName():                                                           schema_pkg_apis_aiven_v1alpha1_KafkaSchema(ref),
+		v1alpha1.KafkaSchemaList{}.OpenAPIModelName():                                                       schema_pkg_apis_aiven_v1alpha1_KafkaSchemaList(ref),
+		v1alpha1.KafkaSchemaRef{}.OpenAPIModelName():                                                        schema_pkg_apis_aiven_v1alpha1_KafkaSchemaRef(ref),
+		v1alpha1.KafkaSchemaReference{}.OpenAPIModelName():                                                  schema_pkg_apis_aiven_v1alpha1_KafkaSchemaReference(ref),
+		v1alpha1.KafkaSchemaRegistryACL{}.OpenAPIModelName():                                                schema_pkg_apis_aiven_v1alpha1_KafkaSchemaRegistryACL(ref),
+		v1alpha1.KafkaSchemaRegistryACLList{}.OpenAPIModelName():                                            schema_pkg_apis_aiven_v1alpha1_KafkaSchemaRegistryACLList(ref),
+		v1alpha1.KafkaSchemaRegistryACLSpec{}.OpenAPIModelName():                                            schema_pkg_apis_aiven_v1alpha1_KafkaSchemaRegistryACLSpec(ref),
+		v1alpha1.KafkaSchemaRegistryACLStatus{}.OpenAPIModelName():                                          schema_pkg_apis_aiven_v1alpha1_KafkaSchemaRegistryACLStatus(ref),
+		v1alpha1.KafkaSchemaSpec{}.OpenAPIModelName():                                                       schema_pkg_apis_aiven_v1alpha1_KafkaSchemaSpec(ref),
+		v1alpha1.KafkaSchemaStatus{}.OpenAPIModelName():                                                     schema_pkg_apis_aiven_v1alpha1_KafkaSchemaStatus(ref),
+		v1alpha1.KafkaSpec{}.OpenAPIModelName():                                                             schema_pkg_apis_aiven_v1alpha1_KafkaSpec(ref),
+		v1alpha1.KafkaTopic{}.OpenAPIModelName():                                                            schema_pkg_apis_aiven_v1alpha1_KafkaTopic(ref),
+		v1alpha1.KafkaTopicConfig{}.OpenAPIModelName():                                                      schema_pkg_apis_aiven_v1alpha1_KafkaTopicConfig(ref),
+		v1alpha1.KafkaTopicList{}.OpenAPIModelName():                                                        schema_pkg_apis_aiven_v1alpha1_KafkaTopicList(ref),
+		v1alpha1.KafkaTopicSpec{}.OpenAPIModelName():                                                        schema_pkg_apis_aiven_v1alpha1_KafkaTopicSpec(ref),
+		v1alpha1.KafkaTopicStatus{}.OpenAPIModelName():                                                      schema_pkg_apis_aiven_v1alpha1_KafkaTopicStatus(ref),
+		v1alpha1.KafkaTopicTag{}.OpenAPIModelName():                                                         schema_pkg_apis_aiven_v1alpha1_KafkaTopicTag(ref),
+		v1alpha1.MigrationSecretSource{}.OpenAPIModelName():                                                 schema_pkg_apis_aiven_v1alpha1_MigrationSecretSource(ref),
+		v1alpha1.MySQL{}.OpenAPIModelName():                                                                 schema_pkg_apis_aiven_v1alpha1_MySQL(ref),
+		v1alpha1.MySQLList{}.OpenAPIModelName():                                                             schema_pkg_apis_aiven_v1alpha1_MySQLList(ref),
+		v1alpha1.MySQLSpec{}.OpenAPIModelName():                                                             schema_pkg_apis_aiven_v1alpha1_MySQLSpec(ref),
+		v1alpha1.OpenSearch{}.OpenAPIModelName():                                                            schema_pkg_apis_aiven_v1alpha1_OpenSearch(ref),
+		v1alpha1.OpenSearchACL{}.OpenAPIModelName():                                                         schema_pkg_apis_aiven_v1alpha1_OpenSearchACL(ref),
+		v1alpha1.OpenSearchACLConfig{}.OpenAPIModelName():                                                   schema_pkg_apis_aiven_v1alpha1_OpenSearchACLConfig(ref),
+		v1alpha1.OpenSearchACLConfigList{}.OpenAPIModelName():                                               schema_pkg_apis_aiven_v1alpha1_OpenSearchACLConfigList(ref),
+		v1alpha1.OpenSearchACLConfigSpec{}.OpenAPIModelName():                                               schema_pkg_apis_aiven_v1alpha1_OpenSearchACLConfigSpec(ref),
+		v1alpha1.OpenSearchACLConfigStatus{}.OpenAPIModelName():                                             schema_pkg_apis_aiven_v1alpha1_OpenSearchACLConfigStatus(ref),
+		v1alpha1.OpenSearchACLRule{}.OpenAPIModelName():                                                     schema_pkg_apis_aiven_v1alpha1_OpenSearchACLRule(ref),
+		v1alpha1.OpenSearchList{}.OpenAPIModelName():                                                        schema_pkg_apis_aiven_v1alpha1_OpenSearchList(ref),
+		v1alpha1.OpenSearchSpec{}.OpenAPIModelName():                                                        schema_pkg_apis_aiven_v1alpha1_OpenSearchSpec(ref),
+		v1alpha1.OrganizationProject{}.OpenAPIModelName():                                                   schema_pkg_apis_aiven_v1alpha1_OrganizationProject(ref),
+		v1alpha1.OrganizationProjectList{}.OpenAPIModelName():                                               schema_pkg_apis_aiven_v1alpha1_OrganizationProjectList(ref),
+		v1alpha1.OrganizationProjectSpec{}.OpenAPIModelName():                                               schema_pkg_apis_aiven_v1alpha1_OrganizationProjectSpec(ref),
+		v1alpha1.OrganizationProjectStatus{}.OpenAPIModelName():                                             schema_pkg_apis_aiven_v1alpha1_OrganizationProjectStatus(ref),
+		v1alpha1.PostgreSQL{}.OpenAPIModelName():                                                            schema_pkg_apis_aiven_v1alpha1_PostgreSQL(ref),
+		v1alpha1.PostgreSQLList{}.OpenAPIModelName():                                                        schema_pkg_apis_aiven_v1alpha1_PostgreSQLList(ref),
+		v1alpha1.PostgreSQLSpec{}.OpenAPIModelName():                                                        schema_pkg_apis_aiven_v1alpha1_PostgreSQLSpec(ref),
+		v1alpha1.Project{}.OpenAPIModelName():                                                               schema_pkg_apis_aiven_v1alpha1_Project(ref),
+		v1alpha1.ProjectDependantSpec{}.OpenAPIModelName():                                                  schema_pkg_apis_aiven_v1alpha1_ProjectDependantSpec(ref),
+		v1alpha1.ProjectList{}.OpenAPIModelName():                                                           schema_pkg_apis_aiven_v1alpha1_ProjectList(ref),
+		v1alpha1.ProjectSpec{}.OpenAPIModelName():                                                           schema_pkg_apis_aiven_v1alpha1_ProjectSpec(ref),
+		v1alpha1.ProjectStatus{}.OpenAPIModelName():                                                         schema_pkg_apis_aiven_v1alpha1_ProjectStatus(ref),
+		v1alpha1.ProjectVPC{}.OpenAPIModelName():                                                            schema_pkg_apis_aiven_v1alpha1_ProjectVPC(ref),
+		v1alpha1.ProjectVPCList{}.OpenAPIModelName():                                                        schema_pkg_apis_aiven_v1alpha1_ProjectVPCList(ref),
+		v1alpha1.ProjectVPCSpec{}.OpenAPIModelName():                                                        schema_pkg_apis_aiven_v1alpha1_ProjectVPCSpec(ref),
+		v1alpha1.ProjectVPCStatus{}.OpenAPIModelName():                                                      schema_pkg_apis_aiven_v1alpha1_ProjectVPCStatus(ref),
+		v1alpha1.ResourceReference{}.OpenAPIModelName():                                                     schema_pkg_apis_aiven_v1alpha1_ResourceReference(ref),
+		v1alpha1.ServiceCommonSpec{}.OpenAPIModelName():                                                     schema_pkg_apis_aiven_v1alpha1_ServiceCommonSpec(ref),
+		v1alpha1.ServiceDependantSpec{}.OpenAPIModelName():                                                  schema_pkg_apis_aiven_v1alpha1_ServiceDependantSpec(ref),
+		v1alpha1.ServiceIntegration{}.OpenAPIModelName():                                                    schema_pkg_apis_aiven_v1alpha1_ServiceIntegration(ref),
+		v1alpha1.ServiceIntegrationEndpoint{}.OpenAPIModelName():                                            schema_pkg_apis_aiven_v1alpha1_ServiceIntegrationEndpoint(ref),
+		v1alpha1.ServiceIntegrationEndpointList{}.OpenAPIModelName():                                        schema_pkg_apis_aiven_v1alpha1_ServiceIntegrationEndpointList(ref),
+		v1alpha1.ServiceIntegrationEndpointSpec{}.OpenAPIModelName():                                        schema_pkg_apis_aiven_v1alpha1_ServiceIntegrationEndpointSpec(ref),
+		v1alpha1.ServiceIntegrationEndpointStatus{}.OpenAPIModelName():                                      schema_pkg_apis_aiven_v1alpha1_ServiceIntegrationEndpointStatus(ref),
+		v1alpha1.ServiceIntegrationItem{}.OpenAPIModelName():                                                schema_pkg_apis_aiven_v1alpha1_ServiceIntegrationItem(ref),
+		v1alpha1.ServiceIntegrationList{}.OpenAPIModelName():                                                schema_pkg_apis_aiven_v1alpha1_ServiceIntegrationList(ref),
+		v1alpha1.ServiceIntegrationSpec{}.OpenAPIModelName():                                                schema_pkg_apis_aiven_v1alpha1_ServiceIntegrationSpec(ref),
+		v1alpha1.ServiceIntegrationStatus{}.OpenAPIModelName():                                              schema_pkg_apis_aiven_v1alpha1_ServiceIntegrationStatus(ref),
+		v1alpha1.ServiceStatus{}.OpenAPIModelName():                                                         schema_pkg_apis_aiven_v1alpha1_ServiceStatus(ref),
+		v1alpha1.ServiceTechEmail{}.OpenAPIModelName():                                                      schema_pkg_apis_aiven_v1alpha1_ServiceTechEmail(ref),
+		v1alpha1.ServiceUser{}.OpenAPIModelName():                                                           schema_pkg_apis_aiven_v1alpha1_ServiceUser(ref),
+		v1alpha1.ServiceUserAccessControl{}.OpenAPIModelName():                                              schema_pkg_apis_aiven_v1alpha1_ServiceUserAccessControl(ref),
+		v1alpha1.ServiceUserList{}.OpenAPIModelName():                                                       schema_pkg_apis_aiven_v1alpha1_ServiceUserList(ref),
+		v1alpha1.ServiceUserSpec{}.OpenAPIModelName():                                                       schema_pkg_apis_aiven_v1alpha1_ServiceUserSpec(ref),
+		v1alpha1.ServiceUserStatus{}.OpenAPIModelName():                                                     schema_pkg_apis_aiven_v1alpha1_ServiceUserStatus(ref),
+		v1alpha1.UpgradePipelineStep{}.OpenAPIModelName():                                                   schema_pkg_apis_aiven_v1alpha1_UpgradePipelineStep(ref),
+		v1alpha1.UpgradePipelineStepList{}.OpenAPIModelName():                                               schema_pkg_apis_aiven_v1alpha1_UpgradePipelineStepList(ref),
+		v1alpha1.UpgradePipelineStepSpec{}.OpenAPIModelName():                                               schema_pkg_apis_aiven_v1alpha1_UpgradePipelineStepSpec(ref),
+		v1alpha1.UpgradePipelineStepStatus{}.OpenAPIModelName():                                             schema_pkg_apis_aiven_v1alpha1_UpgradePipelineStepStatus(ref),
+		v1alpha1.UpgradePipelineValidation{}.OpenAPIModelName():                                             schema_pkg_apis_aiven_v1alpha1_UpgradePipelineValidation(ref),
+		v1alpha1.Valkey{}.OpenAPIModelName():                                                                schema_pkg_apis_aiven_v1alpha1_Valkey(ref),
+		v1alpha1.ValkeyList{}.OpenAPIModelName():                                                            schema_pkg_apis_aiven_v1alpha1_ValkeyList(ref),
+		v1alpha1.ValkeySpec{}.OpenAPIModelName():                                                            schema_pkg_apis_aiven_v1alpha1_ValkeySpec(ref),
+		autoscaler.UserConfig{}.OpenAPIModelName():                                                          schema_v1alpha1_userconfig_integration_autoscaler_UserConfig(ref),
+		clickhousekafka.Tables{}.OpenAPIModelName():                                                         schema_v1alpha1_userconfig_integration_clickhousekafka_Tables(ref),
+		clickhousekafka.TablesColumns{}.OpenAPIModelName():                                                  schema_v1alpha1_userconfig_integration_clickhousekafka_TablesColumns(ref),
+		clickhousekafka.TablesMaterializedView{}.OpenAPIModelName():                                         schema_v1alpha1_userconfig_integration_clickhousekafka_TablesMaterializedView(ref),
+		clickhousekafka.TablesTopics{}.OpenAPIModelName():                                                   schema_v1alpha1_userconfig_integration_clickhousekafka_TablesTopics(ref),
+		clickhousekafka.UserConfig{}.OpenAPIModelName():                                                     schema_v1alpha1_userconfig_integration_clickhousekafka_UserConfig(ref),
+		clickhousepostgresql.Databases{}.OpenAPIModelName():                                                 schema_v1alpha1_userconfig_integration_clickhousepostgresql_Databases(ref),
+		clickhousepostgresql.UserConfig{}.OpenAPIModelName():                                                schema_v1alpha1_userconfig_integration_clickhousepostgresql_UserConfig(ref),
+		datadog.DatadogPgRelations{}.OpenAPIModelName():                                                     schema_v1alpha1_userconfig_integration_datadog_DatadogPgRelations(ref),
+		datadog.DatadogTags{}.OpenAPIModelName():                                                            schema_v1alpha1_userconfig_integration_datadog_DatadogTags(ref),
+		datadog.Opensearch{}.OpenAPIModelName():                                                             schema_v1alpha1_userconfig_integration_datadog_Opensearch(ref),
+		datadog.Redis{}.OpenAPIModelName():                                                                  schema_v1alpha1_userconfig_integration_datadog_Redis(ref),
+		datadog.UserConfig{}.OpenAPIModelName():                                                             schema_v1alpha1_userconfig_integration_datadog_UserConfig(ref),
+		externalawscloudwatchmetrics.DroppedMetrics{}.OpenAPIModelName():                                    schema_v1alpha1_userconfig_integration_externalawscloudwatchmetrics_DroppedMetrics(ref),
+		externalawscloudwatchmetrics.ExtraMetrics{}.OpenAPIModelName():                                      schema_v1alpha1_userconfig_integration_externalawscloudwatchmetrics_ExtraMetrics(ref),
+		externalawscloudwatchmetrics.UserConfig{}.OpenAPIModelName():                                        schema_v1alpha1_userconfig_integration_externalawscloudwatchmetrics_UserConfig(ref),
+		kafkaconnect.KafkaConnect{}.OpenAPIModelName():                                                      schema_v1alpha1_userconfig_integration_kafkaconnect_KafkaConnect(ref),
+		kafkaconnect.UserConfig{}.OpenAPIModelName():                                                        schema_v1alpha1_userconfig_integration_kafkaconnect_UserConfig(ref),
+		kafkalogs.UserConfig{}.OpenAPIModelName():                                                           schema_v1alpha1_userconfig_integration_kafkalogs_UserConfig(ref),
+		kafkamirrormaker.KafkaMirrormaker{}.OpenAPIModelName():                                              schema_v1alpha1_userconfig_integration_kafkamirrormaker_KafkaMirrormaker(ref),
+		kafkamirrormaker.UserConfig{}.OpenAPIModelName():                                                    schema_v1alpha1_userconfig_integration_kafkamirrormaker_UserConfig(ref),
+		logs.UserConfig{}.OpenAPIModelName():                                                                schema_v1alpha1_userconfig_integration_logs_UserConfig(ref),
+		metrics.SourceMysql{}.OpenAPIModelName():                                                            schema_v1alpha1_userconfig_integration_metrics_SourceMysql(ref),
+		metrics.SourceMysqlTelegraf{}.OpenAPIModelName():                                                    schema_v1alpha1_userconfig_integration_metrics_SourceMysqlTelegraf(ref),
+		metrics.UserConfig{}.OpenAPIModelName():                                                             schema_v1alpha1_userconfig_integration_metrics_UserConfig(ref),
+		integrationendpointautoscaler.Autoscaling{}.OpenAPIModelName():                                      schema_v1alpha1_userconfig_integrationendpoint_autoscaler_Autoscaling(ref),
+		integrationendpointautoscaler.UserConfig{}.OpenAPIModelName():                                       schema_v1alpha1_userconfig_integrationendpoint_autoscaler_UserConfig(ref),
+		integrationendpointdatadog.DatadogTags{}.OpenAPIModelName():                                         schema_v1alpha1_userconfig_integrationendpoint_datadog_DatadogTags(ref),
+		integrationendpointdatadog.UserConfig{}.OpenAPIModelName():                                          schema_v1alpha1_userconfig_integrationendpoint_datadog_UserConfig(ref),
+		externalawscloudwatchlogs.UserConfig{}.OpenAPIModelName():                                           schema_v1alpha1_userconfig_integrationendpoint_externalawscloudwatchlogs_UserConfig(ref),
+		integrationendpointexternalawscloudwatchmetrics.UserConfig{}.OpenAPIModelName():                     schema_v1alpha1_userconfig_integrationendpoint_externalawscloudwatchmetrics_UserConfig(ref),
+		externalelasticsearchlogs.UserConfig{}.OpenAPIModelName():                                           schema_v1alpha1_userconfig_integrationendpoint_externalelasticsearchlogs_UserConfig(ref),
+		externalgooglecloudbigquery.UserConfig{}.OpenAPIModelName():                                         schema_v1alpha1_userconfig_integrationendpoint_externalgooglecloudbigquery_UserConfig(ref),
+		externalgooglecloudlogging.UserConfig{}.OpenAPIModelName():                                          schema_v1alpha1_userconfig_integrationendpoint_externalgooglecloudlogging_UserConfig(ref),
+		externalkafka.UserConfig{}.OpenAPIModelName():                                                       schema_v1alpha1_userconfig_integrationendpoint_externalkafka_UserConfig(ref),
+		externalopensearchlogs.UserConfig{}.OpenAPIModelName():                                              schema_v1alpha1_userconfig_integrationendpoint_externalopensearchlogs_UserConfig(ref),
+		externalpostgresql.UserConfig{}.OpenAPIModelName():                                                  schema_v1alpha1_userconfig_integrationendpoint_externalpostgresql_UserConfig(ref),
+		externalschemaregistry.UserConfig{}.OpenAPIModelName():                                              schema_v1alpha1_userconfig_integrationendpoint_externalschemaregistry_UserConfig(ref),
+		jolokia.UserConfig{}.OpenAPIModelName():                                                             schema_v1alpha1_userconfig_integrationendpoint_jolokia_UserConfig(ref),
+		prometheus.UserConfig{}.OpenAPIModelName():                                                          schema_v1alpha1_userconfig_integrationendpoint_prometheus_UserConfig(ref),
+		rsyslog.UserConfig{}.OpenAPIModelName():                                                             schema_v1alpha1_userconfig_integrationendpoint_rsyslog_UserConfig(ref),
+		clickhouse.IPFilter{}.OpenAPIModelName():                                                            schema_v1alpha1_userconfig_service_clickhouse_IPFilter(ref),
+		clickhouse.PrivateAccess{}.OpenAPIModelName():                                                       schema_v1alpha1_userconfig_service_clickhouse_PrivateAccess(ref),
+		clickhouse.PrivatelinkAccess{}.OpenAPIModelName():                                                   schema_v1alpha1_userconfig_service_clickhouse_PrivatelinkAccess(ref),
+		clickhouse.PublicAccess{}.OpenAPIModelName():                                                        schema_v1alpha1_userconfig_service_clickhouse_PublicAccess(ref),
+		clickhouse.ServerSettings{}.OpenAPIModelName():                                                      schema_v1alpha1_userconfig_service_clickhouse_ServerSettings(ref),
+		clickhouse.SessionSettings{}.OpenAPIModelName():                                                     schema_v1alpha1_userconfig_service_clickhouse_SessionSettings(ref),
+		clickhouse.UserConfig{}.OpenAPIModelName():                                                          schema_v1alpha1_userconfig_service_clickhouse_UserConfig(ref),
+		flink.IPFilter{}.OpenAPIModelName():                                                                 schema_v1alpha1_userconfig_service_flink_IPFilter(ref),
+		flink.PrivatelinkAccess{}.OpenAPIModelName():                                                        schema_v1alpha1_userconfig_service_flink_PrivatelinkAccess(ref),
+		flink.PublicAccess{}.OpenAPIModelName():                                                             schema_v1alpha1_userconfig_service_flink_PublicAccess(ref),
+		flink.UserConfig{}.OpenAPIModelName():                                                               schema_v1alpha1_userconfig_service_flink_UserConfig(ref),
+		grafana.AuthAzuread{}.OpenAPIModelName():                                                            schema_v1alpha1_userconfig_service_grafana_AuthAzuread(ref),
+		grafana.AuthGenericOauth{}.OpenAPIModelName():                                                       schema_v1alpha1_userconfig_service_grafana_AuthGenericOauth(ref),
+		grafana.AuthGithub{}.OpenAPIModelName():                                                             schema_v1alpha1_userconfig_service_grafana_AuthGithub(ref),
+		grafana.AuthGitlab{}.OpenAPIModelName():                                                             schema_v1alpha1_userconfig_service_grafana_AuthGitlab(ref),
+		grafana.AuthGoogle{}.OpenAPIModelName():                                                             schema_v1alpha1_userconfig_service_grafana_AuthGoogle(ref),
+		grafana.DateFormats{}.OpenAPIModelName():                                                            schema_v1alpha1_userconfig_service_grafana_DateFormats(ref),
+		grafana.ExternalImageStorage{}.OpenAPIModelName():                                                   schema_v1alpha1_userconfig_service_grafana_ExternalImageStorage(ref),
+		grafana.IPFilter{}.OpenAPIModelName():                                                               schema_v1alpha1_userconfig_service_grafana_IPFilter(ref),
+		grafana.PrivateAccess{}.OpenAPIModelName():                                                          schema_v1alpha1_userconfig_service_grafana_PrivateAccess(ref),
+		grafana.PrivatelinkAccess{}.OpenAPIModelName():                                                      schema_v1alpha1_userconfig_service_grafana_PrivatelinkAccess(ref),
+		grafana.PublicAccess{}.OpenAPIModelName():                                                           schema_v1alpha1_userconfig_service_grafana_PublicAccess(ref),
+		grafana.SmtpServer{}.OpenAPIModelName():                                                             schema_v1alpha1_userconfig_service_grafana_SmtpServer(ref),
+		grafana.UserConfig{}.OpenAPIModelName():                                                             schema_v1alpha1_userconfig_service_grafana_UserConfig(ref),
+		kafka.FollowerFetching{}.OpenAPIModelName():                                                         schema_v1alpha1_userconfig_service_kafka_FollowerFetching(ref),
+		kafka.IPFilter{}.OpenAPIModelName():                                                                 schema_v1alpha1_userconfig_service_kafka_IPFilter(ref),
+		kafka.Inkless{}.OpenAPIModelName():                                                                  schema_v1alpha1_userconfig_service_kafka_Inkless(ref),
+		kafka.Kafka{}.OpenAPIModelName():                                                                    schema_v1alpha1_userconfig_service_kafka_Kafka(ref),
+		kafka.KafkaAuditLog{}.OpenAPIModelName():                                                            schema_v1alpha1_userconfig_service_kafka_KafkaAuditLog(ref),
+		kafka.KafkaAuthenticationMethods{}.OpenAPIModelName():                                               schema_v1alpha1_userconfig_service_kafka_KafkaAuthenticationMethods(ref),
+		kafka.KafkaConnectConfig{}.OpenAPIModelName():                                                       schema_v1alpha1_userconfig_service_kafka_KafkaConnectConfig(ref),
+		kafka.KafkaConnectPluginVersions{}.OpenAPIModelName():                                               schema_v1alpha1_userconfig_service_kafka_KafkaConnectPluginVersions(ref),
+		kafka.KafkaConnectSecretProviders{}.OpenAPIModelName():                                              schema_v1alpha1_userconfig_service_kafka_KafkaConnectSecretProviders(ref),
+		kafka.KafkaConnectSecretProvidersAWS{}.OpenAPIModelName():                                           schema_v1alpha1_userconfig_service_kafka_KafkaConnectSecretProvidersAWS(ref),
+		kafka.KafkaConnectSecretProvidersAzure{}.OpenAPIModelName():                                         schema_v1alpha1_userconfig_service_kafka_KafkaConnectSecretProvidersAzure(ref),
+		kafka.KafkaConnectSecretProvidersEnv{}.OpenAPIModelName():                                           schema_v1alpha1_userconfig_service_kafka_KafkaConnectSecretProvidersEnv(ref),
+		kafka.KafkaConnectSecretProvidersVault{}.OpenAPIModelName():                                         schema_v1alpha1_userconfig_service_kafka_KafkaConnectSecretProvidersVault(ref),
+		kafka.KafkaDiskless{}.OpenAPIModelName():                                                            schema_v1alpha1_userconfig_service_kafka_KafkaDiskless(ref),
+		kafka.KafkaRestConfig{}.OpenAPIModelName():                                                          schema_v1alpha1_userconfig_service_kafka_KafkaRestConfig(ref),
+		kafka.KafkaSASLMechanisms{}.OpenAPIModelName():                                                      schema_v1alpha1_userconfig_service_kafka_KafkaSASLMechanisms(ref),
+		kafka.PrivateAccess{}.OpenAPIModelName():                                                            schema_v1alpha1_userconfig_service_kafka_PrivateAccess(ref),
+		kafka.PrivatelinkAccess{}.OpenAPIModelName():                                                        schema_v1alpha1_userconfig_service_kafka_PrivatelinkAccess(ref),
+		kafka.PublicAccess{}.OpenAPIModelName():                                                             schema_v1alpha1_userconfig_service_kafka_PublicAccess(ref),
+		kafka.SchemaRegistryConfig{}.OpenAPIModelName():                                                     schema_v1alpha1_userconfig_service_kafka_SchemaRegistryConfig(ref),
+		kafka.SingleZone{}.OpenAPIModelName():                                                               schema_v1alpha1_userconfig_service_kafka_SingleZone(ref),
+		kafka.TieredStorage{}.OpenAPIModelName():                                                            schema_v1alpha1_userconfig_service_kafka_TieredStorage(ref),
+		kafka.TieredStorageLocalCache{}.OpenAPIModelName():                                                  schema_v1alpha1_userconfig_service_kafka_TieredStorageLocalCache(ref),
+		kafka.UserConfig{}.OpenAPIModelName():                                                               schema_v1alpha1_userconfig_service_kafka_UserConfig(ref),
+		servicekafkaconnect.CustomPlugins{}.OpenAPIModelName():                                              schema_v1alpha1_userconfig_service_kafkaconnect_CustomPlugins(ref),
+		servicekafkaconnect.IPFilter{}.OpenAPIModelName():                                                   schema_v1alpha1_userconfig_service_kafkaconnect_IPFilter(ref),
+		servicekafkaconnect.KafkaConnect{}.OpenAPIModelName():                                               schema_v1alpha1_userconfig_service_kafkaconnect_KafkaConnect(ref),
+		servicekafkaconnect.PluginVersions{}.OpenAPIModelName():                                             schema_v1alpha1_userconfig_service_kafkaconnect_PluginVersions(ref),
+		servicekafkaconnect.PrivateAccess{}.OpenAPIModelName():                                              schema_v1alpha1_userconfig_service_kafkaconnect_PrivateAccess(ref),
+		servicekafkaconnect.PrivatelinkAccess{}.OpenAPIModelName():                                          schema_v1alpha1_userconfig_service_kafkaconnect_PrivatelinkAccess(ref),
+		servicekafkaconnect.PublicAccess{}.OpenAPIModelName():                                               schema_v1alpha1_userconfig_service_kafkaconnect_PublicAccess(ref),
+		servicekafkaconnect.SecretProviders{}.OpenAPIModelName():                                            schema_v1alpha1_userconfig_service_kafkaconnect_SecretProviders(ref),
+		servicekafkaconnect.SecretProvidersAWS{}.OpenAPIModelName():                                         schema_v1alpha1_userconfig_service_kafkaconnect_SecretProvidersAWS(ref),
+		servicekafkaconnect.SecretProvidersAzure{}.OpenAPIModelName():                                       schema_v1alpha1_userconfig_service_kafkaconnect_SecretProvidersAzure(ref),
+		servicekafkaconnect.SecretProvidersEnv{}.OpenAPIModelName():                                         schema_v1alpha1_userconfig_service_kafkaconnect_SecretProvidersEnv(ref),
+		servicekafkaconnect.SecretProvidersVault{}.OpenAPIModelName():                                       schema_v1alpha1_userconfig_service_kafkaconnect_SecretProvidersVault(ref),
+		servicekafkaconnect.UserConfig{}.OpenAPIModelName():                                                 schema_v1alpha1_userconfig_service_kafkaconnect_UserConfig(ref),
+		mysql.IPFilter{}.OpenAPIModelName():                                                                 schema_v1alpha1_userconfig_service_mysql_IPFilter(ref),
+		mysql.Migration{}.OpenAPIModelName():                                                                schema_v1alpha1_userconfig_service_mysql_Migration(ref),
+		mysql.Mysql{}.OpenAPIModelName():                                                                    schema_v1alpha1_userconfig_service_mysql_Mysql(ref),
+		mysql.MysqlIncrementalBackup{}.OpenAPIModelName():                                                   schema_v1alpha1_userconfig_service_mysql_MysqlIncrementalBackup(ref),
+		mysql.PrivateAccess{}.OpenAPIModelName():                                                            schema_v1alpha1_userconfig_service_mysql_PrivateAccess(ref),
+		mysql.PrivatelinkAccess{}.OpenAPIModelName():                                                        schema_v1alpha1_userconfig_service_mysql_PrivatelinkAccess(ref),
+		mysql.PublicAccess{}.OpenAPIModelName():                                                             schema_v1alpha1_userconfig_service_mysql_PublicAccess(ref),
+		mysql.UserConfig{}.OpenAPIModelName():                                                               schema_v1alpha1_userconfig_service_mysql_UserConfig(ref),
+		opensearch.AzureMigration{}.OpenAPIModelName():                                                      schema_v1alpha1_userconfig_service_opensearch_AzureMigration(ref),
+		opensearch.CustomKeystores{}.OpenAPIModelName():                                                     schema_v1alpha1_userconfig_service_opensearch_CustomKeystores(ref),
+		opensearch.CustomRepos{}.OpenAPIModelName():                                                         schema_v1alpha1_userconfig_service_opensearch_CustomRepos(ref),
+		opensearch.GcsMigration{}.OpenAPIModelName():                                                        schema_v1alpha1_userconfig_service_opensearch_GcsMigration(ref),
+		opensearch.IPFilter{}.OpenAPIModelName():                                                            schema_v1alpha1_userconfig_service_opensearch_IPFilter(ref),
+		opensearch.IndexPatterns{}.OpenAPIModelName():                                                       schema_v1alpha1_userconfig_service_opensearch_IndexPatterns(ref),
+		opensearch.IndexRollup{}.OpenAPIModelName():                                                         schema_v1alpha1_userconfig_service_opensearch_IndexRollup(ref),
+		opensearch.IndexTemplate{}.OpenAPIModelName():                                                       schema_v1alpha1_userconfig_service_opensearch_IndexTemplate(ref),
+		opensearch.JWT{}.OpenAPIModelName():                                                                 schema_v1alpha1_userconfig_service_opensearch_JWT(ref),
+		opensearch.Openid{}.OpenAPIModelName():                                                              schema_v1alpha1_userconfig_service_opensearch_Openid(ref),
+		opensearch.Opensearch{}.OpenAPIModelName():                                                          schema_v1alpha1_userconfig_service_opensearch_Opensearch(ref),
+		opensearch.OpensearchAuthFailureListeners{}.OpenAPIModelName():                                      schema_v1alpha1_userconfig_service_opensearch_OpensearchAuthFailureListeners(ref),
+		opensearch.OpensearchAuthFailureListenersIPRateLimiting{}.OpenAPIModelName():                        schema_v1alpha1_userconfig_service_opensearch_OpensearchAuthFailureListenersIPRateLimiting(ref),
+		opensearch.OpensearchAuthFailureListenersInternalAuthenticationBackendLimiting{}.OpenAPIModelName(): schema_v1alpha1_userconfig_service_opensearch_OpensearchAuthFailureListenersInternalAuthenticationBackendLimiting(ref),
+		opensearch.OpensearchClusterRemoteStore{}.OpenAPIModelName():                                        schema_v1alpha1_userconfig_service_opensearch_OpensearchClusterRemoteStore(ref),
+		opensearch.OpensearchClusterSearchRequestSlowlog{}.OpenAPIModelName():                               schema_v1alpha1_userconfig_service_opensearch_OpensearchClusterSearchRequestSlowlog(ref),
+		opensearch.OpensearchClusterSearchRequestSlowlogThreshold{}.OpenAPIModelName():                      schema_v1alpha1_userconfig_service_opensearch_OpensearchClusterSearchRequestSlowlogThreshold(ref),
+		opensearch.OpensearchDashboards{}.OpenAPIModelName():                                                schema_v1alpha1_userconfig_service_opensearch_OpensearchDashboards(ref),
+		opensearch.OpensearchDiskWatermarks{}.OpenAPIModelName():                                            schema_v1alpha1_userconfig_service_opensearch_OpensearchDiskWatermarks(ref),
+		opensearch.OpensearchRemoteStore{}.OpenAPIModelName():                                               schema_v1alpha1_userconfig_service_opensearch_OpensearchRemoteStore(ref),
+		opensearch.OpensearchSearchBackpressure{}.OpenAPIModelName():                                        schema_v1alpha1_userconfig_service_opensearch_OpensearchSearchBackpressure(ref),
+		opensearch.OpensearchSearchBackpressureNodeDuress{}.OpenAPIModelName():                              schema_v1alpha1_userconfig_service_opensearch_OpensearchSearchBackpressureNodeDuress(ref),
+		opensearch.OpensearchSearchBackpressureSearchShardTask{}.OpenAPIModelName():                         schema_v1alpha1_userconfig_service_opensearch_OpensearchSearchBackpressureSearchShardTask(ref),
+		opensearch.OpensearchSearchBackpressureSearchTask{}.OpenAPIModelName():                              schema_v1alpha1_userconfig_service_opensearch_OpensearchSearchBackpressureSearchTask(ref),
+		opensearch.OpensearchSearchInsightsTopQueries{}.OpenAPIModelName():                                  schema_v1alpha1_userconfig_service_opensearch_OpensearchSearchInsightsTopQueries(ref),
+		opensearch.OpensearchSearchInsightsTopQueriesCPU{}.OpenAPIModelName():                               schema_v1alpha1_userconfig_service_opensearch_OpensearchSearchInsightsTopQueriesCPU(ref),
+		opensearch.OpensearchSearchInsightsTopQueriesLatency{}.OpenAPIModelName():                           schema_v1alpha1_userconfig_service_opensearch_OpensearchSearchInsightsTopQueriesLatency(ref),
+		opensearch.OpensearchSearchInsightsTopQueriesMemory{}.OpenAPIModelName():                            schema_v1alpha1_userconfig_service_opensearch_OpensearchSearchInsightsTopQueriesMemory(ref),
+		opensearch.OpensearchSegrep{}.OpenAPIModelName():                                                    schema_v1alpha1_userconfig_service_opensearch_OpensearchSegrep(ref),
+		opensearch.OpensearchShardIndexingPressure{}.OpenAPIModelName():                                     schema_v1alpha1_userconfig_service_opensearch_OpensearchShardIndexingPressure(ref),
+		opensearch.OpensearchShardIndexingPressureOperatingFactor{}.OpenAPIModelName():                      schema_v1alpha1_userconfig_service_opensearch_OpensearchShardIndexingPressureOperatingFactor(ref),
+		opensearch.OpensearchShardIndexingPressurePrimaryParameter{}.OpenAPIModelName():                     schema_v1alpha1_userconfig_service_opensearch_OpensearchShardIndexingPressurePrimaryParameter(ref),
+		opensearch.OpensearchShardIndexingPressurePrimaryParameterNode{}.OpenAPIModelName():                 schema_v1alpha1_userconfig_service_opensearch_OpensearchShardIndexingPressurePrimaryParameterNode(ref),
+		opensearch.OpensearchShardIndexingPressurePrimaryParameterShard{}.OpenAPIModelName():                schema_v1alpha1_userconfig_service_opensearch_OpensearchShardIndexingPressurePrimaryParameterShard(ref),
+		opensearch.PrivateAccess{}.OpenAPIModelName():                                                       schema_v1alpha1_userconfig_service_opensearch_PrivateAccess(ref),
+		opensearch.PrivatelinkAccess{}.OpenAPIModelName():                                                   schema_v1alpha1_userconfig_service_opensearch_PrivatelinkAccess(ref),
+		opensearch.PublicAccess{}.OpenAPIModelName():                                                        schema_v1alpha1_userconfig_service_opensearch_PublicAccess(ref),
+		opensearch.S3Migration{}.OpenAPIModelName():                                                         schema_v1alpha1_userconfig_service_opensearch_S3Migration(ref),
+		opensearch.SAML{}.OpenAPIModelName():                                                                schema_v1alpha1_userconfig_service_opensearch_SAML(ref),
+		opensearch.UserConfig{}.OpenAPIModelName():                                                          schema_v1alpha1_userconfig_service_opensearch_UserConfig(ref),
+		pg.IPFilter{}.OpenAPIModelName():                                                                    schema_v1alpha1_userconfig_service_pg_IPFilter(ref),
+		pg.Migration{}.OpenAPIModelName():                                                                   schema_v1alpha1_userconfig_service_pg_Migration(ref),
+		pg.Pg{}.OpenAPIModelName():                                                                          schema_v1alpha1_userconfig_service_pg_Pg(ref),
+		pg.PgQualstats{}.OpenAPIModelName():                                                                 schema_v1alpha1_userconfig_service_pg_PgQualstats(ref),
+		pg.Pgaudit{}.OpenAPIModelName():                                                                     schema_v1alpha1_userconfig_service_pg_Pgaudit(ref),
+		pg.Pgbouncer{}.OpenAPIModelName():                                                                   schema_v1alpha1_userconfig_service_pg_Pgbouncer(ref),
+		pg.Pglookout{}.OpenAPIModelName():                                                                   schema_v1alpha1_userconfig_service_pg_Pglookout(ref),
+		pg.PrivateAccess{}.OpenAPIModelName():                                                               schema_v1alpha1_userconfig_service_pg_PrivateAccess(ref),
+		pg.PrivatelinkAccess{}.OpenAPIModelName():                                                           schema_v1alpha1_userconfig_service_pg_PrivatelinkAccess(ref),
+		pg.PublicAccess{}.OpenAPIModelName():                                                                schema_v1alpha1_userconfig_service_pg_PublicAccess(ref),
+		pg.SwitchoverWindows{}.OpenAPIModelName():                                                           schema_v1alpha1_userconfig_service_pg_SwitchoverWindows(ref),
+		pg.Timescaledb{}.OpenAPIModelName():                                                                 schema_v1alpha1_userconfig_service_pg_Timescaledb(ref),
+		pg.UserConfig{}.OpenAPIModelName():                                                                  schema_v1alpha1_userconfig_service_pg_UserConfig(ref),
+		valkey.IPFilter{}.OpenAPIModelName():                                                                schema_v1alpha1_userconfig_service_valkey_IPFilter(ref),
+		valkey.Migration{}.OpenAPIModelName():                                                               schema_v1alpha1_userconfig_service_valkey_Migration(ref),
+		valkey.PrivateAccess{}.OpenAPIModelName():                                                           schema_v1alpha1_userconfig_service_valkey_PrivateAccess(ref),
+		valkey.PrivatelinkAccess{}.OpenAPIModelName():                                                       schema_v1alpha1_userconfig_service_valkey_PrivatelinkAccess(ref),
+		valkey.PublicAccess{}.OpenAPIModelName():                                                            schema_v1alpha1_userconfig_service_valkey_PublicAccess(ref),
+		valkey.UserConfig{}.OpenAPIModelName():                                                              schema_v1alpha1_userconfig_service_valkey_UserConfig(ref),
+		openbaov1alpha1.AuthorizationSpec{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_AuthorizationSpec(ref),
+		openbaov1alpha1.AuthorizationStatus{}.OpenAPIModelName():                                            schema_pkg_apis_openbao_v1alpha1_AuthorizationStatus(ref),
+		openbaov1alpha1.BackupSpec{}.OpenAPIModelName():                                                     schema_pkg_apis_openbao_v1alpha1_BackupSpec(ref),
+		openbaov1alpha1.CASecretReference{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_CASecretReference(ref),
+		openbaov1alpha1.OpenBaoCluster{}.OpenAPIModelName():                                                 schema_pkg_apis_openbao_v1alpha1_OpenBaoCluster(ref),
+		openbaov1alpha1.OpenBaoClusterList{}.OpenAPIModelName():                                             schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterList(ref),
+		openbaov1alpha1.OpenBaoClusterSpec{}.OpenAPIModelName():                                             schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterSpec(ref),
+		openbaov1alpha1.OpenBaoClusterStatus{}.OpenAPIModelName():                                           schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterStatus(ref),
+		openbaov1alpha1.RestoreSpec{}.OpenAPIModelName():                                                    schema_pkg_apis_openbao_v1alpha1_RestoreSpec(ref),
+		openbaov1alpha1.SecretKeyReference{}.OpenAPIModelName():                                             schema_pkg_apis_openbao_v1alpha1_SecretKeyReference(ref),
+		openbaov1alpha1.SelfInitOIDC{}.OpenAPIModelName():                                                   schema_pkg_apis_openbao_v1alpha1_SelfInitOIDC(ref),
+		openbaov1alpha1.SelfInitSpec{}.OpenAPIModelName():                                                   schema_pkg_apis_openbao_v1alpha1_SelfInitSpec(ref),
+		openbaov1alpha1.ServiceAccountReference{}.OpenAPIModelName():                                        schema_pkg_apis_openbao_v1alpha1_ServiceAccountReference(ref),
+		openbaov1alpha1.UpgradeSpec{}.OpenAPIModelName():                                                    schema_pkg_apis_openbao_v1alpha1_UpgradeSpec(ref),
+		resource.Quantity{}.OpenAPIModelName():                                                              schema_apimachinery_pkg_api_resource_Quantity(ref),
+		v1.APIGroup{}.OpenAPIModelName():                                                                    schema_pkg_apis_meta_v1_APIGroup(ref),
+		v1.APIGroupList{}.OpenAPIModelName():                                                                schema_pkg_apis_meta_v1_APIGroupList(ref),
+		v1.APIResource{}.OpenAPIModelName():                                                                 schema_pkg_apis_meta_v1_APIResource(ref),
+		v1.APIResourceList{}.OpenAPIModelName():                                                             schema_pkg_apis_meta_v1_APIResourceList(ref),
+		v1.APIVersions{}.OpenAPIModelName():                                                                 schema_pkg_apis_meta_v1_APIVersions(ref),
+		v1.ApplyOptions{}.OpenAPIModelName():                                                                schema_pkg_apis_meta_v1_ApplyOptions(ref),
+		v1.Condition{}.OpenAPIModelName():                                                                   schema_pkg_apis_meta_v1_Condition(ref),
+		v1.CreateOptions{}.OpenAPIModelName():                                                               schema_pkg_apis_meta_v1_CreateOptions(ref),
+		v1.DeleteOptions{}.OpenAPIModelName():                                                               schema_pkg_apis_meta_v1_DeleteOptions(ref),
+		v1.Duration{}.OpenAPIModelName():                                                                    schema_pkg_apis_meta_v1_Duration(ref),
+		v1.FieldSelectorRequirement{}.OpenAPIModelName():                                                    schema_pkg_apis_meta_v1_FieldSelectorRequirement(ref),
+		v1.FieldsV1{}.OpenAPIModelName():                                                                    schema_pkg_apis_meta_v1_FieldsV1(ref),
+		v1.GetOptions{}.OpenAPIModelName():                                                                  schema_pkg_apis_meta_v1_GetOptions(ref),
+		v1.GroupKind{}.OpenAPIModelName():                                                                   schema_pkg_apis_meta_v1_GroupKind(ref),
+		v1.GroupResource{}.OpenAPIModelName():                                                               schema_pkg_apis_meta_v1_GroupResource(ref),
+		v1.GroupVersion{}.OpenAPIModelName():                                                                schema_pkg_apis_meta_v1_GroupVersion(ref),
+		v1.GroupVersionForDiscovery{}.OpenAPIModelName():                                                    schema_pkg_apis_meta_v1_GroupVersionForDiscovery(ref),
+		v1.GroupVersionKind{}.OpenAPIModelName():                                                            schema_pkg_apis_meta_v1_GroupVersionKind(ref),
+		v1.GroupVersionResource{}.OpenAPIModelName():                                                        schema_pkg_apis_meta_v1_GroupVersionResource(ref),
+		v1.InternalEvent{}.OpenAPIModelName():                                                               schema_pkg_apis_meta_v1_InternalEvent(ref),
+		v1.LabelSelector{}.OpenAPIModelName():                                                               schema_pkg_apis_meta_v1_LabelSelector(ref),
+		v1.LabelSelectorRequirement{}.OpenAPIModelName():                                                    schema_pkg_apis_meta_v1_LabelSelectorRequirement(ref),
+		v1.List{}.OpenAPIModelName():                                                                        schema_pkg_apis_meta_v1_List(ref),
+		v1.ListMeta{}.OpenAPIModelName():                                                                    schema_pkg_apis_meta_v1_ListMeta(ref),
+		v1.ListOptions{}.OpenAPIModelName():                                                                 schema_pkg_apis_meta_v1_ListOptions(ref),
+		v1.ManagedFieldsEntry{}.OpenAPIModelName():                                                          schema_pkg_apis_meta_v1_ManagedFieldsEntry(ref),
+		v1.MicroTime{}.OpenAPIModelName():                                                                   schema_pkg_apis_meta_v1_MicroTime(ref),
+		v1.ObjectMeta{}.OpenAPIModelName():                                                                  schema_pkg_apis_meta_v1_ObjectMeta(ref),
+		v1.OwnerReference{}.OpenAPIModelName():                                                              schema_pkg_apis_meta_v1_OwnerReference(ref),
+		v1.PartialObjectMetadata{}.OpenAPIModelName():                                                       schema_pkg_apis_meta_v1_PartialObjectMetadata(ref),
+		v1.PartialObjectMetadataList{}.OpenAPIModelName():                                                   schema_pkg_apis_meta_v1_PartialObjectMetadataList(ref),
+		v1.Patch{}.OpenAPIModelName():                                                                       schema_pkg_apis_meta_v1_Patch(ref),
+		v1.PatchOptions{}.OpenAPIModelName():                                                                schema_pkg_apis_meta_v1_PatchOptions(ref),
+		v1.Preconditions{}.OpenAPIModelName():                                                               schema_pkg_apis_meta_v1_Preconditions(ref),
+		v1.RootPaths{}.OpenAPIModelName():                                                                   schema_pkg_apis_meta_v1_RootPaths(ref),
+		v1.ServerAddressByClientCIDR{}.OpenAPIModelName():                                                   schema_pkg_apis_meta_v1_ServerAddressByClientCIDR(ref),
+		v1.ShardInfo{}.OpenAPIModelName():                                                                   schema_pkg_apis_meta_v1_ShardInfo(ref),
+		v1.Status{}.OpenAPIModelName():                                                                      schema_pkg_apis_meta_v1_Status(ref),
+		v1.StatusCause{}.OpenAPIModelName():                                                                 schema_pkg_apis_meta_v1_StatusCause(ref),
+		v1.StatusDetails{}.OpenAPIModelName():                                                               schema_pkg_apis_meta_v1_StatusDetails(ref),
+		v1.Table{}.OpenAPIModelName():                                                                       schema_pkg_apis_meta_v1_Table(ref),
+		v1.TableColumnDefinition{}.OpenAPIModelName():                                                       schema_pkg_apis_meta_v1_TableColumnDefinition(ref),
+		v1.TableOptions{}.OpenAPIModelName():                                                                schema_pkg_apis_meta_v1_TableOptions(ref),
+		v1.TableRow{}.OpenAPIModelName():                                                                    schema_pkg_apis_meta_v1_TableRow(ref),
+		v1.TableRowCondition{}.OpenAPIModelName():                                                           schema_pkg_apis_meta_v1_TableRowCondition(ref),
+		v1.Time{}.OpenAPIModelName():                                                                        schema_pkg_apis_meta_v1_Time(ref),
+		v1.Timestamp{}.OpenAPIModelName():                                                                   schema_pkg_apis_meta_v1_Timestamp(ref),
+		v1.TypeMeta{}.OpenAPIModelName():                                                                    schema_pkg_apis_meta_v1_TypeMeta(ref),
+		v1.UpdateOptions{}.OpenAPIModelName():                                                               schema_pkg_apis_meta_v1_UpdateOptions(ref),
+		v1.WatchEvent{}.OpenAPIModelName():                                                                  schema_pkg_apis_meta_v1_WatchEvent(ref),
+		runtime.RawExtension{}.OpenAPIModelName():                                                           schema_k8sio_apimachinery_pkg_runtime_RawExtension(ref),
+		runtime.TypeMeta{}.OpenAPIModelName():                                                               schema_k8sio_apimachinery_pkg_runtime_TypeMeta(ref),
+		runtime.Unknown{}.OpenAPIModelName():                                                                schema_k8sio_apimachinery_pkg_runtime_Unknown(ref),
+		intstr.IntOrString{}.OpenAPIModelName():                                                             schema_apimachinery_pkg_util_intstr_IntOrString(ref),
+		version.Info{}.OpenAPIModelName():                                                                   schema_k8sio_apimachinery_pkg_version_Info(ref),
 	}
 }
 
@@ -373,6 +623,1351 @@ func schema_pkg_apis_aiven_v1alpha1_BaseServiceSpec(ref common.ReferenceCallback
 		},
 		Dependencies: []string{
 			v1alpha1.AuthSecretReference{}.OpenAPIModelName(), v1alpha1.ResourceReference{}.OpenAPIModelName(), v1alpha1.ServiceIntegrationItem{}.OpenAPIModelName(), v1alpha1.ServiceTechEmail{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_Clickhouse(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Clickhouse is an Aiven for ClickHouse service. Its name at Aiven is the name of the object.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard object metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Spec is the service as it should be.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.ClickhouseSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Status is the service as it was last seen.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.ServiceStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.ClickhouseSpec{}.OpenAPIModelName(), v1alpha1.ServiceStatus{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ClickhouseDatabase(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClickhouseDatabase is a database of a ClickHouse service.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard object metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Spec is the desired state.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.ClickhouseDatabaseSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Status is the state as it was last seen.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.ClickhouseDatabaseStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.ClickhouseDatabaseSpec{}.OpenAPIModelName(), v1alpha1.ClickhouseDatabaseStatus{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ClickhouseDatabaseList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClickhouseDatabaseList is a list of ClickhouseDatabase objects.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard list metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ListMeta{}.OpenAPIModelName()),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Items of the list.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.ClickhouseDatabase{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.ClickhouseDatabase{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ClickhouseDatabaseSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClickhouseDatabaseSpec is the desired state of a ClickhouseDatabase.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"authSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AuthSecretRef names the Secret with the API token to use for this object. Without it the operator's default token is used. A reference that cannot be used is an error; it never falls back to the default token.",
+							Ref:         ref(v1alpha1.AuthSecretReference{}.OpenAPIModelName()),
+						},
+					},
+					"project": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Project is the name of the Aiven project. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"serviceName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ServiceName is the name of the Aiven service that the object belongs to. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"databaseName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "DatabaseName is the name of the database. The default is the name of the object. Once it is set, it cannot be changed or removed.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"project", "serviceName"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.AuthSecretReference{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ClickhouseDatabaseStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClickhouseDatabaseStatus is the observed state of a ClickhouseDatabase.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"conditions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"type",
+								},
+								"x-kubernetes-list-type":       "map",
+								"x-kubernetes-patch-merge-key": "type",
+								"x-kubernetes-patch-strategy":  "merge",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Conditions of the object. Ready is the one to wait for.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1.Condition{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"observedGeneration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ObservedGeneration is the metadata.generation that this status describes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"adopted": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Adopted is true when the remote resource existed already and was taken over rather than created.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1.Condition{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ClickhouseGrant(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClickhouseGrant is a set of privileges and roles that users and roles of a ClickHouse service are given. What the object does not name is left as it is.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard object metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Spec is the desired state.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.ClickhouseGrantSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Status is the state as it was last seen.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.ClickhouseGrantStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.ClickhouseGrantSpec{}.OpenAPIModelName(), v1alpha1.ClickhouseGrantStatus{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ClickhouseGrantList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClickhouseGrantList is a list of ClickhouseGrant objects.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard list metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ListMeta{}.OpenAPIModelName()),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Items of the list.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.ClickhouseGrant{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.ClickhouseGrant{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ClickhouseGrantSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClickhouseGrantSpec is the desired state of a ClickhouseGrant.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"authSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AuthSecretRef names the Secret with the API token to use for this object. Without it the operator's default token is used. A reference that cannot be used is an error; it never falls back to the default token.",
+							Ref:         ref(v1alpha1.AuthSecretReference{}.OpenAPIModelName()),
+						},
+					},
+					"project": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Project is the name of the Aiven project. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"serviceName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ServiceName is the name of the Aiven service that the object belongs to. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"privilegeGrants": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "PrivilegeGrants are the privileges that are granted.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.ClickhousePrivilegeGrant{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"roleGrants": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "RoleGrants are the roles that are granted.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.ClickhouseRoleGrant{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"project", "serviceName"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.AuthSecretReference{}.OpenAPIModelName(), v1alpha1.ClickhousePrivilegeGrant{}.OpenAPIModelName(), v1alpha1.ClickhouseRoleGrant{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ClickhouseGrantStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClickhouseGrantStatus is the observed state of a ClickhouseGrant.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"conditions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"type",
+								},
+								"x-kubernetes-list-type":       "map",
+								"x-kubernetes-patch-merge-key": "type",
+								"x-kubernetes-patch-strategy":  "merge",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Conditions of the object. Ready is the one to wait for.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1.Condition{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"observedGeneration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ObservedGeneration is the metadata.generation that this status describes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"adopted": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Adopted is true when the remote resource existed already and was taken over rather than created.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"state": {
+						SchemaProps: spec.SchemaProps{
+							Description: "State holds the grants that were applied last, so that those which the spec no longer names can be revoked.",
+							Ref:         ref(v1alpha1.ClickhouseGrants{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.ClickhouseGrants{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ClickhouseGrantee(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClickhouseGrantee is who is given something: a user or a role.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"user": {
+						SchemaProps: spec.SchemaProps{
+							Description: "User is the name of a user.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"role": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Role is the name of a role.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ClickhouseGrants(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClickhouseGrants are privileges and roles, and who is given them.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"privilegeGrants": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "PrivilegeGrants are the privileges that are granted.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.ClickhousePrivilegeGrant{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"roleGrants": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "RoleGrants are the roles that are granted.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.ClickhouseRoleGrant{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.ClickhousePrivilegeGrant{}.OpenAPIModelName(), v1alpha1.ClickhouseRoleGrant{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ClickhouseList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClickhouseList is a list of Clickhouse services.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard list metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ListMeta{}.OpenAPIModelName()),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Items of the list.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.Clickhouse{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.Clickhouse{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ClickhousePrivilegeGrant(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClickhousePrivilegeGrant gives privileges on a database, a table or columns.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"grantees": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Grantees are given the privileges.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.ClickhouseGrantee{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"privileges": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Privileges to give, INSERT or CREATE TABLE for example.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"database": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Database that the privileges cover; * stands for all of them.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"table": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Table that the privileges cover. Without it they cover the whole database.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"columns": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Columns of the table that the privileges cover. Without them they cover the whole table.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"withGrantOption": {
+						SchemaProps: spec.SchemaProps{
+							Description: "WithGrantOption lets the grantees give the privileges to others.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"grantees", "privileges", "database"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.ClickhouseGrantee{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ClickhouseRole(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClickhouseRole is a role of a ClickHouse service.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard object metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Spec is the desired state.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.ClickhouseRoleSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Status is the state as it was last seen.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.ClickhouseRoleStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.ClickhouseRoleSpec{}.OpenAPIModelName(), v1alpha1.ClickhouseRoleStatus{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ClickhouseRoleGrant(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClickhouseRoleGrant gives roles.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"grantees": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Grantees are given the roles.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.ClickhouseGrantee{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"roles": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Roles to give.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"withAdminOption": {
+						SchemaProps: spec.SchemaProps{
+							Description: "WithAdminOption lets the grantees give the roles to others.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"grantees", "roles"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.ClickhouseGrantee{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ClickhouseRoleList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClickhouseRoleList is a list of ClickhouseRole objects.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard list metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ListMeta{}.OpenAPIModelName()),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Items of the list.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.ClickhouseRole{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.ClickhouseRole{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ClickhouseRoleSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClickhouseRoleSpec is the desired state of a ClickhouseRole.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"authSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AuthSecretRef names the Secret with the API token to use for this object. Without it the operator's default token is used. A reference that cannot be used is an error; it never falls back to the default token.",
+							Ref:         ref(v1alpha1.AuthSecretReference{}.OpenAPIModelName()),
+						},
+					},
+					"project": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Project is the name of the Aiven project. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"serviceName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ServiceName is the name of the Aiven service that the object belongs to. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"role": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Role is the name of the role. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"project", "serviceName", "role"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.AuthSecretReference{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ClickhouseRoleStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClickhouseRoleStatus is the observed state of a ClickhouseRole.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"conditions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"type",
+								},
+								"x-kubernetes-list-type":       "map",
+								"x-kubernetes-patch-merge-key": "type",
+								"x-kubernetes-patch-strategy":  "merge",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Conditions of the object. Ready is the one to wait for.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1.Condition{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"observedGeneration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ObservedGeneration is the metadata.generation that this status describes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"adopted": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Adopted is true when the remote resource existed already and was taken over rather than created.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1.Condition{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ClickhouseSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClickhouseSpec is the desired state of a Clickhouse service.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"authSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AuthSecretRef names the Secret with the API token to use for this object. Without it the operator's default token is used. A reference that cannot be used is an error; it never falls back to the default token.",
+							Ref:         ref(v1alpha1.AuthSecretReference{}.OpenAPIModelName()),
+						},
+					},
+					"project": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Project is the name of the Aiven project. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"plan": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Plan is the subscription plan, startup-4 for example. It decides the number and size of the nodes.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"cloudName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "CloudName is the cloud and region that the service runs in, google-europe-west1 for example. The default is the project's.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"projectVpcId": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ProjectVPCID is the id of the project VPC that the service is placed in. Use this or projectVPCRef, not both.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"projectVPCRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ProjectVPCRef names the ProjectVPC object of the project VPC that the service is placed in. Use this or projectVpcId, not both.",
+							Ref:         ref(v1alpha1.ResourceReference{}.OpenAPIModelName()),
+						},
+					},
+					"maintenanceWindowDow": {
+						SchemaProps: spec.SchemaProps{
+							Description: "MaintenanceWindowDow is the day of the week on which Aiven may do maintenance.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"maintenanceWindowTime": {
+						SchemaProps: spec.SchemaProps{
+							Description: "MaintenanceWindowTime is the time of day, in UTC and as HH:mm:ss, at which maintenance may start.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"terminationProtection": {
+						SchemaProps: spec.SchemaProps{
+							Description: "TerminationProtection keeps the service from being deleted or powered off while it is true.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"tags": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Tags are key and value pairs that are attached to the service.",
+							Type:        []string{"object"},
+							AdditionalProperties: &spec.SchemaOrBool{
+								Allows: true,
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"serviceIntegrations": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "ServiceIntegrations are set up when the service is created. They cannot be changed.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.ServiceIntegrationItem{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"technicalEmails": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.ServiceTechEmail{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"powered": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"connInfoSecretTarget": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ConnInfoSecretTarget describes the Secret that receives the connection details. Without it, a Secret with the name of the object receives them.",
+							Ref:         ref(v1alpha1.ConnInfoSecretTarget{}.OpenAPIModelName()),
+						},
+					},
+					"connInfoSecretTargetDisabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ConnInfoSecretTargetDisabled turns publishing off: no Secret is written. It can be set only when the object is created.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"disk_space": {
+						SchemaProps: spec.SchemaProps{
+							Description: "DiskSpace is the disk size, as a number of gibibytes: 100GiB or 100G. What is possible depends on the plan, the cloud and the project. The default is the plan's own size.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"userConfig": {
+						SchemaProps: spec.SchemaProps{
+							Description: "UserConfig holds the settings that are particular to ClickHouse.",
+							Ref:         ref(clickhouse.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"project", "plan"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.AuthSecretReference{}.OpenAPIModelName(), v1alpha1.ConnInfoSecretTarget{}.OpenAPIModelName(), v1alpha1.ResourceReference{}.OpenAPIModelName(), v1alpha1.ServiceIntegrationItem{}.OpenAPIModelName(), v1alpha1.ServiceTechEmail{}.OpenAPIModelName(), clickhouse.UserConfig{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ClickhouseUser(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClickhouseUser is a user of a ClickHouse service.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard object metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Spec is the desired state.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.ClickhouseUserSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Status is the state as it was last seen.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.ClickhouseUserStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.ClickhouseUserSpec{}.OpenAPIModelName(), v1alpha1.ClickhouseUserStatus{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ClickhouseUserList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClickhouseUserList is a list of ClickhouseUser objects.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard list metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ListMeta{}.OpenAPIModelName()),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Items of the list.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.ClickhouseUser{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.ClickhouseUser{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ClickhouseUserSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClickhouseUserSpec is the desired state of a ClickhouseUser.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"authSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AuthSecretRef names the Secret with the API token to use for this object. Without it the operator's default token is used. A reference that cannot be used is an error; it never falls back to the default token.",
+							Ref:         ref(v1alpha1.AuthSecretReference{}.OpenAPIModelName()),
+						},
+					},
+					"project": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Project is the name of the Aiven project. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"serviceName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ServiceName is the name of the Aiven service that the object belongs to. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"connInfoSecretTarget": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ConnInfoSecretTarget describes the Secret that receives the connection details. Without it, a Secret with the name of the object receives them.",
+							Ref:         ref(v1alpha1.ConnInfoSecretTarget{}.OpenAPIModelName()),
+						},
+					},
+					"connInfoSecretTargetDisabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ConnInfoSecretTargetDisabled turns publishing off: no Secret is written. It can be set only when the object is created.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"username": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Username is the name of the user. The default is the name of the object. It cannot be changed.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"connInfoSecretSource": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ConnInfoSecretSource names a Secret with the password that the user shall have. Without it, Aiven chooses the password.",
+							Ref:         ref(v1alpha1.ConnInfoSecretSource{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"project", "serviceName"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.AuthSecretReference{}.OpenAPIModelName(), v1alpha1.ConnInfoSecretSource{}.OpenAPIModelName(), v1alpha1.ConnInfoSecretTarget{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ClickhouseUserStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClickhouseUserStatus is the observed state of a ClickhouseUser.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"conditions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"type",
+								},
+								"x-kubernetes-list-type":       "map",
+								"x-kubernetes-patch-merge-key": "type",
+								"x-kubernetes-patch-strategy":  "merge",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Conditions of the object. Ready is the one to wait for.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1.Condition{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"observedGeneration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ObservedGeneration is the metadata.generation that this status describes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"adopted": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Adopted is true when the remote resource existed already and was taken over rather than created.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"uuid": {
+						SchemaProps: spec.SchemaProps{
+							Description: "UUID that Aiven gave to the user.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1.Condition{}.OpenAPIModelName()},
 	}
 }
 
@@ -704,7 +2299,7 @@ func schema_pkg_apis_aiven_v1alpha1_ConnectionPoolSpec(ref common.ReferenceCallb
 					},
 					"poolSize": {
 						SchemaProps: spec.SchemaProps{
-							Description: "PoolSize is the number of server connections that the pool may open. The default is 10.",
+							Description: "PoolSize is the number of server connections that the pool may open.",
 							Type:        []string{"integer"},
 							Format:      "int64",
 						},
@@ -995,6 +2590,554 @@ func schema_pkg_apis_aiven_v1alpha1_DatabaseStatus(ref common.ReferenceCallback)
 	}
 }
 
+func schema_pkg_apis_aiven_v1alpha1_EndpointReference(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "EndpointReference names a ServiceIntegrationEndpoint object of the same namespace.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Name of the object.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"name"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_Flink(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Flink is an Aiven for Apache Flink service. Its name at Aiven is the name of the object.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard object metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Spec is the service as it should be.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.FlinkSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Status is the service as it was last seen.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.ServiceStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.FlinkSpec{}.OpenAPIModelName(), v1alpha1.ServiceStatus{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_FlinkList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "FlinkList is a list of Flink services.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard list metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ListMeta{}.OpenAPIModelName()),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Items of the list.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.Flink{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.Flink{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_FlinkSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "FlinkSpec is the desired state of a Flink service.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"authSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AuthSecretRef names the Secret with the API token to use for this object. Without it the operator's default token is used. A reference that cannot be used is an error; it never falls back to the default token.",
+							Ref:         ref(v1alpha1.AuthSecretReference{}.OpenAPIModelName()),
+						},
+					},
+					"project": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Project is the name of the Aiven project. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"plan": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Plan is the subscription plan, startup-4 for example. It decides the number and size of the nodes.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"cloudName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "CloudName is the cloud and region that the service runs in, google-europe-west1 for example. The default is the project's.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"projectVpcId": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ProjectVPCID is the id of the project VPC that the service is placed in. Use this or projectVPCRef, not both.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"projectVPCRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ProjectVPCRef names the ProjectVPC object of the project VPC that the service is placed in. Use this or projectVpcId, not both.",
+							Ref:         ref(v1alpha1.ResourceReference{}.OpenAPIModelName()),
+						},
+					},
+					"maintenanceWindowDow": {
+						SchemaProps: spec.SchemaProps{
+							Description: "MaintenanceWindowDow is the day of the week on which Aiven may do maintenance.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"maintenanceWindowTime": {
+						SchemaProps: spec.SchemaProps{
+							Description: "MaintenanceWindowTime is the time of day, in UTC and as HH:mm:ss, at which maintenance may start.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"terminationProtection": {
+						SchemaProps: spec.SchemaProps{
+							Description: "TerminationProtection keeps the service from being deleted or powered off while it is true.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"tags": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Tags are key and value pairs that are attached to the service.",
+							Type:        []string{"object"},
+							AdditionalProperties: &spec.SchemaOrBool{
+								Allows: true,
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"serviceIntegrations": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "ServiceIntegrations are set up when the service is created. They cannot be changed.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.ServiceIntegrationItem{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"technicalEmails": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.ServiceTechEmail{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"powered": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"connInfoSecretTarget": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ConnInfoSecretTarget describes the Secret that receives the connection details. Without it, a Secret with the name of the object receives them.",
+							Ref:         ref(v1alpha1.ConnInfoSecretTarget{}.OpenAPIModelName()),
+						},
+					},
+					"connInfoSecretTargetDisabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ConnInfoSecretTargetDisabled turns publishing off: no Secret is written. It can be set only when the object is created.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"disk_space": {
+						SchemaProps: spec.SchemaProps{
+							Description: "DiskSpace is the disk size, as a number of gibibytes: 100GiB or 100G. What is possible depends on the plan, the cloud and the project. The default is the plan's own size.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"userConfig": {
+						SchemaProps: spec.SchemaProps{
+							Description: "UserConfig holds the settings that are particular to Apache Flink.",
+							Ref:         ref(flink.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"project", "plan"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.AuthSecretReference{}.OpenAPIModelName(), v1alpha1.ConnInfoSecretTarget{}.OpenAPIModelName(), v1alpha1.ResourceReference{}.OpenAPIModelName(), v1alpha1.ServiceIntegrationItem{}.OpenAPIModelName(), v1alpha1.ServiceTechEmail{}.OpenAPIModelName(), flink.UserConfig{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_Grafana(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Grafana is an Aiven for Grafana service. Its name at Aiven is the name of the object.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard object metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Spec is the service as it should be.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.GrafanaSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Status is the service as it was last seen.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.ServiceStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.GrafanaSpec{}.OpenAPIModelName(), v1alpha1.ServiceStatus{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_GrafanaList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "GrafanaList is a list of Grafana services.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard list metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ListMeta{}.OpenAPIModelName()),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Items of the list.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.Grafana{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.Grafana{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_GrafanaSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "GrafanaSpec is the desired state of a Grafana service.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"authSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AuthSecretRef names the Secret with the API token to use for this object. Without it the operator's default token is used. A reference that cannot be used is an error; it never falls back to the default token.",
+							Ref:         ref(v1alpha1.AuthSecretReference{}.OpenAPIModelName()),
+						},
+					},
+					"project": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Project is the name of the Aiven project. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"plan": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Plan is the subscription plan, startup-4 for example. It decides the number and size of the nodes.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"cloudName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "CloudName is the cloud and region that the service runs in, google-europe-west1 for example. The default is the project's.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"projectVpcId": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ProjectVPCID is the id of the project VPC that the service is placed in. Use this or projectVPCRef, not both.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"projectVPCRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ProjectVPCRef names the ProjectVPC object of the project VPC that the service is placed in. Use this or projectVpcId, not both.",
+							Ref:         ref(v1alpha1.ResourceReference{}.OpenAPIModelName()),
+						},
+					},
+					"maintenanceWindowDow": {
+						SchemaProps: spec.SchemaProps{
+							Description: "MaintenanceWindowDow is the day of the week on which Aiven may do maintenance.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"maintenanceWindowTime": {
+						SchemaProps: spec.SchemaProps{
+							Description: "MaintenanceWindowTime is the time of day, in UTC and as HH:mm:ss, at which maintenance may start.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"terminationProtection": {
+						SchemaProps: spec.SchemaProps{
+							Description: "TerminationProtection keeps the service from being deleted or powered off while it is true.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"tags": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Tags are key and value pairs that are attached to the service.",
+							Type:        []string{"object"},
+							AdditionalProperties: &spec.SchemaOrBool{
+								Allows: true,
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"serviceIntegrations": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "ServiceIntegrations are set up when the service is created. They cannot be changed.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.ServiceIntegrationItem{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"technicalEmails": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.ServiceTechEmail{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"powered": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"connInfoSecretTarget": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ConnInfoSecretTarget describes the Secret that receives the connection details. Without it, a Secret with the name of the object receives them.",
+							Ref:         ref(v1alpha1.ConnInfoSecretTarget{}.OpenAPIModelName()),
+						},
+					},
+					"connInfoSecretTargetDisabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ConnInfoSecretTargetDisabled turns publishing off: no Secret is written. It can be set only when the object is created.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"disk_space": {
+						SchemaProps: spec.SchemaProps{
+							Description: "DiskSpace is the disk size, as a number of gibibytes: 100GiB or 100G. What is possible depends on the plan, the cloud and the project. The default is the plan's own size.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"userConfig": {
+						SchemaProps: spec.SchemaProps{
+							Description: "UserConfig holds the settings that are particular to Grafana.",
+							Ref:         ref(grafana.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"project", "plan"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.AuthSecretReference{}.OpenAPIModelName(), v1alpha1.ConnInfoSecretTarget{}.OpenAPIModelName(), v1alpha1.ResourceReference{}.OpenAPIModelName(), v1alpha1.ServiceIntegrationItem{}.OpenAPIModelName(), v1alpha1.ServiceTechEmail{}.OpenAPIModelName(), grafana.UserConfig{}.OpenAPIModelName()},
+	}
+}
+
 func schema_pkg_apis_aiven_v1alpha1_Kafka(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -1266,6 +3409,599 @@ func schema_pkg_apis_aiven_v1alpha1_KafkaACLStatus(ref common.ReferenceCallback)
 	}
 }
 
+func schema_pkg_apis_aiven_v1alpha1_KafkaConnect(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaConnect is an Aiven for Apache Kafka Connect service. It publishes no connection details. Its name at Aiven is the name of the object.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard object metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Spec is the service as it should be.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.KafkaConnectSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Status is the service as it was last seen.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.ServiceStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.KafkaConnectSpec{}.OpenAPIModelName(), v1alpha1.ServiceStatus{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_KafkaConnectList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaConnectList is a list of KafkaConnect services.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard list metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ListMeta{}.OpenAPIModelName()),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Items of the list.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.KafkaConnect{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.KafkaConnect{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_KafkaConnectSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaConnectSpec is the desired state of a KafkaConnect service.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"authSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AuthSecretRef names the Secret with the API token to use for this object. Without it the operator's default token is used. A reference that cannot be used is an error; it never falls back to the default token.",
+							Ref:         ref(v1alpha1.AuthSecretReference{}.OpenAPIModelName()),
+						},
+					},
+					"project": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Project is the name of the Aiven project. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"plan": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Plan is the subscription plan, startup-4 for example. It decides the number and size of the nodes.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"cloudName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "CloudName is the cloud and region that the service runs in, google-europe-west1 for example. The default is the project's.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"projectVpcId": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ProjectVPCID is the id of the project VPC that the service is placed in. Use this or projectVPCRef, not both.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"projectVPCRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ProjectVPCRef names the ProjectVPC object of the project VPC that the service is placed in. Use this or projectVpcId, not both.",
+							Ref:         ref(v1alpha1.ResourceReference{}.OpenAPIModelName()),
+						},
+					},
+					"maintenanceWindowDow": {
+						SchemaProps: spec.SchemaProps{
+							Description: "MaintenanceWindowDow is the day of the week on which Aiven may do maintenance.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"maintenanceWindowTime": {
+						SchemaProps: spec.SchemaProps{
+							Description: "MaintenanceWindowTime is the time of day, in UTC and as HH:mm:ss, at which maintenance may start.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"terminationProtection": {
+						SchemaProps: spec.SchemaProps{
+							Description: "TerminationProtection keeps the service from being deleted or powered off while it is true.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"tags": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Tags are key and value pairs that are attached to the service.",
+							Type:        []string{"object"},
+							AdditionalProperties: &spec.SchemaOrBool{
+								Allows: true,
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"serviceIntegrations": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "ServiceIntegrations are set up when the service is created. They cannot be changed.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.ServiceIntegrationItem{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"technicalEmails": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.ServiceTechEmail{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"powered": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"userConfig": {
+						SchemaProps: spec.SchemaProps{
+							Description: "UserConfig holds the settings that are particular to Apache Kafka Connect.",
+							Ref:         ref(servicekafkaconnect.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"project", "plan"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.AuthSecretReference{}.OpenAPIModelName(), v1alpha1.ResourceReference{}.OpenAPIModelName(), v1alpha1.ServiceIntegrationItem{}.OpenAPIModelName(), v1alpha1.ServiceTechEmail{}.OpenAPIModelName(), servicekafkaconnect.UserConfig{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_KafkaConnector(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaConnector is a connector that a Kafka or KafkaConnect service runs. Its name at Aiven is the name of the object.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard object metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Spec is the desired state.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.KafkaConnectorSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Status is the state as it was last seen.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.KafkaConnectorStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.KafkaConnectorSpec{}.OpenAPIModelName(), v1alpha1.KafkaConnectorStatus{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_KafkaConnectorList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaConnectorList is a list of KafkaConnector objects.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard list metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ListMeta{}.OpenAPIModelName()),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Items of the list.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.KafkaConnector{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.KafkaConnector{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_KafkaConnectorPluginStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaConnectorPluginStatus describes a connector plugin.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"author": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Author of the plugin.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"class": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Class is the Java class of the plugin.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"docUrl": {
+						SchemaProps: spec.SchemaProps{
+							Description: "DocURL is the address of the plugin's documentation.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"title": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Title of the plugin.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"type": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Type of the plugin: sink or source.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"version": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Version of the plugin.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_KafkaConnectorSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaConnectorSpec is the desired state of a KafkaConnector.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"authSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AuthSecretRef names the Secret with the API token to use for this object. Without it the operator's default token is used. A reference that cannot be used is an error; it never falls back to the default token.",
+							Ref:         ref(v1alpha1.AuthSecretReference{}.OpenAPIModelName()),
+						},
+					},
+					"project": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Project is the name of the Aiven project. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"serviceName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ServiceName is the name of the Aiven service that the object belongs to. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"connectorClass": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ConnectorClass is the Java class of the connector.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"userConfig": {
+						SchemaProps: spec.SchemaProps{
+							Description: "UserConfig is the configuration of the connector. The values are Go templates, in which {{ fromSecret \"name\" \"key\" }} stands for a value of a Secret of the same namespace.",
+							Type:        []string{"object"},
+							AdditionalProperties: &spec.SchemaOrBool{
+								Allows: true,
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"project", "serviceName", "connectorClass", "userConfig"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.AuthSecretReference{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_KafkaConnectorStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaConnectorStatus is the observed state of a KafkaConnector.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"conditions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"type",
+								},
+								"x-kubernetes-list-type":       "map",
+								"x-kubernetes-patch-merge-key": "type",
+								"x-kubernetes-patch-strategy":  "merge",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Conditions of the object. Ready is the one to wait for.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1.Condition{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"observedGeneration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ObservedGeneration is the metadata.generation that this status describes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"adopted": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Adopted is true when the remote resource existed already and was taken over rather than created.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"state": {
+						SchemaProps: spec.SchemaProps{
+							Description: "State that Aiven reports: RUNNING, PAUSED, FAILED or UNASSIGNED.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"pluginStatus": {
+						SchemaProps: spec.SchemaProps{
+							Description: "PluginStatus describes the plugin that the connector is made of.",
+							Ref:         ref(v1alpha1.KafkaConnectorPluginStatus{}.OpenAPIModelName()),
+						},
+					},
+					"tasksStatus": {
+						SchemaProps: spec.SchemaProps{
+							Description: "TasksStatus counts the tasks of the connector.",
+							Ref:         ref(v1alpha1.KafkaConnectorTasksStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.KafkaConnectorPluginStatus{}.OpenAPIModelName(), v1alpha1.KafkaConnectorTasksStatus{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_KafkaConnectorTasksStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaConnectorTasksStatus counts the tasks of a connector by their state.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"total": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Total number of tasks.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"running": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Running is the number of tasks that run.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"failed": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Failed is the number of tasks that have failed.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"paused": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Paused is the number of tasks that are paused.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"unassigned": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Unassigned is the number of tasks that no worker has.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"unknown": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Unknown is the number of tasks in any other state.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"stackTrace": {
+						SchemaProps: spec.SchemaProps{
+							Description: "StackTrace of a task that has failed.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
 func schema_pkg_apis_aiven_v1alpha1_KafkaList(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -1313,6 +4049,1025 @@ func schema_pkg_apis_aiven_v1alpha1_KafkaList(ref common.ReferenceCallback) comm
 		},
 		Dependencies: []string{
 			v1alpha1.Kafka{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_KafkaNativeACL(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaNativeACL is an entry of Apache Kafka's own access control list. Nothing of its spec can be changed.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard object metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Spec is the desired state.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.KafkaNativeACLSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Status is the state as it was last seen.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.KafkaNativeACLStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.KafkaNativeACLSpec{}.OpenAPIModelName(), v1alpha1.KafkaNativeACLStatus{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_KafkaNativeACLList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaNativeACLList is a list of KafkaNativeACL objects.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard list metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ListMeta{}.OpenAPIModelName()),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Items of the list.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.KafkaNativeACL{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.KafkaNativeACL{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_KafkaNativeACLSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaNativeACLSpec is the desired state of a KafkaNativeACL.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"authSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AuthSecretRef names the Secret with the API token to use for this object. Without it the operator's default token is used. A reference that cannot be used is an error; it never falls back to the default token.",
+							Ref:         ref(v1alpha1.AuthSecretReference{}.OpenAPIModelName()),
+						},
+					},
+					"project": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Project is the name of the Aiven project. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"serviceName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ServiceName is the name of the Aiven service that the object belongs to. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"host": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Host that the operation comes from; * stands for any.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"operation": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Operation that is allowed or denied.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"patternType": {
+						SchemaProps: spec.SchemaProps{
+							Description: "PatternType says what resourceName is: the name of a resource, LITERAL, or the beginning of the names of several, PREFIXED.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"permissionType": {
+						SchemaProps: spec.SchemaProps{
+							Description: "PermissionType says whether the operation is allowed or denied.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"principal": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Principal is who the entry is about, User:alice for example.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"resourceName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ResourceName is the name, or the beginning of the names, of what the entry covers.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"resourceType": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ResourceType is the type of what the entry covers.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"project", "serviceName", "operation", "patternType", "permissionType", "principal", "resourceName", "resourceType"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.AuthSecretReference{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_KafkaNativeACLStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaNativeACLStatus is the observed state of a KafkaNativeACL.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"conditions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"type",
+								},
+								"x-kubernetes-list-type":       "map",
+								"x-kubernetes-patch-merge-key": "type",
+								"x-kubernetes-patch-strategy":  "merge",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Conditions of the object. Ready is the one to wait for.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1.Condition{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"observedGeneration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ObservedGeneration is the metadata.generation that this status describes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"adopted": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Adopted is true when the remote resource existed already and was taken over rather than created.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"id": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ID that Aiven gave to the entry.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1.Condition{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_KafkaQuota(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaQuota limits what a user, a client or a user with a certain client may take of a Kafka service. There is one quota for each combination of both.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard object metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Spec is the desired state.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.KafkaQuotaSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Status is the state as it was last seen.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.KafkaQuotaStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.KafkaQuotaSpec{}.OpenAPIModelName(), v1alpha1.KafkaQuotaStatus{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_KafkaQuotaList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaQuotaList is a list of KafkaQuota objects.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard list metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ListMeta{}.OpenAPIModelName()),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Items of the list.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.KafkaQuota{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.KafkaQuota{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_KafkaQuotaSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaQuotaSpec is the desired state of a KafkaQuota.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"authSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AuthSecretRef names the Secret with the API token to use for this object. Without it the operator's default token is used. A reference that cannot be used is an error; it never falls back to the default token.",
+							Ref:         ref(v1alpha1.AuthSecretReference{}.OpenAPIModelName()),
+						},
+					},
+					"project": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Project is the name of the Aiven project. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"serviceName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ServiceName is the name of the Aiven service that the object belongs to. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"user": {
+						SchemaProps: spec.SchemaProps{
+							Description: "User that the quota is for. It cannot be changed.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"clientId": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ClientID is the client id that the quota is for. It cannot be changed.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"consumerByteRate": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ConsumerByteRate is how much may be read from each broker, in bytes per second.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"producerByteRate": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ProducerByteRate is how much may be written to each broker, in bytes per second.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"requestPercentage": {
+						SchemaProps: spec.SchemaProps{
+							Description: "RequestPercentage is the share of the time of a broker's request threads that may be used, in percent.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+				},
+				Required: []string{"project", "serviceName"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.AuthSecretReference{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_KafkaQuotaStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaQuotaStatus is the observed state of a KafkaQuota.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"conditions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"type",
+								},
+								"x-kubernetes-list-type":       "map",
+								"x-kubernetes-patch-merge-key": "type",
+								"x-kubernetes-patch-strategy":  "merge",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Conditions of the object. Ready is the one to wait for.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1.Condition{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"observedGeneration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ObservedGeneration is the metadata.generation that this status describes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"adopted": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Adopted is true when the remote resource existed already and was taken over rather than created.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1.Condition{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_KafkaSchema(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaSchema is a subject of the schema registry of a Kafka service, with the schema that its latest version has. A change of the schema makes a new version.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard object metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Spec is the desired state.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.KafkaSchemaSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Status is the state as it was last seen.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.KafkaSchemaStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.KafkaSchemaSpec{}.OpenAPIModelName(), v1alpha1.KafkaSchemaStatus{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_KafkaSchemaList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaSchemaList is a list of KafkaSchema objects.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard list metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ListMeta{}.OpenAPIModelName()),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Items of the list.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.KafkaSchema{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.KafkaSchema{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_KafkaSchemaRef(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaSchemaRef names a KafkaSchema object of the same namespace.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Name of the object.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"name"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_KafkaSchemaReference(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaSchemaReference is a schema that another one imports, named by its subject and version or by its object.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Name by which the importing schema calls it: the path in a PROTOBUF import, the $ref of a JSON schema.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"subject": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Subject of the imported schema.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"version": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Version of the subject.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"kafkaSchemaRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "KafkaSchemaRef names the KafkaSchema object of the imported schema. The version is the one in its status.",
+							Ref:         ref(v1alpha1.KafkaSchemaRef{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"name"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.KafkaSchemaRef{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_KafkaSchemaRegistryACL(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaSchemaRegistryACL is an entry of the access control list of the schema registry of a Kafka service.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard object metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Spec is the desired state.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.KafkaSchemaRegistryACLSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Status is the state as it was last seen.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.KafkaSchemaRegistryACLStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.KafkaSchemaRegistryACLSpec{}.OpenAPIModelName(), v1alpha1.KafkaSchemaRegistryACLStatus{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_KafkaSchemaRegistryACLList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaSchemaRegistryACLList is a list of KafkaSchemaRegistryACL objects.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard list metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ListMeta{}.OpenAPIModelName()),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Items of the list.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.KafkaSchemaRegistryACL{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.KafkaSchemaRegistryACL{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_KafkaSchemaRegistryACLSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaSchemaRegistryACLSpec is the desired state of a KafkaSchemaRegistryACL.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"authSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AuthSecretRef names the Secret with the API token to use for this object. Without it the operator's default token is used. A reference that cannot be used is an error; it never falls back to the default token.",
+							Ref:         ref(v1alpha1.AuthSecretReference{}.OpenAPIModelName()),
+						},
+					},
+					"project": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Project is the name of the Aiven project. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"serviceName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ServiceName is the name of the Aiven service that the object belongs to. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"permission": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Permission that is granted. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"resource": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Resource is what the permission covers: Config: or Subject: and the name or pattern of the subjects. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"username": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Username is the name or pattern of the users that the permission is granted to. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"project", "serviceName", "permission", "resource", "username"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.AuthSecretReference{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_KafkaSchemaRegistryACLStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaSchemaRegistryACLStatus is the observed state of a KafkaSchemaRegistryACL.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"conditions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"type",
+								},
+								"x-kubernetes-list-type":       "map",
+								"x-kubernetes-patch-merge-key": "type",
+								"x-kubernetes-patch-strategy":  "merge",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Conditions of the object. Ready is the one to wait for.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1.Condition{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"observedGeneration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ObservedGeneration is the metadata.generation that this status describes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"adopted": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Adopted is true when the remote resource existed already and was taken over rather than created.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"acl_id": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ACLID is the id that Aiven gave to the entry.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1.Condition{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_KafkaSchemaSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaSchemaSpec is the desired state of a KafkaSchema.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"authSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AuthSecretRef names the Secret with the API token to use for this object. Without it the operator's default token is used. A reference that cannot be used is an error; it never falls back to the default token.",
+							Ref:         ref(v1alpha1.AuthSecretReference{}.OpenAPIModelName()),
+						},
+					},
+					"project": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Project is the name of the Aiven project. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"serviceName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ServiceName is the name of the Aiven service that the object belongs to. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"subjectName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "SubjectName is the name of the subject. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"schema": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Schema is the text of the schema.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"schemaType": {
+						SchemaProps: spec.SchemaProps{
+							Description: "SchemaType is the language of the schema. The registry's default is AVRO. It cannot be changed.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"compatibilityLevel": {
+						SchemaProps: spec.SchemaProps{
+							Description: "CompatibilityLevel is what a new version must be compatible with. Without it the subject has the registry's level.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"references": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"name",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "References are the schemas that this one imports. Only JSON and PROTOBUF schemas can have any.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.KafkaSchemaReference{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"project", "serviceName", "subjectName", "schema"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.AuthSecretReference{}.OpenAPIModelName(), v1alpha1.KafkaSchemaReference{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_KafkaSchemaStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaSchemaStatus is the observed state of a KafkaSchema.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"conditions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"type",
+								},
+								"x-kubernetes-list-type":       "map",
+								"x-kubernetes-patch-merge-key": "type",
+								"x-kubernetes-patch-strategy":  "merge",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Conditions of the object. Ready is the one to wait for.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1.Condition{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"observedGeneration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ObservedGeneration is the metadata.generation that this status describes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"adopted": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Adopted is true when the remote resource existed already and was taken over rather than created.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"id": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ID that the registry gave to the schema.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"version": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Version of the subject that has the schema.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1.Condition{}.OpenAPIModelName()},
 	}
 }
 
@@ -2004,6 +5759,1089 @@ func schema_pkg_apis_aiven_v1alpha1_MigrationSecretSource(ref common.ReferenceCa
 	}
 }
 
+func schema_pkg_apis_aiven_v1alpha1_MySQL(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "MySQL is an Aiven for MySQL service. Its name at Aiven is the name of the object.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard object metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Spec is the service as it should be.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.MySQLSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Status is the service as it was last seen.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.ServiceStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.MySQLSpec{}.OpenAPIModelName(), v1alpha1.ServiceStatus{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_MySQLList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "MySQLList is a list of MySQL services.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard list metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ListMeta{}.OpenAPIModelName()),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Items of the list.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.MySQL{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.MySQL{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_MySQLSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "MySQLSpec is the desired state of a MySQL service.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"authSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AuthSecretRef names the Secret with the API token to use for this object. Without it the operator's default token is used. A reference that cannot be used is an error; it never falls back to the default token.",
+							Ref:         ref(v1alpha1.AuthSecretReference{}.OpenAPIModelName()),
+						},
+					},
+					"project": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Project is the name of the Aiven project. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"plan": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Plan is the subscription plan, startup-4 for example. It decides the number and size of the nodes.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"cloudName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "CloudName is the cloud and region that the service runs in, google-europe-west1 for example. The default is the project's.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"projectVpcId": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ProjectVPCID is the id of the project VPC that the service is placed in. Use this or projectVPCRef, not both.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"projectVPCRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ProjectVPCRef names the ProjectVPC object of the project VPC that the service is placed in. Use this or projectVpcId, not both.",
+							Ref:         ref(v1alpha1.ResourceReference{}.OpenAPIModelName()),
+						},
+					},
+					"maintenanceWindowDow": {
+						SchemaProps: spec.SchemaProps{
+							Description: "MaintenanceWindowDow is the day of the week on which Aiven may do maintenance.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"maintenanceWindowTime": {
+						SchemaProps: spec.SchemaProps{
+							Description: "MaintenanceWindowTime is the time of day, in UTC and as HH:mm:ss, at which maintenance may start.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"terminationProtection": {
+						SchemaProps: spec.SchemaProps{
+							Description: "TerminationProtection keeps the service from being deleted or powered off while it is true.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"tags": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Tags are key and value pairs that are attached to the service.",
+							Type:        []string{"object"},
+							AdditionalProperties: &spec.SchemaOrBool{
+								Allows: true,
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"serviceIntegrations": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "ServiceIntegrations are set up when the service is created. They cannot be changed.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.ServiceIntegrationItem{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"technicalEmails": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.ServiceTechEmail{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"powered": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"connInfoSecretTarget": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ConnInfoSecretTarget describes the Secret that receives the connection details. Without it, a Secret with the name of the object receives them.",
+							Ref:         ref(v1alpha1.ConnInfoSecretTarget{}.OpenAPIModelName()),
+						},
+					},
+					"connInfoSecretTargetDisabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ConnInfoSecretTargetDisabled turns publishing off: no Secret is written. It can be set only when the object is created.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"disk_space": {
+						SchemaProps: spec.SchemaProps{
+							Description: "DiskSpace is the disk size, as a number of gibibytes: 100GiB or 100G. What is possible depends on the plan, the cloud and the project. The default is the plan's own size.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"migrationSecretSource": {
+						SchemaProps: spec.SchemaProps{
+							Description: "MigrationSecretSource names a Secret with the connection settings of a database to migrate into this service. Use this or userConfig.migration, not both.",
+							Ref:         ref(v1alpha1.MigrationSecretSource{}.OpenAPIModelName()),
+						},
+					},
+					"userConfig": {
+						SchemaProps: spec.SchemaProps{
+							Description: "UserConfig holds the settings that are particular to MySQL.",
+							Ref:         ref(mysql.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"project", "plan"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.AuthSecretReference{}.OpenAPIModelName(), v1alpha1.ConnInfoSecretTarget{}.OpenAPIModelName(), v1alpha1.MigrationSecretSource{}.OpenAPIModelName(), v1alpha1.ResourceReference{}.OpenAPIModelName(), v1alpha1.ServiceIntegrationItem{}.OpenAPIModelName(), v1alpha1.ServiceTechEmail{}.OpenAPIModelName(), mysql.UserConfig{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_OpenSearch(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpenSearch is an Aiven for OpenSearch service. Its name at Aiven is the name of the object.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard object metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Spec is the service as it should be.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.OpenSearchSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Status is the service as it was last seen.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.ServiceStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.OpenSearchSpec{}.OpenAPIModelName(), v1alpha1.ServiceStatus{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_OpenSearchACL(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpenSearchACL says what a user may do.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"username": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Username is the name or pattern of the users that the rules are for.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"rules": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Rules say what is permitted.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.OpenSearchACLRule{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"username", "rules"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.OpenSearchACLRule{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_OpenSearchACLConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpenSearchACLConfig is the access control list of an OpenSearch service. A service has one, so only one object should describe it.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard object metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Spec is the desired state.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.OpenSearchACLConfigSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Status is the state as it was last seen.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.OpenSearchACLConfigStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.OpenSearchACLConfigSpec{}.OpenAPIModelName(), v1alpha1.OpenSearchACLConfigStatus{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_OpenSearchACLConfigList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpenSearchACLConfigList is a list of OpenSearchACLConfig objects.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard list metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ListMeta{}.OpenAPIModelName()),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Items of the list.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.OpenSearchACLConfig{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.OpenSearchACLConfig{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_OpenSearchACLConfigSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpenSearchACLConfigSpec is the desired state of an OpenSearchACLConfig.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"authSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AuthSecretRef names the Secret with the API token to use for this object. Without it the operator's default token is used. A reference that cannot be used is an error; it never falls back to the default token.",
+							Ref:         ref(v1alpha1.AuthSecretReference{}.OpenAPIModelName()),
+						},
+					},
+					"project": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Project is the name of the Aiven project. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"serviceName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ServiceName is the name of the Aiven service that the object belongs to. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enabled says whether the list is enforced. Without it, every user may do everything.",
+							Default:     false,
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"acls": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"username",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "ACLs are the entries of the list, one per user. They replace those at Aiven.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.OpenSearchACL{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"project", "serviceName", "enabled"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.AuthSecretReference{}.OpenAPIModelName(), v1alpha1.OpenSearchACL{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_OpenSearchACLConfigStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpenSearchACLConfigStatus is the observed state of an OpenSearchACLConfig.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"conditions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"type",
+								},
+								"x-kubernetes-list-type":       "map",
+								"x-kubernetes-patch-merge-key": "type",
+								"x-kubernetes-patch-strategy":  "merge",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Conditions of the object. Ready is the one to wait for.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1.Condition{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"observedGeneration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ObservedGeneration is the metadata.generation that this status describes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"adopted": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Adopted is true when the remote resource existed already and was taken over rather than created.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1.Condition{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_OpenSearchACLRule(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpenSearchACLRule gives a permission on indexes.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"index": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Index is the name or pattern of the indexes that the rule covers.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"permission": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Permission that is given.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"index", "permission"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_OpenSearchList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpenSearchList is a list of OpenSearch services.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard list metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ListMeta{}.OpenAPIModelName()),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Items of the list.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.OpenSearch{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.OpenSearch{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_OpenSearchSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpenSearchSpec is the desired state of a OpenSearch service.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"authSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AuthSecretRef names the Secret with the API token to use for this object. Without it the operator's default token is used. A reference that cannot be used is an error; it never falls back to the default token.",
+							Ref:         ref(v1alpha1.AuthSecretReference{}.OpenAPIModelName()),
+						},
+					},
+					"project": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Project is the name of the Aiven project. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"plan": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Plan is the subscription plan, startup-4 for example. It decides the number and size of the nodes.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"cloudName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "CloudName is the cloud and region that the service runs in, google-europe-west1 for example. The default is the project's.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"projectVpcId": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ProjectVPCID is the id of the project VPC that the service is placed in. Use this or projectVPCRef, not both.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"projectVPCRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ProjectVPCRef names the ProjectVPC object of the project VPC that the service is placed in. Use this or projectVpcId, not both.",
+							Ref:         ref(v1alpha1.ResourceReference{}.OpenAPIModelName()),
+						},
+					},
+					"maintenanceWindowDow": {
+						SchemaProps: spec.SchemaProps{
+							Description: "MaintenanceWindowDow is the day of the week on which Aiven may do maintenance.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"maintenanceWindowTime": {
+						SchemaProps: spec.SchemaProps{
+							Description: "MaintenanceWindowTime is the time of day, in UTC and as HH:mm:ss, at which maintenance may start.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"terminationProtection": {
+						SchemaProps: spec.SchemaProps{
+							Description: "TerminationProtection keeps the service from being deleted or powered off while it is true.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"tags": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Tags are key and value pairs that are attached to the service.",
+							Type:        []string{"object"},
+							AdditionalProperties: &spec.SchemaOrBool{
+								Allows: true,
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"serviceIntegrations": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "ServiceIntegrations are set up when the service is created. They cannot be changed.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.ServiceIntegrationItem{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"technicalEmails": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.ServiceTechEmail{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"powered": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"connInfoSecretTarget": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ConnInfoSecretTarget describes the Secret that receives the connection details. Without it, a Secret with the name of the object receives them.",
+							Ref:         ref(v1alpha1.ConnInfoSecretTarget{}.OpenAPIModelName()),
+						},
+					},
+					"connInfoSecretTargetDisabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ConnInfoSecretTargetDisabled turns publishing off: no Secret is written. It can be set only when the object is created.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"disk_space": {
+						SchemaProps: spec.SchemaProps{
+							Description: "DiskSpace is the disk size, as a number of gibibytes: 100GiB or 100G. What is possible depends on the plan, the cloud and the project. The default is the plan's own size.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"userConfig": {
+						SchemaProps: spec.SchemaProps{
+							Description: "UserConfig holds the settings that are particular to OpenSearch.",
+							Ref:         ref(opensearch.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"project", "plan"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.AuthSecretReference{}.OpenAPIModelName(), v1alpha1.ConnInfoSecretTarget{}.OpenAPIModelName(), v1alpha1.ResourceReference{}.OpenAPIModelName(), v1alpha1.ServiceIntegrationItem{}.OpenAPIModelName(), v1alpha1.ServiceTechEmail{}.OpenAPIModelName(), opensearch.UserConfig{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_OrganizationProject(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OrganizationProject is an Aiven project that an organization owns.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard object metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Spec is the desired state.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.OrganizationProjectSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Status is the state as it was last seen.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.OrganizationProjectStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.OrganizationProjectSpec{}.OpenAPIModelName(), v1alpha1.OrganizationProjectStatus{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_OrganizationProjectList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OrganizationProjectList is a list of OrganizationProject objects.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard list metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ListMeta{}.OpenAPIModelName()),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Items of the list.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.OrganizationProject{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.OrganizationProject{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_OrganizationProjectSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OrganizationProjectSpec is the desired state of an OrganizationProject.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"authSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AuthSecretRef names the Secret with the API token to use for this object. Without it the operator's default token is used. A reference that cannot be used is an error; it never falls back to the default token.",
+							Ref:         ref(v1alpha1.AuthSecretReference{}.OpenAPIModelName()),
+						},
+					},
+					"connInfoSecretTarget": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ConnInfoSecretTarget describes the Secret that receives the connection details. Without it, a Secret with the name of the object receives them.",
+							Ref:         ref(v1alpha1.ConnInfoSecretTarget{}.OpenAPIModelName()),
+						},
+					},
+					"connInfoSecretTargetDisabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ConnInfoSecretTargetDisabled turns publishing off: no Secret is written. It can be set only when the object is created.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"organizationId": {
+						SchemaProps: spec.SchemaProps{
+							Description: "OrganizationID is the id of the organization. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"projectId": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ProjectID is the name of the project. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"parentId": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ParentID is the id of the organization or organizational unit that the project is placed in.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"billingGroupId": {
+						SchemaProps: spec.SchemaProps{
+							Description: "BillingGroupID is the id of the billing group that pays for the project.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"basePort": {
+						SchemaProps: spec.SchemaProps{
+							Description: "BasePort is the first of the ports that services of the project are given.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"tags": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Tags are key and value pairs that are attached to the project.",
+							Type:        []string{"object"},
+							AdditionalProperties: &spec.SchemaOrBool{
+								Allows: true,
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"technicalEmails": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "TechnicalEmails receive technical notices about the project.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"organizationId", "projectId", "parentId", "billingGroupId"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.AuthSecretReference{}.OpenAPIModelName(), v1alpha1.ConnInfoSecretTarget{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_OrganizationProjectStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OrganizationProjectStatus is the observed state of an OrganizationProject.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"conditions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"type",
+								},
+								"x-kubernetes-list-type":       "map",
+								"x-kubernetes-patch-merge-key": "type",
+								"x-kubernetes-patch-strategy":  "merge",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Conditions of the object. Ready is the one to wait for.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1.Condition{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"observedGeneration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ObservedGeneration is the metadata.generation that this status describes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"adopted": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Adopted is true when the remote resource existed already and was taken over rather than created.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1.Condition{}.OpenAPIModelName()},
+	}
+}
+
 func schema_pkg_apis_aiven_v1alpha1_PostgreSQL(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -2273,11 +7111,61 @@ func schema_pkg_apis_aiven_v1alpha1_PostgreSQLSpec(ref common.ReferenceCallback)
 	}
 }
 
-func schema_pkg_apis_aiven_v1alpha1_ProjectSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+func schema_pkg_apis_aiven_v1alpha1_Project(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "ProjectSpec places an object in an Aiven project.",
+				Description: "Project is an Aiven project. Its name at Aiven is the name of the object.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard object metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Spec is the desired state.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.ProjectSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Status is the state as it was last seen.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.ProjectStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.ProjectSpec{}.OpenAPIModelName(), v1alpha1.ProjectStatus{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ProjectDependantSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ProjectDependantSpec places an object in an Aiven project.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"project": {
@@ -2292,6 +7180,505 @@ func schema_pkg_apis_aiven_v1alpha1_ProjectSpec(ref common.ReferenceCallback) co
 				Required: []string{"project"},
 			},
 		},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ProjectList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ProjectList is a list of Project objects.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard list metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ListMeta{}.OpenAPIModelName()),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Items of the list.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.Project{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.Project{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ProjectSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ProjectSpec is the desired state of a Project.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"authSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AuthSecretRef names the Secret with the API token to use for this object. Without it the operator's default token is used. A reference that cannot be used is an error; it never falls back to the default token.",
+							Ref:         ref(v1alpha1.AuthSecretReference{}.OpenAPIModelName()),
+						},
+					},
+					"connInfoSecretTarget": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ConnInfoSecretTarget describes the Secret that receives the connection details. Without it, a Secret with the name of the object receives them.",
+							Ref:         ref(v1alpha1.ConnInfoSecretTarget{}.OpenAPIModelName()),
+						},
+					},
+					"connInfoSecretTargetDisabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ConnInfoSecretTargetDisabled turns publishing off: no Secret is written. It can be set only when the object is created.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"accountId": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AccountID is the id of the account that the project belongs to.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"billingAddress": {
+						SchemaProps: spec.SchemaProps{
+							Description: "BillingAddress is the postal address on invoices.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"billingCurrency": {
+						SchemaProps: spec.SchemaProps{
+							Description: "BillingCurrency is the currency of invoices.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"billingEmails": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "BillingEmails are the addresses that invoices are sent to.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"billingExtraText": {
+						SchemaProps: spec.SchemaProps{
+							Description: "BillingExtraText is printed on invoices, for a cost centre for example.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"billingGroupId": {
+						SchemaProps: spec.SchemaProps{
+							Description: "BillingGroupID is the id of the billing group that pays for the project. It cannot be changed.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"cardId": {
+						SchemaProps: spec.SchemaProps{
+							Description: "CardID is the id of the credit card that pays for the project, or its last four digits.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"cloud": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Cloud is the cloud and region of new services that name none.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"copyFromProject": {
+						SchemaProps: spec.SchemaProps{
+							Description: "CopyFromProject is the name of a project whose billing and other settings a new project starts with. It cannot be changed.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"countryCode": {
+						SchemaProps: spec.SchemaProps{
+							Description: "CountryCode is the country of the billing address, as ISO 3166-1 alpha-2.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"tags": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Tags are key and value pairs that are attached to the project.",
+							Type:        []string{"object"},
+							AdditionalProperties: &spec.SchemaOrBool{
+								Allows: true,
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"technicalEmails": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "TechnicalEmails receive technical notices about the project.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.AuthSecretReference{}.OpenAPIModelName(), v1alpha1.ConnInfoSecretTarget{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ProjectStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ProjectStatus is the observed state of a Project.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"conditions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"type",
+								},
+								"x-kubernetes-list-type":       "map",
+								"x-kubernetes-patch-merge-key": "type",
+								"x-kubernetes-patch-strategy":  "merge",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Conditions of the object. Ready is the one to wait for.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1.Condition{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"observedGeneration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ObservedGeneration is the metadata.generation that this status describes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"adopted": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Adopted is true when the remote resource existed already and was taken over rather than created.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"vatId": {
+						SchemaProps: spec.SchemaProps{
+							Description: "VatID is the value added tax number of the payer.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"availableCredits": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AvailableCredits is what is left of prepaid credits, in US dollars.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"estimatedBalance": {
+						SchemaProps: spec.SchemaProps{
+							Description: "EstimatedBalance is what is owed for the running month, in US dollars.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"country": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Country of the billing address.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"paymentMethod": {
+						SchemaProps: spec.SchemaProps{
+							Description: "PaymentMethod is how the project is paid for.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1.Condition{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ProjectVPC(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ProjectVPC is a private network of an Aiven project in one cloud region.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard object metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Spec is the desired state.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.ProjectVPCSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Status is the state as it was last seen.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.ProjectVPCStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.ProjectVPCSpec{}.OpenAPIModelName(), v1alpha1.ProjectVPCStatus{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ProjectVPCList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ProjectVPCList is a list of ProjectVPC objects.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard list metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ListMeta{}.OpenAPIModelName()),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Items of the list.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.ProjectVPC{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.ProjectVPC{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ProjectVPCSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ProjectVPCSpec is the desired state of a ProjectVPC.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"authSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AuthSecretRef names the Secret with the API token to use for this object. Without it the operator's default token is used. A reference that cannot be used is an error; it never falls back to the default token.",
+							Ref:         ref(v1alpha1.AuthSecretReference{}.OpenAPIModelName()),
+						},
+					},
+					"project": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Project is the name of the Aiven project. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"cloudName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "CloudName is the cloud and region of the network. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"networkCidr": {
+						SchemaProps: spec.SchemaProps{
+							Description: "NetworkCIDR is the range of addresses of the network, 10.0.0.0/24 for example. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"project", "cloudName", "networkCidr"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.AuthSecretReference{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ProjectVPCStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ProjectVPCStatus is the observed state of a ProjectVPC.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"conditions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"type",
+								},
+								"x-kubernetes-list-type":       "map",
+								"x-kubernetes-patch-merge-key": "type",
+								"x-kubernetes-patch-strategy":  "merge",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Conditions of the object. Ready is the one to wait for.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1.Condition{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"observedGeneration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ObservedGeneration is the metadata.generation that this status describes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"adopted": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Adopted is true when the remote resource existed already and was taken over rather than created.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"id": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ID that Aiven gave to the network.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"state": {
+						SchemaProps: spec.SchemaProps{
+							Description: "State that Aiven reports: APPROVED, ACTIVE, DELETING or DELETED.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1.Condition{}.OpenAPIModelName()},
 	}
 }
 
@@ -2519,6 +7906,344 @@ func schema_pkg_apis_aiven_v1alpha1_ServiceDependantSpec(ref common.ReferenceCal
 	}
 }
 
+func schema_pkg_apis_aiven_v1alpha1_ServiceIntegration(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ServiceIntegration connects two Aiven services, or a service and an integration endpoint.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard object metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Spec is the desired state.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.ServiceIntegrationSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Status is the state as it was last seen.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.ServiceIntegrationStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.ServiceIntegrationSpec{}.OpenAPIModelName(), v1alpha1.ServiceIntegrationStatus{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ServiceIntegrationEndpoint(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ServiceIntegrationEndpoint is something outside of Aiven that services can be integrated with. Its credentials are part of the spec, so whoever may read the object may read them.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard object metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Spec is the desired state.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.ServiceIntegrationEndpointSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Status is the state as it was last seen.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.ServiceIntegrationEndpointStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.ServiceIntegrationEndpointSpec{}.OpenAPIModelName(), v1alpha1.ServiceIntegrationEndpointStatus{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ServiceIntegrationEndpointList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ServiceIntegrationEndpointList is a list of ServiceIntegrationEndpoint objects.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard list metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ListMeta{}.OpenAPIModelName()),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Items of the list.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.ServiceIntegrationEndpoint{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.ServiceIntegrationEndpoint{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ServiceIntegrationEndpointSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ServiceIntegrationEndpointSpec is the desired state of a ServiceIntegrationEndpoint.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"authSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AuthSecretRef names the Secret with the API token to use for this object. Without it the operator's default token is used. A reference that cannot be used is an error; it never falls back to the default token.",
+							Ref:         ref(v1alpha1.AuthSecretReference{}.OpenAPIModelName()),
+						},
+					},
+					"project": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Project is the name of the Aiven project. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"endpointName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "EndpointName is the name of the endpoint. The default is the name of the object. It cannot be changed.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"endpointType": {
+						SchemaProps: spec.SchemaProps{
+							Description: "EndpointType is the type of the endpoint. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"autoscaler": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Autoscaler holds the settings of an endpoint of the type autoscaler.",
+							Ref:         ref(integrationendpointautoscaler.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+					"datadog": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Datadog holds the settings of an endpoint of the type datadog.",
+							Ref:         ref(integrationendpointdatadog.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+					"externalAWSCloudwatchLogs": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ExternalAWSCloudwatchLogs holds the settings of an endpoint of the type external_aws_cloudwatch_logs.",
+							Ref:         ref(externalawscloudwatchlogs.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+					"externalAWSCloudwatchMetrics": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ExternalAWSCloudwatchMetrics holds the settings of an endpoint of the type external_aws_cloudwatch_metrics.",
+							Ref:         ref(integrationendpointexternalawscloudwatchmetrics.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+					"externalElasticsearchLogs": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ExternalElasticsearchLogs holds the settings of an endpoint of the type external_elasticsearch_logs.",
+							Ref:         ref(externalelasticsearchlogs.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+					"externalGoogleCloudBigquery": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ExternalGoogleCloudBigquery holds the settings of an endpoint of the type external_google_cloud_bigquery.",
+							Ref:         ref(externalgooglecloudbigquery.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+					"externalGoogleCloudLogging": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ExternalGoogleCloudLogging holds the settings of an endpoint of the type external_google_cloud_logging.",
+							Ref:         ref(externalgooglecloudlogging.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+					"externalKafka": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ExternalKafka holds the settings of an endpoint of the type external_kafka.",
+							Ref:         ref(externalkafka.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+					"externalOpensearchLogs": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ExternalOpensearchLogs holds the settings of an endpoint of the type external_opensearch_logs.",
+							Ref:         ref(externalopensearchlogs.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+					"externalPostgresql": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ExternalPostgreSQL holds the settings of an endpoint of the type external_postgresql.",
+							Ref:         ref(externalpostgresql.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+					"externalSchemaRegistry": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ExternalSchemaRegistry holds the settings of an endpoint of the type external_schema_registry.",
+							Ref:         ref(externalschemaregistry.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+					"jolokia": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Jolokia holds the settings of an endpoint of the type jolokia.",
+							Ref:         ref(jolokia.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+					"prometheus": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Prometheus holds the settings of an endpoint of the type prometheus.",
+							Ref:         ref(prometheus.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+					"rsyslog": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Rsyslog holds the settings of an endpoint of the type rsyslog.",
+							Ref:         ref(rsyslog.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"project", "endpointType"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.AuthSecretReference{}.OpenAPIModelName(), integrationendpointautoscaler.UserConfig{}.OpenAPIModelName(), integrationendpointdatadog.UserConfig{}.OpenAPIModelName(), externalawscloudwatchlogs.UserConfig{}.OpenAPIModelName(), integrationendpointexternalawscloudwatchmetrics.UserConfig{}.OpenAPIModelName(), externalelasticsearchlogs.UserConfig{}.OpenAPIModelName(), externalgooglecloudbigquery.UserConfig{}.OpenAPIModelName(), externalgooglecloudlogging.UserConfig{}.OpenAPIModelName(), externalkafka.UserConfig{}.OpenAPIModelName(), externalopensearchlogs.UserConfig{}.OpenAPIModelName(), externalpostgresql.UserConfig{}.OpenAPIModelName(), externalschemaregistry.UserConfig{}.OpenAPIModelName(), jolokia.UserConfig{}.OpenAPIModelName(), prometheus.UserConfig{}.OpenAPIModelName(), rsyslog.UserConfig{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ServiceIntegrationEndpointStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ServiceIntegrationEndpointStatus is the observed state of a ServiceIntegrationEndpoint.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"conditions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"type",
+								},
+								"x-kubernetes-list-type":       "map",
+								"x-kubernetes-patch-merge-key": "type",
+								"x-kubernetes-patch-strategy":  "merge",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Conditions of the object. Ready is the one to wait for.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1.Condition{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"observedGeneration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ObservedGeneration is the metadata.generation that this status describes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"adopted": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Adopted is true when the remote resource existed already and was taken over rather than created.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"id": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ID that Aiven gave to the endpoint.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1.Condition{}.OpenAPIModelName()},
+	}
+}
+
 func schema_pkg_apis_aiven_v1alpha1_ServiceIntegrationItem(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -2546,6 +8271,261 @@ func schema_pkg_apis_aiven_v1alpha1_ServiceIntegrationItem(ref common.ReferenceC
 				Required: []string{"integrationType", "sourceServiceName"},
 			},
 		},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ServiceIntegrationList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ServiceIntegrationList is a list of ServiceIntegration objects.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard list metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ListMeta{}.OpenAPIModelName()),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Items of the list.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.ServiceIntegration{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.ServiceIntegration{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ServiceIntegrationSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ServiceIntegrationSpec is the desired state of a ServiceIntegration.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"authSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AuthSecretRef names the Secret with the API token to use for this object. Without it the operator's default token is used. A reference that cannot be used is an error; it never falls back to the default token.",
+							Ref:         ref(v1alpha1.AuthSecretReference{}.OpenAPIModelName()),
+						},
+					},
+					"project": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Project is the name of the Aiven project. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"integrationType": {
+						SchemaProps: spec.SchemaProps{
+							Description: "IntegrationType is the type of the integration. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"sourceServiceName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "SourceServiceName is the service that the integration starts from. It cannot be changed.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"sourceProjectName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "SourceProjectName is the project of the source. The default is the object's project. It cannot be changed.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"sourceEndpointID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "SourceEndpointID is the id of the endpoint that the integration starts from. It cannot be changed.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"destinationServiceName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "DestinationServiceName is the service that the integration leads to. It cannot be changed.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"destinationProjectName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "DestinationProjectName is the project of the destination. The default is the object's project. It cannot be changed.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"destinationEndpointId": {
+						SchemaProps: spec.SchemaProps{
+							Description: "DestinationEndpointID is the id of the endpoint that the integration leads to. Use this or destinationEndpointRef, not both. It cannot be changed.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"destinationEndpointRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "DestinationEndpointRef names the ServiceIntegrationEndpoint object of the endpoint that the integration leads to. Use this or destinationEndpointId, not both. It cannot be changed.",
+							Ref:         ref(v1alpha1.EndpointReference{}.OpenAPIModelName()),
+						},
+					},
+					"autoscaler": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Autoscaler holds the settings of an integration of the type autoscaler.",
+							Ref:         ref(autoscaler.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+					"clickhouseKafka": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ClickhouseKafka holds the settings of an integration of the type clickhouse_kafka.",
+							Ref:         ref(clickhousekafka.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+					"clickhousePostgresql": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ClickhousePostgreSQL holds the settings of an integration of the type clickhouse_postgresql.",
+							Ref:         ref(clickhousepostgresql.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+					"datadog": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Datadog holds the settings of an integration of the type datadog.",
+							Ref:         ref(datadog.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+					"externalAWSCloudwatchMetrics": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ExternalAWSCloudwatchMetrics holds the settings of an integration of the type external_aws_cloudwatch_metrics.",
+							Ref:         ref(externalawscloudwatchmetrics.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+					"kafkaConnect": {
+						SchemaProps: spec.SchemaProps{
+							Description: "KafkaConnect holds the settings of an integration of the type kafka_connect.",
+							Ref:         ref(kafkaconnect.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+					"kafkaLogs": {
+						SchemaProps: spec.SchemaProps{
+							Description: "KafkaLogs holds the settings of an integration of the type kafka_logs.",
+							Ref:         ref(kafkalogs.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+					"kafkaMirrormaker": {
+						SchemaProps: spec.SchemaProps{
+							Description: "KafkaMirrormaker holds the settings of an integration of the type kafka_mirrormaker.",
+							Ref:         ref(kafkamirrormaker.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+					"logs": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Logs holds the settings of an integration of the type logs.",
+							Ref:         ref(logs.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+					"metrics": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Metrics holds the settings of an integration of the type metrics.",
+							Ref:         ref(metrics.UserConfig{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"project", "integrationType"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.AuthSecretReference{}.OpenAPIModelName(), v1alpha1.EndpointReference{}.OpenAPIModelName(), autoscaler.UserConfig{}.OpenAPIModelName(), clickhousekafka.UserConfig{}.OpenAPIModelName(), clickhousepostgresql.UserConfig{}.OpenAPIModelName(), datadog.UserConfig{}.OpenAPIModelName(), externalawscloudwatchmetrics.UserConfig{}.OpenAPIModelName(), kafkaconnect.UserConfig{}.OpenAPIModelName(), kafkalogs.UserConfig{}.OpenAPIModelName(), kafkamirrormaker.UserConfig{}.OpenAPIModelName(), logs.UserConfig{}.OpenAPIModelName(), metrics.UserConfig{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_ServiceIntegrationStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ServiceIntegrationStatus is the observed state of a ServiceIntegration.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"conditions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"type",
+								},
+								"x-kubernetes-list-type":       "map",
+								"x-kubernetes-patch-merge-key": "type",
+								"x-kubernetes-patch-strategy":  "merge",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Conditions of the object. Ready is the one to wait for.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1.Condition{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"observedGeneration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ObservedGeneration is the metadata.generation that this status describes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"adopted": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Adopted is true when the remote resource existed already and was taken over rather than created.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"id": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ID that Aiven gave to the integration.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1.Condition{}.OpenAPIModelName()},
 	}
 }
 
@@ -2598,6 +8578,25 @@ func schema_pkg_apis_aiven_v1alpha1_ServiceStatus(ref common.ReferenceCallback) 
 							Description: "State is the state that Aiven reports: POWEROFF, REBALANCING, REBUILDING or RUNNING.",
 							Type:        []string{"string"},
 							Format:      "",
+						},
+					},
+					"userConfigSettings": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "UserConfigSettings are the settings that spec.userConfig has given to the service, pg.work_mem for example. One that leaves the spec goes back to its default.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
 						},
 					},
 				},
@@ -2955,6 +8954,275 @@ func schema_pkg_apis_aiven_v1alpha1_ServiceUserStatus(ref common.ReferenceCallba
 	}
 }
 
+func schema_pkg_apis_aiven_v1alpha1_UpgradePipelineStep(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UpgradePipelineStep makes maintenance updates reach one service only after they have proved themselves on another.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard object metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Spec is the desired state.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.UpgradePipelineStepSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Status is the state as it was last seen.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.UpgradePipelineStepStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.UpgradePipelineStepSpec{}.OpenAPIModelName(), v1alpha1.UpgradePipelineStepStatus{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_UpgradePipelineStepList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UpgradePipelineStepList is a list of UpgradePipelineStep objects.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Standard list metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ListMeta{}.OpenAPIModelName()),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Items of the list.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.UpgradePipelineStep{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.UpgradePipelineStep{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_UpgradePipelineStepSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UpgradePipelineStepSpec is the desired state of an UpgradePipelineStep.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"authSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AuthSecretRef names the Secret with the API token to use for this object. Without it the operator's default token is used. A reference that cannot be used is an error; it never falls back to the default token.",
+							Ref:         ref(v1alpha1.AuthSecretReference{}.OpenAPIModelName()),
+						},
+					},
+					"organizationId": {
+						SchemaProps: spec.SchemaProps{
+							Description: "OrganizationID is the id of the organization that both services belong to. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"sourceProjectName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "SourceProjectName is the project of the service that is updated first. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"sourceServiceName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "SourceServiceName is the service that is updated first. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"destinationProjectName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "DestinationProjectName is the project of the service that is updated next. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"destinationServiceName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "DestinationServiceName is the service that is updated next. It cannot be changed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"autoValidationDelayDays": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AutoValidationDelayDays is how long an update must have run on the source before it counts as proved, in days.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+				},
+				Required: []string{"organizationId", "sourceProjectName", "sourceServiceName", "destinationProjectName", "destinationServiceName"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.AuthSecretReference{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_UpgradePipelineStepStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UpgradePipelineStepStatus is the observed state of an UpgradePipelineStep.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"conditions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"type",
+								},
+								"x-kubernetes-list-type":       "map",
+								"x-kubernetes-patch-merge-key": "type",
+								"x-kubernetes-patch-strategy":  "merge",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Conditions of the object. Ready is the one to wait for.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1.Condition{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"observedGeneration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ObservedGeneration is the metadata.generation that this status describes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"adopted": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Adopted is true when the remote resource existed already and was taken over rather than created.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"id": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ID that Aiven gave to the step.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"lastValidation": {
+						SchemaProps: spec.SchemaProps{
+							Description: "LastValidation is the last time that an update was declared proved.",
+							Ref:         ref(v1alpha1.UpgradePipelineValidation{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.UpgradePipelineValidation{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_UpgradePipelineValidation(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UpgradePipelineValidation is a declaration that an update has proved itself.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"comment": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Comment of the user who made it.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"validatedAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ValidatedAt is when it was made.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"validatedByUser": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ValidatedByUser is who made it.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1.Time{}.OpenAPIModelName()},
+	}
+}
+
 func schema_pkg_apis_aiven_v1alpha1_Valkey(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -3215,6 +9483,3841 @@ func schema_pkg_apis_aiven_v1alpha1_ValkeySpec(ref common.ReferenceCallback) com
 		},
 		Dependencies: []string{
 			v1alpha1.AuthSecretReference{}.OpenAPIModelName(), v1alpha1.ConnInfoSecretTarget{}.OpenAPIModelName(), v1alpha1.ResourceReference{}.OpenAPIModelName(), v1alpha1.ServiceIntegrationItem{}.OpenAPIModelName(), v1alpha1.ServiceTechEmail{}.OpenAPIModelName(), valkey.UserConfig{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_integration_autoscaler_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: Integration user config.",
+				Type:        []string{"object"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integration_clickhousekafka_Tables(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Tables: Table to create.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"auto_offset_reset": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Determines where to start reading from Kafka when no offset is stored or the stored offset is out of range. 'earliest' starts from the beginning, 'latest' starts from the end.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"auto_offset_reset_by_duration_ms": {
+						SchemaProps: spec.SchemaProps{
+							Description: "When set to a non-zero value and there are no committed offsets, the consumer starts from the offset corresponding to (now - auto_offset_reset_by_duration_ms). This overrides auto_offset_reset when set. Requires ClickHouse >= 25.8.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"columns": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Array of column definitions that specify the structure of the ClickHouse table. Each column maps to a field in the Kafka messages.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(clickhousekafka.TablesColumns{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"data_format": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The format of the messages in the Kafka topics. Determines how ClickHouse parses and serializes the data (e.g., JSON, CSV, Avro).",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"date_time_input_format": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Specifies how ClickHouse should parse DateTime values from text-based input formats. 'basic' uses simple parsing, 'best_effort' attempts more flexible parsing.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"group_name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The Kafka consumer group name. Multiple consumers with the same group name will share the workload and maintain offset positions.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"handle_error_mode": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Defines how ClickHouse should handle errors when processing Kafka messages. 'default' stops on errors, 'stream' continues processing and logs errors, 'dead_letter_queue' saves error data to system.dead_letter_queue (requires ClickHouse 25.8+).",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"materialized_view": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Optional materialized view that persists data from the Kafka engine table into a MergeTree-family table. When specified, a ClickHouse materialized view is created that automatically reads from the Kafka table and inserts into a durable target table.",
+							Ref:         ref(clickhousekafka.TablesMaterializedView{}.OpenAPIModelName()),
+						},
+					},
+					"max_block_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Maximum number of rows to collect before flushing data between Kafka and ClickHouse.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"max_rows_per_message": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Maximum number of rows that can be processed from a single Kafka message for row-based formats. Useful for controlling memory usage.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The name of the ClickHouse table to be created. This table can consume data from and write data to the specified Kafka topics.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"num_consumers": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Number of Kafka consumers to run per table per replica. Increasing this can improve throughput but may increase resource usage.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"poll_max_batch_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Maximum number of messages to fetch in a single Kafka poll operation for reading.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"poll_max_timeout_ms": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Maximum time to wait for messages during a Kafka poll operation for reading.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"producer_batch_num_messages": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum number of messages in a batch sent to Kafka. If the number of messages exceeds this value, the batch is sent.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"producer_batch_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum size in bytes of a batch of messages sent to Kafka. If the batch size is exceeded, the batch is sent.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"producer_compression_codec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The compression codec to use when sending a batch of messages to Kafka.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"producer_compression_level": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The compression level to use when sending a batch of messages to Kafka. Usable range is algorithm-dependent: [0-9] for gzip; [0-12] for lz4; only 0 for snappy; -1 = codec-dependent default compression level.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"producer_linger_ms": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The time in milliseconds to wait for additional messages before sending a batch. If the time is exceeded, the batch is sent.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"producer_queue_buffering_max_kbytes": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum size of the producer queue in kilobytes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"producer_queue_buffering_max_messages": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum number of messages in the producer queue.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"producer_request_required_acks": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The number of acknowledgements the leader broker must receive from ISR brokers before responding to the request: 0=Broker does not send any response/ack to client, -1 will block until message is committed by all in sync replicas (ISRs).",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"skip_broken_messages": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Number of broken messages to skip before stopping processing when reading from Kafka. Useful for handling corrupted data without failing the entire integration.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"thread_per_consumer": {
+						SchemaProps: spec.SchemaProps{
+							Description: "When enabled, each consumer runs in its own thread, providing better isolation and potentially better performance for high-throughput scenarios.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"topics": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Array of Kafka topics that this table will read data from or write data to. Messages from all specified topics will be inserted into this table, and data inserted into this table will be published to the topics.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(clickhousekafka.TablesTopics{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"columns", "data_format", "group_name", "name", "topics"},
+			},
+		},
+		Dependencies: []string{
+			clickhousekafka.TablesColumns{}.OpenAPIModelName(), clickhousekafka.TablesMaterializedView{}.OpenAPIModelName(), clickhousekafka.TablesTopics{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_integration_clickhousekafka_TablesColumns(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "TablesColumns: Table column.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The name of the column in the ClickHouse table. This should match the field names in your Kafka message format.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"type": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The ClickHouse data type for this column. Must be a valid ClickHouse data type that can handle the data format.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"name", "type"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integration_clickhousekafka_TablesMaterializedView(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "TablesMaterializedView: Optional materialized view that persists data from the Kafka engine table into a MergeTree-family table. When specified, a ClickHouse materialized view is created that automatically reads from the Kafka table and inserts into a durable target table.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"database_name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The database to create the materialized view in. Must not be the Kafka integration database as it is not replicated and may be dropped.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"engine": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The MergeTree-family engine for the materialized view's target table.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"engine_params": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Column names passed as engine arguments, e.g. the sign column for CollapsingMergeTree or the sign and version columns for VersionedCollapsingMergeTree.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"local_disk_ttl_days": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Number of days after which data is moved from local disk to remote storage (tiered storage). Must be specified together with ttl_column.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"order_by": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Columns for the ORDER BY clause of the target table. Determines the sort order and primary index.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"ttl_column": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Date or DateTime column used for both row deletion TTL and local disk tiered storage TTL. Must be specified when ttl_days or local_disk_ttl_days is set.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"ttl_days": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Number of days after which rows are deleted, calculated from the TTL column value. Must be specified together with ttl_column.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"view_name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The name of the materialized view to create.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"order_by", "view_name"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integration_clickhousekafka_TablesTopics(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "TablesTopics: Kafka topic.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The name of the Kafka topic to read messages from or write messages to. The topic must exist in the Kafka cluster.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"name"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integration_clickhousekafka_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: Integration user config.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"tables": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Array of table configurations that define how Kafka topics are mapped to ClickHouse tables. Each table configuration specifies the table structure, associated Kafka topics, and read/write settings.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(clickhousekafka.Tables{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			clickhousekafka.Tables{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_integration_clickhousepostgresql_Databases(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Databases: Database to expose.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"database": {
+						SchemaProps: spec.SchemaProps{
+							Description: "PostgreSQL database to expose.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"schema": {
+						SchemaProps: spec.SchemaProps{
+							Description: "PostgreSQL schema to expose.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integration_clickhousepostgresql_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: Integration user config.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"databases": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Databases to expose.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(clickhousepostgresql.Databases{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			clickhousepostgresql.Databases{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_integration_datadog_DatadogPgRelations(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "DatadogPgRelations: Exactly one of 'relation_name' and 'relation_regex' must be set.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"relation_name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Name of a single relation to collect metrics for.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"relation_regex": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Regular expression matching the names of the relations to collect metrics for.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"relkind": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Only collect lock metrics for these relation kinds. Applies to ordinary tables when unset. Accepted values are the 'relkind' values of 'pg_class': 'r' (ordinary table), 'i' (index), 'S' (sequence), 't' (TOAST table), 'm' (materialized view), 'c' (composite type), 'f' (foreign table), 'p' (partitioned table).",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"schemas": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Only collect metrics for relations in these schemas. Applies to all schemas when unset.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integration_datadog_DatadogTags(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "DatadogTags: Datadog tag defined by user.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"comment": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Optional tag explanation.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"tag": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Tag format and usage are described here: https://docs.datadoghq.com/getting_started/tagging. Tags with prefix 'aiven-' are reserved for Aiven.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"tag"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integration_datadog_Opensearch(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Opensearch: Datadog Opensearch Options.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"cluster_stats_enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable Datadog Opensearch Cluster Monitoring.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"index_stats_enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable Datadog Opensearch Index Monitoring.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"pending_task_stats_enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable Datadog Opensearch Pending Task Monitoring.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"pshard_stats_enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable Datadog Opensearch Primary Shard Monitoring.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integration_datadog_Redis(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Redis: Datadog Redis Options.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"command_stats_enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable command_stats option in the agent's configuration.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integration_datadog_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: settings of datadog.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"datadog_dbm_enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable Datadog Database Monitoring.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"datadog_function_metrics_enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable collection of PL/pgSQL function metrics from pg_stat_user_functions. Requires 'track_functions' to be set to 'pl' or 'all' in the service configuration.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"datadog_pg_dbname": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Database the Datadog PostgreSQL check connects to. Relation metrics are collected only from this database. The main service database is used when unset. Database Monitoring collects query statistics from every database regardless of this option.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"datadog_pg_relations": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Relations to collect PostgreSQL relation metrics for, such as table size, index statistics, row counts, vacuum ages and locks. No relation metrics are collected when unset.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(datadog.DatadogPgRelations{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"datadog_pgbouncer_enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable Datadog PgBouncer Metric Tracking.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"datadog_tags": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Custom tags provided by user.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(datadog.DatadogTags{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"exclude_consumer_groups": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "List of custom metrics.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"exclude_topics": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "List of topics to exclude.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"include_consumer_groups": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "List of custom metrics.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"include_topics": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "List of topics to include.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"kafka_custom_metrics": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "List of custom metrics.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"max_jmx_metrics": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Maximum number of JMX metrics to send.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"mirrormaker_custom_metrics": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "List of custom metrics.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"opensearch": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Datadog Opensearch Options.",
+							Ref:         ref(datadog.Opensearch{}.OpenAPIModelName()),
+						},
+					},
+					"redis": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Datadog Redis Options.",
+							Ref:         ref(datadog.Redis{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			datadog.DatadogPgRelations{}.OpenAPIModelName(), datadog.DatadogTags{}.OpenAPIModelName(), datadog.Opensearch{}.OpenAPIModelName(), datadog.Redis{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_integration_externalawscloudwatchmetrics_DroppedMetrics(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "DroppedMetrics: Metric name and subfield.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"field": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Identifier of a value in the metric.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metric": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Identifier of the metric.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"field", "metric"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integration_externalawscloudwatchmetrics_ExtraMetrics(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ExtraMetrics: Metric name and subfield.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"field": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Identifier of a value in the metric.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metric": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Identifier of the metric.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"field", "metric"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integration_externalawscloudwatchmetrics_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: External AWS CloudWatch Metrics integration user config.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"dropped_metrics": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Metrics to not send to AWS CloudWatch (takes precedence over extra_metrics).",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(externalawscloudwatchmetrics.DroppedMetrics{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"extra_metrics": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Metrics to allow through to AWS CloudWatch (in addition to default metrics).",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(externalawscloudwatchmetrics.ExtraMetrics{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			externalawscloudwatchmetrics.DroppedMetrics{}.OpenAPIModelName(), externalawscloudwatchmetrics.ExtraMetrics{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_integration_kafkaconnect_KafkaConnect(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaConnect: Kafka Connect service configuration values.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"config_storage_topic": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The name of the topic where connector and task configuration data are stored.This must be the same for all workers with the same group_id.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"group_id": {
+						SchemaProps: spec.SchemaProps{
+							Description: "A unique string that identifies the Connect cluster group this worker belongs to.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"offset_storage_topic": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The name of the topic where connector and task configuration offsets are stored.This must be the same for all workers with the same group_id.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"status_storage_topic": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The name of the topic where connector and task configuration status updates are stored.This must be the same for all workers with the same group_id.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integration_kafkaconnect_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: Integration user config.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kafka_connect": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kafka Connect service configuration values.",
+							Ref:         ref(kafkaconnect.KafkaConnect{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			kafkaconnect.KafkaConnect{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_integration_kafkalogs_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: settings of kafka_logs.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kafka_topic": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Topic name.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"selected_log_fields": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "The list of logging fields that will be sent to the integration logging service. The MESSAGE and timestamp fields are always sent.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"kafka_topic"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integration_kafkamirrormaker_KafkaMirrormaker(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaMirrormaker: Kafka MirrorMaker configuration values.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"consumer_auto_offset_reset": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Set where consumer starts to consume data. Value `earliest`: Start replication from the earliest offset. Value `latest`: Start replication from the latest offset. Default is `earliest`.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"consumer_fetch_max_bytes": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum amount of data the server should return for a fetch request. Default is `52428800` (50MiB).",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"consumer_fetch_max_wait_ms": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum amount of time the server will block before answering the fetch request if there isn't sufficient data to immediately satisfy `consumer_fetch_min_bytes`. Default is `500`.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"consumer_fetch_min_bytes": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The minimum amount of data the server should return for a fetch request. Default is `1`.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"consumer_max_partition_fetch_bytes": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum amount of data per partition the server will return. Default is `1048576` (1MiB).",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"consumer_max_poll_records": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Set consumer max.poll.records. Default is `500`.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"consumer_receive_buffer_bytes": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The size of the TCP receive buffer (SO_RCVBUF) to use when reading data. Default is `65536` (64KiB). `-1` uses the OS default.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"consumer_request_timeout_ms": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum time the client will wait for a response to a request. Default is `30000` (30s).",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"producer_batch_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The batch size in bytes producer will attempt to collect before publishing to broker. Default is `16384` (16KiB).",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"producer_buffer_memory": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The amount of bytes producer can use for buffering data before publishing to broker. Default is `33554432` (32MiB).",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"producer_compression_type": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Specify the default compression type for producers. This configuration accepts the standard compression codecs ('gzip', 'snappy', 'lz4', 'zstd'). It additionally accepts 'none' which is the default and equivalent to no compression.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"producer_linger_ms": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The linger time (ms) for waiting new data to arrive for publishing. Default is `0`.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"producer_max_request_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum request size in bytes. Default is `1048576` (1MiB).",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"producer_request_timeout_ms": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum time the client will wait for a response to a request. Default is `30000` (30s).",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"producer_send_buffer_bytes": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The size of the TCP send buffer (SO_SNDBUF) to use when sending data. Default is `131072` (128KiB). `-1` uses the OS default.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integration_kafkamirrormaker_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: Integration user config.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"cluster_alias": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The alias under which the Kafka cluster is known to MirrorMaker. Can contain the following symbols: ASCII alphanumerics, '.', '_', and '-'.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"kafka_mirrormaker": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kafka MirrorMaker configuration values.",
+							Ref:         ref(kafkamirrormaker.KafkaMirrormaker{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			kafkamirrormaker.KafkaMirrormaker{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_integration_logs_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: settings of logs.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"elasticsearch_index_days_max": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Elasticsearch index retention limit.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"elasticsearch_index_prefix": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Elasticsearch index prefix.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"selected_log_fields": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "The list of logging fields that will be sent to the integration logging service. The MESSAGE and timestamp fields are always sent.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integration_metrics_SourceMysql(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "SourceMysql: Configuration options for metrics where source service is MySQL.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"telegraf": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Configuration options for Telegraf MySQL input plugin.",
+							Ref:         ref(metrics.SourceMysqlTelegraf{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			metrics.SourceMysqlTelegraf{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_integration_metrics_SourceMysqlTelegraf(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "SourceMysqlTelegraf: Configuration options for Telegraf MySQL input plugin.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"gather_event_waits": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Gather metrics from PERFORMANCE_SCHEMA.EVENT_WAITS.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"gather_file_events_stats": {
+						SchemaProps: spec.SchemaProps{
+							Description: "gather metrics from PERFORMANCE_SCHEMA.FILE_SUMMARY_BY_EVENT_NAME.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"gather_index_io_waits": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Gather metrics from PERFORMANCE_SCHEMA.TABLE_IO_WAITS_SUMMARY_BY_INDEX_USAGE.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"gather_info_schema_auto_inc": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Gather auto_increment columns and max values from information schema.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"gather_innodb_metrics": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Gather metrics from INFORMATION_SCHEMA.INNODB_METRICS.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"gather_perf_events_statements": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Gather metrics from PERFORMANCE_SCHEMA.EVENTS_STATEMENTS_SUMMARY_BY_DIGEST.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"gather_process_list": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Gather thread state counts from INFORMATION_SCHEMA.PROCESSLIST.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"gather_replica_status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Gather metrics from SHOW REPLICA STATUS command output.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"gather_slave_status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Gather metrics from SHOW SLAVE STATUS command output.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"gather_table_io_waits": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Gather metrics from PERFORMANCE_SCHEMA.TABLE_IO_WAITS_SUMMARY_BY_TABLE.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"gather_table_lock_waits": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Gather metrics from PERFORMANCE_SCHEMA.TABLE_LOCK_WAITS.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"gather_table_schema": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Gather metrics from INFORMATION_SCHEMA.TABLES.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"perf_events_statements_digest_text_limit": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Truncates digest text from perf_events_statements into this many characters.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"perf_events_statements_limit": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Limits metrics from perf_events_statements.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"perf_events_statements_time_limit": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Only include perf_events_statements whose last seen is less than this many seconds.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integration_metrics_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: Integration user config.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"database": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Name of the database where to store metric datapoints. Only affects PostgreSQL destinations. Defaults to 'metrics'. Note that this must be the same for all metrics integrations that write data to the same PostgreSQL service.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"retention_days": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Number of days to keep old metrics. Only affects PostgreSQL destinations. Set to 0 for no automatic cleanup. Defaults to 30 days.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"ro_username": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Name of a user that can be used to read metrics. This will be used for Grafana integration (if enabled) to prevent Grafana users from making undesired changes. Only affects PostgreSQL destinations. Defaults to 'metrics_reader'. Note that this must be the same for all metrics integrations that write data to the same PostgreSQL service.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"source_mysql": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Configuration options for metrics where source service is MySQL.",
+							Ref:         ref(metrics.SourceMysql{}.OpenAPIModelName()),
+						},
+					},
+					"username": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Name of the user used to write metrics. Only affects PostgreSQL destinations. Defaults to 'metrics_writer'. Note that this must be the same for all metrics integrations that write data to the same PostgreSQL service.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			metrics.SourceMysql{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_integrationendpoint_autoscaler_Autoscaling(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Autoscaling: Autoscaling properties for a service.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"cap_gb": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum total disk size (in gb) to allow autoscaler to scale up to.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"type": {
+						SchemaProps: spec.SchemaProps{
+							Description: "An enumeration.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"cap_gb", "type"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integrationendpoint_autoscaler_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: settings of autoscaler.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"autoscaling": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Configure autoscaling thresholds for a service.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(integrationendpointautoscaler.Autoscaling{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"autoscaling"},
+			},
+		},
+		Dependencies: []string{
+			integrationendpointautoscaler.Autoscaling{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_integrationendpoint_datadog_DatadogTags(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "DatadogTags: Datadog tag defined by user.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"comment": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Optional tag explanation.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"tag": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Tag format and usage are described here: https://docs.datadoghq.com/getting_started/tagging. Tags with prefix 'aiven-' are reserved for Aiven.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"tag"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integrationendpoint_datadog_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: settings of datadog.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"datadog_api_key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Datadog API key.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"datadog_tags": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Custom tags provided by user.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(integrationendpointdatadog.DatadogTags{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"disable_consumer_stats": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Disable consumer group metrics.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"extra_tags_prefix": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Extra tags prefix. Defaults to aiven.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"kafka_consumer_check_instances": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Number of separate instances to fetch kafka consumer statistics with.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"kafka_consumer_stats_timeout": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Number of seconds that datadog will wait to get consumer statistics from brokers.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"max_partition_contexts": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Maximum number of partition contexts to send.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"site": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Datadog intake site. Defaults to datadoghq.com.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"datadog_api_key"},
+			},
+		},
+		Dependencies: []string{
+			integrationendpointdatadog.DatadogTags{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_integrationendpoint_externalawscloudwatchlogs_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: settings of external_aws_cloudwatch_logs.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"access_key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AWS access key. Required permissions are logs:CreateLogGroup, logs:CreateLogStream, logs:PutLogEvents and logs:DescribeLogStreams.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"log_group_name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AWS CloudWatch log group name.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"region": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AWS region.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"secret_key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AWS secret key.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"access_key", "region", "secret_key"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integrationendpoint_externalawscloudwatchmetrics_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: settings of external_aws_cloudwatch_metrics.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"access_key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AWS access key. Required permissions are cloudwatch:PutMetricData.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"namespace": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AWS CloudWatch Metrics Namespace.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"region": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AWS region.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"secret_key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AWS secret key.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"access_key", "namespace", "region", "secret_key"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integrationendpoint_externalelasticsearchlogs_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: settings of external_elasticsearch_logs.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"ca": {
+						SchemaProps: spec.SchemaProps{
+							Description: "PEM encoded CA certificate.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"index_days_max": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Maximum number of days of logs to keep.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"index_prefix": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Elasticsearch index prefix.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"timeout": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Elasticsearch request timeout limit.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+					"url": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Elasticsearch connection URL.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"index_prefix", "url"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integrationendpoint_externalgooglecloudbigquery_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: User configuration for Google Cloud BigQuery integration.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"project_id": {
+						SchemaProps: spec.SchemaProps{
+							Description: "GCP project id.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"service_account_credentials": {
+						SchemaProps: spec.SchemaProps{
+							Description: "This is a JSON object with the fields documented in https://cloud.google.com/iam/docs/creating-managing-service-account-keys .",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"project_id", "service_account_credentials"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integrationendpoint_externalgooglecloudlogging_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: User configuration for Google Cloud Logging integration.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"log_id": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Google Cloud Logging log id.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"project_id": {
+						SchemaProps: spec.SchemaProps{
+							Description: "GCP project id.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"service_account_credentials": {
+						SchemaProps: spec.SchemaProps{
+							Description: "This is a JSON object with the fields documented in https://cloud.google.com/iam/docs/creating-managing-service-account-keys .",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"log_id", "project_id", "service_account_credentials"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integrationendpoint_externalkafka_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: settings of external_kafka.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"bootstrap_servers": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Bootstrap servers.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"sasl_mechanism": {
+						SchemaProps: spec.SchemaProps{
+							Description: "SASL mechanism used for connections to the Kafka server.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"sasl_plain_password": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Password for SASL PLAIN mechanism in the Kafka server.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"sasl_plain_username": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Username for SASL PLAIN mechanism in the Kafka server.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"security_protocol": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Security protocol.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"ssl_ca_cert": {
+						SchemaProps: spec.SchemaProps{
+							Description: "PEM-encoded CA certificate.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"ssl_client_cert": {
+						SchemaProps: spec.SchemaProps{
+							Description: "PEM-encoded client certificate.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"ssl_client_key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "PEM-encoded client key.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"ssl_endpoint_identification_algorithm": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The endpoint identification algorithm to validate server hostname using server certificate.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"bootstrap_servers", "security_protocol"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integrationendpoint_externalopensearchlogs_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: settings of external_opensearch_logs.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"ca": {
+						SchemaProps: spec.SchemaProps{
+							Description: "PEM encoded CA certificate.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"index_days_max": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Maximum number of days of logs to keep.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"index_prefix": {
+						SchemaProps: spec.SchemaProps{
+							Description: "OpenSearch index prefix.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"timeout": {
+						SchemaProps: spec.SchemaProps{
+							Description: "OpenSearch request timeout limit.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+					"url": {
+						SchemaProps: spec.SchemaProps{
+							Description: "OpenSearch connection URL.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"index_prefix", "url"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integrationendpoint_externalpostgresql_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: settings of external_postgresql.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"default_database": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Default database.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"host": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Hostname or IP address of the server.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"password": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Password.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"port": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Port number of the server.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"ssl_client_certificate": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Client certificate.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"ssl_client_key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Client key.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"ssl_mode": {
+						SchemaProps: spec.SchemaProps{
+							Description: "SSL mode to use for the connection. Please note that Aiven requires TLS for all connections to external PostgreSQL services.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"ssl_root_cert": {
+						SchemaProps: spec.SchemaProps{
+							Description: "SSL Root Cert.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"username": {
+						SchemaProps: spec.SchemaProps{
+							Description: "User name.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"host", "port", "username"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integrationendpoint_externalschemaregistry_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: settings of external_schema_registry.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"authentication": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Authentication method.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"basic_auth_password": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Basic authentication password.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"basic_auth_username": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Basic authentication user name.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"url": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Schema Registry URL.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"authentication", "url"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integrationendpoint_jolokia_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: settings of jolokia.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"basic_auth_password": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Jolokia basic authentication password.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"basic_auth_username": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Jolokia basic authentication username.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integrationendpoint_prometheus_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: settings of prometheus.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"basic_auth_password": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Prometheus basic authentication password.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"basic_auth_username": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Prometheus basic authentication username.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_integrationendpoint_rsyslog_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: settings of rsyslog.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"ca": {
+						SchemaProps: spec.SchemaProps{
+							Description: "PEM encoded CA certificate.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"cert": {
+						SchemaProps: spec.SchemaProps{
+							Description: "PEM encoded client certificate.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"escape_newlines": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Escape embedded newlines so a multi-line record (e.g. a stack trace) is delivered as one complete log entry. Enabled by default. Set to false if the receiving server expects raw newlines in messages.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"format": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Message format.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "PEM encoded client key.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"logline": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Custom syslog message format.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"max_message_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Rsyslog max message size.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"port": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Rsyslog server port.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"sd": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Structured data block for log message.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"server": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Rsyslog server IP address or hostname.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"tls": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Require TLS.",
+							Default:     false,
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"format", "port", "server", "tls"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_clickhouse_IPFilter(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "IPFilter: CIDR address block, either as a string, or in a dict with an optional description field.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"description": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Description for IP filter list entry.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"network": {
+						SchemaProps: spec.SchemaProps{
+							Description: "CIDR address block.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"network"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_clickhouse_PrivateAccess(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PrivateAccess: Allow access to selected service ports from private networks.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"clickhouse": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to clickhouse with a DNS name that always resolves to the service's private IP addresses. Only available in certain network locations.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"clickhouse_arrowflight": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to clickhouse_arrowflight with a DNS name that always resolves to the service's private IP addresses. Only available in certain network locations.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"clickhouse_https": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to clickhouse_https with a DNS name that always resolves to the service's private IP addresses. Only available in certain network locations.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"clickhouse_mysql": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to clickhouse_mysql with a DNS name that always resolves to the service's private IP addresses. Only available in certain network locations.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"prometheus": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to prometheus with a DNS name that always resolves to the service's private IP addresses. Only available in certain network locations.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_clickhouse_PrivatelinkAccess(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PrivatelinkAccess: Allow access to selected service components through Privatelink.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"clickhouse": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable clickhouse.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"clickhouse_arrowflight": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable clickhouse_arrowflight.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"clickhouse_https": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable clickhouse_https.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"clickhouse_mysql": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable clickhouse_mysql.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"prometheus": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable prometheus.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_clickhouse_PublicAccess(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PublicAccess: Allow access to selected service ports from the public Internet.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"clickhouse": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to clickhouse from the public internet for service nodes that are in a project VPC or another type of private network.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"clickhouse_arrowflight": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to clickhouse_arrowflight from the public internet for service nodes that are in a project VPC or another type of private network.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"clickhouse_https": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to clickhouse_https from the public internet for service nodes that are in a project VPC or another type of private network.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"clickhouse_mysql": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to clickhouse_mysql from the public internet for service nodes that are in a project VPC or another type of private network.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"prometheus": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to prometheus from the public internet for service nodes that are in a project VPC or another type of private network.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_clickhouse_ServerSettings(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ServerSettings: ClickHouse server settings, which can be found in the `system.server_settings` table.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"vector_similarity_index_cache_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Fraction of total server memory allocated to the vector similarity index cache. 0 disables the cache. Default is 0.07 (7% of server memory). Only effective on ClickHouse 25.8+.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_clickhouse_SessionSettings(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "SessionSettings: ClickHouse session settings, which can be found in the `system.settings` table.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"compatibility": {
+						SchemaProps: spec.SchemaProps{
+							Description: "When set, ClickHouse applies backward-compatible behavior from the specified version. Automatically set to the previous version on major version upgrade. Set to null to disable compatibility mode once all incompatibilities have been resolved. Takes effect after the next service restart/upgrade.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_clickhouse_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: settings of clickhouse.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"additional_backup_regions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Additional Cloud Regions for Backup Replication.\n\nDeprecated: This property is deprecated.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"backup_hour": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The hour of day (in UTC) when backup for the service is started. New backup is only started if previous backup has already completed.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"backup_minute": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The minute of an hour when backup for the service is started. New backup is only started if previous backup has already completed.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"clickhouse_version": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ClickHouse major version.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"enable_ipv6": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Register AAAA DNS records for the service, and allow IPv6 packets to service ports.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"ip_filter": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow incoming connections from CIDR address block, e.g. '10.20.0.0/16'.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(clickhouse.IPFilter{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"private_access": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow access to selected service ports from private networks.",
+							Ref:         ref(clickhouse.PrivateAccess{}.OpenAPIModelName()),
+						},
+					},
+					"privatelink_access": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow access to selected service components through Privatelink.",
+							Ref:         ref(clickhouse.PrivatelinkAccess{}.OpenAPIModelName()),
+						},
+					},
+					"project_to_fork_from": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Name of another project to fork a service from. This has effect only when a new service is being created.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"public_access": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow access to selected service ports from the public Internet.",
+							Ref:         ref(clickhouse.PublicAccess{}.OpenAPIModelName()),
+						},
+					},
+					"recovery_basebackup_name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Name of the basebackup to restore in forked service.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"server_settings": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ClickHouse server settings, which can be found in the `system.server_settings` table.",
+							Ref:         ref(clickhouse.ServerSettings{}.OpenAPIModelName()),
+						},
+					},
+					"service_log": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Store logs for the service so that they are available in the HTTP API and console.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"service_to_fork_from": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Name of another service to fork from. This has effect only when a new service is being created.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"session_settings": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ClickHouse session settings, which can be found in the `system.settings` table.",
+							Ref:         ref(clickhouse.SessionSettings{}.OpenAPIModelName()),
+						},
+					},
+					"static_ips": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Use static public IP addresses.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"tiered_storage_move_factor": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The percentage of free disk space required on local storage before data is moved to object storage. A value of 0.2 means data is moved when local storage has less than 20% free space.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			clickhouse.IPFilter{}.OpenAPIModelName(), clickhouse.PrivateAccess{}.OpenAPIModelName(), clickhouse.PrivatelinkAccess{}.OpenAPIModelName(), clickhouse.PublicAccess{}.OpenAPIModelName(), clickhouse.ServerSettings{}.OpenAPIModelName(), clickhouse.SessionSettings{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_flink_IPFilter(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "IPFilter: CIDR address block, either as a string, or in a dict with an optional description field.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"description": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Description for IP filter list entry.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"network": {
+						SchemaProps: spec.SchemaProps{
+							Description: "CIDR address block.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"network"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_flink_PrivatelinkAccess(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PrivatelinkAccess: Allow access to selected service components through Privatelink.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"flink": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable flink.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"prometheus": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable prometheus.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_flink_PublicAccess(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PublicAccess: Allow access to selected service ports from the public Internet.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"flink": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to flink from the public internet for service nodes that are in a project VPC or another type of private network.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_flink_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: settings of flink.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"additional_backup_regions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Additional Cloud Regions for Backup Replication.\n\nDeprecated: This property is deprecated.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"custom_code": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable to upload Custom JARs for Flink applications.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"flink_version": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Flink major version.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"ip_filter": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow incoming connections from CIDR address block, e.g. '10.20.0.0/16'.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(flink.IPFilter{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"number_of_task_slots": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Task slots per node. For a 3 node plan, total number of task slots is 3x this value.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"pekko_ask_timeout_s": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Timeout in seconds used for all futures and blocking Pekko requests.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"pekko_framesize_b": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Maximum size in bytes for messages exchanged between the JobManager and the TaskManagers.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"privatelink_access": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow access to selected service components through Privatelink.",
+							Ref:         ref(flink.PrivatelinkAccess{}.OpenAPIModelName()),
+						},
+					},
+					"public_access": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow access to selected service ports from the public Internet.",
+							Ref:         ref(flink.PublicAccess{}.OpenAPIModelName()),
+						},
+					},
+					"service_log": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Store logs for the service so that they are available in the HTTP API and console.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"static_ips": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Use static public IP addresses.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			flink.IPFilter{}.OpenAPIModelName(), flink.PrivatelinkAccess{}.OpenAPIModelName(), flink.PublicAccess{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_grafana_AuthAzuread(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "AuthAzuread: Azure AD OAuth integration.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"allow_sign_up": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Automatically sign-up users on successful sign-in.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"allowed_domains": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Allowed domains.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"allowed_groups": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Require users to belong to one of given groups.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"auth_url": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Authorization URL.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"client_id": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Client ID from provider.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"client_secret": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Client secret from provider.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"token_url": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Token URL.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"auth_url", "client_id", "client_secret", "token_url"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_grafana_AuthGenericOauth(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "AuthGenericOauth: Generic OAuth integration.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"allow_sign_up": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Automatically sign-up users on successful sign-in.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"allowed_domains": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Allowed domains.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"allowed_organizations": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Require user to be member of one of the listed organizations.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"api_url": {
+						SchemaProps: spec.SchemaProps{
+							Description: "API URL.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"auth_url": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Authorization URL.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"auto_login": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow users to bypass the login screen and automatically log in.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"client_id": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Client ID from provider.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"client_secret": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Client secret from provider.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Name of the OAuth integration.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"scopes": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "OAuth scopes.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"token_url": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Token URL.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"use_refresh_token": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Set to true to use refresh token and check access token expiration.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"api_url", "auth_url", "client_id", "client_secret", "token_url"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_grafana_AuthGithub(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "AuthGithub: Github Auth integration.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"allow_sign_up": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Automatically sign-up users on successful sign-in.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"allowed_organizations": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Require users to belong to one of given organizations.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"auto_login": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow users to bypass the login screen and automatically log in.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"client_id": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Client ID from provider.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"client_secret": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Client secret from provider.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"skip_org_role_sync": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Stop automatically syncing user roles.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"team_ids": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Require users to belong to one of given team IDs.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"integer"},
+										Format: "int64",
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"client_id", "client_secret"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_grafana_AuthGitlab(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "AuthGitlab: GitLab Auth integration.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"allow_sign_up": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Automatically sign-up users on successful sign-in.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"allowed_groups": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Require users to belong to one of given groups.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"api_url": {
+						SchemaProps: spec.SchemaProps{
+							Description: "This only needs to be set when using self hosted GitLab.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"auth_url": {
+						SchemaProps: spec.SchemaProps{
+							Description: "This only needs to be set when using self hosted GitLab.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"client_id": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Client ID from provider.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"client_secret": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Client secret from provider.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"token_url": {
+						SchemaProps: spec.SchemaProps{
+							Description: "This only needs to be set when using self hosted GitLab.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"allowed_groups", "client_id", "client_secret"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_grafana_AuthGoogle(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "AuthGoogle: Google Auth integration.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"allow_sign_up": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Automatically sign-up users on successful sign-in.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"allowed_domains": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Domains allowed to sign-in to this Grafana.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"client_id": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Client ID from provider.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"client_secret": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Client secret from provider.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"allowed_domains", "client_id", "client_secret"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_grafana_DateFormats(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "DateFormats: Grafana date format specifications.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"default_timezone": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Default time zone for user preferences. Value 'browser' uses browser local time zone.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"full_date": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Moment.js style format string for cases where full date is shown.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"interval_day": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Moment.js style format string used when a time requiring day accuracy is shown.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"interval_hour": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Moment.js style format string used when a time requiring hour accuracy is shown.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"interval_minute": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Moment.js style format string used when a time requiring minute accuracy is shown.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"interval_month": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Moment.js style format string used when a time requiring month accuracy is shown.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"interval_second": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Moment.js style format string used when a time requiring second accuracy is shown.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"interval_year": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Moment.js style format string used when a time requiring year accuracy is shown.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_grafana_ExternalImageStorage(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ExternalImageStorage: External image store settings.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"access_key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "S3 access key. Requires permissions to the S3 bucket for the s3:PutObject and s3:PutObjectAcl actions.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"bucket_url": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Bucket URL for S3.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"provider": {
+						SchemaProps: spec.SchemaProps{
+							Description: "External image store provider.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"secret_key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "S3 secret key.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"access_key", "bucket_url", "provider", "secret_key"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_grafana_IPFilter(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "IPFilter: CIDR address block, either as a string, or in a dict with an optional description field.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"description": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Description for IP filter list entry.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"network": {
+						SchemaProps: spec.SchemaProps{
+							Description: "CIDR address block.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"network"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_grafana_PrivateAccess(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PrivateAccess: Allow access to selected service ports from private networks.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"grafana": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to grafana with a DNS name that always resolves to the service's private IP addresses. Only available in certain network locations.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_grafana_PrivatelinkAccess(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PrivatelinkAccess: Allow access to selected service components through Privatelink.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"grafana": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable grafana.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_grafana_PublicAccess(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PublicAccess: Allow access to selected service ports from the public Internet.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"grafana": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to grafana from the public internet for service nodes that are in a project VPC or another type of private network.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_grafana_SmtpServer(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "SmtpServer: SMTP server settings.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"from_address": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Address used for sending emails.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"from_name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Name used in outgoing emails, defaults to Grafana.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"host": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Server hostname or IP.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"password": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Password for SMTP authentication.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"port": {
+						SchemaProps: spec.SchemaProps{
+							Description: "SMTP server port.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"skip_verify": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Skip verifying server certificate. Defaults to false.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"starttls_policy": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Either OpportunisticStartTLS, MandatoryStartTLS or NoStartTLS. Default is OpportunisticStartTLS.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"username": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Username for SMTP authentication.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"from_address", "host", "port"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_grafana_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: settings of grafana.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"additional_backup_regions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Additional Cloud Regions for Backup Replication.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"alerting_enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "DEPRECATED: setting has no effect with Grafana 11 and onward. Enable or disable Grafana legacy alerting functionality. This should not be enabled with unified_alerting_enabled.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"alerting_error_or_timeout": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Default error or timeout setting for new alerting rules.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"alerting_max_annotations_to_keep": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Max number of alert annotations that Grafana stores. 0 (default) keeps all alert annotations.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"alerting_nodata_or_nullvalues": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Default value for 'no data or null values' for new alerting rules.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"allow_embedding": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow embedding Grafana dashboards with iframe/frame/object/embed tags. Disabled by default to limit impact of clickjacking.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"auth_azuread": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Azure AD OAuth integration.",
+							Ref:         ref(grafana.AuthAzuread{}.OpenAPIModelName()),
+						},
+					},
+					"auth_basic_enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable or disable basic authentication form, used by Grafana built-in login.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"auth_generic_oauth": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Generic OAuth integration.",
+							Ref:         ref(grafana.AuthGenericOauth{}.OpenAPIModelName()),
+						},
+					},
+					"auth_github": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Github Auth integration.",
+							Ref:         ref(grafana.AuthGithub{}.OpenAPIModelName()),
+						},
+					},
+					"auth_gitlab": {
+						SchemaProps: spec.SchemaProps{
+							Description: "GitLab Auth integration.",
+							Ref:         ref(grafana.AuthGitlab{}.OpenAPIModelName()),
+						},
+					},
+					"auth_google": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Google Auth integration.",
+							Ref:         ref(grafana.AuthGoogle{}.OpenAPIModelName()),
+						},
+					},
+					"cookie_samesite": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Cookie SameSite attribute: 'strict' prevents sending cookie for cross-site requests, effectively disabling direct linking from other sites to Grafana. 'lax' is the default value.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"custom_domain": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Serve the web frontend using a custom CNAME pointing to the Aiven DNS name. When you set a custom domain for a service deployed in a VPC, the service certificate is only created for the public-* hostname and the custom domain.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"dashboard_previews_enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable browsing of dashboards in grid (pictures) mode. This feature is new in Grafana 9 and is quite resource intensive. It may cause low-end plans to work more slowly while the dashboard previews are rendering.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"dashboard_scenes_enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable use of the Grafana Scenes Library as the dashboard engine. i.e. the `dashboardScene` feature flag. Upstream blog post at https://grafana.com/blog/2024/10/31/grafana-dashboards-are-now-powered-by-scenes-big-changes-same-ui/.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"dashboards_min_refresh_interval": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Signed sequence of decimal numbers, followed by a unit suffix (ms, s, m, h, d), e.g. 30s, 1h.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"dashboards_versions_to_keep": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Dashboard versions to keep per dashboard.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"dataproxy_send_user_header": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Send 'X-Grafana-User' header to data source.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"dataproxy_timeout": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Timeout for data proxy requests in seconds.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"date_formats": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Grafana date format specifications.",
+							Ref:         ref(grafana.DateFormats{}.OpenAPIModelName()),
+						},
+					},
+					"disable_gravatar": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Set to true to disable gravatar. Defaults to false (gravatar is enabled).",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"editors_can_admin": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Editors can manage folders, teams and dashboards created by them.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"external_image_storage": {
+						SchemaProps: spec.SchemaProps{
+							Description: "External image store settings.",
+							Ref:         ref(grafana.ExternalImageStorage{}.OpenAPIModelName()),
+						},
+					},
+					"google_analytics_ua_id": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Google Analytics ID.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"grafana_version": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Grafana major version.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"ip_filter": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow incoming connections from CIDR address block, e.g. '10.20.0.0/16'.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(grafana.IPFilter{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"metrics_disable_total_stats": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Do not collect the grafana_stat_total_* and grafana_stat_totals_* metrics, which require periodic database queries. Defaults to true, unless metrics_enabled is set.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"metrics_enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable Grafana's /metrics endpoint.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"oauth_allow_insecure_email_lookup": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enforce user lookup based on email instead of the unique ID provided by the IdP. This setup introduces significant security risks, such as potential phishing, spoofing, and other data breaches.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"private_access": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow access to selected service ports from private networks.",
+							Ref:         ref(grafana.PrivateAccess{}.OpenAPIModelName()),
+						},
+					},
+					"privatelink_access": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow access to selected service components through Privatelink.",
+							Ref:         ref(grafana.PrivatelinkAccess{}.OpenAPIModelName()),
+						},
+					},
+					"project_to_fork_from": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Name of another project to fork a service from. This has effect only when a new service is being created.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"public_access": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow access to selected service ports from the public Internet.",
+							Ref:         ref(grafana.PublicAccess{}.OpenAPIModelName()),
+						},
+					},
+					"recovery_basebackup_name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Name of the basebackup to restore in forked service.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"service_log": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Store logs for the service so that they are available in the HTTP API and console.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"service_to_fork_from": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Name of another service to fork from. This has effect only when a new service is being created.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"smtp_server": {
+						SchemaProps: spec.SchemaProps{
+							Description: "SMTP server settings.",
+							Ref:         ref(grafana.SmtpServer{}.OpenAPIModelName()),
+						},
+					},
+					"static_ips": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Use static public IP addresses.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"unified_alerting_enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable or disable Grafana unified alerting functionality. By default this is enabled and any legacy alerts will be migrated on upgrade to Grafana 9+. To stay on legacy alerting, set unified_alerting_enabled to false and alerting_enabled to true. See https://grafana.com/docs/grafana/latest/alerting/ for more details.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"user_auto_assign_org": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Auto-assign new users on signup to main organization. Defaults to false.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"user_auto_assign_org_role": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Set role for new signups. Defaults to Viewer.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"viewers_can_edit": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Users with view-only permission can edit but not save dashboards.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"wal": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Setting to enable/disable Write-Ahead Logging. The default value is false (disabled).",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			grafana.AuthAzuread{}.OpenAPIModelName(), grafana.AuthGenericOauth{}.OpenAPIModelName(), grafana.AuthGithub{}.OpenAPIModelName(), grafana.AuthGitlab{}.OpenAPIModelName(), grafana.AuthGoogle{}.OpenAPIModelName(), grafana.DateFormats{}.OpenAPIModelName(), grafana.ExternalImageStorage{}.OpenAPIModelName(), grafana.IPFilter{}.OpenAPIModelName(), grafana.PrivateAccess{}.OpenAPIModelName(), grafana.PrivatelinkAccess{}.OpenAPIModelName(), grafana.PublicAccess{}.OpenAPIModelName(), grafana.SmtpServer{}.OpenAPIModelName()},
 	}
 }
 
@@ -5022,6 +15125,4208 @@ func schema_v1alpha1_userconfig_service_kafka_UserConfig(ref common.ReferenceCal
 		},
 		Dependencies: []string{
 			kafka.FollowerFetching{}.OpenAPIModelName(), kafka.IPFilter{}.OpenAPIModelName(), kafka.Inkless{}.OpenAPIModelName(), kafka.Kafka{}.OpenAPIModelName(), kafka.KafkaAuthenticationMethods{}.OpenAPIModelName(), kafka.KafkaConnectConfig{}.OpenAPIModelName(), kafka.KafkaConnectPluginVersions{}.OpenAPIModelName(), kafka.KafkaConnectSecretProviders{}.OpenAPIModelName(), kafka.KafkaDiskless{}.OpenAPIModelName(), kafka.KafkaRestConfig{}.OpenAPIModelName(), kafka.KafkaSASLMechanisms{}.OpenAPIModelName(), kafka.PrivateAccess{}.OpenAPIModelName(), kafka.PrivatelinkAccess{}.OpenAPIModelName(), kafka.PublicAccess{}.OpenAPIModelName(), kafka.SchemaRegistryConfig{}.OpenAPIModelName(), kafka.SingleZone{}.OpenAPIModelName(), kafka.TieredStorage{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_kafkaconnect_CustomPlugins(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "CustomPlugins: Install a custom plugin uploaded via the custom file service.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"plugin_name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The name of the custom plugin as specified during upload.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"plugin_version": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The version to install. Use a semver version (e.g. '1.0.0') or 'latest' to always use the most recent version.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"plugin_name", "plugin_version"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_kafkaconnect_IPFilter(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "IPFilter: CIDR address block, either as a string, or in a dict with an optional description field.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"description": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Description for IP filter list entry.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"network": {
+						SchemaProps: spec.SchemaProps{
+							Description: "CIDR address block.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"network"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_kafkaconnect_KafkaConnect(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KafkaConnect: Kafka Connect configuration values.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"connector_client_config_override_policy": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Defines what client configurations can be overridden by the connector. Default is None.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"consumer_auto_offset_reset": {
+						SchemaProps: spec.SchemaProps{
+							Description: "What to do when there is no initial offset in Kafka or if the current offset does not exist any more on the server. Default is earliest.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"consumer_fetch_max_bytes": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Records are fetched in batches by the consumer, and if the first record batch in the first non-empty partition of the fetch is larger than this value, the record batch will still be returned to ensure that the consumer can make progress. As such, this is not a absolute maximum.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"consumer_isolation_level": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Transaction read isolation level. read_uncommitted is the default, but read_committed can be used if consume-exactly-once behavior is desired.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"consumer_max_partition_fetch_bytes": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Records are fetched in batches by the consumer.If the first record batch in the first non-empty partition of the fetch is larger than this limit, the batch will still be returned to ensure that the consumer can make progress.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"consumer_max_poll_interval_ms": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum delay in milliseconds between invocations of poll() when using consumer group management (defaults to 300000).",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"consumer_max_poll_records": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum number of records returned in a single call to poll() (defaults to 500).",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"offset_flush_interval_ms": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The interval at which to try committing offsets for tasks (defaults to 60000).",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"offset_flush_timeout_ms": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Maximum number of milliseconds to wait for records to flush and partition offset data to be committed to offset storage before cancelling the process and restoring the offset data to be committed in a future attempt (defaults to 5000).",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"prefer_ipv6_address_enable": {
+						SchemaProps: spec.SchemaProps{
+							Description: "When enabled, connectors will automatically resolve IPv6 addresses from external server names configured with dual-stack.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"producer_batch_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "This setting gives the upper bound of the batch size to be sent. If there are fewer than this many bytes accumulated for this partition, the producer will 'linger' for the linger.ms time waiting for more records to show up. A batch size of zero will disable batching entirely (defaults to 16384).",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"producer_buffer_memory": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The total bytes of memory the producer can use to buffer records waiting to be sent to the broker (defaults to 33554432).",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"producer_compression_type": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Specify the default compression type for producers. This configuration accepts the standard compression codecs ('gzip', 'snappy', 'lz4', 'zstd'). It additionally accepts 'none' which is the default and equivalent to no compression.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"producer_linger_ms": {
+						SchemaProps: spec.SchemaProps{
+							Description: "This setting gives the upper bound on the delay for batching: once there is batch.size worth of records for a partition it will be sent immediately regardless of this setting, however if there are fewer than this many bytes accumulated for this partition the producer will 'linger' for the specified time waiting for more records to show up. Defaults to 0.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"producer_max_request_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "This setting will limit the number of record batches the producer will send in a single request to avoid sending huge requests.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"scheduled_rebalance_max_delay_ms": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum delay that is scheduled in order to wait for the return of one or more departed workers before rebalancing and reassigning their connectors and tasks to the group. During this period the connectors and tasks of the departed workers remain unassigned. Defaults to 5 minutes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"session_timeout_ms": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The timeout in milliseconds used to detect failures when using Kafka’s group management facilities (defaults to 10000).",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_kafkaconnect_PluginVersions(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PluginVersions: A Kafka Connect plugin.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"plugin_name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The name of the plugin.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"version": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The version of the plugin.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"plugin_name", "version"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_kafkaconnect_PrivateAccess(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PrivateAccess: Allow access to selected service ports from private networks.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kafka_connect": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to kafka_connect with a DNS name that always resolves to the service's private IP addresses. Only available in certain network locations.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"prometheus": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to prometheus with a DNS name that always resolves to the service's private IP addresses. Only available in certain network locations.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_kafkaconnect_PrivatelinkAccess(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PrivatelinkAccess: Allow access to selected service components through Privatelink.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"jolokia": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable jolokia.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"kafka_connect": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable kafka_connect.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"prometheus": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable prometheus.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_kafkaconnect_PublicAccess(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PublicAccess: Allow access to selected service ports from the public Internet.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kafka_connect": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to kafka_connect from the public internet for service nodes that are in a project VPC or another type of private network.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"prometheus": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to prometheus from the public internet for service nodes that are in a project VPC or another type of private network.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_kafkaconnect_SecretProviders(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "SecretProviders: Configure external secret providers in order to reference external secrets in connector configuration. Currently Hashicorp Vault, AWS Secrets Manager, Azure KeyVault, and ENV secret providers are supported.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"aws": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AWS secret provider configuration.",
+							Ref:         ref(servicekafkaconnect.SecretProvidersAWS{}.OpenAPIModelName()),
+						},
+					},
+					"azure": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Azure KeyVault secret provider configuration.",
+							Ref:         ref(servicekafkaconnect.SecretProvidersAzure{}.OpenAPIModelName()),
+						},
+					},
+					"env": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ENV secret provider configuration.",
+							Ref:         ref(servicekafkaconnect.SecretProvidersEnv{}.OpenAPIModelName()),
+						},
+					},
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Name of the secret provider. Used to reference secrets in connector config.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"vault": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Vault secret provider configuration.",
+							Ref:         ref(servicekafkaconnect.SecretProvidersVault{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"name"},
+			},
+		},
+		Dependencies: []string{
+			servicekafkaconnect.SecretProvidersAWS{}.OpenAPIModelName(), servicekafkaconnect.SecretProvidersAzure{}.OpenAPIModelName(), servicekafkaconnect.SecretProvidersEnv{}.OpenAPIModelName(), servicekafkaconnect.SecretProvidersVault{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_kafkaconnect_SecretProvidersAWS(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "SecretProvidersAWS: AWS secret provider configuration.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"access_key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Access key used to authenticate with aws.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"auth_method": {
+						SchemaProps: spec.SchemaProps{
+							Description: "An enumeration.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"region": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Region used to lookup secrets with AWS SecretManager.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"secret_key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Secret key used to authenticate with aws.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"auth_method", "region"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_kafkaconnect_SecretProvidersAzure(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "SecretProvidersAzure: Azure KeyVault secret provider configuration.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"auth_method": {
+						SchemaProps: spec.SchemaProps{
+							Description: "An enumeration.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"client_id": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Azure client ID for the service principal.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"secret": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Azure client secret for the service principal.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"tenant_id": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Azure tenant ID for the service principal.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"auth_method"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_kafkaconnect_SecretProvidersEnv(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "SecretProvidersEnv: ENV secret provider configuration.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"secrets": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Key/value map of secrets for ENV secret provider.",
+							Ref:         ref(runtime.RawExtension{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"secrets"},
+			},
+		},
+		Dependencies: []string{
+			runtime.RawExtension{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_kafkaconnect_SecretProvidersVault(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "SecretProvidersVault: Vault secret provider configuration.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"address": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Address of the Vault server.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"auth_method": {
+						SchemaProps: spec.SchemaProps{
+							Description: "An enumeration.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"engine_version": {
+						SchemaProps: spec.SchemaProps{
+							Description: "An enumeration.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"prefix_path_depth": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Prefix path depth of the secrets Engine. Default is 1. If the secrets engine path has more than one segment it has to be increased to the number of segments.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"server_pem": {
+						SchemaProps: spec.SchemaProps{
+							Description: "PEM encoded certificate of the Vault server. Required if the vault server uses a self-signed certificate.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"token": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Token used to authenticate with vault and auth method `token`.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"address", "auth_method"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_kafkaconnect_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: settings of kafka_connect.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"additional_backup_regions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Additional Cloud Regions for Backup Replication.\n\nDeprecated: This property is deprecated.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"custom_plugins": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Install custom plugins uploaded via the custom file service.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(servicekafkaconnect.CustomPlugins{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"gcp_auth_allowed_urls": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow-list of HTTPS URLs used to validate GCP credential_source requests for Kafka Connect.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"ip_filter": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow incoming connections from CIDR address block, e.g. '10.20.0.0/16'.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(servicekafkaconnect.IPFilter{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"kafka_connect": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kafka Connect configuration values.",
+							Ref:         ref(servicekafkaconnect.KafkaConnect{}.OpenAPIModelName()),
+						},
+					},
+					"plugin_versions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "The plugin selected by the user.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(servicekafkaconnect.PluginVersions{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"preferred_zones": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "List of preferred zone IDs for service node placement. Nodes will be placed in these zones when available. If a specified zone is unavailable (e.g., due to capacity constraints), nodes will be placed in other available zones to maintain the configured number of zones for availability. Invalid zone IDs are rejected at configuration time. Zone IDs are cloud-specific: AWS uses zone IDs like 'euc1-az1', GCP uses zone names like 'europe-west1-a', and Azure uses 'location/zone' format like 'germanywestcentral/1'. If single_zone is enabled with an availability_zone, that setting takes precedence over preferred_zones. Changes take effect on next node recreation (e.g., maintenance or plan change). For eligible plans, nodes outside preferred zones are automatically rebalanced once per day.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"private_access": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow access to selected service ports from private networks.",
+							Ref:         ref(servicekafkaconnect.PrivateAccess{}.OpenAPIModelName()),
+						},
+					},
+					"privatelink_access": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow access to selected service components through Privatelink.",
+							Ref:         ref(servicekafkaconnect.PrivatelinkAccess{}.OpenAPIModelName()),
+						},
+					},
+					"public_access": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow access to selected service ports from the public Internet.",
+							Ref:         ref(servicekafkaconnect.PublicAccess{}.OpenAPIModelName()),
+						},
+					},
+					"sasl_oauthbearer_allowed_urls": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "List of allowed URLs for SASL OAUTHBEARER authentication. Only HTTPS URLs are allowed for security reasons.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"secret_providers": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Configure external secret providers in order to reference external secrets in connector configuration. Currently Hashicorp Vault (provider: vault, auth_method: token) and AWS Secrets Manager (provider: aws, auth_method: credentials) are supported. Secrets can be referenced in connector config with ${<provider_name>:<secret_path>:<key_name>}.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(servicekafkaconnect.SecretProviders{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"service_log": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Store logs for the service so that they are available in the HTTP API and console.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"static_ips": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Use static public IP addresses.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			servicekafkaconnect.CustomPlugins{}.OpenAPIModelName(), servicekafkaconnect.IPFilter{}.OpenAPIModelName(), servicekafkaconnect.KafkaConnect{}.OpenAPIModelName(), servicekafkaconnect.PluginVersions{}.OpenAPIModelName(), servicekafkaconnect.PrivateAccess{}.OpenAPIModelName(), servicekafkaconnect.PrivatelinkAccess{}.OpenAPIModelName(), servicekafkaconnect.PublicAccess{}.OpenAPIModelName(), servicekafkaconnect.SecretProviders{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_mysql_IPFilter(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "IPFilter: CIDR address block, either as a string, or in a dict with an optional description field.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"description": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Description for IP filter list entry.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"network": {
+						SchemaProps: spec.SchemaProps{
+							Description: "CIDR address block.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"network"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_mysql_Migration(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Migration: Migrate data from existing server.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"dbname": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Database name for bootstrapping the initial connection.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"dump_tool": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Experimental! Tool to use for database dump and restore during migration. Default: mysqldump.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"host": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Hostname or IP address of the server where to migrate data from.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"ignore_dbs": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Comma-separated list of databases, which should be ignored during migration (supported by MySQL and PostgreSQL only at the moment).",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"ignore_roles": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Comma-separated list of database roles, which should be ignored during migration (supported by PostgreSQL only at the moment).",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"method": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The migration method to be used (currently supported only by Redis, Dragonfly, MySQL and PostgreSQL service types).",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"password": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Password for authentication with the server where to migrate data from.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"port": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Port number of the server where to migrate data from.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"reestablish_replication": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Skip dump-restore part and start replication.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"ssl": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The server where to migrate data from is secured with SSL.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"username": {
+						SchemaProps: spec.SchemaProps{
+							Description: "User name for authentication with the server where to migrate data from.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"host", "port"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_mysql_Mysql(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Mysql: mysql.conf configuration values.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"automatic_sp_privileges": {
+						SchemaProps: spec.SchemaProps{
+							Description: "When enabled, the server automatically grants the EXECUTE and ALTER ROUTINE privileges to the creator of a stored routine and drops them when the routine is dropped.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"connect_timeout": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The number of seconds that the mysqld server waits for a connect packet before responding with Bad handshake.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"default_time_zone": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Default server time zone as an offset from UTC (from -12:00 to +12:00), a time zone name, or 'SYSTEM' to use the MySQL server default.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"div_precision_increment": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Number of digits by which to increase the scale of the result of division operations performed with the / operator. Default is 4.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"end_markers_in_json": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Whether optimizer JSON output such as EXPLAIN FORMAT=JSON adds end markers that repeat a structure's key near its closing bracket, making large JSON structures easier to read.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"eq_range_index_dive_limit": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The number of equality ranges in a query at or above which the optimizer switches from index dives to index statistics when estimating the number of qualifying rows. 0 means always use index dives. Default is 200.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"group_concat_max_len": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum permitted result length in bytes for the GROUP_CONCAT() function.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"information_schema_stats_expiry": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The time, in seconds, before cached statistics expire.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"innodb_adaptive_hash_index": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Whether InnoDB adaptive hash indexing is enabled. The optimal setting is workload-dependent: it speeds up lookups for some workloads but its internal latch can become a contention point under high concurrency, in which case disabling it can improve throughput.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"innodb_change_buffer_max_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Maximum size for the InnoDB change buffer, as a percentage of the total size of the buffer pool. Default is 25.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"innodb_flush_neighbors": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Specifies whether flushing a page from the InnoDB buffer pool also flushes other dirty pages in the same extent (default is 1): 0 - dirty pages in the same extent are not flushed, 1 - flush contiguous dirty pages in the same extent, 2 - flush dirty pages in the same extent.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"innodb_ft_enable_stopword": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Whether stopword processing is applied when creating or rebuilding an InnoDB FULLTEXT index. Enabled by default.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"innodb_ft_max_token_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Maximum length of words that are stored in an InnoDB FULLTEXT index. Changing this parameter will lead to a restart of the MySQL service.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"innodb_ft_min_token_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Minimum length of words that are stored in an InnoDB FULLTEXT index. Changing this parameter will lead to a restart of the MySQL service.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"innodb_ft_num_word_optimize": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Number of words processed during each OPTIMIZE TABLE operation on an InnoDB FULLTEXT index. Default is 2000.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"innodb_ft_result_cache_limit": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Maximum memory in bytes used per query for the InnoDB FULLTEXT search query result cache. Aiven sizes this automatically based on the service plan's memory; setting a value overrides the calculated default.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"innodb_ft_server_stopword_table": {
+						SchemaProps: spec.SchemaProps{
+							Description: "This option is used to specify your own InnoDB FULLTEXT index stopword list for all InnoDB tables.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"innodb_ft_user_stopword_table": {
+						SchemaProps: spec.SchemaProps{
+							Description: "This option is used to specify your own InnoDB FULLTEXT index stopword list for specific InnoDB tables.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"innodb_io_capacity": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The number of I/O operations per second (IOPS) available to InnoDB background tasks, such as flushing pages from the buffer pool and merging data from the change buffer. Set this to a value appropriate for the underlying storage; it must not exceed innodb_io_capacity_max.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"innodb_io_capacity_max": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum number of I/O operations per second (IOPS) that InnoDB background tasks may perform when flushing falls behind. Defaults to twice innodb_io_capacity (minimum 2000). This must be greater than or equal to innodb_io_capacity.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"innodb_lock_wait_timeout": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The length of time in seconds an InnoDB transaction waits for a row lock before giving up. Default is 120.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"innodb_log_buffer_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The size in bytes of the buffer that InnoDB uses to write to the log files on disk. Requests above 15% of the RAM provided by your service plan are rejected, because a larger buffer leaves less memory for the buffer pool and client connections.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"innodb_max_dirty_pages_pct": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Percentage of dirty pages in the InnoDB buffer pool at which InnoDB starts flushing aggressively. Lowering it spreads write I/O more evenly and shortens crash recovery, at the cost of flushing pages that might have been modified again. Must stay at or above innodb_max_dirty_pages_pct_lwm. Default is 90.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+					"innodb_max_dirty_pages_pct_lwm": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Percentage of dirty pages in the InnoDB buffer pool at which InnoDB starts pre-flushing, to keep the dirty page ratio from reaching innodb_max_dirty_pages_pct. 0 turns pre-flushing off. Cannot be set above innodb_max_dirty_pages_pct. Default is 10.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+					"innodb_max_purge_lag": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Number of outstanding transactions the InnoDB purge operation may fall behind by before INSERT, UPDATE and DELETE are delayed to let it catch up. The delay applies per row and grows with the lag, and it is capped by innodb_max_purge_lag_delay, which has to be set as well for this option to have any effect. Default is 0, which never delays anything.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"innodb_max_purge_lag_delay": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Cap in microseconds on the per-row delay innodb_max_purge_lag applies to INSERT, UPDATE and DELETE. MySQL clamps the delay to this value unconditionally, so while this is 0 no delay is ever applied and innodb_max_purge_lag on its own does nothing. Both options must be non-zero for either to take effect. Default is 0.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"innodb_online_alter_log_max_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The upper limit in bytes on the size of the temporary log files used during online DDL operations for InnoDB tables.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"innodb_optimize_fulltext_only": {
+						SchemaProps: spec.SchemaProps{
+							Description: "When enabled, OPTIMIZE TABLE on InnoDB tables only updates the FULLTEXT index instead of rebuilding the table. Intended to be enabled temporarily during FULLTEXT index maintenance and disabled afterwards; while enabled, OPTIMIZE TABLE does not reclaim table space.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"innodb_print_all_deadlocks": {
+						SchemaProps: spec.SchemaProps{
+							Description: "When enabled, information about all deadlocks in InnoDB user transactions is recorded in the error log. Disabled by default.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"innodb_read_io_threads": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The number of I/O threads for read operations in InnoDB. Default is 4. Changing this parameter will lead to a restart of the MySQL service.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"innodb_rollback_on_timeout": {
+						SchemaProps: spec.SchemaProps{
+							Description: "When enabled a transaction timeout causes InnoDB to abort and roll back the entire transaction. Changing this parameter will lead to a restart of the MySQL service.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"innodb_thread_concurrency": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Defines the maximum number of threads permitted inside of InnoDB. Default is 0 (infinite concurrency - no limit).",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"innodb_write_io_threads": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The number of I/O threads for write operations in InnoDB. Default is 4. Changing this parameter will lead to a restart of the MySQL service.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"interactive_timeout": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The number of seconds the server waits for activity on an interactive connection before closing it.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"internal_tmp_mem_storage_engine": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The storage engine for in-memory internal temporary tables.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"log_output": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The slow log output destination when slow_query_log is ON. To enable MySQL AI Insights, choose INSIGHTS. To use MySQL AI Insights and the mysql.slow_log table at the same time, choose INSIGHTS,TABLE. To only use the mysql.slow_log table, choose TABLE. To silence slow logs, choose NONE.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"long_query_time": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The slow_query_logs work as SQL statements that take more than long_query_time seconds to execute.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+					"lower_case_table_names": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Sets how table and database names are stored and compared. 0 = case-sensitive (default), 1 = names stored lowercase, comparisons are case-insensitive. This option can only be set when creating the service and cannot be changed later. See https://dev.mysql.com/doc/refman/8.0/en/identifier-case-sensitivity.html for details.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"max_allowed_packet": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Size of the largest message in bytes that can be received by the server. Default is 67108864 (64M). Statements and rows larger than this are rejected with a packet too large error.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"max_connections": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum permitted number of simultaneous client connections. Lower this to reserve memory for other work. The value cannot exceed the limit provided by your service plan. Upgrading the plan does not raise a value you have set explicitly, so increase it yourself after an upgrade.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"max_execution_time": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Execution timeout in milliseconds for read-only top-level SELECT statements. 0 (the default) means no timeout.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"max_heap_table_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Limits the size of internal in-memory tables. Also set tmp_table_size. Default is 16777216 (16M).",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"max_seeks_for_key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Limit on the assumed maximum number of index seeks when looking up rows based on a key. Lowering this value causes the optimizer to prefer index lookups over table scans.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"max_user_connections": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum number of simultaneous connections permitted to any single user account. 0, the default, means no per-account limit. Any other value must be at least 10 below max_connections, so that monitoring and your own admin sessions can still connect when an application saturates its own limit. Aiven's replication and management connections are unaffected however low you set this.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"net_buffer_length": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Start sizes of connection buffer and result buffer. Default is 16384 (16K). Changing this parameter will lead to a restart of the MySQL service.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"net_read_timeout": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The number of seconds to wait for more data from a connection before aborting the read.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"net_write_timeout": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The number of seconds to wait for a block to be written to a connection before aborting the write.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"optimizer_prune_level": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Controls the heuristics applied during query optimization to prune less-promising partial plans from the optimizer search space. 0 disables heuristics (exhaustive search); 1 prunes plans based on the number of rows retrieved.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"optimizer_search_depth": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Maximum depth of search performed by the query optimizer when choosing a join order. Larger values produce better plans for joins over many tables but take longer to compile; 0 lets the optimizer choose the depth automatically.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"optimizer_switch": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Comma-separated list of optimizer flag assignments in the form flag=on|off|default, or the single value 'default' to reset all flags. Flags not listed keep their current values. Controls query optimizer behaviors such as index merge, hash join and semijoin strategies.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"performance_schema_events_statements_history_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The number of rows per thread in the events_statements_history table. Changing this parameter will lead to a restart of the MySQL service.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"relay_log_space_limit": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum amount of space in bytes to use for all relay logs while replicating from an external migration source. When the limit is reached, the replication I/O thread stops fetching relay log events until the SQL thread has caught up. Raise this to give a large migration a bigger relay-log budget; ensure the service disk is sized accordingly. The setting applies only on the node replicating from the external source; standby nodes always use the Aiven-managed default (the smaller of 5 GiB and 30% of the service disk), which is also used when this option is left unset. Changing this parameter will lead to a restart of the MySQL service.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"slow_query_log": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Slow query log enables capturing of slow queries. Setting slow_query_log to false also truncates the mysql.slow_log table.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"sort_buffer_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Sort buffer size in bytes for ORDER BY optimization. Default is 262144 (256K). Requests above 2% of the RAM provided by your service plan are rejected, because the buffer is allocated per session and its cost multiplies with the connection count.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"sql_mode": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Global SQL mode. Set to empty to use MySQL server defaults. When creating a new service and not setting this field Aiven default SQL mode (strict, SQL standard compliant) will be assigned.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"sql_require_primary_key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Require primary key to be defined for new tables or old tables modified with ALTER TABLE and fail if missing. It is recommended to always have primary keys because various functionality may break if any large table is missing them.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"tmp_table_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Limits the size of internal in-memory tables. Also set max_heap_table_size. Default is 16777216 (16M).",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"wait_timeout": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The number of seconds the server waits for activity on a noninteractive connection before closing it. Requests to set this below 30 are rejected, because a shorter timeout closes your own idle connections between statements.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"windowing_use_high_precision": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Whether window functions are computed to high precision. Disabling this trades exactness for speed in window function evaluation.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_mysql_MysqlIncrementalBackup(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "MysqlIncrementalBackup: MySQL incremental backup configuration.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable periodic incremental backups. When enabled, full_backup_week_schedule must be set. Incremental backups only store changes since the last backup, making them faster and more storage-efficient than full backups. This is particularly useful for large databases where daily full backups would be too time-consuming or expensive.",
+							Default:     false,
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"full_backup_week_schedule": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Comma-separated list of days of the week when full backups should be created. Valid values: mon, tue, wed, thu, fri, sat, sun.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"enabled"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_mysql_PrivateAccess(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PrivateAccess: Allow access to selected service ports from private networks.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"mysql": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to mysql with a DNS name that always resolves to the service's private IP addresses. Only available in certain network locations.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"mysqlx": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to mysqlx with a DNS name that always resolves to the service's private IP addresses. Only available in certain network locations.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"prometheus": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to prometheus with a DNS name that always resolves to the service's private IP addresses. Only available in certain network locations.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_mysql_PrivatelinkAccess(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PrivatelinkAccess: Allow access to selected service components through Privatelink.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"mysql": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable mysql.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"mysqlx": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable mysqlx.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"prometheus": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable prometheus.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_mysql_PublicAccess(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PublicAccess: Allow access to selected service ports from the public Internet.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"mysql": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to mysql from the public internet for service nodes that are in a project VPC or another type of private network.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"mysqlx": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to mysqlx from the public internet for service nodes that are in a project VPC or another type of private network.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"prometheus": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to prometheus from the public internet for service nodes that are in a project VPC or another type of private network.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_mysql_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: settings of mysql.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"additional_backup_regions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Additional Cloud Regions for Backup Replication.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"admin_password": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Custom password for admin user. Defaults to random string. This must be set only when a new service is being created.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"admin_username": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Custom username for admin user. This must be set only when a new service is being created.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"backup_hour": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The hour of day (in UTC) when backup for the service is started. New backup is only started if previous backup has already completed.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"backup_minute": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The minute of an hour when backup for the service is started. New backup is only started if previous backup has already completed.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"binlog_retention_period": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Warning: reducing this value can make a large batch of binary logs eligible for purge at once. Depending on the volume, this can sometimes stall the MySQL commit path and block writes until the purge completes. To stay on the safe side, prefer lowering the value gradually in small decrements during a low-traffic window rather than dropping it drastically in one step.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"ip_filter": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow incoming connections from CIDR address block, e.g. '10.20.0.0/16'.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(mysql.IPFilter{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"migration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Migrate data from existing server.",
+							Ref:         ref(mysql.Migration{}.OpenAPIModelName()),
+						},
+					},
+					"mysql": {
+						SchemaProps: spec.SchemaProps{
+							Description: "mysql.conf configuration values.",
+							Ref:         ref(mysql.Mysql{}.OpenAPIModelName()),
+						},
+					},
+					"mysql_incremental_backup": {
+						SchemaProps: spec.SchemaProps{
+							Description: "MySQL incremental backup configuration.",
+							Ref:         ref(mysql.MysqlIncrementalBackup{}.OpenAPIModelName()),
+						},
+					},
+					"mysql_version": {
+						SchemaProps: spec.SchemaProps{
+							Description: "MySQL major version.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"private_access": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow access to selected service ports from private networks.",
+							Ref:         ref(mysql.PrivateAccess{}.OpenAPIModelName()),
+						},
+					},
+					"privatelink_access": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow access to selected service components through Privatelink.",
+							Ref:         ref(mysql.PrivatelinkAccess{}.OpenAPIModelName()),
+						},
+					},
+					"project_to_fork_from": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Name of another project to fork a service from. This has effect only when a new service is being created.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"public_access": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow access to selected service ports from the public Internet.",
+							Ref:         ref(mysql.PublicAccess{}.OpenAPIModelName()),
+						},
+					},
+					"recovery_target_time": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Recovery target time when forking a service. This has effect only when a new service is being created.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"service_log": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Store logs for the service so that they are available in the HTTP API and console.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"service_to_fork_from": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Name of another service to fork from. This has effect only when a new service is being created.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"static_ips": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Use static public IP addresses.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			mysql.IPFilter{}.OpenAPIModelName(), mysql.Migration{}.OpenAPIModelName(), mysql.Mysql{}.OpenAPIModelName(), mysql.MysqlIncrementalBackup{}.OpenAPIModelName(), mysql.PrivateAccess{}.OpenAPIModelName(), mysql.PrivatelinkAccess{}.OpenAPIModelName(), mysql.PublicAccess{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_AzureMigration(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "AzureMigration: Azure migration settings.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"account": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Account name.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"base_path": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The path to the repository data within its container. The value of this setting should not start or end with a /.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"chunk_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Big files can be broken down into chunks during snapshotting if needed. Should be the same as for the 3rd party repository.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"compress": {
+						SchemaProps: spec.SchemaProps{
+							Description: "when set to true metadata files are stored in compressed format.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"container": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Azure container name.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"endpoint_suffix": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Defines the DNS suffix for Azure Storage endpoints.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"include_aliases": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Whether to restore aliases alongside their associated indexes. Default is true.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"indices": {
+						SchemaProps: spec.SchemaProps{
+							Description: "A comma-delimited list of indices to restore from the snapshot. Multi-index syntax is supported.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Azure account secret key. One of key or sas_token should be specified.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"max_restore_bytes_per_sec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Throttles the restore rate per node. Defaults to unlimited. Note that if the recovery settings for managed services are set, this value is overridden by the recovery settings. Value should be a byte size with unit, e.g. 40mb, 100kb, 1gb.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"max_snapshot_bytes_per_sec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Throttles the snapshot rate per node. Defaults to 40mb. Note that if the recovery settings for managed services are set, this value is overridden by the recovery settings. Value should be a byte size with unit, e.g. 40mb, 100kb, 1gb.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"readonly": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Whether the repository is read-only.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"restore_global_state": {
+						SchemaProps: spec.SchemaProps{
+							Description: "If true, restore the cluster state. Defaults to false.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"sas_token": {
+						SchemaProps: spec.SchemaProps{
+							Description: "A shared access signatures (SAS) token. One of key or sas_token should be specified.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"snapshot_name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The snapshot name to restore from.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"account", "base_path", "container", "indices", "snapshot_name"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_CustomKeystores(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "CustomKeystores: settings of opensearch.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"settings": {
+						SchemaProps: spec.SchemaProps{
+							Description: "settings.",
+							Ref:         ref(runtime.RawExtension{}.OpenAPIModelName()),
+						},
+					},
+					"type": {
+						SchemaProps: spec.SchemaProps{
+							Description: "type.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"name", "settings", "type"},
+			},
+		},
+		Dependencies: []string{
+			runtime.RawExtension{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_CustomRepos(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "CustomRepos: settings of opensearch.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"settings": {
+						SchemaProps: spec.SchemaProps{
+							Description: "settings.",
+							Ref:         ref(runtime.RawExtension{}.OpenAPIModelName()),
+						},
+					},
+					"type": {
+						SchemaProps: spec.SchemaProps{
+							Description: "type.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"name", "settings", "type"},
+			},
+		},
+		Dependencies: []string{
+			runtime.RawExtension{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_GcsMigration(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "GcsMigration: Google Cloud Storage migration settings.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"base_path": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The path to the repository data within its container. The value of this setting should not start or end with a /.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"bucket": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The path to the repository data within its container.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"chunk_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Big files can be broken down into chunks during snapshotting if needed. Should be the same as for the 3rd party repository.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"compress": {
+						SchemaProps: spec.SchemaProps{
+							Description: "when set to true metadata files are stored in compressed format.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"credentials": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Google Cloud Storage credentials file content.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"include_aliases": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Whether to restore aliases alongside their associated indexes. Default is true.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"indices": {
+						SchemaProps: spec.SchemaProps{
+							Description: "A comma-delimited list of indices to restore from the snapshot. Multi-index syntax is supported.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"max_restore_bytes_per_sec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Throttles the restore rate per node. Defaults to unlimited. Note that if the recovery settings for managed services are set, this value is overridden by the recovery settings. Value should be a byte size with unit, e.g. 40mb, 100kb, 1gb.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"max_snapshot_bytes_per_sec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Throttles the snapshot rate per node. Defaults to 40mb. Note that if the recovery settings for managed services are set, this value is overridden by the recovery settings. Value should be a byte size with unit, e.g. 40mb, 100kb, 1gb.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"readonly": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Whether the repository is read-only.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"restore_global_state": {
+						SchemaProps: spec.SchemaProps{
+							Description: "If true, restore the cluster state. Defaults to false.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"snapshot_name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The snapshot name to restore from.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"base_path", "bucket", "credentials", "indices", "snapshot_name"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_IPFilter(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "IPFilter: CIDR address block, either as a string, or in a dict with an optional description field.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"description": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Description for IP filter list entry.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"network": {
+						SchemaProps: spec.SchemaProps{
+							Description: "CIDR address block.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"network"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_IndexPatterns(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "IndexPatterns: Allows you to create glob style patterns and set a max number of indexes matching this pattern you want to keep. Creating indexes exceeding this value will cause the oldest one to get deleted. You could for example create a pattern looking like 'logs.?' and then create index logs.1, logs.2 etc, it will delete logs.1 once you create logs.6. Do note 'logs.?' does not apply to logs.10. Note: Setting max_index_count to 0 will do nothing and the pattern gets ignored.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"max_index_count": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Maximum number of indexes to keep.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"pattern": {
+						SchemaProps: spec.SchemaProps{
+							Description: "fnmatch pattern.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"sorting_algorithm": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Deletion sorting algorithm.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"max_index_count", "pattern"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_IndexRollup(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "IndexRollup: Index rollup settings.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"rollup_dashboards_enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Whether rollups are enabled in OpenSearch Dashboards. Defaults to true.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"rollup_enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Whether the rollup plugin is enabled. Defaults to true.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"rollup_search_backoff_count": {
+						SchemaProps: spec.SchemaProps{
+							Description: "How many retries the plugin should attempt for failed rollup jobs. Defaults to 5.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"rollup_search_backoff_millis": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The backoff time between retries for failed rollup jobs. Defaults to 1000ms.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"rollup_search_search_all_jobs": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Whether OpenSearch should return all jobs that match all specified search terms. If disabled, OpenSearch returns just one, as opposed to all, of the jobs that matches the search terms. Defaults to false.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_IndexTemplate(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "IndexTemplate: Template settings for all new indexes.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"mapping_nested_objects_limit": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum number of nested JSON objects that a single document can contain across all nested types. This limit helps to prevent out of memory errors when a document contains too many nested objects. Default is 10000. Deprecated, use an index template instead.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"number_of_replicas": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The number of replicas each primary shard has. Deprecated, use an index template instead.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"number_of_shards": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The number of primary shards that an index should have. Deprecated, use an index template instead.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_JWT(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "JWT: OpenSearch JWT Configuration.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enables or disables JWT-based authentication for OpenSearch. When enabled, users can authenticate using JWT tokens.",
+							Default:     false,
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"jwt_clock_skew_tolerance_seconds": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum allowed time difference in seconds between the JWT issuer's clock and the OpenSearch server's clock. This helps prevent token validation failures due to minor time synchronization issues.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"jwt_header": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The HTTP header name where the JWT token is transmitted. Typically 'Authorization' for Bearer tokens.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"jwt_url_parameter": {
+						SchemaProps: spec.SchemaProps{
+							Description: "If the JWT token is transmitted as a URL parameter instead of an HTTP header, specify the parameter name here.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"required_audience": {
+						SchemaProps: spec.SchemaProps{
+							Description: "If specified, the JWT must contain an 'aud' claim that matches this value. This provides additional security by ensuring the JWT was issued for the expected audience.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"required_issuer": {
+						SchemaProps: spec.SchemaProps{
+							Description: "If specified, the JWT must contain an 'iss' claim that matches this value. This provides additional security by ensuring the JWT was issued by the expected issuer.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"roles_key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The key in the JWT payload that contains the user's roles. If specified, roles will be extracted from the JWT for authorization.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"signing_key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The secret key used to sign and verify JWT tokens. This should be a secure, randomly generated key HMAC key or public RSA/ECDSA key.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"subject_key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The key in the JWT payload that contains the user's subject identifier. If not specified, the 'sub' claim is used by default.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"enabled", "signing_key"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_Openid(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Openid: OpenSearch OpenID Connect Configuration.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"client_id": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The ID of the OpenID Connect client configured in your IdP. Required.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"client_secret": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The client secret of the OpenID Connect client configured in your IdP. Required.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"connect_url": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The URL of your IdP where the Security plugin can find the OpenID Connect metadata/configuration settings.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enables or disables OpenID Connect authentication for OpenSearch. When enabled, users can authenticate using OpenID Connect with an Identity Provider.",
+							Default:     false,
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"header": {
+						SchemaProps: spec.SchemaProps{
+							Description: "HTTP header name of the JWT token. Optional. Default is Authorization.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"jwt_header": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The HTTP header that stores the token. Typically the Authorization header with the Bearer schema: Authorization: Bearer <token>. Optional. Default is Authorization.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"jwt_url_parameter": {
+						SchemaProps: spec.SchemaProps{
+							Description: "If the token is not transmitted in the HTTP header, but as an URL parameter, define the name of the parameter here. Optional.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"refresh_rate_limit_count": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum number of unknown key IDs in the time frame. Default is 10. Optional.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"refresh_rate_limit_time_window_ms": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The time frame to use when checking the maximum number of unknown key IDs, in milliseconds. Optional.Default is 10000 (10 seconds).",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"roles_key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The key in the JSON payload that stores the user’s roles. The value of this key must be a comma-separated list of roles. Required only if you want to use roles in the JWT.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"scope": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The scope of the identity token issued by the IdP. Optional. Default is openid profile email address phone.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"subject_key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The key in the JSON payload that stores the user’s name. If not defined, the subject registered claim is used. Most IdP providers use the preferred_username claim. Optional.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"client_id", "client_secret", "connect_url", "enabled"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_Opensearch(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Opensearch: OpenSearch settings.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"action_auto_create_index_enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Explicitly allow or block automatic creation of indices. Defaults to true.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"action_destructive_requires_name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Require explicit index names when deleting.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"auth_failure_listeners": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Opensearch Security Plugin Settings.",
+							Ref:         ref(opensearch.OpensearchAuthFailureListeners{}.OpenAPIModelName()),
+						},
+					},
+					"cluster.filecache.remote_data_ratio": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Defines a limit of how much total remote data can be referenced as a ratio of the size of the disk reserved for the file cache. This is designed to be a safeguard to prevent oversubscribing a cluster. Defaults to 0.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+					"cluster.remote_store": {
+						SchemaProps: spec.SchemaProps{
+							Description: "cluster.remote_store.",
+							Ref:         ref(opensearch.OpensearchClusterRemoteStore{}.OpenAPIModelName()),
+						},
+					},
+					"cluster.routing.allocation.balance.prefer_primary": {
+						SchemaProps: spec.SchemaProps{
+							Description: "When set to true, OpenSearch attempts to evenly distribute the primary shards between the cluster nodes. Enabling this setting does not always guarantee an equal number of primary shards on each node, especially in the event of a failover. Changing this setting to false after it was set to true does not invoke redistribution of primary shards. Default is false.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"cluster.search.request.slowlog": {
+						SchemaProps: spec.SchemaProps{
+							Description: "cluster.search.request.slowlog.",
+							Ref:         ref(opensearch.OpensearchClusterSearchRequestSlowlog{}.OpenAPIModelName()),
+						},
+					},
+					"cluster_max_shards_per_node": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Controls the number of shards allowed in the cluster per data node.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"cluster_routing_allocation_node_concurrent_recoveries": {
+						SchemaProps: spec.SchemaProps{
+							Description: "How many concurrent incoming/outgoing shard recoveries (normally replicas) are allowed to happen on a node. Defaults to node cpu count * 2.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"disk_watermarks": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Watermark settings.",
+							Ref:         ref(opensearch.OpensearchDiskWatermarks{}.OpenAPIModelName()),
+						},
+					},
+					"email_sender_name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "This should be identical to the Sender name defined in Opensearch dashboards.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"email_sender_password": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Sender password for Opensearch alerts to authenticate with SMTP server.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"email_sender_username": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Sender username for Opensearch alerts.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"enable_remote_backed_storage": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable remote-backed storage.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"enable_searchable_snapshots": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable searchable snapshots.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"enable_security_audit": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable/Disable security audit.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"enable_snapshot_api": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable/Disable snapshot API for custom repositories, this requires security management to be enabled.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"http_max_content_length": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Maximum content length for HTTP requests to the OpenSearch HTTP API, in bytes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"http_max_header_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The max size of allowed headers, in bytes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"http_max_initial_line_length": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The max length of an HTTP URL, in bytes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"indices_fielddata_cache_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Relative amount. Maximum amount of heap memory used for field data cache. This is an expert setting; decreasing the value too much will increase overhead of loading field data; too much memory used for field data cache will decrease amount of heap available for other operations.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"indices_memory_index_buffer_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Percentage value. Default is 10%. Total amount of heap used for indexing buffer, before writing segments to disk. This is an expert setting. Too low value will slow down indexing; too high value will increase indexing performance but causes performance issues for query performance.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"indices_memory_max_index_buffer_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Absolute value. Default is unbound. Doesn't work without indices.memory.index_buffer_size. Maximum amount of heap used for query cache, an absolute indices.memory.index_buffer_size maximum hard limit.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"indices_memory_min_index_buffer_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Absolute value. Default is 48mb. Doesn't work without indices.memory.index_buffer_size. Minimum amount of heap used for query cache, an absolute indices.memory.index_buffer_size minimal hard limit.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"indices_queries_cache_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Percentage value. Default is 10%. Maximum amount of heap used for query cache. This is an expert setting. Too low value will decrease query performance and increase performance for other operations; too high value will cause issues with other OpenSearch functionality.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"indices_query_bool_max_clause_count": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Maximum number of clauses Lucene BooleanQuery can have. The default value (1024) is relatively high, and increasing it may cause performance issues. Investigate other approaches first before increasing this value.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"indices_recovery_max_bytes_per_sec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Limits total inbound and outbound recovery traffic for each node. Applies to both peer recoveries as well as snapshot recoveries (i.e., restores from a snapshot). Defaults to 40mb.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"indices_recovery_max_concurrent_file_chunks": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Number of file chunks sent in parallel for each recovery. Defaults to 2.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"ism_enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Specifies whether ISM is enabled or not.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"ism_history_enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Specifies whether audit history is enabled or not. The logs from ISM are automatically indexed to a logs document.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"ism_history_max_age": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum age before rolling over the audit history index in hours.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"ism_history_max_docs": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum number of documents before rolling over the audit history index.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"ism_history_rollover_check_period": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The time between rollover checks for the audit history index in hours.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"ism_history_rollover_retention_period": {
+						SchemaProps: spec.SchemaProps{
+							Description: "How long audit history indices are kept in days.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"knn_cache_item_expiry_enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable or disable removing KNN graphs from the cache when they are idle. Disabled by default.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"knn_cache_item_expiry_minutes": {
+						SchemaProps: spec.SchemaProps{
+							Description: "If enabled, the amount of time in minutes a KNN graph can be idle in the cache before being evicted.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"knn_circuit_breaker_unset_percentage": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The native memory usage, as a percentage below the KNN memory circuit breaker limit, at which a tripped circuit breaker resets. Defaults to 5%.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+					"knn_memory_circuit_breaker_enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable or disable KNN memory circuit breaker. Defaults to true.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"knn_memory_circuit_breaker_limit": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Maximum amount of memory in percentage that can be used for the KNN index. Defaults to 50% of the JVM heap size. 0 is used to set it to null which can be used to invalidate caches.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"ml_commons_connector_access_control_enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "When set to true, the setting allows admins to control access and permissions to the connector API using backend_roles. Defaults to false.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"ml_commons_max_model_on_node": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Maximum number of ML models that can be deployed on a single ML node. Defaults to 10.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"ml_commons_model_access_control_enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable or disable model access control for ML Commons. When enabled, access to ML models is controlled by security permissions. Defaults to false.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"ml_commons_model_auto_deploy_enable": {
+						SchemaProps: spec.SchemaProps{
+							Description: "For externally hosted models only: automatically deploy a model on its first predict request instead of requiring an explicit deploy call first. Defaults to true.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"ml_commons_model_auto_redeploy_enable": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Automatically redeploy deployed or partially deployed models after ML nodes rejoin the cluster, e.g. after a node replacement. Defaults to true.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"ml_commons_native_memory_threshold": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Native memory threshold percentage for ML Commons. Controls the maximum percentage of native memory that can be used by ML Commons operations. Defaults to 90%.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"ml_commons_only_run_on_ml_node": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable or disable running ML Commons tasks only on ML nodes. When enabled, ML tasks will only execute on nodes designated as ML nodes. Defaults to true.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"ml_commons_trusted_connector_endpoints_regex": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Adds the trusted endpoints to the cluster settings. Supports Java regex expressions.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"node.search.cache.size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Defines a limit of how much total remote data can be referenced as a ratio of the size of the disk reserved for the file cache. This is designed to be a safeguard to prevent oversubscribing a cluster. Defaults to 5gb. Requires restarting all OpenSearch nodes.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"override_main_response_version": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Compatibility mode sets OpenSearch to report its version as 7.10 so clients continue to work. Default is false. Deprecated and ignored for service version 3.3 and higher.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"plugins_alerting_filter_by_backend_roles": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable or disable filtering of alerting by backend roles. Requires Security plugin. Defaults to false.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"reindex_remote_whitelist": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Whitelisted addresses for reindexing. Changing this value will cause all OpenSearch instances to restart.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"remote_store": {
+						SchemaProps: spec.SchemaProps{
+							Description: "remote_store.",
+							Ref:         ref(opensearch.OpensearchRemoteStore{}.OpenAPIModelName()),
+						},
+					},
+					"script_max_compilations_rate": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Script compilation circuit breaker limits the number of inline script compilations within a period of time. Default is use-context.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"search.insights.top_queries": {
+						SchemaProps: spec.SchemaProps{
+							Description: "search.insights.top_queries.",
+							Ref:         ref(opensearch.OpensearchSearchInsightsTopQueries{}.OpenAPIModelName()),
+						},
+					},
+					"search_backpressure": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Search Backpressure Settings.",
+							Ref:         ref(opensearch.OpensearchSearchBackpressure{}.OpenAPIModelName()),
+						},
+					},
+					"search_max_buckets": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Maximum number of aggregation buckets allowed in a single response. OpenSearch default value is used when this is not defined.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"segrep": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Segment Replication Backpressure Settings.",
+							Ref:         ref(opensearch.OpensearchSegrep{}.OpenAPIModelName()),
+						},
+					},
+					"shard_indexing_pressure": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Shard indexing back pressure settings.",
+							Ref:         ref(opensearch.OpensearchShardIndexingPressure{}.OpenAPIModelName()),
+						},
+					},
+					"thread_pool_analyze_queue_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Size for the thread pool queue. See documentation for exact details.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"thread_pool_analyze_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Size for the thread pool. See documentation for exact details. Do note this may have maximum value depending on CPU count - value is automatically lowered if set to higher than maximum value.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"thread_pool_force_merge_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Size for the thread pool. See documentation for exact details. Do note this may have maximum value depending on CPU count - value is automatically lowered if set to higher than maximum value.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"thread_pool_get_queue_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Size for the thread pool queue. See documentation for exact details.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"thread_pool_get_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Size for the thread pool. See documentation for exact details. Do note this may have maximum value depending on CPU count - value is automatically lowered if set to higher than maximum value.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"thread_pool_search_queue_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Size for the thread pool queue. See documentation for exact details.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"thread_pool_search_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Size for the thread pool. See documentation for exact details. Do note this may have maximum value depending on CPU count - value is automatically lowered if set to higher than maximum value.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"thread_pool_search_throttled_queue_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Size for the thread pool queue. See documentation for exact details.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"thread_pool_search_throttled_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Size for the thread pool. See documentation for exact details. Do note this may have maximum value depending on CPU count - value is automatically lowered if set to higher than maximum value.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"thread_pool_write_queue_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Size for the thread pool queue. See documentation for exact details.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"thread_pool_write_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Size for the thread pool. See documentation for exact details. Do note this may have maximum value depending on CPU count - value is automatically lowered if set to higher than maximum value.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			opensearch.OpensearchAuthFailureListeners{}.OpenAPIModelName(), opensearch.OpensearchClusterRemoteStore{}.OpenAPIModelName(), opensearch.OpensearchClusterSearchRequestSlowlog{}.OpenAPIModelName(), opensearch.OpensearchDiskWatermarks{}.OpenAPIModelName(), opensearch.OpensearchRemoteStore{}.OpenAPIModelName(), opensearch.OpensearchSearchBackpressure{}.OpenAPIModelName(), opensearch.OpensearchSearchInsightsTopQueries{}.OpenAPIModelName(), opensearch.OpensearchSegrep{}.OpenAPIModelName(), opensearch.OpensearchShardIndexingPressure{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_OpensearchAuthFailureListeners(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpensearchAuthFailureListeners: Opensearch Security Plugin Settings.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"internal_authentication_backend_limiting": {
+						SchemaProps: spec.SchemaProps{
+							Description: "internal_authentication_backend_limiting.",
+							Ref:         ref(opensearch.OpensearchAuthFailureListenersInternalAuthenticationBackendLimiting{}.OpenAPIModelName()),
+						},
+					},
+					"ip_rate_limiting": {
+						SchemaProps: spec.SchemaProps{
+							Description: "IP address rate limiting settings.\n\nDeprecated: This property is deprecated.",
+							Ref:         ref(opensearch.OpensearchAuthFailureListenersIPRateLimiting{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			opensearch.OpensearchAuthFailureListenersIPRateLimiting{}.OpenAPIModelName(), opensearch.OpensearchAuthFailureListenersInternalAuthenticationBackendLimiting{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_OpensearchAuthFailureListenersIPRateLimiting(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpensearchAuthFailureListenersIPRateLimiting: IP address rate limiting settings.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"allowed_tries": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The number of login attempts allowed before login is blocked.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"block_expiry_seconds": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The duration of time that login remains blocked after a failed login.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"max_blocked_clients": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum number of blocked IP addresses.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"max_tracked_clients": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum number of tracked IP addresses that have failed login.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"time_window_seconds": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The window of time in which the value for `allowed_tries` is enforced.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"type": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The type of rate limiting.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_OpensearchAuthFailureListenersInternalAuthenticationBackendLimiting(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpensearchAuthFailureListenersInternalAuthenticationBackendLimiting: settings of opensearch.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"allowed_tries": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The number of login attempts allowed before login is blocked.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"authentication_backend": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The internal backend. Enter `internal`.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"block_expiry_seconds": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The duration of time that login remains blocked after a failed login.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"max_blocked_clients": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum number of blocked IP addresses.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"max_tracked_clients": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum number of tracked IP addresses that have failed login.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"time_window_seconds": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The window of time in which the value for `allowed_tries` is enforced.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"type": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The type of rate limiting.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_OpensearchClusterRemoteStore(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpensearchClusterRemoteStore: settings of opensearch.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"state.global_metadata.upload_timeout": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The amount of time to wait for the cluster state upload to complete. Defaults to 20s.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"state.metadata_manifest.upload_timeout": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The amount of time to wait for the manifest file upload to complete. The manifest file contains the details of each of the files uploaded for a single cluster state, both index metadata files and global metadata files. Defaults to 20s.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"translog.buffer_interval": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The default value of the translog buffer interval used when performing periodic translog updates. This setting is only effective when the index setting `index.remote_store.translog.buffer_interval` is not present. Defaults to 650ms.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"translog.max_readers": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Sets the maximum number of open translog files for remote-backed indexes. This limits the total number of translog files per shard. After reaching this limit, the remote store flushes the translog files. Default is 1000. The minimum required is 100.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_OpensearchClusterSearchRequestSlowlog(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpensearchClusterSearchRequestSlowlog: settings of opensearch.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"level": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Log level.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"threshold": {
+						SchemaProps: spec.SchemaProps{
+							Description: "threshold.",
+							Ref:         ref(opensearch.OpensearchClusterSearchRequestSlowlogThreshold{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			opensearch.OpensearchClusterSearchRequestSlowlogThreshold{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_OpensearchClusterSearchRequestSlowlogThreshold(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpensearchClusterSearchRequestSlowlogThreshold: settings of opensearch.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"debug": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Debug threshold for total request took time. The value should be in the form count and unit, where unit one of (s,m,h,d,nanos,ms,micros) or -1. Default is -1.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"info": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Info threshold for total request took time. The value should be in the form count and unit, where unit one of (s,m,h,d,nanos,ms,micros) or -1. Default is -1.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"trace": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Trace threshold for total request took time. The value should be in the form count and unit, where unit one of (s,m,h,d,nanos,ms,micros) or -1. Default is -1.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"warn": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Warning threshold for total request took time. The value should be in the form count and unit, where unit one of (s,m,h,d,nanos,ms,micros) or -1. Default is -1.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_OpensearchDashboards(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpensearchDashboards: OpenSearch Dashboards settings.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable or disable OpenSearch Dashboards.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"max_old_space_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Limits the maximum amount of memory (in MiB) the OpenSearch Dashboards process can use. This sets the max_old_space_size option of the nodejs running the OpenSearch Dashboards. Note: the memory reserved by OpenSearch Dashboards is not available for OpenSearch.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"multiple_data_source_enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable or disable multiple data sources in OpenSearch Dashboards.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"opensearch_request_timeout": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Timeout in milliseconds for requests made by OpenSearch Dashboards towards OpenSearch.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"session_keepalive": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Determines whether the session TTL resets (is “kept alive”) on each user activity. Optional. Default is true.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"session_ttl": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Defines the time-to-live (TTL) for user sessions. The value should be a time value with unit, e.g. 1m, 5s, 1h, 3d, 100ms. Default is 1 hour.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_OpensearchDiskWatermarks(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpensearchDiskWatermarks: Watermark settings.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"flood_stage": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The flood stage watermark for disk usage.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"high": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The high watermark for disk usage.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"low": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The low watermark for disk usage.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+				},
+				Required: []string{"flood_stage", "high", "low"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_OpensearchRemoteStore(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpensearchRemoteStore: settings of opensearch.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"segment.pressure.bytes_lag.variance_factor": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The variance factor that is used together with the moving average to calculate the dynamic bytes lag threshold for activating remote segment backpressure. Defaults to 10.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+					"segment.pressure.consecutive_failures.limit": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The minimum consecutive failure count for activating remote segment backpressure. Defaults to 5.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"segment.pressure.enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enables remote segment backpressure. Default is `true`.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"segment.pressure.time_lag.variance_factor": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The variance factor that is used together with the moving average to calculate the dynamic time lag threshold for activating remote segment backpressure. Defaults to 10.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_OpensearchSearchBackpressure(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpensearchSearchBackpressure: Search Backpressure Settings.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"mode": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The search backpressure mode. Valid values are monitor_only, enforced, or disabled. Default is monitor_only.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"node_duress": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Node duress settings.",
+							Ref:         ref(opensearch.OpensearchSearchBackpressureNodeDuress{}.OpenAPIModelName()),
+						},
+					},
+					"search_shard_task": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Search shard settings.",
+							Ref:         ref(opensearch.OpensearchSearchBackpressureSearchShardTask{}.OpenAPIModelName()),
+						},
+					},
+					"search_task": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Search task settings.",
+							Ref:         ref(opensearch.OpensearchSearchBackpressureSearchTask{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			opensearch.OpensearchSearchBackpressureNodeDuress{}.OpenAPIModelName(), opensearch.OpensearchSearchBackpressureSearchShardTask{}.OpenAPIModelName(), opensearch.OpensearchSearchBackpressureSearchTask{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_OpensearchSearchBackpressureNodeDuress(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpensearchSearchBackpressureNodeDuress: Node duress settings.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"cpu_threshold": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The CPU usage threshold (as a percentage) required for a node to be considered to be under duress. Default is 0.9.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+					"heap_threshold": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The heap usage threshold (as a percentage) required for a node to be considered to be under duress. Default is 0.7.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+					"num_successive_breaches": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The number of successive limit breaches after which the node is considered to be under duress. Default is 3.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_OpensearchSearchBackpressureSearchShardTask(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpensearchSearchBackpressureSearchShardTask: Search shard settings.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"cancellation_burst": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum number of search tasks to cancel in a single iteration of the observer thread. Default is 10.0.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+					"cancellation_rate": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum number of tasks to cancel per millisecond of elapsed time. Default is 0.003.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+					"cancellation_ratio": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum number of tasks to cancel, as a percentage of successful task completions. Default is 0.1.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+					"cpu_time_millis_threshold": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The CPU usage threshold (in milliseconds) required for a single search shard task before it is considered for cancellation. Default is 15000.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"elapsed_time_millis_threshold": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The elapsed time threshold (in milliseconds) required for a single search shard task before it is considered for cancellation. Default is 30000.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"heap_moving_average_window_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The number of previously completed search shard tasks to consider when calculating the rolling average of heap usage. Default is 100.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"heap_percent_threshold": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The heap usage threshold (as a percentage) required for a single search shard task before it is considered for cancellation. Default is 0.5.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+					"heap_variance": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The minimum variance required for a single search shard task’s heap usage compared to the rolling average of previously completed tasks before it is considered for cancellation. Default is 2.0.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+					"total_heap_percent_threshold": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The heap usage threshold (as a percentage) required for the sum of heap usages of all search shard tasks before cancellation is applied. Default is 0.5.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_OpensearchSearchBackpressureSearchTask(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpensearchSearchBackpressureSearchTask: Search task settings.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"cancellation_burst": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum number of search tasks to cancel in a single iteration of the observer thread. Default is 5.0.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+					"cancellation_rate": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum number of search tasks to cancel per millisecond of elapsed time. Default is 0.003.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+					"cancellation_ratio": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum number of search tasks to cancel, as a percentage of successful search task completions. Default is 0.1.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+					"cpu_time_millis_threshold": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The CPU usage threshold (in milliseconds) required for an individual parent task before it is considered for cancellation. Default is 30000.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"elapsed_time_millis_threshold": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The elapsed time threshold (in milliseconds) required for an individual parent task before it is considered for cancellation. Default is 45000.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"heap_moving_average_window_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The window size used to calculate the rolling average of the heap usage for the completed parent tasks. Default is 10.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"heap_percent_threshold": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The heap usage threshold (as a percentage) required for an individual parent task before it is considered for cancellation. Default is 0.2.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+					"heap_variance": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The heap usage variance required for an individual parent task before it is considered for cancellation. A task is considered for cancellation when taskHeapUsage is greater than or equal to heapUsageMovingAverage * variance. Default is 2.0.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+					"total_heap_percent_threshold": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The heap usage threshold (as a percentage) required for the sum of heap usages of all search tasks before cancellation is applied. Default is 0.5.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_OpensearchSearchInsightsTopQueries(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpensearchSearchInsightsTopQueries: settings of opensearch.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"cpu": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Top N queries monitoring by CPU.",
+							Ref:         ref(opensearch.OpensearchSearchInsightsTopQueriesCPU{}.OpenAPIModelName()),
+						},
+					},
+					"latency": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Top N queries monitoring by latency.",
+							Ref:         ref(opensearch.OpensearchSearchInsightsTopQueriesLatency{}.OpenAPIModelName()),
+						},
+					},
+					"memory": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Top N queries monitoring by memory.",
+							Ref:         ref(opensearch.OpensearchSearchInsightsTopQueriesMemory{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			opensearch.OpensearchSearchInsightsTopQueriesCPU{}.OpenAPIModelName(), opensearch.OpensearchSearchInsightsTopQueriesLatency{}.OpenAPIModelName(), opensearch.OpensearchSearchInsightsTopQueriesMemory{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_OpensearchSearchInsightsTopQueriesCPU(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpensearchSearchInsightsTopQueriesCPU: Top N queries monitoring by CPU.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable or disable top N query monitoring by the metric.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"top_n_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Specify the value of N for the top N queries by the metric.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"window_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Configure the window size of the top N queries. The value should be a time value with unit, e.g. 1m, 5s, 1h.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_OpensearchSearchInsightsTopQueriesLatency(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpensearchSearchInsightsTopQueriesLatency: Top N queries monitoring by latency.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable or disable top N query monitoring by the metric.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"top_n_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Specify the value of N for the top N queries by the metric.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"window_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Configure the window size of the top N queries. The value should be a time value with unit, e.g. 1m, 5s, 1h.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_OpensearchSearchInsightsTopQueriesMemory(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpensearchSearchInsightsTopQueriesMemory: Top N queries monitoring by memory.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable or disable top N query monitoring by the metric.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"top_n_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Specify the value of N for the top N queries by the metric.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"window_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Configure the window size of the top N queries. The value should be a time value with unit, e.g. 1m, 5s, 1h.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_OpensearchSegrep(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpensearchSegrep: Segment Replication Backpressure Settings.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"pressure.checkpoint.limit": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum number of indexing checkpoints that a replica shard can fall behind when copying from primary. Once `segrep.pressure.checkpoint.limit` is breached along with `segrep.pressure.time.limit`, the segment replication backpressure mechanism is initiated. Default is 4 checkpoints.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"pressure.enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enables the segment replication backpressure mechanism. Default is false.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"pressure.replica.stale.limit": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum number of stale replica shards that can exist in a replication group. Once `segrep.pressure.replica.stale.limit` is breached, the segment replication backpressure mechanism is initiated. Default is .5, which is 50% of a replication group.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+					"pressure.time.limit": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The maximum amount of time that a replica shard can take to copy from the primary shard. Once segrep.pressure.time.limit is breached along with segrep.pressure.checkpoint.limit, the segment replication backpressure mechanism is initiated. Default is 5 minutes.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_OpensearchShardIndexingPressure(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpensearchShardIndexingPressure: Shard indexing back pressure settings.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable or disable shard indexing backpressure. Default is false.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"enforced": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Run shard indexing backpressure in shadow mode or enforced mode. In shadow mode (value set as false), shard indexing backpressure tracks all granular-level metrics, but it doesn’t actually reject any indexing requests. In enforced mode (value set as true), shard indexing backpressure rejects any requests to the cluster that might cause a dip in its performance. Default is false.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"operating_factor": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Operating factor.",
+							Ref:         ref(opensearch.OpensearchShardIndexingPressureOperatingFactor{}.OpenAPIModelName()),
+						},
+					},
+					"primary_parameter": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Primary parameter.",
+							Ref:         ref(opensearch.OpensearchShardIndexingPressurePrimaryParameter{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			opensearch.OpensearchShardIndexingPressureOperatingFactor{}.OpenAPIModelName(), opensearch.OpensearchShardIndexingPressurePrimaryParameter{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_OpensearchShardIndexingPressureOperatingFactor(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpensearchShardIndexingPressureOperatingFactor: Operating factor.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"lower": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Specify the lower occupancy limit of the allocated quota of memory for the shard. If the total memory usage of a shard is below this limit, shard indexing backpressure decreases the current allocated memory for that shard. Default is 0.75.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+					"optimal": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Specify the optimal occupancy of the allocated quota of memory for the shard. If the total memory usage of a shard is at this level, shard indexing backpressure doesn’t change the current allocated memory for that shard. Default is 0.85.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+					"upper": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Specify the upper occupancy limit of the allocated quota of memory for the shard. If the total memory usage of a shard is above this limit, shard indexing backpressure increases the current allocated memory for that shard. Default is 0.95.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_OpensearchShardIndexingPressurePrimaryParameter(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpensearchShardIndexingPressurePrimaryParameter: Primary parameter.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"node": {
+						SchemaProps: spec.SchemaProps{
+							Description: "node.",
+							Ref:         ref(opensearch.OpensearchShardIndexingPressurePrimaryParameterNode{}.OpenAPIModelName()),
+						},
+					},
+					"shard": {
+						SchemaProps: spec.SchemaProps{
+							Description: "shard.",
+							Ref:         ref(opensearch.OpensearchShardIndexingPressurePrimaryParameterShard{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			opensearch.OpensearchShardIndexingPressurePrimaryParameterNode{}.OpenAPIModelName(), opensearch.OpensearchShardIndexingPressurePrimaryParameterShard{}.OpenAPIModelName()},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_OpensearchShardIndexingPressurePrimaryParameterNode(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpensearchShardIndexingPressurePrimaryParameterNode: settings of opensearch.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"soft_limit": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Define the percentage of the node-level memory threshold that acts as a soft indicator for strain on a node. Default is 0.7.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_OpensearchShardIndexingPressurePrimaryParameterShard(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OpensearchShardIndexingPressurePrimaryParameterShard: settings of opensearch.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"min_limit": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Specify the minimum assigned quota for a new shard in any role (coordinator, primary, or replica). Shard indexing backpressure increases or decreases this allocated quota based on the inflow of traffic for the shard. Default is 0.001.",
+							Type:        []string{"number"},
+							Format:      "double",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_PrivateAccess(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PrivateAccess: Allow access to selected service ports from private networks.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"opensearch": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to opensearch with a DNS name that always resolves to the service's private IP addresses. Only available in certain network locations.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"opensearch_dashboards": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to opensearch_dashboards with a DNS name that always resolves to the service's private IP addresses. Only available in certain network locations.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"prometheus": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to prometheus with a DNS name that always resolves to the service's private IP addresses. Only available in certain network locations.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_PrivatelinkAccess(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PrivatelinkAccess: Allow access to selected service components through Privatelink.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"opensearch": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable opensearch.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"opensearch_dashboards": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable opensearch_dashboards.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"prometheus": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enable prometheus.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_PublicAccess(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PublicAccess: Allow access to selected service ports from the public Internet.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"opensearch": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to opensearch from the public internet for service nodes that are in a project VPC or another type of private network.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"opensearch_dashboards": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to opensearch_dashboards from the public internet for service nodes that are in a project VPC or another type of private network.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"prometheus": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow clients to connect to prometheus from the public internet for service nodes that are in a project VPC or another type of private network.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_S3Migration(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "S3Migration: AWS S3 / AWS S3 compatible migration settings.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"access_key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AWS Access key.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"base_path": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The path to the repository data within its container. The value of this setting should not start or end with a /.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"bucket": {
+						SchemaProps: spec.SchemaProps{
+							Description: "S3 bucket name.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"chunk_size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Big files can be broken down into chunks during snapshotting if needed. Should be the same as for the 3rd party repository.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"compress": {
+						SchemaProps: spec.SchemaProps{
+							Description: "when set to true metadata files are stored in compressed format.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"endpoint": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The S3 service endpoint to connect to. If you are using an S3-compatible service then you should set this to the service’s endpoint.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"include_aliases": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Whether to restore aliases alongside their associated indexes. Default is true.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"indices": {
+						SchemaProps: spec.SchemaProps{
+							Description: "A comma-delimited list of indices to restore from the snapshot. Multi-index syntax is supported.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"max_restore_bytes_per_sec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Throttles the restore rate per node. Defaults to unlimited. Note that if the recovery settings for managed services are set, this value is overridden by the recovery settings. Value should be a byte size with unit, e.g. 40mb, 100kb, 1gb.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"max_snapshot_bytes_per_sec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Throttles the snapshot rate per node. Defaults to 40mb. Note that if the recovery settings for managed services are set, this value is overridden by the recovery settings. Value should be a byte size with unit, e.g. 40mb, 100kb, 1gb.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"readonly": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Whether the repository is read-only.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"region": {
+						SchemaProps: spec.SchemaProps{
+							Description: "S3 region.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"restore_global_state": {
+						SchemaProps: spec.SchemaProps{
+							Description: "If true, restore the cluster state. Defaults to false.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"secret_key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AWS secret key.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"server_side_encryption": {
+						SchemaProps: spec.SchemaProps{
+							Description: "When set to true files are encrypted on server side.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"snapshot_name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The snapshot name to restore from.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"access_key", "base_path", "bucket", "indices", "region", "secret_key", "snapshot_name"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_SAML(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "SAML: OpenSearch SAML configuration.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Enables or disables SAML-based authentication for OpenSearch. When enabled, users can authenticate using SAML with an Identity Provider.",
+							Default:     false,
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"idp_entity_id": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The unique identifier for the Identity Provider (IdP) entity that is used for SAML authentication. This value is typically provided by the IdP.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"idp_metadata_url": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The URL of the SAML metadata for the Identity Provider (IdP). This is used to configure SAML-based authentication with the IdP.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"idp_pemtrustedcas_content": {
+						SchemaProps: spec.SchemaProps{
+							Description: "This parameter specifies the PEM-encoded root certificate authority (CA) content for the SAML identity provider (IdP) server verification. The root CA content is used to verify the SSL/TLS certificate presented by the server.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"roles_key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Optional. Specifies the attribute in the SAML response where role information is stored, if available. Role attributes are not required for SAML authentication, but can be included in SAML assertions by most Identity Providers (IdPs) to determine user access levels or permissions.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"sp_entity_id": {
+						SchemaProps: spec.SchemaProps{
+							Description: "The unique identifier for the Service Provider (SP) entity that is used for SAML authentication. This value is typically provided by the SP.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"subject_key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Optional. Specifies the attribute in the SAML response where the subject identifier is stored. If not configured, the NameID attribute is used by default.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"enabled", "idp_entity_id", "idp_metadata_url", "sp_entity_id"},
+			},
+		},
+	}
+}
+
+func schema_v1alpha1_userconfig_service_opensearch_UserConfig(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserConfig: settings of opensearch.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"additional_backup_regions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Additional Cloud Regions for Backup Replication.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"azure_migration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Azure migration settings.",
+							Ref:         ref(opensearch.AzureMigration{}.OpenAPIModelName()),
+						},
+					},
+					"custom_domain": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Serve the web frontend using a custom CNAME pointing to the Aiven DNS name. When you set a custom domain for a service deployed in a VPC, the service certificate is only created for the public-* hostname and the custom domain.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"custom_keystores": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow to register custom keystores in OpenSearch.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(opensearch.CustomKeystores{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"custom_repos": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow to register object storage repositories in OpenSearch.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(opensearch.CustomRepos{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"disable_replication_factor_adjustment": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Disable automatic replication factor adjustment for multi-node services. By default, Aiven ensures all indexes are replicated at least to two nodes. Note: Due to potential data loss in case of losing a service node, this setting can not be activated unless specifically allowed for the project.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"gcs_migration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Google Cloud Storage migration settings.",
+							Ref:         ref(opensearch.GcsMigration{}.OpenAPIModelName()),
+						},
+					},
+					"index_patterns": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Index patterns.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(opensearch.IndexPatterns{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"index_rollup": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Index rollup settings.",
+							Ref:         ref(opensearch.IndexRollup{}.OpenAPIModelName()),
+						},
+					},
+					"index_template": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Template settings for all new indexes.",
+							Ref:         ref(opensearch.IndexTemplate{}.OpenAPIModelName()),
+						},
+					},
+					"ip_filter": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow incoming connections from CIDR address block, e.g. '10.20.0.0/16'.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(opensearch.IPFilter{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"jwt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "OpenSearch JWT Configuration.",
+							Ref:         ref(opensearch.JWT{}.OpenAPIModelName()),
+						},
+					},
+					"keep_index_refresh_interval": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Aiven automation resets index.refresh_interval to default value for every index to be sure that indices are always visible to search. If it doesn't fit your case, you can disable this by setting up this flag to true.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"max_index_count": {
+						SchemaProps: spec.SchemaProps{
+							Description: "DEPRECATED: use index_patterns instead.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"openid": {
+						SchemaProps: spec.SchemaProps{
+							Description: "OpenSearch OpenID Connect Configuration.",
+							Ref:         ref(opensearch.Openid{}.OpenAPIModelName()),
+						},
+					},
+					"opensearch": {
+						SchemaProps: spec.SchemaProps{
+							Description: "OpenSearch settings.",
+							Ref:         ref(opensearch.Opensearch{}.OpenAPIModelName()),
+						},
+					},
+					"opensearch_dashboards": {
+						SchemaProps: spec.SchemaProps{
+							Description: "OpenSearch Dashboards settings.",
+							Ref:         ref(opensearch.OpensearchDashboards{}.OpenAPIModelName()),
+						},
+					},
+					"opensearch_version": {
+						SchemaProps: spec.SchemaProps{
+							Description: "OpenSearch version.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"private_access": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow access to selected service ports from private networks.",
+							Ref:         ref(opensearch.PrivateAccess{}.OpenAPIModelName()),
+						},
+					},
+					"privatelink_access": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow access to selected service components through Privatelink.",
+							Ref:         ref(opensearch.PrivatelinkAccess{}.OpenAPIModelName()),
+						},
+					},
+					"project_to_fork_from": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Name of another project to fork a service from. This has effect only when a new service is being created.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"public_access": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Allow access to selected service ports from the public Internet.",
+							Ref:         ref(opensearch.PublicAccess{}.OpenAPIModelName()),
+						},
+					},
+					"recovery_basebackup_name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Name of the basebackup to restore in forked service.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"s3_migration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "AWS S3 / AWS S3 compatible migration settings.",
+							Ref:         ref(opensearch.S3Migration{}.OpenAPIModelName()),
+						},
+					},
+					"saml": {
+						SchemaProps: spec.SchemaProps{
+							Description: "OpenSearch SAML configuration.",
+							Ref:         ref(opensearch.SAML{}.OpenAPIModelName()),
+						},
+					},
+					"service_log": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Store logs for the service so that they are available in the HTTP API and console.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"service_to_fork_from": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Name of another service to fork from. This has effect only when a new service is being created.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"static_ips": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Use static public IP addresses.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			opensearch.AzureMigration{}.OpenAPIModelName(), opensearch.CustomKeystores{}.OpenAPIModelName(), opensearch.CustomRepos{}.OpenAPIModelName(), opensearch.GcsMigration{}.OpenAPIModelName(), opensearch.IPFilter{}.OpenAPIModelName(), opensearch.IndexPatterns{}.OpenAPIModelName(), opensearch.IndexRollup{}.OpenAPIModelName(), opensearch.IndexTemplate{}.OpenAPIModelName(), opensearch.JWT{}.OpenAPIModelName(), opensearch.Openid{}.OpenAPIModelName(), opensearch.Opensearch{}.OpenAPIModelName(), opensearch.OpensearchDashboards{}.OpenAPIModelName(), opensearch.PrivateAccess{}.OpenAPIModelName(), opensearch.PrivatelinkAccess{}.OpenAPIModelName(), opensearch.PublicAccess{}.OpenAPIModelName(), opensearch.S3Migration{}.OpenAPIModelName(), opensearch.SAML{}.OpenAPIModelName()},
 	}
 }
 

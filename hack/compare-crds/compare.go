@@ -10,6 +10,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // object is a JSON object.
@@ -28,9 +29,10 @@ type difference struct {
 
 // What differs, where it is not a keyword of the schema.
 const (
-	whatField   = "field"
-	whatColumn  = "printer column"
-	whatVersion = "version"
+	whatField      = "field"
+	whatColumn     = "printer column"
+	whatDeadColumn = "printer column of no field"
+	whatVersion    = "version"
 )
 
 // String describes the difference in a line.
@@ -76,8 +78,11 @@ func compareCRDs(ours, theirs object) []difference {
 		for _, key := range []string{"served", "storage", "subresources"} {
 			out = append(out, values(name, key, o[key], t[key])...)
 		}
-		out = append(out, columns(name, o["additionalPrinterColumns"], t["additionalPrinterColumns"])...)
-		out = append(out, schemas("", child(child(o, "schema"), "openAPIV3Schema"), child(child(t, "schema"), "openAPIV3Schema"))...)
+		ourSchema, theirSchema := child(child(o, "schema"), "openAPIV3Schema"), child(child(t, "schema"), "openAPIV3Schema")
+		ourColumns, theirColumns, dead := withoutDead(name, o["additionalPrinterColumns"], t["additionalPrinterColumns"], theirSchema)
+		out = append(out, dead...)
+		out = append(out, columns(name, ourColumns, theirColumns)...)
+		out = append(out, schemas("", ourSchema, theirSchema)...)
 	}
 	return out
 }
@@ -138,11 +143,50 @@ func normal(key string, v any) any {
 	return list
 }
 
+// withoutDead takes their printer columns whose path leads to no field of their
+// schema out of both lists, by name, and reports them.
+func withoutDead(path string, ours, theirs any, schema object) (o, t []any, dead []difference) {
+	o, _ = ours.([]any)
+	o = slices.Clone(o)
+	all, _ := theirs.([]any)
+	for _, column := range all {
+		c, _ := column.(object)
+		jsonPath, _ := c["jsonPath"].(string)
+		if leadsToField(schema, jsonPath) {
+			t = append(t, column)
+			continue
+		}
+		d := difference{Path: path, What: whatDeadColumn, Theirs: column}
+		o = slices.DeleteFunc(o, func(v any) bool {
+			own, _ := v.(object)
+			if own["name"] != c["name"] {
+				return false
+			}
+			d.Ours = v
+			return true
+		})
+		dead = append(dead, d)
+	}
+	return o, t, dead
+}
+
+// leadsToField reports whether a JSON path names a field of the schema. Paths
+// with filters, and those of the metadata, which no CRD describes, are believed.
+func leadsToField(schema object, jsonPath string) bool {
+	if strings.ContainsAny(jsonPath, "[]()") || strings.HasPrefix(jsonPath, ".metadata.") {
+		return true
+	}
+	for name := range strings.SplitSeq(strings.TrimPrefix(jsonPath, "."), ".") {
+		if schema = child(child(schema, "properties"), name); schema == nil {
+			return false
+		}
+	}
+	return true
+}
+
 // columns compares printer columns, whose order counts. Ours may have more
 // behind theirs; those are reported one by one.
-func columns(path string, ours, theirs any) []difference {
-	o, _ := ours.([]any)
-	t, _ := theirs.([]any)
+func columns(path string, o, t []any) []difference {
 	var out []difference
 	for i := range max(len(o), len(t)) {
 		d := difference{Path: fmt.Sprintf("%s column %d", path, i+1), What: whatColumn}

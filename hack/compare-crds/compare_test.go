@@ -88,6 +88,7 @@ func TestCompare(t *testing.T) {
 		"int64":                      {"minimum: 1", "minimum: 1, format: int64", ".spec.size: format", "int64"},
 		"new setting":                {"properties: {v:", "properties: {w: {type: string}, v:", ".spec.userConfig.w", "added since"},
 		"lost setting":               {"properties: {v: {type: string, enum: [a]}}", "properties: {}", ".spec.userConfig.v: field is missing", ""},
+		"new setting elsewhere":      {"list: {type: array, items: {type: string}}", "list: {type: array, items: {type: string}}\n              logs: {type: object}", ".spec.logs: field is ours only", ""},
 		"new value":                  {"v: {type: string, enum: [a]}", "v: {type: string, enum: [a, b]}", ".spec.userConfig.v: enum", "added since"},
 		"lost limit on values":       {"v: {type: string, enum: [a]}", "v: {type: string}", ".spec.userConfig.v: enum is missing", ""},
 	}
@@ -115,6 +116,29 @@ func TestCompare(t *testing.T) {
 				t.Errorf("reason is %q, want %q", reason, test.deliberate)
 			}
 		})
+	}
+}
+
+// TestDeadColumn compares with a CRD that has a column of no field between two
+// others, with and without that column in ours.
+func TestDeadColumn(t *testing.T) {
+	column := "    - {name: Project, type: string, jsonPath: .spec.project}\n"
+	theirs := strings.Replace(theirCRD, column, column+"    - {name: Dead, type: string, jsonPath: .spec.none}\n    - {name: Name, type: string, jsonPath: .spec.name}\n", 1)
+	for name, ours := range map[string]string{
+		"left out": strings.Replace(theirs, "    - {name: Dead, type: string, jsonPath: .spec.none}\n", "", 1),
+		"repaired": strings.Replace(theirs, ".spec.none", ".spec.mode", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			diffs := compareCRDs(parse(t, ours), parse(t, theirs))
+			if len(diffs) != 1 || diffs[0].What != whatDeadColumn || deliberate(diffs[0]) == "" {
+				t.Errorf("differences are %q, want the dead column alone, as a deliberate one", diffs)
+			}
+		})
+	}
+	withoutName := strings.Replace(theirs, "    - {name: Name, type: string, jsonPath: .spec.name}\n", "", 1)
+	diffs := compareCRDs(parse(t, withoutName), parse(t, theirs))
+	if !slices.ContainsFunc(diffs, func(d difference) bool { return d.What == whatColumn && deliberate(d) == "" }) {
+		t.Errorf("differences are %q, want the missing column behind the dead one", diffs)
 	}
 }
 

@@ -34,7 +34,7 @@ var exceptions = []exception{
 	{
 		Reason: "no status field is required, so that a status can be written before there is an id",
 		Applies: func(d difference) bool {
-			return d.Path == ".status" && d.What == "required" && d.Ours == nil
+			return (d.Path == ".status" || strings.HasPrefix(d.Path, ".status.")) && d.What == "required" && d.Ours == nil
 		},
 	},
 	{
@@ -59,6 +59,18 @@ var exceptions = []exception{
 		Reason: "atomic lists, which is what lists are by default",
 		Applies: func(d difference) bool {
 			return d.What == "x-kubernetes-list-type" && d.Ours == "atomic" && d.Theirs == nil
+		},
+	},
+	{
+		Reason: "columns that are always empty with them, as their path leads to no field",
+		Applies: func(d difference) bool {
+			return d.What == whatDeadColumn
+		},
+	},
+	{
+		Reason: "the default that their webhook sets",
+		Applies: func(d difference) bool {
+			return d.Path == ".spec.poolSize" && d.What == "default" && d.Theirs == nil
 		},
 	},
 	{
@@ -91,10 +103,25 @@ func deliberate(d difference) string {
 	return ""
 }
 
-// isUserConfig reports whether a path is below a userConfig, whose schema is
-// Aiven's and gains settings over time.
+// userConfigs are the fields of a spec whose schema is Aiven's and gains settings
+// over time: userConfig of services, and one for each type of integrations and of
+// integration endpoints.
+var userConfigs = []string{
+	"autoscaler", "clickhouseKafka", "clickhousePostgresql", "datadog", "externalAWSCloudwatchLogs",
+	"externalAWSCloudwatchMetrics", "externalElasticsearchLogs", "externalGoogleCloudBigquery",
+	"externalGoogleCloudLogging", "externalKafka", "externalOpensearchLogs", "externalPostgresql",
+	"externalSchemaRegistry", "jolokia", "kafkaConnect", "kafkaLogs", "kafkaMirrormaker", "logs", "metrics",
+	"prometheus", "rsyslog", "userConfig",
+}
+
+// isUserConfig reports whether a path is below one of userConfigs.
 func isUserConfig(path string) bool {
-	return strings.HasPrefix(path, ".spec.userConfig.")
+	rest, ok := strings.CutPrefix(path, ".spec.")
+	if !ok {
+		return false
+	}
+	field, _, below := strings.Cut(rest, ".")
+	return below && slices.Contains(userConfigs, field)
 }
 
 // contains reports whether list a has all entries of list b.

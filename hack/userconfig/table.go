@@ -23,20 +23,31 @@ type source struct {
 func sources() []source {
 	return []source{
 		{
-			Dir:   "service",
-			What:  "service type",
-			YAML:  dist.ServiceTypes,
-			Types: []string{"kafka", "pg", "valkey"},
+			Dir:  "service",
+			What: "service type",
+			YAML: dist.ServiceTypes,
+			Types: []string{
+				"clickhouse", "flink", "grafana", "kafka", "kafka_connect", "mysql", "opensearch", "pg", "valkey",
+			},
 		},
 		{
 			Dir:  "integration",
 			What: "integration type",
 			YAML: dist.IntegrationTypes,
+			Types: []string{
+				"autoscaler", "clickhouse_kafka", "clickhouse_postgresql", "datadog", "external_aws_cloudwatch_metrics",
+				"kafka_connect", "kafka_logs", "kafka_mirrormaker", "logs", "metrics",
+			},
 		},
 		{
 			Dir:  "integrationendpoint",
 			What: "integration endpoint type",
 			YAML: dist.IntegrationEndpointTypes,
+			Types: []string{
+				"autoscaler", "datadog", "external_aws_cloudwatch_logs", "external_aws_cloudwatch_metrics",
+				"external_elasticsearch_logs", "external_google_cloud_bigquery", "external_google_cloud_logging", "external_kafka",
+				"external_opensearch_logs", "external_postgresql", "external_schema_registry", "jolokia", "prometheus", "rsyslog",
+			},
 		},
 	}
 }

@@ -57,7 +57,7 @@ func rules() []rule {
 			return lacks(r, func(ro role, _ string) bool { return ro.Kind == "ClusterRole" })
 		}},
 		{[]string{"overlays_namespaced"}, namespacesGetTheSame},
-		{[]string{"samples"}, samplePerKind},
+		{[]string{"samples-all"}, samplePerKind},
 	}
 }
 

@@ -37,6 +37,409 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.Clickhouse
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceStatus
+      default: {}
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseDatabase
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseDatabaseSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseDatabaseStatus
+      default: {}
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseDatabaseSpec
+  map:
+    fields:
+    - name: authSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.AuthSecretReference
+    - name: databaseName
+      type:
+        scalar: string
+    - name: project
+      type:
+        scalar: string
+      default: ""
+    - name: serviceName
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseDatabaseStatus
+  map:
+    fields:
+    - name: adopted
+      type:
+        scalar: boolean
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: observedGeneration
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseGrant
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseGrantSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseGrantStatus
+      default: {}
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseGrantSpec
+  map:
+    fields:
+    - name: authSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.AuthSecretReference
+    - name: privilegeGrants
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhousePrivilegeGrant
+          elementRelationship: atomic
+    - name: project
+      type:
+        scalar: string
+      default: ""
+    - name: roleGrants
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseRoleGrant
+          elementRelationship: atomic
+    - name: serviceName
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseGrantStatus
+  map:
+    fields:
+    - name: adopted
+      type:
+        scalar: boolean
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: observedGeneration
+      type:
+        scalar: numeric
+    - name: state
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseGrants
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseGrantee
+  map:
+    fields:
+    - name: role
+      type:
+        scalar: string
+    - name: user
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseGrants
+  map:
+    fields:
+    - name: privilegeGrants
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhousePrivilegeGrant
+          elementRelationship: atomic
+    - name: roleGrants
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseRoleGrant
+          elementRelationship: atomic
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhousePrivilegeGrant
+  map:
+    fields:
+    - name: columns
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: database
+      type:
+        scalar: string
+      default: ""
+    - name: grantees
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseGrantee
+          elementRelationship: atomic
+    - name: privileges
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: table
+      type:
+        scalar: string
+    - name: withGrantOption
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseRole
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseRoleSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseRoleStatus
+      default: {}
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseRoleGrant
+  map:
+    fields:
+    - name: grantees
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseGrantee
+          elementRelationship: atomic
+    - name: roles
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: withAdminOption
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseRoleSpec
+  map:
+    fields:
+    - name: authSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.AuthSecretReference
+    - name: project
+      type:
+        scalar: string
+      default: ""
+    - name: role
+      type:
+        scalar: string
+      default: ""
+    - name: serviceName
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseRoleStatus
+  map:
+    fields:
+    - name: adopted
+      type:
+        scalar: boolean
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: observedGeneration
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseSpec
+  map:
+    fields:
+    - name: authSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.AuthSecretReference
+    - name: cloudName
+      type:
+        scalar: string
+    - name: connInfoSecretTarget
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ConnInfoSecretTarget
+    - name: connInfoSecretTargetDisabled
+      type:
+        scalar: boolean
+    - name: disk_space
+      type:
+        scalar: string
+    - name: maintenanceWindowDow
+      type:
+        scalar: string
+    - name: maintenanceWindowTime
+      type:
+        scalar: string
+    - name: plan
+      type:
+        scalar: string
+      default: ""
+    - name: powered
+      type:
+        scalar: boolean
+    - name: project
+      type:
+        scalar: string
+      default: ""
+    - name: projectVPCRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ResourceReference
+    - name: projectVpcId
+      type:
+        scalar: string
+    - name: serviceIntegrations
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceIntegrationItem
+          elementRelationship: atomic
+    - name: tags
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: technicalEmails
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceTechEmail
+          elementRelationship: atomic
+    - name: terminationProtection
+      type:
+        scalar: boolean
+    - name: userConfig
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.clickhouse.UserConfig
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseUser
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseUserSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseUserStatus
+      default: {}
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseUserSpec
+  map:
+    fields:
+    - name: authSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.AuthSecretReference
+    - name: connInfoSecretSource
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ConnInfoSecretSource
+    - name: connInfoSecretTarget
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ConnInfoSecretTarget
+    - name: connInfoSecretTargetDisabled
+      type:
+        scalar: boolean
+    - name: project
+      type:
+        scalar: string
+      default: ""
+    - name: serviceName
+      type:
+        scalar: string
+      default: ""
+    - name: username
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseUserStatus
+  map:
+    fields:
+    - name: adopted
+      type:
+        scalar: boolean
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: observedGeneration
+      type:
+        scalar: numeric
+    - name: uuid
+      type:
+        scalar: string
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ConnInfoSecretSource
   map:
     fields:
@@ -203,6 +606,183 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedGeneration
       type:
         scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.EndpointReference
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.Flink
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.FlinkSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceStatus
+      default: {}
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.FlinkSpec
+  map:
+    fields:
+    - name: authSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.AuthSecretReference
+    - name: cloudName
+      type:
+        scalar: string
+    - name: connInfoSecretTarget
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ConnInfoSecretTarget
+    - name: connInfoSecretTargetDisabled
+      type:
+        scalar: boolean
+    - name: disk_space
+      type:
+        scalar: string
+    - name: maintenanceWindowDow
+      type:
+        scalar: string
+    - name: maintenanceWindowTime
+      type:
+        scalar: string
+    - name: plan
+      type:
+        scalar: string
+      default: ""
+    - name: powered
+      type:
+        scalar: boolean
+    - name: project
+      type:
+        scalar: string
+      default: ""
+    - name: projectVPCRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ResourceReference
+    - name: projectVpcId
+      type:
+        scalar: string
+    - name: serviceIntegrations
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceIntegrationItem
+          elementRelationship: atomic
+    - name: tags
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: technicalEmails
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceTechEmail
+          elementRelationship: atomic
+    - name: terminationProtection
+      type:
+        scalar: boolean
+    - name: userConfig
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.flink.UserConfig
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.Grafana
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.GrafanaSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceStatus
+      default: {}
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.GrafanaSpec
+  map:
+    fields:
+    - name: authSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.AuthSecretReference
+    - name: cloudName
+      type:
+        scalar: string
+    - name: connInfoSecretTarget
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ConnInfoSecretTarget
+    - name: connInfoSecretTargetDisabled
+      type:
+        scalar: boolean
+    - name: disk_space
+      type:
+        scalar: string
+    - name: maintenanceWindowDow
+      type:
+        scalar: string
+    - name: maintenanceWindowTime
+      type:
+        scalar: string
+    - name: plan
+      type:
+        scalar: string
+      default: ""
+    - name: powered
+      type:
+        scalar: boolean
+    - name: project
+      type:
+        scalar: string
+      default: ""
+    - name: projectVPCRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ResourceReference
+    - name: projectVpcId
+      type:
+        scalar: string
+    - name: serviceIntegrations
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceIntegrationItem
+          elementRelationship: atomic
+    - name: tags
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: technicalEmails
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceTechEmail
+          elementRelationship: atomic
+    - name: terminationProtection
+      type:
+        scalar: boolean
+    - name: userConfig
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.grafana.UserConfig
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.Kafka
   map:
     fields:
@@ -289,6 +869,517 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
     - name: observedGeneration
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaConnect
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaConnectSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceStatus
+      default: {}
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaConnectSpec
+  map:
+    fields:
+    - name: authSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.AuthSecretReference
+    - name: cloudName
+      type:
+        scalar: string
+    - name: maintenanceWindowDow
+      type:
+        scalar: string
+    - name: maintenanceWindowTime
+      type:
+        scalar: string
+    - name: plan
+      type:
+        scalar: string
+      default: ""
+    - name: powered
+      type:
+        scalar: boolean
+    - name: project
+      type:
+        scalar: string
+      default: ""
+    - name: projectVPCRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ResourceReference
+    - name: projectVpcId
+      type:
+        scalar: string
+    - name: serviceIntegrations
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceIntegrationItem
+          elementRelationship: atomic
+    - name: tags
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: technicalEmails
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceTechEmail
+          elementRelationship: atomic
+    - name: terminationProtection
+      type:
+        scalar: boolean
+    - name: userConfig
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafkaconnect.UserConfig
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaConnector
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaConnectorSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaConnectorStatus
+      default: {}
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaConnectorPluginStatus
+  map:
+    fields:
+    - name: author
+      type:
+        scalar: string
+    - name: class
+      type:
+        scalar: string
+    - name: docUrl
+      type:
+        scalar: string
+    - name: title
+      type:
+        scalar: string
+    - name: type
+      type:
+        scalar: string
+    - name: version
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaConnectorSpec
+  map:
+    fields:
+    - name: authSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.AuthSecretReference
+    - name: connectorClass
+      type:
+        scalar: string
+      default: ""
+    - name: project
+      type:
+        scalar: string
+      default: ""
+    - name: serviceName
+      type:
+        scalar: string
+      default: ""
+    - name: userConfig
+      type:
+        map:
+          elementType:
+            scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaConnectorStatus
+  map:
+    fields:
+    - name: adopted
+      type:
+        scalar: boolean
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: observedGeneration
+      type:
+        scalar: numeric
+    - name: pluginStatus
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaConnectorPluginStatus
+    - name: state
+      type:
+        scalar: string
+    - name: tasksStatus
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaConnectorTasksStatus
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaConnectorTasksStatus
+  map:
+    fields:
+    - name: failed
+      type:
+        scalar: numeric
+    - name: paused
+      type:
+        scalar: numeric
+    - name: running
+      type:
+        scalar: numeric
+    - name: stackTrace
+      type:
+        scalar: string
+    - name: total
+      type:
+        scalar: numeric
+      default: 0
+    - name: unassigned
+      type:
+        scalar: numeric
+    - name: unknown
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaNativeACL
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaNativeACLSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaNativeACLStatus
+      default: {}
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaNativeACLSpec
+  map:
+    fields:
+    - name: authSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.AuthSecretReference
+    - name: host
+      type:
+        scalar: string
+    - name: operation
+      type:
+        scalar: string
+      default: ""
+    - name: patternType
+      type:
+        scalar: string
+      default: ""
+    - name: permissionType
+      type:
+        scalar: string
+      default: ""
+    - name: principal
+      type:
+        scalar: string
+      default: ""
+    - name: project
+      type:
+        scalar: string
+      default: ""
+    - name: resourceName
+      type:
+        scalar: string
+      default: ""
+    - name: resourceType
+      type:
+        scalar: string
+      default: ""
+    - name: serviceName
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaNativeACLStatus
+  map:
+    fields:
+    - name: adopted
+      type:
+        scalar: boolean
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: id
+      type:
+        scalar: string
+    - name: observedGeneration
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaQuota
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaQuotaSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaQuotaStatus
+      default: {}
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaQuotaSpec
+  map:
+    fields:
+    - name: authSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.AuthSecretReference
+    - name: clientId
+      type:
+        scalar: string
+    - name: consumerByteRate
+      type:
+        scalar: numeric
+    - name: producerByteRate
+      type:
+        scalar: numeric
+    - name: project
+      type:
+        scalar: string
+      default: ""
+    - name: requestPercentage
+      type:
+        scalar: numeric
+    - name: serviceName
+      type:
+        scalar: string
+      default: ""
+    - name: user
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaQuotaStatus
+  map:
+    fields:
+    - name: adopted
+      type:
+        scalar: boolean
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: observedGeneration
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaSchema
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaSchemaSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaSchemaStatus
+      default: {}
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaSchemaRef
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaSchemaReference
+  map:
+    fields:
+    - name: kafkaSchemaRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaSchemaRef
+    - name: name
+      type:
+        scalar: string
+      default: ""
+    - name: subject
+      type:
+        scalar: string
+    - name: version
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaSchemaRegistryACL
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaSchemaRegistryACLSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaSchemaRegistryACLStatus
+      default: {}
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaSchemaRegistryACLSpec
+  map:
+    fields:
+    - name: authSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.AuthSecretReference
+    - name: permission
+      type:
+        scalar: string
+      default: ""
+    - name: project
+      type:
+        scalar: string
+      default: ""
+    - name: resource
+      type:
+        scalar: string
+      default: ""
+    - name: serviceName
+      type:
+        scalar: string
+      default: ""
+    - name: username
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaSchemaRegistryACLStatus
+  map:
+    fields:
+    - name: acl_id
+      type:
+        scalar: string
+    - name: adopted
+      type:
+        scalar: boolean
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: observedGeneration
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaSchemaSpec
+  map:
+    fields:
+    - name: authSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.AuthSecretReference
+    - name: compatibilityLevel
+      type:
+        scalar: string
+    - name: project
+      type:
+        scalar: string
+      default: ""
+    - name: references
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaSchemaReference
+          elementRelationship: associative
+          keys:
+          - name
+    - name: schema
+      type:
+        scalar: string
+      default: ""
+    - name: schemaType
+      type:
+        scalar: string
+    - name: serviceName
+      type:
+        scalar: string
+      default: ""
+    - name: subjectName
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaSchemaStatus
+  map:
+    fields:
+    - name: adopted
+      type:
+        scalar: boolean
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: id
+      type:
+        scalar: numeric
+    - name: observedGeneration
+      type:
+        scalar: numeric
+    - name: version
       type:
         scalar: numeric
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaSpec
@@ -543,6 +1634,347 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.MySQL
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.MySQLSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceStatus
+      default: {}
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.MySQLSpec
+  map:
+    fields:
+    - name: authSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.AuthSecretReference
+    - name: cloudName
+      type:
+        scalar: string
+    - name: connInfoSecretTarget
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ConnInfoSecretTarget
+    - name: connInfoSecretTargetDisabled
+      type:
+        scalar: boolean
+    - name: disk_space
+      type:
+        scalar: string
+    - name: maintenanceWindowDow
+      type:
+        scalar: string
+    - name: maintenanceWindowTime
+      type:
+        scalar: string
+    - name: migrationSecretSource
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.MigrationSecretSource
+    - name: plan
+      type:
+        scalar: string
+      default: ""
+    - name: powered
+      type:
+        scalar: boolean
+    - name: project
+      type:
+        scalar: string
+      default: ""
+    - name: projectVPCRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ResourceReference
+    - name: projectVpcId
+      type:
+        scalar: string
+    - name: serviceIntegrations
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceIntegrationItem
+          elementRelationship: atomic
+    - name: tags
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: technicalEmails
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceTechEmail
+          elementRelationship: atomic
+    - name: terminationProtection
+      type:
+        scalar: boolean
+    - name: userConfig
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.mysql.UserConfig
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OpenSearch
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OpenSearchSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceStatus
+      default: {}
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OpenSearchACL
+  map:
+    fields:
+    - name: rules
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OpenSearchACLRule
+          elementRelationship: atomic
+    - name: username
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OpenSearchACLConfig
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OpenSearchACLConfigSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OpenSearchACLConfigStatus
+      default: {}
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OpenSearchACLConfigSpec
+  map:
+    fields:
+    - name: acls
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OpenSearchACL
+          elementRelationship: associative
+          keys:
+          - username
+    - name: authSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.AuthSecretReference
+    - name: enabled
+      type:
+        scalar: boolean
+      default: false
+    - name: project
+      type:
+        scalar: string
+      default: ""
+    - name: serviceName
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OpenSearchACLConfigStatus
+  map:
+    fields:
+    - name: adopted
+      type:
+        scalar: boolean
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: observedGeneration
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OpenSearchACLRule
+  map:
+    fields:
+    - name: index
+      type:
+        scalar: string
+      default: ""
+    - name: permission
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OpenSearchSpec
+  map:
+    fields:
+    - name: authSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.AuthSecretReference
+    - name: cloudName
+      type:
+        scalar: string
+    - name: connInfoSecretTarget
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ConnInfoSecretTarget
+    - name: connInfoSecretTargetDisabled
+      type:
+        scalar: boolean
+    - name: disk_space
+      type:
+        scalar: string
+    - name: maintenanceWindowDow
+      type:
+        scalar: string
+    - name: maintenanceWindowTime
+      type:
+        scalar: string
+    - name: plan
+      type:
+        scalar: string
+      default: ""
+    - name: powered
+      type:
+        scalar: boolean
+    - name: project
+      type:
+        scalar: string
+      default: ""
+    - name: projectVPCRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ResourceReference
+    - name: projectVpcId
+      type:
+        scalar: string
+    - name: serviceIntegrations
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceIntegrationItem
+          elementRelationship: atomic
+    - name: tags
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: technicalEmails
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceTechEmail
+          elementRelationship: atomic
+    - name: terminationProtection
+      type:
+        scalar: boolean
+    - name: userConfig
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.UserConfig
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OrganizationProject
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OrganizationProjectSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OrganizationProjectStatus
+      default: {}
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OrganizationProjectSpec
+  map:
+    fields:
+    - name: authSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.AuthSecretReference
+    - name: basePort
+      type:
+        scalar: numeric
+    - name: billingGroupId
+      type:
+        scalar: string
+      default: ""
+    - name: connInfoSecretTarget
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ConnInfoSecretTarget
+    - name: connInfoSecretTargetDisabled
+      type:
+        scalar: boolean
+    - name: organizationId
+      type:
+        scalar: string
+      default: ""
+    - name: parentId
+      type:
+        scalar: string
+      default: ""
+    - name: projectId
+      type:
+        scalar: string
+      default: ""
+    - name: tags
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: technicalEmails
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OrganizationProjectStatus
+  map:
+    fields:
+    - name: adopted
+      type:
+        scalar: boolean
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: observedGeneration
+      type:
+        scalar: numeric
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.PostgreSQL
   map:
     fields:
@@ -631,6 +2063,177 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: userConfig
       type:
         namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.pg.UserConfig
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.Project
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ProjectSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ProjectStatus
+      default: {}
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ProjectSpec
+  map:
+    fields:
+    - name: accountId
+      type:
+        scalar: string
+    - name: authSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.AuthSecretReference
+    - name: billingAddress
+      type:
+        scalar: string
+    - name: billingCurrency
+      type:
+        scalar: string
+    - name: billingEmails
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: billingExtraText
+      type:
+        scalar: string
+    - name: billingGroupId
+      type:
+        scalar: string
+    - name: cardId
+      type:
+        scalar: string
+    - name: cloud
+      type:
+        scalar: string
+    - name: connInfoSecretTarget
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ConnInfoSecretTarget
+    - name: connInfoSecretTargetDisabled
+      type:
+        scalar: boolean
+    - name: copyFromProject
+      type:
+        scalar: string
+    - name: countryCode
+      type:
+        scalar: string
+    - name: tags
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: technicalEmails
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ProjectStatus
+  map:
+    fields:
+    - name: adopted
+      type:
+        scalar: boolean
+    - name: availableCredits
+      type:
+        scalar: string
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: country
+      type:
+        scalar: string
+    - name: estimatedBalance
+      type:
+        scalar: string
+    - name: observedGeneration
+      type:
+        scalar: numeric
+    - name: paymentMethod
+      type:
+        scalar: string
+    - name: vatId
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ProjectVPC
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ProjectVPCSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ProjectVPCStatus
+      default: {}
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ProjectVPCSpec
+  map:
+    fields:
+    - name: authSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.AuthSecretReference
+    - name: cloudName
+      type:
+        scalar: string
+      default: ""
+    - name: networkCidr
+      type:
+        scalar: string
+      default: ""
+    - name: project
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ProjectVPCStatus
+  map:
+    fields:
+    - name: adopted
+      type:
+        scalar: boolean
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: id
+      type:
+        scalar: string
+    - name: observedGeneration
+      type:
+        scalar: numeric
+    - name: state
+      type:
+        scalar: string
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ResourceReference
   map:
     fields:
@@ -641,6 +2244,127 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: namespace
       type:
         scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceIntegration
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceIntegrationSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceIntegrationStatus
+      default: {}
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceIntegrationEndpoint
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceIntegrationEndpointSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceIntegrationEndpointStatus
+      default: {}
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceIntegrationEndpointSpec
+  map:
+    fields:
+    - name: authSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.AuthSecretReference
+    - name: autoscaler
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.autoscaler.UserConfig
+    - name: datadog
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.datadog.UserConfig
+    - name: endpointName
+      type:
+        scalar: string
+    - name: endpointType
+      type:
+        scalar: string
+      default: ""
+    - name: externalAWSCloudwatchLogs
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.externalawscloudwatchlogs.UserConfig
+    - name: externalAWSCloudwatchMetrics
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.externalawscloudwatchmetrics.UserConfig
+    - name: externalElasticsearchLogs
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.externalelasticsearchlogs.UserConfig
+    - name: externalGoogleCloudBigquery
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.externalgooglecloudbigquery.UserConfig
+    - name: externalGoogleCloudLogging
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.externalgooglecloudlogging.UserConfig
+    - name: externalKafka
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.externalkafka.UserConfig
+    - name: externalOpensearchLogs
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.externalopensearchlogs.UserConfig
+    - name: externalPostgresql
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.externalpostgresql.UserConfig
+    - name: externalSchemaRegistry
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.externalschemaregistry.UserConfig
+    - name: jolokia
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.jolokia.UserConfig
+    - name: project
+      type:
+        scalar: string
+      default: ""
+    - name: prometheus
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.prometheus.UserConfig
+    - name: rsyslog
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.rsyslog.UserConfig
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceIntegrationEndpointStatus
+  map:
+    fields:
+    - name: adopted
+      type:
+        scalar: boolean
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: id
+      type:
+        scalar: string
+    - name: observedGeneration
+      type:
+        scalar: numeric
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceIntegrationItem
   map:
     fields:
@@ -652,6 +2376,91 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceIntegrationSpec
+  map:
+    fields:
+    - name: authSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.AuthSecretReference
+    - name: autoscaler
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.autoscaler.UserConfig
+    - name: clickhouseKafka
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.clickhousekafka.UserConfig
+    - name: clickhousePostgresql
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.clickhousepostgresql.UserConfig
+    - name: datadog
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.datadog.UserConfig
+    - name: destinationEndpointId
+      type:
+        scalar: string
+    - name: destinationEndpointRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.EndpointReference
+    - name: destinationProjectName
+      type:
+        scalar: string
+    - name: destinationServiceName
+      type:
+        scalar: string
+    - name: externalAWSCloudwatchMetrics
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.externalawscloudwatchmetrics.UserConfig
+    - name: integrationType
+      type:
+        scalar: string
+      default: ""
+    - name: kafkaConnect
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.kafkaconnect.UserConfig
+    - name: kafkaLogs
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.kafkalogs.UserConfig
+    - name: kafkaMirrormaker
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.kafkamirrormaker.UserConfig
+    - name: logs
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.logs.UserConfig
+    - name: metrics
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.metrics.UserConfig
+    - name: project
+      type:
+        scalar: string
+      default: ""
+    - name: sourceEndpointID
+      type:
+        scalar: string
+    - name: sourceProjectName
+      type:
+        scalar: string
+    - name: sourceServiceName
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceIntegrationStatus
+  map:
+    fields:
+    - name: adopted
+      type:
+        scalar: boolean
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: id
+      type:
+        scalar: string
+    - name: observedGeneration
+      type:
+        scalar: numeric
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceStatus
   map:
     fields:
@@ -672,6 +2481,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: state
       type:
         scalar: string
+    - name: userConfigSettings
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceTechEmail
   map:
     fields:
@@ -779,6 +2594,91 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: type
       type:
         scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.UpgradePipelineStep
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.UpgradePipelineStepSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.UpgradePipelineStepStatus
+      default: {}
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.UpgradePipelineStepSpec
+  map:
+    fields:
+    - name: authSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.AuthSecretReference
+    - name: autoValidationDelayDays
+      type:
+        scalar: numeric
+    - name: destinationProjectName
+      type:
+        scalar: string
+      default: ""
+    - name: destinationServiceName
+      type:
+        scalar: string
+      default: ""
+    - name: organizationId
+      type:
+        scalar: string
+      default: ""
+    - name: sourceProjectName
+      type:
+        scalar: string
+      default: ""
+    - name: sourceServiceName
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.UpgradePipelineStepStatus
+  map:
+    fields:
+    - name: adopted
+      type:
+        scalar: boolean
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: id
+      type:
+        scalar: string
+    - name: lastValidation
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.UpgradePipelineValidation
+    - name: observedGeneration
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.UpgradePipelineValidation
+  map:
+    fields:
+    - name: comment
+      type:
+        scalar: string
+    - name: validatedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: validatedByUser
+      type:
+        scalar: string
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.Valkey
   map:
     fields:
@@ -864,6 +2764,1443 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: userConfig
       type:
         namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.valkey.UserConfig
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.autoscaler.UserConfig
+  map:
+    elementType:
+      scalar: untyped
+      list:
+        elementType:
+          namedType: __untyped_atomic_
+        elementRelationship: atomic
+      map:
+        elementType:
+          namedType: __untyped_deduced_
+        elementRelationship: separable
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.clickhousekafka.Tables
+  map:
+    fields:
+    - name: auto_offset_reset
+      type:
+        scalar: string
+    - name: auto_offset_reset_by_duration_ms
+      type:
+        scalar: numeric
+    - name: columns
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.clickhousekafka.TablesColumns
+          elementRelationship: atomic
+    - name: data_format
+      type:
+        scalar: string
+      default: ""
+    - name: date_time_input_format
+      type:
+        scalar: string
+    - name: group_name
+      type:
+        scalar: string
+      default: ""
+    - name: handle_error_mode
+      type:
+        scalar: string
+    - name: materialized_view
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.clickhousekafka.TablesMaterializedView
+    - name: max_block_size
+      type:
+        scalar: numeric
+    - name: max_rows_per_message
+      type:
+        scalar: numeric
+    - name: name
+      type:
+        scalar: string
+      default: ""
+    - name: num_consumers
+      type:
+        scalar: numeric
+    - name: poll_max_batch_size
+      type:
+        scalar: numeric
+    - name: poll_max_timeout_ms
+      type:
+        scalar: numeric
+    - name: producer_batch_num_messages
+      type:
+        scalar: numeric
+    - name: producer_batch_size
+      type:
+        scalar: numeric
+    - name: producer_compression_codec
+      type:
+        scalar: string
+    - name: producer_compression_level
+      type:
+        scalar: numeric
+    - name: producer_linger_ms
+      type:
+        scalar: numeric
+    - name: producer_queue_buffering_max_kbytes
+      type:
+        scalar: numeric
+    - name: producer_queue_buffering_max_messages
+      type:
+        scalar: numeric
+    - name: producer_request_required_acks
+      type:
+        scalar: numeric
+    - name: skip_broken_messages
+      type:
+        scalar: numeric
+    - name: thread_per_consumer
+      type:
+        scalar: boolean
+    - name: topics
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.clickhousekafka.TablesTopics
+          elementRelationship: atomic
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.clickhousekafka.TablesColumns
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+      default: ""
+    - name: type
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.clickhousekafka.TablesMaterializedView
+  map:
+    fields:
+    - name: database_name
+      type:
+        scalar: string
+    - name: engine
+      type:
+        scalar: string
+    - name: engine_params
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: local_disk_ttl_days
+      type:
+        scalar: numeric
+    - name: order_by
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: ttl_column
+      type:
+        scalar: string
+    - name: ttl_days
+      type:
+        scalar: numeric
+    - name: view_name
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.clickhousekafka.TablesTopics
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.clickhousekafka.UserConfig
+  map:
+    fields:
+    - name: tables
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.clickhousekafka.Tables
+          elementRelationship: atomic
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.clickhousepostgresql.Databases
+  map:
+    fields:
+    - name: database
+      type:
+        scalar: string
+    - name: schema
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.clickhousepostgresql.UserConfig
+  map:
+    fields:
+    - name: databases
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.clickhousepostgresql.Databases
+          elementRelationship: atomic
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.datadog.DatadogPgRelations
+  map:
+    fields:
+    - name: relation_name
+      type:
+        scalar: string
+    - name: relation_regex
+      type:
+        scalar: string
+    - name: relkind
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: schemas
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.datadog.DatadogTags
+  map:
+    fields:
+    - name: comment
+      type:
+        scalar: string
+    - name: tag
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.datadog.Opensearch
+  map:
+    fields:
+    - name: cluster_stats_enabled
+      type:
+        scalar: boolean
+    - name: index_stats_enabled
+      type:
+        scalar: boolean
+    - name: pending_task_stats_enabled
+      type:
+        scalar: boolean
+    - name: pshard_stats_enabled
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.datadog.Redis
+  map:
+    fields:
+    - name: command_stats_enabled
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.datadog.UserConfig
+  map:
+    fields:
+    - name: datadog_dbm_enabled
+      type:
+        scalar: boolean
+    - name: datadog_function_metrics_enabled
+      type:
+        scalar: boolean
+    - name: datadog_pg_dbname
+      type:
+        scalar: string
+    - name: datadog_pg_relations
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.datadog.DatadogPgRelations
+          elementRelationship: atomic
+    - name: datadog_pgbouncer_enabled
+      type:
+        scalar: boolean
+    - name: datadog_tags
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.datadog.DatadogTags
+          elementRelationship: atomic
+    - name: exclude_consumer_groups
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: exclude_topics
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: include_consumer_groups
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: include_topics
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: kafka_custom_metrics
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: max_jmx_metrics
+      type:
+        scalar: numeric
+    - name: mirrormaker_custom_metrics
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: opensearch
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.datadog.Opensearch
+    - name: redis
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.datadog.Redis
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.externalawscloudwatchmetrics.DroppedMetrics
+  map:
+    fields:
+    - name: field
+      type:
+        scalar: string
+      default: ""
+    - name: metric
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.externalawscloudwatchmetrics.ExtraMetrics
+  map:
+    fields:
+    - name: field
+      type:
+        scalar: string
+      default: ""
+    - name: metric
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.externalawscloudwatchmetrics.UserConfig
+  map:
+    fields:
+    - name: dropped_metrics
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.externalawscloudwatchmetrics.DroppedMetrics
+          elementRelationship: atomic
+    - name: extra_metrics
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.externalawscloudwatchmetrics.ExtraMetrics
+          elementRelationship: atomic
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.kafkaconnect.KafkaConnect
+  map:
+    fields:
+    - name: config_storage_topic
+      type:
+        scalar: string
+    - name: group_id
+      type:
+        scalar: string
+    - name: offset_storage_topic
+      type:
+        scalar: string
+    - name: status_storage_topic
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.kafkaconnect.UserConfig
+  map:
+    fields:
+    - name: kafka_connect
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.kafkaconnect.KafkaConnect
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.kafkalogs.UserConfig
+  map:
+    fields:
+    - name: kafka_topic
+      type:
+        scalar: string
+      default: ""
+    - name: selected_log_fields
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.kafkamirrormaker.KafkaMirrormaker
+  map:
+    fields:
+    - name: consumer_auto_offset_reset
+      type:
+        scalar: string
+    - name: consumer_fetch_max_bytes
+      type:
+        scalar: numeric
+    - name: consumer_fetch_max_wait_ms
+      type:
+        scalar: numeric
+    - name: consumer_fetch_min_bytes
+      type:
+        scalar: numeric
+    - name: consumer_max_partition_fetch_bytes
+      type:
+        scalar: numeric
+    - name: consumer_max_poll_records
+      type:
+        scalar: numeric
+    - name: consumer_receive_buffer_bytes
+      type:
+        scalar: numeric
+    - name: consumer_request_timeout_ms
+      type:
+        scalar: numeric
+    - name: producer_batch_size
+      type:
+        scalar: numeric
+    - name: producer_buffer_memory
+      type:
+        scalar: numeric
+    - name: producer_compression_type
+      type:
+        scalar: string
+    - name: producer_linger_ms
+      type:
+        scalar: numeric
+    - name: producer_max_request_size
+      type:
+        scalar: numeric
+    - name: producer_request_timeout_ms
+      type:
+        scalar: numeric
+    - name: producer_send_buffer_bytes
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.kafkamirrormaker.UserConfig
+  map:
+    fields:
+    - name: cluster_alias
+      type:
+        scalar: string
+    - name: kafka_mirrormaker
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.kafkamirrormaker.KafkaMirrormaker
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.logs.UserConfig
+  map:
+    fields:
+    - name: elasticsearch_index_days_max
+      type:
+        scalar: numeric
+    - name: elasticsearch_index_prefix
+      type:
+        scalar: string
+    - name: selected_log_fields
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.metrics.SourceMysql
+  map:
+    fields:
+    - name: telegraf
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.metrics.SourceMysqlTelegraf
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.metrics.SourceMysqlTelegraf
+  map:
+    fields:
+    - name: gather_event_waits
+      type:
+        scalar: boolean
+    - name: gather_file_events_stats
+      type:
+        scalar: boolean
+    - name: gather_index_io_waits
+      type:
+        scalar: boolean
+    - name: gather_info_schema_auto_inc
+      type:
+        scalar: boolean
+    - name: gather_innodb_metrics
+      type:
+        scalar: boolean
+    - name: gather_perf_events_statements
+      type:
+        scalar: boolean
+    - name: gather_process_list
+      type:
+        scalar: boolean
+    - name: gather_replica_status
+      type:
+        scalar: boolean
+    - name: gather_slave_status
+      type:
+        scalar: boolean
+    - name: gather_table_io_waits
+      type:
+        scalar: boolean
+    - name: gather_table_lock_waits
+      type:
+        scalar: boolean
+    - name: gather_table_schema
+      type:
+        scalar: boolean
+    - name: perf_events_statements_digest_text_limit
+      type:
+        scalar: numeric
+    - name: perf_events_statements_limit
+      type:
+        scalar: numeric
+    - name: perf_events_statements_time_limit
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.metrics.UserConfig
+  map:
+    fields:
+    - name: database
+      type:
+        scalar: string
+    - name: retention_days
+      type:
+        scalar: numeric
+    - name: ro_username
+      type:
+        scalar: string
+    - name: source_mysql
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integration.metrics.SourceMysql
+    - name: username
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.autoscaler.Autoscaling
+  map:
+    fields:
+    - name: cap_gb
+      type:
+        scalar: numeric
+      default: 0
+    - name: type
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.autoscaler.UserConfig
+  map:
+    fields:
+    - name: autoscaling
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.autoscaler.Autoscaling
+          elementRelationship: atomic
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.datadog.DatadogTags
+  map:
+    fields:
+    - name: comment
+      type:
+        scalar: string
+    - name: tag
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.datadog.UserConfig
+  map:
+    fields:
+    - name: datadog_api_key
+      type:
+        scalar: string
+      default: ""
+    - name: datadog_tags
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.datadog.DatadogTags
+          elementRelationship: atomic
+    - name: disable_consumer_stats
+      type:
+        scalar: boolean
+    - name: extra_tags_prefix
+      type:
+        scalar: string
+    - name: kafka_consumer_check_instances
+      type:
+        scalar: numeric
+    - name: kafka_consumer_stats_timeout
+      type:
+        scalar: numeric
+    - name: max_partition_contexts
+      type:
+        scalar: numeric
+    - name: site
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.externalawscloudwatchlogs.UserConfig
+  map:
+    fields:
+    - name: access_key
+      type:
+        scalar: string
+      default: ""
+    - name: log_group_name
+      type:
+        scalar: string
+    - name: region
+      type:
+        scalar: string
+      default: ""
+    - name: secret_key
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.externalawscloudwatchmetrics.UserConfig
+  map:
+    fields:
+    - name: access_key
+      type:
+        scalar: string
+      default: ""
+    - name: namespace
+      type:
+        scalar: string
+      default: ""
+    - name: region
+      type:
+        scalar: string
+      default: ""
+    - name: secret_key
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.externalelasticsearchlogs.UserConfig
+  map:
+    fields:
+    - name: ca
+      type:
+        scalar: string
+    - name: index_days_max
+      type:
+        scalar: numeric
+    - name: index_prefix
+      type:
+        scalar: string
+      default: ""
+    - name: timeout
+      type:
+        scalar: numeric
+    - name: url
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.externalgooglecloudbigquery.UserConfig
+  map:
+    fields:
+    - name: project_id
+      type:
+        scalar: string
+      default: ""
+    - name: service_account_credentials
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.externalgooglecloudlogging.UserConfig
+  map:
+    fields:
+    - name: log_id
+      type:
+        scalar: string
+      default: ""
+    - name: project_id
+      type:
+        scalar: string
+      default: ""
+    - name: service_account_credentials
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.externalkafka.UserConfig
+  map:
+    fields:
+    - name: bootstrap_servers
+      type:
+        scalar: string
+      default: ""
+    - name: sasl_mechanism
+      type:
+        scalar: string
+    - name: sasl_plain_password
+      type:
+        scalar: string
+    - name: sasl_plain_username
+      type:
+        scalar: string
+    - name: security_protocol
+      type:
+        scalar: string
+      default: ""
+    - name: ssl_ca_cert
+      type:
+        scalar: string
+    - name: ssl_client_cert
+      type:
+        scalar: string
+    - name: ssl_client_key
+      type:
+        scalar: string
+    - name: ssl_endpoint_identification_algorithm
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.externalopensearchlogs.UserConfig
+  map:
+    fields:
+    - name: ca
+      type:
+        scalar: string
+    - name: index_days_max
+      type:
+        scalar: numeric
+    - name: index_prefix
+      type:
+        scalar: string
+      default: ""
+    - name: timeout
+      type:
+        scalar: numeric
+    - name: url
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.externalpostgresql.UserConfig
+  map:
+    fields:
+    - name: default_database
+      type:
+        scalar: string
+    - name: host
+      type:
+        scalar: string
+      default: ""
+    - name: password
+      type:
+        scalar: string
+    - name: port
+      type:
+        scalar: numeric
+      default: 0
+    - name: ssl_client_certificate
+      type:
+        scalar: string
+    - name: ssl_client_key
+      type:
+        scalar: string
+    - name: ssl_mode
+      type:
+        scalar: string
+    - name: ssl_root_cert
+      type:
+        scalar: string
+    - name: username
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.externalschemaregistry.UserConfig
+  map:
+    fields:
+    - name: authentication
+      type:
+        scalar: string
+      default: ""
+    - name: basic_auth_password
+      type:
+        scalar: string
+    - name: basic_auth_username
+      type:
+        scalar: string
+    - name: url
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.jolokia.UserConfig
+  map:
+    fields:
+    - name: basic_auth_password
+      type:
+        scalar: string
+    - name: basic_auth_username
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.prometheus.UserConfig
+  map:
+    fields:
+    - name: basic_auth_password
+      type:
+        scalar: string
+    - name: basic_auth_username
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.integrationendpoint.rsyslog.UserConfig
+  map:
+    fields:
+    - name: ca
+      type:
+        scalar: string
+    - name: cert
+      type:
+        scalar: string
+    - name: escape_newlines
+      type:
+        scalar: boolean
+    - name: format
+      type:
+        scalar: string
+      default: ""
+    - name: key
+      type:
+        scalar: string
+    - name: logline
+      type:
+        scalar: string
+    - name: max_message_size
+      type:
+        scalar: numeric
+    - name: port
+      type:
+        scalar: numeric
+      default: 0
+    - name: sd
+      type:
+        scalar: string
+    - name: server
+      type:
+        scalar: string
+      default: ""
+    - name: tls
+      type:
+        scalar: boolean
+      default: false
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.clickhouse.IPFilter
+  map:
+    fields:
+    - name: description
+      type:
+        scalar: string
+    - name: network
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.clickhouse.PrivateAccess
+  map:
+    fields:
+    - name: clickhouse
+      type:
+        scalar: boolean
+    - name: clickhouse_arrowflight
+      type:
+        scalar: boolean
+    - name: clickhouse_https
+      type:
+        scalar: boolean
+    - name: clickhouse_mysql
+      type:
+        scalar: boolean
+    - name: prometheus
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.clickhouse.PrivatelinkAccess
+  map:
+    fields:
+    - name: clickhouse
+      type:
+        scalar: boolean
+    - name: clickhouse_arrowflight
+      type:
+        scalar: boolean
+    - name: clickhouse_https
+      type:
+        scalar: boolean
+    - name: clickhouse_mysql
+      type:
+        scalar: boolean
+    - name: prometheus
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.clickhouse.PublicAccess
+  map:
+    fields:
+    - name: clickhouse
+      type:
+        scalar: boolean
+    - name: clickhouse_arrowflight
+      type:
+        scalar: boolean
+    - name: clickhouse_https
+      type:
+        scalar: boolean
+    - name: clickhouse_mysql
+      type:
+        scalar: boolean
+    - name: prometheus
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.clickhouse.ServerSettings
+  map:
+    fields:
+    - name: vector_similarity_index_cache_size
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.clickhouse.SessionSettings
+  map:
+    fields:
+    - name: compatibility
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.clickhouse.UserConfig
+  map:
+    fields:
+    - name: additional_backup_regions
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: backup_hour
+      type:
+        scalar: numeric
+    - name: backup_minute
+      type:
+        scalar: numeric
+    - name: clickhouse_version
+      type:
+        scalar: string
+    - name: enable_ipv6
+      type:
+        scalar: boolean
+    - name: ip_filter
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.clickhouse.IPFilter
+          elementRelationship: atomic
+    - name: private_access
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.clickhouse.PrivateAccess
+    - name: privatelink_access
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.clickhouse.PrivatelinkAccess
+    - name: project_to_fork_from
+      type:
+        scalar: string
+    - name: public_access
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.clickhouse.PublicAccess
+    - name: recovery_basebackup_name
+      type:
+        scalar: string
+    - name: server_settings
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.clickhouse.ServerSettings
+    - name: service_log
+      type:
+        scalar: boolean
+    - name: service_to_fork_from
+      type:
+        scalar: string
+    - name: session_settings
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.clickhouse.SessionSettings
+    - name: static_ips
+      type:
+        scalar: boolean
+    - name: tiered_storage_move_factor
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.flink.IPFilter
+  map:
+    fields:
+    - name: description
+      type:
+        scalar: string
+    - name: network
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.flink.PrivatelinkAccess
+  map:
+    fields:
+    - name: flink
+      type:
+        scalar: boolean
+    - name: prometheus
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.flink.PublicAccess
+  map:
+    fields:
+    - name: flink
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.flink.UserConfig
+  map:
+    fields:
+    - name: additional_backup_regions
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: custom_code
+      type:
+        scalar: boolean
+    - name: flink_version
+      type:
+        scalar: string
+    - name: ip_filter
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.flink.IPFilter
+          elementRelationship: atomic
+    - name: number_of_task_slots
+      type:
+        scalar: numeric
+    - name: pekko_ask_timeout_s
+      type:
+        scalar: numeric
+    - name: pekko_framesize_b
+      type:
+        scalar: numeric
+    - name: privatelink_access
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.flink.PrivatelinkAccess
+    - name: public_access
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.flink.PublicAccess
+    - name: service_log
+      type:
+        scalar: boolean
+    - name: static_ips
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.grafana.AuthAzuread
+  map:
+    fields:
+    - name: allow_sign_up
+      type:
+        scalar: boolean
+    - name: allowed_domains
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: allowed_groups
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: auth_url
+      type:
+        scalar: string
+      default: ""
+    - name: client_id
+      type:
+        scalar: string
+      default: ""
+    - name: client_secret
+      type:
+        scalar: string
+      default: ""
+    - name: token_url
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.grafana.AuthGenericOauth
+  map:
+    fields:
+    - name: allow_sign_up
+      type:
+        scalar: boolean
+    - name: allowed_domains
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: allowed_organizations
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: api_url
+      type:
+        scalar: string
+      default: ""
+    - name: auth_url
+      type:
+        scalar: string
+      default: ""
+    - name: auto_login
+      type:
+        scalar: boolean
+    - name: client_id
+      type:
+        scalar: string
+      default: ""
+    - name: client_secret
+      type:
+        scalar: string
+      default: ""
+    - name: name
+      type:
+        scalar: string
+    - name: scopes
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: token_url
+      type:
+        scalar: string
+      default: ""
+    - name: use_refresh_token
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.grafana.AuthGithub
+  map:
+    fields:
+    - name: allow_sign_up
+      type:
+        scalar: boolean
+    - name: allowed_organizations
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: auto_login
+      type:
+        scalar: boolean
+    - name: client_id
+      type:
+        scalar: string
+      default: ""
+    - name: client_secret
+      type:
+        scalar: string
+      default: ""
+    - name: skip_org_role_sync
+      type:
+        scalar: boolean
+    - name: team_ids
+      type:
+        list:
+          elementType:
+            scalar: numeric
+          elementRelationship: atomic
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.grafana.AuthGitlab
+  map:
+    fields:
+    - name: allow_sign_up
+      type:
+        scalar: boolean
+    - name: allowed_groups
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: api_url
+      type:
+        scalar: string
+    - name: auth_url
+      type:
+        scalar: string
+    - name: client_id
+      type:
+        scalar: string
+      default: ""
+    - name: client_secret
+      type:
+        scalar: string
+      default: ""
+    - name: token_url
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.grafana.AuthGoogle
+  map:
+    fields:
+    - name: allow_sign_up
+      type:
+        scalar: boolean
+    - name: allowed_domains
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: client_id
+      type:
+        scalar: string
+      default: ""
+    - name: client_secret
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.grafana.DateFormats
+  map:
+    fields:
+    - name: default_timezone
+      type:
+        scalar: string
+    - name: full_date
+      type:
+        scalar: string
+    - name: interval_day
+      type:
+        scalar: string
+    - name: interval_hour
+      type:
+        scalar: string
+    - name: interval_minute
+      type:
+        scalar: string
+    - name: interval_month
+      type:
+        scalar: string
+    - name: interval_second
+      type:
+        scalar: string
+    - name: interval_year
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.grafana.ExternalImageStorage
+  map:
+    fields:
+    - name: access_key
+      type:
+        scalar: string
+      default: ""
+    - name: bucket_url
+      type:
+        scalar: string
+      default: ""
+    - name: provider
+      type:
+        scalar: string
+      default: ""
+    - name: secret_key
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.grafana.IPFilter
+  map:
+    fields:
+    - name: description
+      type:
+        scalar: string
+    - name: network
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.grafana.PrivateAccess
+  map:
+    fields:
+    - name: grafana
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.grafana.PrivatelinkAccess
+  map:
+    fields:
+    - name: grafana
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.grafana.PublicAccess
+  map:
+    fields:
+    - name: grafana
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.grafana.SmtpServer
+  map:
+    fields:
+    - name: from_address
+      type:
+        scalar: string
+      default: ""
+    - name: from_name
+      type:
+        scalar: string
+    - name: host
+      type:
+        scalar: string
+      default: ""
+    - name: password
+      type:
+        scalar: string
+    - name: port
+      type:
+        scalar: numeric
+      default: 0
+    - name: skip_verify
+      type:
+        scalar: boolean
+    - name: starttls_policy
+      type:
+        scalar: string
+    - name: username
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.grafana.UserConfig
+  map:
+    fields:
+    - name: additional_backup_regions
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: alerting_enabled
+      type:
+        scalar: boolean
+    - name: alerting_error_or_timeout
+      type:
+        scalar: string
+    - name: alerting_max_annotations_to_keep
+      type:
+        scalar: numeric
+    - name: alerting_nodata_or_nullvalues
+      type:
+        scalar: string
+    - name: allow_embedding
+      type:
+        scalar: boolean
+    - name: auth_azuread
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.grafana.AuthAzuread
+    - name: auth_basic_enabled
+      type:
+        scalar: boolean
+    - name: auth_generic_oauth
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.grafana.AuthGenericOauth
+    - name: auth_github
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.grafana.AuthGithub
+    - name: auth_gitlab
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.grafana.AuthGitlab
+    - name: auth_google
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.grafana.AuthGoogle
+    - name: cookie_samesite
+      type:
+        scalar: string
+    - name: custom_domain
+      type:
+        scalar: string
+    - name: dashboard_previews_enabled
+      type:
+        scalar: boolean
+    - name: dashboard_scenes_enabled
+      type:
+        scalar: boolean
+    - name: dashboards_min_refresh_interval
+      type:
+        scalar: string
+    - name: dashboards_versions_to_keep
+      type:
+        scalar: numeric
+    - name: dataproxy_send_user_header
+      type:
+        scalar: boolean
+    - name: dataproxy_timeout
+      type:
+        scalar: numeric
+    - name: date_formats
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.grafana.DateFormats
+    - name: disable_gravatar
+      type:
+        scalar: boolean
+    - name: editors_can_admin
+      type:
+        scalar: boolean
+    - name: external_image_storage
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.grafana.ExternalImageStorage
+    - name: google_analytics_ua_id
+      type:
+        scalar: string
+    - name: grafana_version
+      type:
+        scalar: string
+    - name: ip_filter
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.grafana.IPFilter
+          elementRelationship: atomic
+    - name: metrics_disable_total_stats
+      type:
+        scalar: boolean
+    - name: metrics_enabled
+      type:
+        scalar: boolean
+    - name: oauth_allow_insecure_email_lookup
+      type:
+        scalar: boolean
+    - name: private_access
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.grafana.PrivateAccess
+    - name: privatelink_access
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.grafana.PrivatelinkAccess
+    - name: project_to_fork_from
+      type:
+        scalar: string
+    - name: public_access
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.grafana.PublicAccess
+    - name: recovery_basebackup_name
+      type:
+        scalar: string
+    - name: service_log
+      type:
+        scalar: boolean
+    - name: service_to_fork_from
+      type:
+        scalar: string
+    - name: smtp_server
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.grafana.SmtpServer
+    - name: static_ips
+      type:
+        scalar: boolean
+    - name: unified_alerting_enabled
+      type:
+        scalar: boolean
+    - name: user_auto_assign_org
+      type:
+        scalar: boolean
+    - name: user_auto_assign_org_role
+      type:
+        scalar: string
+    - name: viewers_can_edit
+      type:
+        scalar: boolean
+    - name: wal
+      type:
+        scalar: boolean
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafka.FollowerFetching
   map:
     fields:
@@ -1568,6 +4905,1648 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: tiered_storage
       type:
         namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafka.TieredStorage
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafkaconnect.CustomPlugins
+  map:
+    fields:
+    - name: plugin_name
+      type:
+        scalar: string
+      default: ""
+    - name: plugin_version
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafkaconnect.IPFilter
+  map:
+    fields:
+    - name: description
+      type:
+        scalar: string
+    - name: network
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafkaconnect.KafkaConnect
+  map:
+    fields:
+    - name: connector_client_config_override_policy
+      type:
+        scalar: string
+    - name: consumer_auto_offset_reset
+      type:
+        scalar: string
+    - name: consumer_fetch_max_bytes
+      type:
+        scalar: numeric
+    - name: consumer_isolation_level
+      type:
+        scalar: string
+    - name: consumer_max_partition_fetch_bytes
+      type:
+        scalar: numeric
+    - name: consumer_max_poll_interval_ms
+      type:
+        scalar: numeric
+    - name: consumer_max_poll_records
+      type:
+        scalar: numeric
+    - name: offset_flush_interval_ms
+      type:
+        scalar: numeric
+    - name: offset_flush_timeout_ms
+      type:
+        scalar: numeric
+    - name: prefer_ipv6_address_enable
+      type:
+        scalar: boolean
+    - name: producer_batch_size
+      type:
+        scalar: numeric
+    - name: producer_buffer_memory
+      type:
+        scalar: numeric
+    - name: producer_compression_type
+      type:
+        scalar: string
+    - name: producer_linger_ms
+      type:
+        scalar: numeric
+    - name: producer_max_request_size
+      type:
+        scalar: numeric
+    - name: scheduled_rebalance_max_delay_ms
+      type:
+        scalar: numeric
+    - name: session_timeout_ms
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafkaconnect.PluginVersions
+  map:
+    fields:
+    - name: plugin_name
+      type:
+        scalar: string
+      default: ""
+    - name: version
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafkaconnect.PrivateAccess
+  map:
+    fields:
+    - name: kafka_connect
+      type:
+        scalar: boolean
+    - name: prometheus
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafkaconnect.PrivatelinkAccess
+  map:
+    fields:
+    - name: jolokia
+      type:
+        scalar: boolean
+    - name: kafka_connect
+      type:
+        scalar: boolean
+    - name: prometheus
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafkaconnect.PublicAccess
+  map:
+    fields:
+    - name: kafka_connect
+      type:
+        scalar: boolean
+    - name: prometheus
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafkaconnect.SecretProviders
+  map:
+    fields:
+    - name: aws
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafkaconnect.SecretProvidersAWS
+    - name: azure
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafkaconnect.SecretProvidersAzure
+    - name: env
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafkaconnect.SecretProvidersEnv
+    - name: name
+      type:
+        scalar: string
+      default: ""
+    - name: vault
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafkaconnect.SecretProvidersVault
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafkaconnect.SecretProvidersAWS
+  map:
+    fields:
+    - name: access_key
+      type:
+        scalar: string
+    - name: auth_method
+      type:
+        scalar: string
+      default: ""
+    - name: region
+      type:
+        scalar: string
+      default: ""
+    - name: secret_key
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafkaconnect.SecretProvidersAzure
+  map:
+    fields:
+    - name: auth_method
+      type:
+        scalar: string
+      default: ""
+    - name: client_id
+      type:
+        scalar: string
+    - name: secret
+      type:
+        scalar: string
+    - name: tenant_id
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafkaconnect.SecretProvidersEnv
+  map:
+    fields:
+    - name: secrets
+      type:
+        namedType: __untyped_atomic_
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafkaconnect.SecretProvidersVault
+  map:
+    fields:
+    - name: address
+      type:
+        scalar: string
+      default: ""
+    - name: auth_method
+      type:
+        scalar: string
+      default: ""
+    - name: engine_version
+      type:
+        scalar: numeric
+    - name: prefix_path_depth
+      type:
+        scalar: numeric
+    - name: server_pem
+      type:
+        scalar: string
+    - name: token
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafkaconnect.UserConfig
+  map:
+    fields:
+    - name: additional_backup_regions
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: custom_plugins
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafkaconnect.CustomPlugins
+          elementRelationship: atomic
+    - name: gcp_auth_allowed_urls
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: ip_filter
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafkaconnect.IPFilter
+          elementRelationship: atomic
+    - name: kafka_connect
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafkaconnect.KafkaConnect
+    - name: plugin_versions
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafkaconnect.PluginVersions
+          elementRelationship: atomic
+    - name: preferred_zones
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: private_access
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafkaconnect.PrivateAccess
+    - name: privatelink_access
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafkaconnect.PrivatelinkAccess
+    - name: public_access
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafkaconnect.PublicAccess
+    - name: sasl_oauthbearer_allowed_urls
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: secret_providers
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.kafkaconnect.SecretProviders
+          elementRelationship: atomic
+    - name: service_log
+      type:
+        scalar: boolean
+    - name: static_ips
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.mysql.IPFilter
+  map:
+    fields:
+    - name: description
+      type:
+        scalar: string
+    - name: network
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.mysql.Migration
+  map:
+    fields:
+    - name: dbname
+      type:
+        scalar: string
+    - name: dump_tool
+      type:
+        scalar: string
+    - name: host
+      type:
+        scalar: string
+      default: ""
+    - name: ignore_dbs
+      type:
+        scalar: string
+    - name: ignore_roles
+      type:
+        scalar: string
+    - name: method
+      type:
+        scalar: string
+    - name: password
+      type:
+        scalar: string
+    - name: port
+      type:
+        scalar: numeric
+      default: 0
+    - name: reestablish_replication
+      type:
+        scalar: boolean
+    - name: ssl
+      type:
+        scalar: boolean
+    - name: username
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.mysql.Mysql
+  map:
+    fields:
+    - name: automatic_sp_privileges
+      type:
+        scalar: boolean
+    - name: connect_timeout
+      type:
+        scalar: numeric
+    - name: default_time_zone
+      type:
+        scalar: string
+    - name: div_precision_increment
+      type:
+        scalar: numeric
+    - name: end_markers_in_json
+      type:
+        scalar: boolean
+    - name: eq_range_index_dive_limit
+      type:
+        scalar: numeric
+    - name: group_concat_max_len
+      type:
+        scalar: numeric
+    - name: information_schema_stats_expiry
+      type:
+        scalar: numeric
+    - name: innodb_adaptive_hash_index
+      type:
+        scalar: boolean
+    - name: innodb_change_buffer_max_size
+      type:
+        scalar: numeric
+    - name: innodb_flush_neighbors
+      type:
+        scalar: numeric
+    - name: innodb_ft_enable_stopword
+      type:
+        scalar: boolean
+    - name: innodb_ft_max_token_size
+      type:
+        scalar: numeric
+    - name: innodb_ft_min_token_size
+      type:
+        scalar: numeric
+    - name: innodb_ft_num_word_optimize
+      type:
+        scalar: numeric
+    - name: innodb_ft_result_cache_limit
+      type:
+        scalar: numeric
+    - name: innodb_ft_server_stopword_table
+      type:
+        scalar: string
+    - name: innodb_ft_user_stopword_table
+      type:
+        scalar: string
+    - name: innodb_io_capacity
+      type:
+        scalar: numeric
+    - name: innodb_io_capacity_max
+      type:
+        scalar: numeric
+    - name: innodb_lock_wait_timeout
+      type:
+        scalar: numeric
+    - name: innodb_log_buffer_size
+      type:
+        scalar: numeric
+    - name: innodb_max_dirty_pages_pct
+      type:
+        scalar: numeric
+    - name: innodb_max_dirty_pages_pct_lwm
+      type:
+        scalar: numeric
+    - name: innodb_max_purge_lag
+      type:
+        scalar: numeric
+    - name: innodb_max_purge_lag_delay
+      type:
+        scalar: numeric
+    - name: innodb_online_alter_log_max_size
+      type:
+        scalar: numeric
+    - name: innodb_optimize_fulltext_only
+      type:
+        scalar: boolean
+    - name: innodb_print_all_deadlocks
+      type:
+        scalar: boolean
+    - name: innodb_read_io_threads
+      type:
+        scalar: numeric
+    - name: innodb_rollback_on_timeout
+      type:
+        scalar: boolean
+    - name: innodb_thread_concurrency
+      type:
+        scalar: numeric
+    - name: innodb_write_io_threads
+      type:
+        scalar: numeric
+    - name: interactive_timeout
+      type:
+        scalar: numeric
+    - name: internal_tmp_mem_storage_engine
+      type:
+        scalar: string
+    - name: log_output
+      type:
+        scalar: string
+    - name: long_query_time
+      type:
+        scalar: numeric
+    - name: lower_case_table_names
+      type:
+        scalar: numeric
+    - name: max_allowed_packet
+      type:
+        scalar: numeric
+    - name: max_connections
+      type:
+        scalar: numeric
+    - name: max_execution_time
+      type:
+        scalar: numeric
+    - name: max_heap_table_size
+      type:
+        scalar: numeric
+    - name: max_seeks_for_key
+      type:
+        scalar: numeric
+    - name: max_user_connections
+      type:
+        scalar: numeric
+    - name: net_buffer_length
+      type:
+        scalar: numeric
+    - name: net_read_timeout
+      type:
+        scalar: numeric
+    - name: net_write_timeout
+      type:
+        scalar: numeric
+    - name: optimizer_prune_level
+      type:
+        scalar: numeric
+    - name: optimizer_search_depth
+      type:
+        scalar: numeric
+    - name: optimizer_switch
+      type:
+        scalar: string
+    - name: performance_schema_events_statements_history_size
+      type:
+        scalar: numeric
+    - name: relay_log_space_limit
+      type:
+        scalar: numeric
+    - name: slow_query_log
+      type:
+        scalar: boolean
+    - name: sort_buffer_size
+      type:
+        scalar: numeric
+    - name: sql_mode
+      type:
+        scalar: string
+    - name: sql_require_primary_key
+      type:
+        scalar: boolean
+    - name: tmp_table_size
+      type:
+        scalar: numeric
+    - name: wait_timeout
+      type:
+        scalar: numeric
+    - name: windowing_use_high_precision
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.mysql.MysqlIncrementalBackup
+  map:
+    fields:
+    - name: enabled
+      type:
+        scalar: boolean
+      default: false
+    - name: full_backup_week_schedule
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.mysql.PrivateAccess
+  map:
+    fields:
+    - name: mysql
+      type:
+        scalar: boolean
+    - name: mysqlx
+      type:
+        scalar: boolean
+    - name: prometheus
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.mysql.PrivatelinkAccess
+  map:
+    fields:
+    - name: mysql
+      type:
+        scalar: boolean
+    - name: mysqlx
+      type:
+        scalar: boolean
+    - name: prometheus
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.mysql.PublicAccess
+  map:
+    fields:
+    - name: mysql
+      type:
+        scalar: boolean
+    - name: mysqlx
+      type:
+        scalar: boolean
+    - name: prometheus
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.mysql.UserConfig
+  map:
+    fields:
+    - name: additional_backup_regions
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: admin_password
+      type:
+        scalar: string
+    - name: admin_username
+      type:
+        scalar: string
+    - name: backup_hour
+      type:
+        scalar: numeric
+    - name: backup_minute
+      type:
+        scalar: numeric
+    - name: binlog_retention_period
+      type:
+        scalar: numeric
+    - name: ip_filter
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.mysql.IPFilter
+          elementRelationship: atomic
+    - name: migration
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.mysql.Migration
+    - name: mysql
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.mysql.Mysql
+    - name: mysql_incremental_backup
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.mysql.MysqlIncrementalBackup
+    - name: mysql_version
+      type:
+        scalar: string
+    - name: private_access
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.mysql.PrivateAccess
+    - name: privatelink_access
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.mysql.PrivatelinkAccess
+    - name: project_to_fork_from
+      type:
+        scalar: string
+    - name: public_access
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.mysql.PublicAccess
+    - name: recovery_target_time
+      type:
+        scalar: string
+    - name: service_log
+      type:
+        scalar: boolean
+    - name: service_to_fork_from
+      type:
+        scalar: string
+    - name: static_ips
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.AzureMigration
+  map:
+    fields:
+    - name: account
+      type:
+        scalar: string
+      default: ""
+    - name: base_path
+      type:
+        scalar: string
+      default: ""
+    - name: chunk_size
+      type:
+        scalar: string
+    - name: compress
+      type:
+        scalar: boolean
+    - name: container
+      type:
+        scalar: string
+      default: ""
+    - name: endpoint_suffix
+      type:
+        scalar: string
+    - name: include_aliases
+      type:
+        scalar: boolean
+    - name: indices
+      type:
+        scalar: string
+      default: ""
+    - name: key
+      type:
+        scalar: string
+    - name: max_restore_bytes_per_sec
+      type:
+        scalar: string
+    - name: max_snapshot_bytes_per_sec
+      type:
+        scalar: string
+    - name: readonly
+      type:
+        scalar: boolean
+    - name: restore_global_state
+      type:
+        scalar: boolean
+    - name: sas_token
+      type:
+        scalar: string
+    - name: snapshot_name
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.CustomKeystores
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+      default: ""
+    - name: settings
+      type:
+        namedType: __untyped_atomic_
+    - name: type
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.CustomRepos
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+      default: ""
+    - name: settings
+      type:
+        namedType: __untyped_atomic_
+    - name: type
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.GcsMigration
+  map:
+    fields:
+    - name: base_path
+      type:
+        scalar: string
+      default: ""
+    - name: bucket
+      type:
+        scalar: string
+      default: ""
+    - name: chunk_size
+      type:
+        scalar: string
+    - name: compress
+      type:
+        scalar: boolean
+    - name: credentials
+      type:
+        scalar: string
+      default: ""
+    - name: include_aliases
+      type:
+        scalar: boolean
+    - name: indices
+      type:
+        scalar: string
+      default: ""
+    - name: max_restore_bytes_per_sec
+      type:
+        scalar: string
+    - name: max_snapshot_bytes_per_sec
+      type:
+        scalar: string
+    - name: readonly
+      type:
+        scalar: boolean
+    - name: restore_global_state
+      type:
+        scalar: boolean
+    - name: snapshot_name
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.IPFilter
+  map:
+    fields:
+    - name: description
+      type:
+        scalar: string
+    - name: network
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.IndexPatterns
+  map:
+    fields:
+    - name: max_index_count
+      type:
+        scalar: numeric
+      default: 0
+    - name: pattern
+      type:
+        scalar: string
+      default: ""
+    - name: sorting_algorithm
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.IndexRollup
+  map:
+    fields:
+    - name: rollup_dashboards_enabled
+      type:
+        scalar: boolean
+    - name: rollup_enabled
+      type:
+        scalar: boolean
+    - name: rollup_search_backoff_count
+      type:
+        scalar: numeric
+    - name: rollup_search_backoff_millis
+      type:
+        scalar: numeric
+    - name: rollup_search_search_all_jobs
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.IndexTemplate
+  map:
+    fields:
+    - name: mapping_nested_objects_limit
+      type:
+        scalar: numeric
+    - name: number_of_replicas
+      type:
+        scalar: numeric
+    - name: number_of_shards
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.JWT
+  map:
+    fields:
+    - name: enabled
+      type:
+        scalar: boolean
+      default: false
+    - name: jwt_clock_skew_tolerance_seconds
+      type:
+        scalar: numeric
+    - name: jwt_header
+      type:
+        scalar: string
+    - name: jwt_url_parameter
+      type:
+        scalar: string
+    - name: required_audience
+      type:
+        scalar: string
+    - name: required_issuer
+      type:
+        scalar: string
+    - name: roles_key
+      type:
+        scalar: string
+    - name: signing_key
+      type:
+        scalar: string
+      default: ""
+    - name: subject_key
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.Openid
+  map:
+    fields:
+    - name: client_id
+      type:
+        scalar: string
+      default: ""
+    - name: client_secret
+      type:
+        scalar: string
+      default: ""
+    - name: connect_url
+      type:
+        scalar: string
+      default: ""
+    - name: enabled
+      type:
+        scalar: boolean
+      default: false
+    - name: header
+      type:
+        scalar: string
+    - name: jwt_header
+      type:
+        scalar: string
+    - name: jwt_url_parameter
+      type:
+        scalar: string
+    - name: refresh_rate_limit_count
+      type:
+        scalar: numeric
+    - name: refresh_rate_limit_time_window_ms
+      type:
+        scalar: numeric
+    - name: roles_key
+      type:
+        scalar: string
+    - name: scope
+      type:
+        scalar: string
+    - name: subject_key
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.Opensearch
+  map:
+    fields:
+    - name: action_auto_create_index_enabled
+      type:
+        scalar: boolean
+    - name: action_destructive_requires_name
+      type:
+        scalar: boolean
+    - name: auth_failure_listeners
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchAuthFailureListeners
+    - name: cluster.filecache.remote_data_ratio
+      type:
+        scalar: numeric
+    - name: cluster.remote_store
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchClusterRemoteStore
+    - name: cluster.routing.allocation.balance.prefer_primary
+      type:
+        scalar: boolean
+    - name: cluster.search.request.slowlog
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchClusterSearchRequestSlowlog
+    - name: cluster_max_shards_per_node
+      type:
+        scalar: numeric
+    - name: cluster_routing_allocation_node_concurrent_recoveries
+      type:
+        scalar: numeric
+    - name: disk_watermarks
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchDiskWatermarks
+    - name: email_sender_name
+      type:
+        scalar: string
+    - name: email_sender_password
+      type:
+        scalar: string
+    - name: email_sender_username
+      type:
+        scalar: string
+    - name: enable_remote_backed_storage
+      type:
+        scalar: boolean
+    - name: enable_searchable_snapshots
+      type:
+        scalar: boolean
+    - name: enable_security_audit
+      type:
+        scalar: boolean
+    - name: enable_snapshot_api
+      type:
+        scalar: boolean
+    - name: http_max_content_length
+      type:
+        scalar: numeric
+    - name: http_max_header_size
+      type:
+        scalar: numeric
+    - name: http_max_initial_line_length
+      type:
+        scalar: numeric
+    - name: indices_fielddata_cache_size
+      type:
+        scalar: numeric
+    - name: indices_memory_index_buffer_size
+      type:
+        scalar: numeric
+    - name: indices_memory_max_index_buffer_size
+      type:
+        scalar: numeric
+    - name: indices_memory_min_index_buffer_size
+      type:
+        scalar: numeric
+    - name: indices_queries_cache_size
+      type:
+        scalar: numeric
+    - name: indices_query_bool_max_clause_count
+      type:
+        scalar: numeric
+    - name: indices_recovery_max_bytes_per_sec
+      type:
+        scalar: numeric
+    - name: indices_recovery_max_concurrent_file_chunks
+      type:
+        scalar: numeric
+    - name: ism_enabled
+      type:
+        scalar: boolean
+    - name: ism_history_enabled
+      type:
+        scalar: boolean
+    - name: ism_history_max_age
+      type:
+        scalar: numeric
+    - name: ism_history_max_docs
+      type:
+        scalar: numeric
+    - name: ism_history_rollover_check_period
+      type:
+        scalar: numeric
+    - name: ism_history_rollover_retention_period
+      type:
+        scalar: numeric
+    - name: knn_cache_item_expiry_enabled
+      type:
+        scalar: boolean
+    - name: knn_cache_item_expiry_minutes
+      type:
+        scalar: numeric
+    - name: knn_circuit_breaker_unset_percentage
+      type:
+        scalar: numeric
+    - name: knn_memory_circuit_breaker_enabled
+      type:
+        scalar: boolean
+    - name: knn_memory_circuit_breaker_limit
+      type:
+        scalar: numeric
+    - name: ml_commons_connector_access_control_enabled
+      type:
+        scalar: boolean
+    - name: ml_commons_max_model_on_node
+      type:
+        scalar: numeric
+    - name: ml_commons_model_access_control_enabled
+      type:
+        scalar: boolean
+    - name: ml_commons_model_auto_deploy_enable
+      type:
+        scalar: boolean
+    - name: ml_commons_model_auto_redeploy_enable
+      type:
+        scalar: boolean
+    - name: ml_commons_native_memory_threshold
+      type:
+        scalar: numeric
+    - name: ml_commons_only_run_on_ml_node
+      type:
+        scalar: boolean
+    - name: ml_commons_trusted_connector_endpoints_regex
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: node.search.cache.size
+      type:
+        scalar: string
+    - name: override_main_response_version
+      type:
+        scalar: boolean
+    - name: plugins_alerting_filter_by_backend_roles
+      type:
+        scalar: boolean
+    - name: reindex_remote_whitelist
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: remote_store
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchRemoteStore
+    - name: script_max_compilations_rate
+      type:
+        scalar: string
+    - name: search.insights.top_queries
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchSearchInsightsTopQueries
+    - name: search_backpressure
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchSearchBackpressure
+    - name: search_max_buckets
+      type:
+        scalar: numeric
+    - name: segrep
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchSegrep
+    - name: shard_indexing_pressure
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchShardIndexingPressure
+    - name: thread_pool_analyze_queue_size
+      type:
+        scalar: numeric
+    - name: thread_pool_analyze_size
+      type:
+        scalar: numeric
+    - name: thread_pool_force_merge_size
+      type:
+        scalar: numeric
+    - name: thread_pool_get_queue_size
+      type:
+        scalar: numeric
+    - name: thread_pool_get_size
+      type:
+        scalar: numeric
+    - name: thread_pool_search_queue_size
+      type:
+        scalar: numeric
+    - name: thread_pool_search_size
+      type:
+        scalar: numeric
+    - name: thread_pool_search_throttled_queue_size
+      type:
+        scalar: numeric
+    - name: thread_pool_search_throttled_size
+      type:
+        scalar: numeric
+    - name: thread_pool_write_queue_size
+      type:
+        scalar: numeric
+    - name: thread_pool_write_size
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchAuthFailureListeners
+  map:
+    fields:
+    - name: internal_authentication_backend_limiting
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchAuthFailureListenersInternalAuthenticationBackendLimiting
+    - name: ip_rate_limiting
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchAuthFailureListenersIPRateLimiting
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchAuthFailureListenersIPRateLimiting
+  map:
+    fields:
+    - name: allowed_tries
+      type:
+        scalar: numeric
+    - name: block_expiry_seconds
+      type:
+        scalar: numeric
+    - name: max_blocked_clients
+      type:
+        scalar: numeric
+    - name: max_tracked_clients
+      type:
+        scalar: numeric
+    - name: time_window_seconds
+      type:
+        scalar: numeric
+    - name: type
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchAuthFailureListenersInternalAuthenticationBackendLimiting
+  map:
+    fields:
+    - name: allowed_tries
+      type:
+        scalar: numeric
+    - name: authentication_backend
+      type:
+        scalar: string
+    - name: block_expiry_seconds
+      type:
+        scalar: numeric
+    - name: max_blocked_clients
+      type:
+        scalar: numeric
+    - name: max_tracked_clients
+      type:
+        scalar: numeric
+    - name: time_window_seconds
+      type:
+        scalar: numeric
+    - name: type
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchClusterRemoteStore
+  map:
+    fields:
+    - name: state.global_metadata.upload_timeout
+      type:
+        scalar: string
+    - name: state.metadata_manifest.upload_timeout
+      type:
+        scalar: string
+    - name: translog.buffer_interval
+      type:
+        scalar: string
+    - name: translog.max_readers
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchClusterSearchRequestSlowlog
+  map:
+    fields:
+    - name: level
+      type:
+        scalar: string
+    - name: threshold
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchClusterSearchRequestSlowlogThreshold
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchClusterSearchRequestSlowlogThreshold
+  map:
+    fields:
+    - name: debug
+      type:
+        scalar: string
+    - name: info
+      type:
+        scalar: string
+    - name: trace
+      type:
+        scalar: string
+    - name: warn
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchDashboards
+  map:
+    fields:
+    - name: enabled
+      type:
+        scalar: boolean
+    - name: max_old_space_size
+      type:
+        scalar: numeric
+    - name: multiple_data_source_enabled
+      type:
+        scalar: boolean
+    - name: opensearch_request_timeout
+      type:
+        scalar: numeric
+    - name: session_keepalive
+      type:
+        scalar: boolean
+    - name: session_ttl
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchDiskWatermarks
+  map:
+    fields:
+    - name: flood_stage
+      type:
+        scalar: numeric
+      default: 0
+    - name: high
+      type:
+        scalar: numeric
+      default: 0
+    - name: low
+      type:
+        scalar: numeric
+      default: 0
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchRemoteStore
+  map:
+    fields:
+    - name: segment.pressure.bytes_lag.variance_factor
+      type:
+        scalar: numeric
+    - name: segment.pressure.consecutive_failures.limit
+      type:
+        scalar: numeric
+    - name: segment.pressure.enabled
+      type:
+        scalar: boolean
+    - name: segment.pressure.time_lag.variance_factor
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchSearchBackpressure
+  map:
+    fields:
+    - name: mode
+      type:
+        scalar: string
+    - name: node_duress
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchSearchBackpressureNodeDuress
+    - name: search_shard_task
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchSearchBackpressureSearchShardTask
+    - name: search_task
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchSearchBackpressureSearchTask
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchSearchBackpressureNodeDuress
+  map:
+    fields:
+    - name: cpu_threshold
+      type:
+        scalar: numeric
+    - name: heap_threshold
+      type:
+        scalar: numeric
+    - name: num_successive_breaches
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchSearchBackpressureSearchShardTask
+  map:
+    fields:
+    - name: cancellation_burst
+      type:
+        scalar: numeric
+    - name: cancellation_rate
+      type:
+        scalar: numeric
+    - name: cancellation_ratio
+      type:
+        scalar: numeric
+    - name: cpu_time_millis_threshold
+      type:
+        scalar: numeric
+    - name: elapsed_time_millis_threshold
+      type:
+        scalar: numeric
+    - name: heap_moving_average_window_size
+      type:
+        scalar: numeric
+    - name: heap_percent_threshold
+      type:
+        scalar: numeric
+    - name: heap_variance
+      type:
+        scalar: numeric
+    - name: total_heap_percent_threshold
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchSearchBackpressureSearchTask
+  map:
+    fields:
+    - name: cancellation_burst
+      type:
+        scalar: numeric
+    - name: cancellation_rate
+      type:
+        scalar: numeric
+    - name: cancellation_ratio
+      type:
+        scalar: numeric
+    - name: cpu_time_millis_threshold
+      type:
+        scalar: numeric
+    - name: elapsed_time_millis_threshold
+      type:
+        scalar: numeric
+    - name: heap_moving_average_window_size
+      type:
+        scalar: numeric
+    - name: heap_percent_threshold
+      type:
+        scalar: numeric
+    - name: heap_variance
+      type:
+        scalar: numeric
+    - name: total_heap_percent_threshold
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchSearchInsightsTopQueries
+  map:
+    fields:
+    - name: cpu
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchSearchInsightsTopQueriesCPU
+    - name: latency
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchSearchInsightsTopQueriesLatency
+    - name: memory
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchSearchInsightsTopQueriesMemory
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchSearchInsightsTopQueriesCPU
+  map:
+    fields:
+    - name: enabled
+      type:
+        scalar: boolean
+    - name: top_n_size
+      type:
+        scalar: numeric
+    - name: window_size
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchSearchInsightsTopQueriesLatency
+  map:
+    fields:
+    - name: enabled
+      type:
+        scalar: boolean
+    - name: top_n_size
+      type:
+        scalar: numeric
+    - name: window_size
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchSearchInsightsTopQueriesMemory
+  map:
+    fields:
+    - name: enabled
+      type:
+        scalar: boolean
+    - name: top_n_size
+      type:
+        scalar: numeric
+    - name: window_size
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchSegrep
+  map:
+    fields:
+    - name: pressure.checkpoint.limit
+      type:
+        scalar: numeric
+    - name: pressure.enabled
+      type:
+        scalar: boolean
+    - name: pressure.replica.stale.limit
+      type:
+        scalar: numeric
+    - name: pressure.time.limit
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchShardIndexingPressure
+  map:
+    fields:
+    - name: enabled
+      type:
+        scalar: boolean
+    - name: enforced
+      type:
+        scalar: boolean
+    - name: operating_factor
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchShardIndexingPressureOperatingFactor
+    - name: primary_parameter
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchShardIndexingPressurePrimaryParameter
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchShardIndexingPressureOperatingFactor
+  map:
+    fields:
+    - name: lower
+      type:
+        scalar: numeric
+    - name: optimal
+      type:
+        scalar: numeric
+    - name: upper
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchShardIndexingPressurePrimaryParameter
+  map:
+    fields:
+    - name: node
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchShardIndexingPressurePrimaryParameterNode
+    - name: shard
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchShardIndexingPressurePrimaryParameterShard
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchShardIndexingPressurePrimaryParameterNode
+  map:
+    fields:
+    - name: soft_limit
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchShardIndexingPressurePrimaryParameterShard
+  map:
+    fields:
+    - name: min_limit
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.PrivateAccess
+  map:
+    fields:
+    - name: opensearch
+      type:
+        scalar: boolean
+    - name: opensearch_dashboards
+      type:
+        scalar: boolean
+    - name: prometheus
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.PrivatelinkAccess
+  map:
+    fields:
+    - name: opensearch
+      type:
+        scalar: boolean
+    - name: opensearch_dashboards
+      type:
+        scalar: boolean
+    - name: prometheus
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.PublicAccess
+  map:
+    fields:
+    - name: opensearch
+      type:
+        scalar: boolean
+    - name: opensearch_dashboards
+      type:
+        scalar: boolean
+    - name: prometheus
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.S3Migration
+  map:
+    fields:
+    - name: access_key
+      type:
+        scalar: string
+      default: ""
+    - name: base_path
+      type:
+        scalar: string
+      default: ""
+    - name: bucket
+      type:
+        scalar: string
+      default: ""
+    - name: chunk_size
+      type:
+        scalar: string
+    - name: compress
+      type:
+        scalar: boolean
+    - name: endpoint
+      type:
+        scalar: string
+    - name: include_aliases
+      type:
+        scalar: boolean
+    - name: indices
+      type:
+        scalar: string
+      default: ""
+    - name: max_restore_bytes_per_sec
+      type:
+        scalar: string
+    - name: max_snapshot_bytes_per_sec
+      type:
+        scalar: string
+    - name: readonly
+      type:
+        scalar: boolean
+    - name: region
+      type:
+        scalar: string
+      default: ""
+    - name: restore_global_state
+      type:
+        scalar: boolean
+    - name: secret_key
+      type:
+        scalar: string
+      default: ""
+    - name: server_side_encryption
+      type:
+        scalar: boolean
+    - name: snapshot_name
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.SAML
+  map:
+    fields:
+    - name: enabled
+      type:
+        scalar: boolean
+      default: false
+    - name: idp_entity_id
+      type:
+        scalar: string
+      default: ""
+    - name: idp_metadata_url
+      type:
+        scalar: string
+      default: ""
+    - name: idp_pemtrustedcas_content
+      type:
+        scalar: string
+    - name: roles_key
+      type:
+        scalar: string
+    - name: sp_entity_id
+      type:
+        scalar: string
+      default: ""
+    - name: subject_key
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.UserConfig
+  map:
+    fields:
+    - name: additional_backup_regions
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: azure_migration
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.AzureMigration
+    - name: custom_domain
+      type:
+        scalar: string
+    - name: custom_keystores
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.CustomKeystores
+          elementRelationship: atomic
+    - name: custom_repos
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.CustomRepos
+          elementRelationship: atomic
+    - name: disable_replication_factor_adjustment
+      type:
+        scalar: boolean
+    - name: gcs_migration
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.GcsMigration
+    - name: index_patterns
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.IndexPatterns
+          elementRelationship: atomic
+    - name: index_rollup
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.IndexRollup
+    - name: index_template
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.IndexTemplate
+    - name: ip_filter
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.IPFilter
+          elementRelationship: atomic
+    - name: jwt
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.JWT
+    - name: keep_index_refresh_interval
+      type:
+        scalar: boolean
+    - name: max_index_count
+      type:
+        scalar: numeric
+    - name: openid
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.Openid
+    - name: opensearch
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.Opensearch
+    - name: opensearch_dashboards
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.OpensearchDashboards
+    - name: opensearch_version
+      type:
+        scalar: string
+    - name: private_access
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.PrivateAccess
+    - name: privatelink_access
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.PrivatelinkAccess
+    - name: project_to_fork_from
+      type:
+        scalar: string
+    - name: public_access
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.PublicAccess
+    - name: recovery_basebackup_name
+      type:
+        scalar: string
+    - name: s3_migration
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.S3Migration
+    - name: saml
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.opensearch.SAML
+    - name: service_log
+      type:
+        scalar: boolean
+    - name: service_to_fork_from
+      type:
+        scalar: string
+    - name: static_ips
+      type:
+        scalar: boolean
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.userconfig.service.pg.IPFilter
   map:
     fields:

@@ -41,20 +41,64 @@ func (f *genericInformer) Lister() cache.GenericLister {
 func (f *sharedInformerFactory) ForResource(resource schema.GroupVersionResource) (GenericInformer, error) {
 	switch resource {
 	// Group=aiven.io, Version=v1alpha1
+	case v1alpha1.SchemeGroupVersion.WithResource("clickhouses"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().Clickhouses().Informer()}, nil
+	case v1alpha1.SchemeGroupVersion.WithResource("clickhousedatabases"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().ClickhouseDatabases().Informer()}, nil
+	case v1alpha1.SchemeGroupVersion.WithResource("clickhousegrants"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().ClickhouseGrants().Informer()}, nil
+	case v1alpha1.SchemeGroupVersion.WithResource("clickhouseroles"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().ClickhouseRoles().Informer()}, nil
+	case v1alpha1.SchemeGroupVersion.WithResource("clickhouseusers"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().ClickhouseUsers().Informer()}, nil
 	case v1alpha1.SchemeGroupVersion.WithResource("connectionpools"):
 		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().ConnectionPools().Informer()}, nil
 	case v1alpha1.SchemeGroupVersion.WithResource("databases"):
 		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().Databases().Informer()}, nil
+	case v1alpha1.SchemeGroupVersion.WithResource("flinks"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().Flinks().Informer()}, nil
+	case v1alpha1.SchemeGroupVersion.WithResource("grafanas"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().Grafanas().Informer()}, nil
 	case v1alpha1.SchemeGroupVersion.WithResource("kafkas"):
 		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().Kafkas().Informer()}, nil
 	case v1alpha1.SchemeGroupVersion.WithResource("kafkaacls"):
 		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().KafkaACLs().Informer()}, nil
+	case v1alpha1.SchemeGroupVersion.WithResource("kafkaconnects"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().KafkaConnects().Informer()}, nil
+	case v1alpha1.SchemeGroupVersion.WithResource("kafkaconnectors"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().KafkaConnectors().Informer()}, nil
+	case v1alpha1.SchemeGroupVersion.WithResource("kafkanativeacls"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().KafkaNativeACLs().Informer()}, nil
+	case v1alpha1.SchemeGroupVersion.WithResource("kafkaquotas"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().KafkaQuotas().Informer()}, nil
+	case v1alpha1.SchemeGroupVersion.WithResource("kafkaschemas"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().KafkaSchemas().Informer()}, nil
+	case v1alpha1.SchemeGroupVersion.WithResource("kafkaschemaregistryacls"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().KafkaSchemaRegistryACLs().Informer()}, nil
 	case v1alpha1.SchemeGroupVersion.WithResource("kafkatopics"):
 		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().KafkaTopics().Informer()}, nil
+	case v1alpha1.SchemeGroupVersion.WithResource("mysqls"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().MySQLs().Informer()}, nil
+	case v1alpha1.SchemeGroupVersion.WithResource("opensearches"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().OpenSearches().Informer()}, nil
+	case v1alpha1.SchemeGroupVersion.WithResource("opensearchaclconfigs"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().OpenSearchACLConfigs().Informer()}, nil
+	case v1alpha1.SchemeGroupVersion.WithResource("organizationprojects"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().OrganizationProjects().Informer()}, nil
 	case v1alpha1.SchemeGroupVersion.WithResource("postgresqls"):
 		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().PostgreSQLs().Informer()}, nil
+	case v1alpha1.SchemeGroupVersion.WithResource("projects"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().Projects().Informer()}, nil
+	case v1alpha1.SchemeGroupVersion.WithResource("projectvpcs"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().ProjectVPCs().Informer()}, nil
+	case v1alpha1.SchemeGroupVersion.WithResource("serviceintegrations"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().ServiceIntegrations().Informer()}, nil
+	case v1alpha1.SchemeGroupVersion.WithResource("serviceintegrationendpoints"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().ServiceIntegrationEndpoints().Informer()}, nil
 	case v1alpha1.SchemeGroupVersion.WithResource("serviceusers"):
 		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().ServiceUsers().Informer()}, nil
+	case v1alpha1.SchemeGroupVersion.WithResource("upgradepipelinesteps"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().UpgradePipelineSteps().Informer()}, nil
 	case v1alpha1.SchemeGroupVersion.WithResource("valkeys"):
 		return &genericInformer{resource: resource.GroupResource(), informer: f.Aiven().V1alpha1().Valkeys().Informer()}, nil
 

@@ -10,8 +10,8 @@ package v1alpha1
 //
 // BaseServiceSpec holds the settings that every Aiven service has.
 type BaseServiceSpecApplyConfiguration struct {
-	AuthSpecApplyConfiguration    `json:""`
-	ProjectSpecApplyConfiguration `json:""`
+	AuthSpecApplyConfiguration             `json:""`
+	ProjectDependantSpecApplyConfiguration `json:""`
 	// Plan is the subscription plan, startup-4 for example. It decides the number
 	// and size of the nodes.
 	Plan *string `json:"plan,omitempty"`
@@ -64,7 +64,7 @@ func (b *BaseServiceSpecApplyConfiguration) WithAuthSecretRef(value *AuthSecretR
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Project field is set to the value of the last call.
 func (b *BaseServiceSpecApplyConfiguration) WithProject(value string) *BaseServiceSpecApplyConfiguration {
-	b.ProjectSpecApplyConfiguration.Project = &value
+	b.ProjectDependantSpecApplyConfiguration.Project = &value
 	return b
 }
 

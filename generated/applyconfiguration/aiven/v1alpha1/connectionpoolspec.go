@@ -17,8 +17,7 @@ type ConnectionPoolSpecApplyConfiguration struct {
 	// Username is the service user that the pool connects as. Without it, clients
 	// connect as themselves. It cannot be changed.
 	Username *string `json:"username,omitempty"`
-	// PoolSize is the number of server connections that the pool may open. The
-	// default is 10.
+	// PoolSize is the number of server connections that the pool may open.
 	PoolSize *int64 `json:"poolSize,omitempty"`
 	// PoolMode says when a server connection goes back to the pool: at the end of
 	// the session, the transaction or the statement.
@@ -43,7 +42,7 @@ func (b *ConnectionPoolSpecApplyConfiguration) WithAuthSecretRef(value *AuthSecr
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Project field is set to the value of the last call.
 func (b *ConnectionPoolSpecApplyConfiguration) WithProject(value string) *ConnectionPoolSpecApplyConfiguration {
-	b.ProjectSpecApplyConfiguration.Project = &value
+	b.ProjectDependantSpecApplyConfiguration.Project = &value
 	return b
 }
 

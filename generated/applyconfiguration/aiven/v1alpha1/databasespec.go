@@ -41,7 +41,7 @@ func (b *DatabaseSpecApplyConfiguration) WithAuthSecretRef(value *AuthSecretRefe
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Project field is set to the value of the last call.
 func (b *DatabaseSpecApplyConfiguration) WithProject(value string) *DatabaseSpecApplyConfiguration {
-	b.ProjectSpecApplyConfiguration.Project = &value
+	b.ProjectDependantSpecApplyConfiguration.Project = &value
 	return b
 }
 

@@ -38,7 +38,7 @@ func (b *KafkaACLSpecApplyConfiguration) WithAuthSecretRef(value *AuthSecretRefe
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Project field is set to the value of the last call.
 func (b *KafkaACLSpecApplyConfiguration) WithProject(value string) *KafkaACLSpecApplyConfiguration {
-	b.ProjectSpecApplyConfiguration.Project = &value
+	b.ProjectDependantSpecApplyConfiguration.Project = &value
 	return b
 }
 

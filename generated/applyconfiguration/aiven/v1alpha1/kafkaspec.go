@@ -40,7 +40,7 @@ func (b *KafkaSpecApplyConfiguration) WithAuthSecretRef(value *AuthSecretReferen
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Project field is set to the value of the last call.
 func (b *KafkaSpecApplyConfiguration) WithProject(value string) *KafkaSpecApplyConfiguration {
-	b.ProjectSpecApplyConfiguration.Project = &value
+	b.ProjectDependantSpecApplyConfiguration.Project = &value
 	return b
 }
 

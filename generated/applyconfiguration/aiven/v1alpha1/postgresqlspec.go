@@ -41,7 +41,7 @@ func (b *PostgreSQLSpecApplyConfiguration) WithAuthSecretRef(value *AuthSecretRe
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Project field is set to the value of the last call.
 func (b *PostgreSQLSpecApplyConfiguration) WithProject(value string) *PostgreSQLSpecApplyConfiguration {
-	b.ProjectSpecApplyConfiguration.Project = &value
+	b.ProjectDependantSpecApplyConfiguration.Project = &value
 	return b
 }
 

@@ -8,10 +8,37 @@ package v1alpha1
 // ProjectSpecApplyConfiguration represents a declarative configuration of the ProjectSpec type for use
 // with apply.
 //
-// ProjectSpec places an object in an Aiven project.
+// ProjectSpec is the desired state of a Project.
 type ProjectSpecApplyConfiguration struct {
-	// Project is the name of the Aiven project. It cannot be changed.
-	Project *string `json:"project,omitempty"`
+	AuthSpecApplyConfiguration     `json:""`
+	ConnInfoSpecApplyConfiguration `json:""`
+	// AccountID is the id of the account that the project belongs to.
+	AccountID *string `json:"accountId,omitempty"`
+	// BillingAddress is the postal address on invoices.
+	BillingAddress *string `json:"billingAddress,omitempty"`
+	// BillingCurrency is the currency of invoices.
+	BillingCurrency *string `json:"billingCurrency,omitempty"`
+	// BillingEmails are the addresses that invoices are sent to.
+	BillingEmails []string `json:"billingEmails,omitempty"`
+	// BillingExtraText is printed on invoices, for a cost centre for example.
+	BillingExtraText *string `json:"billingExtraText,omitempty"`
+	// BillingGroupID is the id of the billing group that pays for the project. It
+	// cannot be changed.
+	BillingGroupID *string `json:"billingGroupId,omitempty"`
+	// CardID is the id of the credit card that pays for the project, or its last
+	// four digits.
+	CardID *string `json:"cardId,omitempty"`
+	// Cloud is the cloud and region of new services that name none.
+	Cloud *string `json:"cloud,omitempty"`
+	// CopyFromProject is the name of a project whose billing and other settings a
+	// new project starts with. It cannot be changed.
+	CopyFromProject *string `json:"copyFromProject,omitempty"`
+	// CountryCode is the country of the billing address, as ISO 3166-1 alpha-2.
+	CountryCode *string `json:"countryCode,omitempty"`
+	// Tags are key and value pairs that are attached to the project.
+	Tags map[string]string `json:"tags,omitempty"`
+	// TechnicalEmails receive technical notices about the project.
+	TechnicalEmails []string `json:"technicalEmails,omitempty"`
 }
 
 // ProjectSpecApplyConfiguration constructs a declarative configuration of the ProjectSpec type for use with
@@ -20,10 +47,132 @@ func ProjectSpec() *ProjectSpecApplyConfiguration {
 	return &ProjectSpecApplyConfiguration{}
 }
 
-// WithProject sets the Project field in the declarative configuration to the given value
+// WithAuthSecretRef sets the AuthSecretRef field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Project field is set to the value of the last call.
-func (b *ProjectSpecApplyConfiguration) WithProject(value string) *ProjectSpecApplyConfiguration {
-	b.Project = &value
+// If called multiple times, the AuthSecretRef field is set to the value of the last call.
+func (b *ProjectSpecApplyConfiguration) WithAuthSecretRef(value *AuthSecretReferenceApplyConfiguration) *ProjectSpecApplyConfiguration {
+	b.AuthSpecApplyConfiguration.AuthSecretRef = value
+	return b
+}
+
+// WithConnInfoSecretTarget sets the ConnInfoSecretTarget field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ConnInfoSecretTarget field is set to the value of the last call.
+func (b *ProjectSpecApplyConfiguration) WithConnInfoSecretTarget(value *ConnInfoSecretTargetApplyConfiguration) *ProjectSpecApplyConfiguration {
+	b.ConnInfoSpecApplyConfiguration.ConnInfoSecretTarget = value
+	return b
+}
+
+// WithConnInfoSecretTargetDisabled sets the ConnInfoSecretTargetDisabled field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ConnInfoSecretTargetDisabled field is set to the value of the last call.
+func (b *ProjectSpecApplyConfiguration) WithConnInfoSecretTargetDisabled(value bool) *ProjectSpecApplyConfiguration {
+	b.ConnInfoSpecApplyConfiguration.ConnInfoSecretTargetDisabled = &value
+	return b
+}
+
+// WithAccountID sets the AccountID field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AccountID field is set to the value of the last call.
+func (b *ProjectSpecApplyConfiguration) WithAccountID(value string) *ProjectSpecApplyConfiguration {
+	b.AccountID = &value
+	return b
+}
+
+// WithBillingAddress sets the BillingAddress field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the BillingAddress field is set to the value of the last call.
+func (b *ProjectSpecApplyConfiguration) WithBillingAddress(value string) *ProjectSpecApplyConfiguration {
+	b.BillingAddress = &value
+	return b
+}
+
+// WithBillingCurrency sets the BillingCurrency field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the BillingCurrency field is set to the value of the last call.
+func (b *ProjectSpecApplyConfiguration) WithBillingCurrency(value string) *ProjectSpecApplyConfiguration {
+	b.BillingCurrency = &value
+	return b
+}
+
+// WithBillingEmails adds the given value to the BillingEmails field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the BillingEmails field.
+func (b *ProjectSpecApplyConfiguration) WithBillingEmails(values ...string) *ProjectSpecApplyConfiguration {
+	for i := range values {
+		b.BillingEmails = append(b.BillingEmails, values[i])
+	}
+	return b
+}
+
+// WithBillingExtraText sets the BillingExtraText field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the BillingExtraText field is set to the value of the last call.
+func (b *ProjectSpecApplyConfiguration) WithBillingExtraText(value string) *ProjectSpecApplyConfiguration {
+	b.BillingExtraText = &value
+	return b
+}
+
+// WithBillingGroupID sets the BillingGroupID field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the BillingGroupID field is set to the value of the last call.
+func (b *ProjectSpecApplyConfiguration) WithBillingGroupID(value string) *ProjectSpecApplyConfiguration {
+	b.BillingGroupID = &value
+	return b
+}
+
+// WithCardID sets the CardID field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CardID field is set to the value of the last call.
+func (b *ProjectSpecApplyConfiguration) WithCardID(value string) *ProjectSpecApplyConfiguration {
+	b.CardID = &value
+	return b
+}
+
+// WithCloud sets the Cloud field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Cloud field is set to the value of the last call.
+func (b *ProjectSpecApplyConfiguration) WithCloud(value string) *ProjectSpecApplyConfiguration {
+	b.Cloud = &value
+	return b
+}
+
+// WithCopyFromProject sets the CopyFromProject field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CopyFromProject field is set to the value of the last call.
+func (b *ProjectSpecApplyConfiguration) WithCopyFromProject(value string) *ProjectSpecApplyConfiguration {
+	b.CopyFromProject = &value
+	return b
+}
+
+// WithCountryCode sets the CountryCode field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CountryCode field is set to the value of the last call.
+func (b *ProjectSpecApplyConfiguration) WithCountryCode(value string) *ProjectSpecApplyConfiguration {
+	b.CountryCode = &value
+	return b
+}
+
+// WithTags puts the entries into the Tags field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, the entries provided by each call will be put on the Tags field,
+// overwriting an existing map entries in Tags field with the same key.
+func (b *ProjectSpecApplyConfiguration) WithTags(entries map[string]string) *ProjectSpecApplyConfiguration {
+	if b.Tags == nil && len(entries) > 0 {
+		b.Tags = make(map[string]string, len(entries))
+	}
+	for k, v := range entries {
+		b.Tags[k] = v
+	}
+	return b
+}
+
+// WithTechnicalEmails adds the given value to the TechnicalEmails field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the TechnicalEmails field.
+func (b *ProjectSpecApplyConfiguration) WithTechnicalEmails(values ...string) *ProjectSpecApplyConfiguration {
+	for i := range values {
+		b.TechnicalEmails = append(b.TechnicalEmails, values[i])
+	}
 	return b
 }

@@ -37,7 +37,7 @@ func (b *ServiceCommonSpecApplyConfiguration) WithAuthSecretRef(value *AuthSecre
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Project field is set to the value of the last call.
 func (b *ServiceCommonSpecApplyConfiguration) WithProject(value string) *ServiceCommonSpecApplyConfiguration {
-	b.ProjectSpecApplyConfiguration.Project = &value
+	b.ProjectDependantSpecApplyConfiguration.Project = &value
 	return b
 }
 

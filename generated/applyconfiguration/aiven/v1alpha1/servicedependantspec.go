@@ -10,8 +10,8 @@ package v1alpha1
 //
 // ServiceDependantSpec places an object in an Aiven service.
 type ServiceDependantSpecApplyConfiguration struct {
-	AuthSpecApplyConfiguration    `json:""`
-	ProjectSpecApplyConfiguration `json:""`
+	AuthSpecApplyConfiguration             `json:""`
+	ProjectDependantSpecApplyConfiguration `json:""`
 	// ServiceName is the name of the Aiven service that the object belongs to. It
 	// cannot be changed.
 	ServiceName *string `json:"serviceName,omitempty"`
@@ -35,7 +35,7 @@ func (b *ServiceDependantSpecApplyConfiguration) WithAuthSecretRef(value *AuthSe
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Project field is set to the value of the last call.
 func (b *ServiceDependantSpecApplyConfiguration) WithProject(value string) *ServiceDependantSpecApplyConfiguration {
-	b.ProjectSpecApplyConfiguration.Project = &value
+	b.ProjectDependantSpecApplyConfiguration.Project = &value
 	return b
 }
 

@@ -18,6 +18,10 @@ type ServiceStatusApplyConfiguration struct {
 	// State is the state that Aiven reports: POWEROFF, REBALANCING, REBUILDING or
 	// RUNNING.
 	State *string `json:"state,omitempty"`
+	// UserConfigSettings are the settings that spec.userConfig has given to the
+	// service, pg.work_mem for example. One that leaves the spec goes back to its
+	// default.
+	UserConfigSettings []string `json:"userConfigSettings,omitempty"`
 }
 
 // ServiceStatusApplyConfiguration constructs a declarative configuration of the ServiceStatus type for use with
@@ -60,5 +64,15 @@ func (b *ServiceStatusApplyConfiguration) WithAdopted(value bool) *ServiceStatus
 // If called multiple times, the State field is set to the value of the last call.
 func (b *ServiceStatusApplyConfiguration) WithState(value string) *ServiceStatusApplyConfiguration {
 	b.State = &value
+	return b
+}
+
+// WithUserConfigSettings adds the given value to the UserConfigSettings field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the UserConfigSettings field.
+func (b *ServiceStatusApplyConfiguration) WithUserConfigSettings(values ...string) *ServiceStatusApplyConfiguration {
+	for i := range values {
+		b.UserConfigSettings = append(b.UserConfigSettings, values[i])
+	}
 	return b
 }

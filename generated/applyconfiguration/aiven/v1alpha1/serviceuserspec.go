@@ -42,7 +42,7 @@ func (b *ServiceUserSpecApplyConfiguration) WithAuthSecretRef(value *AuthSecretR
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Project field is set to the value of the last call.
 func (b *ServiceUserSpecApplyConfiguration) WithProject(value string) *ServiceUserSpecApplyConfiguration {
-	b.ProjectSpecApplyConfiguration.Project = &value
+	b.ProjectDependantSpecApplyConfiguration.Project = &value
 	return b
 }
 

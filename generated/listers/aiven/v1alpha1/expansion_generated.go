@@ -5,6 +5,46 @@
 
 package v1alpha1
 
+// ClickhouseListerExpansion allows custom methods to be added to
+// ClickhouseLister.
+type ClickhouseListerExpansion interface{}
+
+// ClickhouseNamespaceListerExpansion allows custom methods to be added to
+// ClickhouseNamespaceLister.
+type ClickhouseNamespaceListerExpansion interface{}
+
+// ClickhouseDatabaseListerExpansion allows custom methods to be added to
+// ClickhouseDatabaseLister.
+type ClickhouseDatabaseListerExpansion interface{}
+
+// ClickhouseDatabaseNamespaceListerExpansion allows custom methods to be added to
+// ClickhouseDatabaseNamespaceLister.
+type ClickhouseDatabaseNamespaceListerExpansion interface{}
+
+// ClickhouseGrantListerExpansion allows custom methods to be added to
+// ClickhouseGrantLister.
+type ClickhouseGrantListerExpansion interface{}
+
+// ClickhouseGrantNamespaceListerExpansion allows custom methods to be added to
+// ClickhouseGrantNamespaceLister.
+type ClickhouseGrantNamespaceListerExpansion interface{}
+
+// ClickhouseRoleListerExpansion allows custom methods to be added to
+// ClickhouseRoleLister.
+type ClickhouseRoleListerExpansion interface{}
+
+// ClickhouseRoleNamespaceListerExpansion allows custom methods to be added to
+// ClickhouseRoleNamespaceLister.
+type ClickhouseRoleNamespaceListerExpansion interface{}
+
+// ClickhouseUserListerExpansion allows custom methods to be added to
+// ClickhouseUserLister.
+type ClickhouseUserListerExpansion interface{}
+
+// ClickhouseUserNamespaceListerExpansion allows custom methods to be added to
+// ClickhouseUserNamespaceLister.
+type ClickhouseUserNamespaceListerExpansion interface{}
+
 // ConnectionPoolListerExpansion allows custom methods to be added to
 // ConnectionPoolLister.
 type ConnectionPoolListerExpansion interface{}
@@ -20,6 +60,22 @@ type DatabaseListerExpansion interface{}
 // DatabaseNamespaceListerExpansion allows custom methods to be added to
 // DatabaseNamespaceLister.
 type DatabaseNamespaceListerExpansion interface{}
+
+// FlinkListerExpansion allows custom methods to be added to
+// FlinkLister.
+type FlinkListerExpansion interface{}
+
+// FlinkNamespaceListerExpansion allows custom methods to be added to
+// FlinkNamespaceLister.
+type FlinkNamespaceListerExpansion interface{}
+
+// GrafanaListerExpansion allows custom methods to be added to
+// GrafanaLister.
+type GrafanaListerExpansion interface{}
+
+// GrafanaNamespaceListerExpansion allows custom methods to be added to
+// GrafanaNamespaceLister.
+type GrafanaNamespaceListerExpansion interface{}
 
 // KafkaListerExpansion allows custom methods to be added to
 // KafkaLister.
@@ -37,6 +93,54 @@ type KafkaACLListerExpansion interface{}
 // KafkaACLNamespaceLister.
 type KafkaACLNamespaceListerExpansion interface{}
 
+// KafkaConnectListerExpansion allows custom methods to be added to
+// KafkaConnectLister.
+type KafkaConnectListerExpansion interface{}
+
+// KafkaConnectNamespaceListerExpansion allows custom methods to be added to
+// KafkaConnectNamespaceLister.
+type KafkaConnectNamespaceListerExpansion interface{}
+
+// KafkaConnectorListerExpansion allows custom methods to be added to
+// KafkaConnectorLister.
+type KafkaConnectorListerExpansion interface{}
+
+// KafkaConnectorNamespaceListerExpansion allows custom methods to be added to
+// KafkaConnectorNamespaceLister.
+type KafkaConnectorNamespaceListerExpansion interface{}
+
+// KafkaNativeACLListerExpansion allows custom methods to be added to
+// KafkaNativeACLLister.
+type KafkaNativeACLListerExpansion interface{}
+
+// KafkaNativeACLNamespaceListerExpansion allows custom methods to be added to
+// KafkaNativeACLNamespaceLister.
+type KafkaNativeACLNamespaceListerExpansion interface{}
+
+// KafkaQuotaListerExpansion allows custom methods to be added to
+// KafkaQuotaLister.
+type KafkaQuotaListerExpansion interface{}
+
+// KafkaQuotaNamespaceListerExpansion allows custom methods to be added to
+// KafkaQuotaNamespaceLister.
+type KafkaQuotaNamespaceListerExpansion interface{}
+
+// KafkaSchemaListerExpansion allows custom methods to be added to
+// KafkaSchemaLister.
+type KafkaSchemaListerExpansion interface{}
+
+// KafkaSchemaNamespaceListerExpansion allows custom methods to be added to
+// KafkaSchemaNamespaceLister.
+type KafkaSchemaNamespaceListerExpansion interface{}
+
+// KafkaSchemaRegistryACLListerExpansion allows custom methods to be added to
+// KafkaSchemaRegistryACLLister.
+type KafkaSchemaRegistryACLListerExpansion interface{}
+
+// KafkaSchemaRegistryACLNamespaceListerExpansion allows custom methods to be added to
+// KafkaSchemaRegistryACLNamespaceLister.
+type KafkaSchemaRegistryACLNamespaceListerExpansion interface{}
+
 // KafkaTopicListerExpansion allows custom methods to be added to
 // KafkaTopicLister.
 type KafkaTopicListerExpansion interface{}
@@ -44,6 +148,38 @@ type KafkaTopicListerExpansion interface{}
 // KafkaTopicNamespaceListerExpansion allows custom methods to be added to
 // KafkaTopicNamespaceLister.
 type KafkaTopicNamespaceListerExpansion interface{}
+
+// MySQLListerExpansion allows custom methods to be added to
+// MySQLLister.
+type MySQLListerExpansion interface{}
+
+// MySQLNamespaceListerExpansion allows custom methods to be added to
+// MySQLNamespaceLister.
+type MySQLNamespaceListerExpansion interface{}
+
+// OpenSearchListerExpansion allows custom methods to be added to
+// OpenSearchLister.
+type OpenSearchListerExpansion interface{}
+
+// OpenSearchNamespaceListerExpansion allows custom methods to be added to
+// OpenSearchNamespaceLister.
+type OpenSearchNamespaceListerExpansion interface{}
+
+// OpenSearchACLConfigListerExpansion allows custom methods to be added to
+// OpenSearchACLConfigLister.
+type OpenSearchACLConfigListerExpansion interface{}
+
+// OpenSearchACLConfigNamespaceListerExpansion allows custom methods to be added to
+// OpenSearchACLConfigNamespaceLister.
+type OpenSearchACLConfigNamespaceListerExpansion interface{}
+
+// OrganizationProjectListerExpansion allows custom methods to be added to
+// OrganizationProjectLister.
+type OrganizationProjectListerExpansion interface{}
+
+// OrganizationProjectNamespaceListerExpansion allows custom methods to be added to
+// OrganizationProjectNamespaceLister.
+type OrganizationProjectNamespaceListerExpansion interface{}
 
 // PostgreSQLListerExpansion allows custom methods to be added to
 // PostgreSQLLister.
@@ -53,6 +189,38 @@ type PostgreSQLListerExpansion interface{}
 // PostgreSQLNamespaceLister.
 type PostgreSQLNamespaceListerExpansion interface{}
 
+// ProjectListerExpansion allows custom methods to be added to
+// ProjectLister.
+type ProjectListerExpansion interface{}
+
+// ProjectNamespaceListerExpansion allows custom methods to be added to
+// ProjectNamespaceLister.
+type ProjectNamespaceListerExpansion interface{}
+
+// ProjectVPCListerExpansion allows custom methods to be added to
+// ProjectVPCLister.
+type ProjectVPCListerExpansion interface{}
+
+// ProjectVPCNamespaceListerExpansion allows custom methods to be added to
+// ProjectVPCNamespaceLister.
+type ProjectVPCNamespaceListerExpansion interface{}
+
+// ServiceIntegrationListerExpansion allows custom methods to be added to
+// ServiceIntegrationLister.
+type ServiceIntegrationListerExpansion interface{}
+
+// ServiceIntegrationNamespaceListerExpansion allows custom methods to be added to
+// ServiceIntegrationNamespaceLister.
+type ServiceIntegrationNamespaceListerExpansion interface{}
+
+// ServiceIntegrationEndpointListerExpansion allows custom methods to be added to
+// ServiceIntegrationEndpointLister.
+type ServiceIntegrationEndpointListerExpansion interface{}
+
+// ServiceIntegrationEndpointNamespaceListerExpansion allows custom methods to be added to
+// ServiceIntegrationEndpointNamespaceLister.
+type ServiceIntegrationEndpointNamespaceListerExpansion interface{}
+
 // ServiceUserListerExpansion allows custom methods to be added to
 // ServiceUserLister.
 type ServiceUserListerExpansion interface{}
@@ -60,6 +228,14 @@ type ServiceUserListerExpansion interface{}
 // ServiceUserNamespaceListerExpansion allows custom methods to be added to
 // ServiceUserNamespaceLister.
 type ServiceUserNamespaceListerExpansion interface{}
+
+// UpgradePipelineStepListerExpansion allows custom methods to be added to
+// UpgradePipelineStepLister.
+type UpgradePipelineStepListerExpansion interface{}
+
+// UpgradePipelineStepNamespaceListerExpansion allows custom methods to be added to
+// UpgradePipelineStepNamespaceLister.
+type UpgradePipelineStepNamespaceListerExpansion interface{}
 
 // ValkeyListerExpansion allows custom methods to be added to
 // ValkeyLister.

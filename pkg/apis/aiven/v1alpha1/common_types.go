@@ -26,8 +26,8 @@ type AuthSpec struct {
 	AuthSecretRef *AuthSecretReference `json:"authSecretRef,omitempty"`
 }
 
-// ProjectSpec places an object in an Aiven project.
-type ProjectSpec struct {
+// ProjectDependantSpec places an object in an Aiven project.
+type ProjectDependantSpec struct {
 	// Project is the name of the Aiven project. It cannot be changed.
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[a-zA-Z0-9_-]+$`
@@ -37,8 +37,8 @@ type ProjectSpec struct {
 
 // ServiceDependantSpec places an object in an Aiven service.
 type ServiceDependantSpec struct {
-	AuthSpec    `json:",inline"`
-	ProjectSpec `json:",inline"`
+	AuthSpec             `json:",inline"`
+	ProjectDependantSpec `json:",inline"`
 
 	// ServiceName is the name of the Aiven service that the object belongs to. It
 	// cannot be changed.

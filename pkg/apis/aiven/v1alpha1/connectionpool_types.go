@@ -54,8 +54,8 @@ type ConnectionPoolSpec struct {
 	// +optional
 	Username string `json:"username,omitempty"`
 
-	// PoolSize is the number of server connections that the pool may open. The
-	// default is 10.
+	// PoolSize is the number of server connections that the pool may open.
+	// +kubebuilder:default=10
 	// +optional
 	PoolSize *int64 `json:"poolSize,omitempty"`
 

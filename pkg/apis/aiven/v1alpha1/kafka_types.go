@@ -65,7 +65,10 @@ type KafkaList struct {
 	Items []Kafka `json:"items"`
 }
 
-var _ Service = &Kafka{}
+var (
+	_ Service   = &Kafka{}
+	_ Publisher = &Kafka{}
+)
 
 // Conditions implements Object.
 func (in *Kafka) Conditions() *[]metav1.Condition { return &in.Status.Conditions }

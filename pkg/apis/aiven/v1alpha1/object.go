@@ -27,7 +27,8 @@ type Object interface {
 	// AuthSecret returns spec.authSecretRef, nil when it is not set.
 	AuthSecret() *AuthSecretReference
 	// ServiceRef names the Aiven project and the service that the object is or
-	// lives in. The service is empty for kinds that are not part of one.
+	// lives in. The service is empty for kinds that are not part of one. For
+	// kinds that live in an organization, its id takes the place of the project.
 	ServiceRef() (project, service string)
 	// RemoteName tells the remote from the others of its kind in the same place.
 	RemoteName() string
@@ -43,11 +44,13 @@ type Publisher interface {
 	ConnInfoTarget() (target ConnInfoSecretTarget, disabled bool)
 }
 
-// Service is an Object that is an Aiven service itself.
+// Service is an Object that is an Aiven service itself. Most services are
+// Publishers too.
 type Service interface {
-	Publisher
+	Object
 
-	// CommonSpec returns the settings that all services share.
+	// CommonSpec returns the settings that services share, for reading only: what
+	// a kind does not have is not set in it.
 	CommonSpec() *ServiceCommonSpec
 	// CommonStatus returns the status that all services share.
 	CommonStatus() *ServiceStatus
@@ -91,4 +94,15 @@ func firstNonEmpty(values ...string) string {
 		}
 	}
 	return ""
+}
+
+// composite makes one name of several parts, so that different parts make
+// different names.
+func composite(parts ...string) string {
+	escape := strings.NewReplacer("%", "%25", "/", "%2F")
+	escaped := make([]string, len(parts))
+	for i, p := range parts {
+		escaped[i] = escape.Replace(p)
+	}
+	return strings.Join(escaped, "/")
 }

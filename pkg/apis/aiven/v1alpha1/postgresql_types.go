@@ -67,7 +67,10 @@ type PostgreSQLList struct {
 	Items []PostgreSQL `json:"items"`
 }
 
-var _ Service = &PostgreSQL{}
+var (
+	_ Service   = &PostgreSQL{}
+	_ Publisher = &PostgreSQL{}
+)
 
 // Conditions implements Object.
 func (in *PostgreSQL) Conditions() *[]metav1.Condition { return &in.Status.Conditions }

@@ -54,8 +54,8 @@ type MigrationSecretSource struct {
 
 // BaseServiceSpec holds the settings that every Aiven service has.
 type BaseServiceSpec struct {
-	AuthSpec    `json:",inline"`
-	ProjectSpec `json:",inline"`
+	AuthSpec             `json:",inline"`
+	ProjectDependantSpec `json:",inline"`
 
 	// Plan is the subscription plan, startup-4 for example. It decides the number
 	// and size of the nodes.
@@ -144,4 +144,11 @@ type ServiceStatus struct {
 	// RUNNING.
 	// +optional
 	State string `json:"state,omitempty"`
+
+	// UserConfigSettings are the settings that spec.userConfig has given to the
+	// service, pg.work_mem for example. One that leaves the spec goes back to its
+	// default.
+	// +listType=atomic
+	// +optional
+	UserConfigSettings []string `json:"userConfigSettings,omitempty"`
 }

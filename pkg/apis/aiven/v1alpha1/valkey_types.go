@@ -60,7 +60,10 @@ type ValkeyList struct {
 	Items []Valkey `json:"items"`
 }
 
-var _ Service = &Valkey{}
+var (
+	_ Service   = &Valkey{}
+	_ Publisher = &Valkey{}
+)
 
 // Conditions implements Object.
 func (in *Valkey) Conditions() *[]metav1.Condition { return &in.Status.Conditions }

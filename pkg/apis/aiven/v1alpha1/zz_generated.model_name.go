@@ -24,6 +24,121 @@ func (in BaseServiceSpec) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Clickhouse) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.Clickhouse"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClickhouseDatabase) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseDatabase"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClickhouseDatabaseList) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseDatabaseList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClickhouseDatabaseSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseDatabaseSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClickhouseDatabaseStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseDatabaseStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClickhouseGrant) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseGrant"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClickhouseGrantList) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseGrantList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClickhouseGrantSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseGrantSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClickhouseGrantStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseGrantStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClickhouseGrantee) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseGrantee"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClickhouseGrants) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseGrants"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClickhouseList) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClickhousePrivilegeGrant) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhousePrivilegeGrant"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClickhouseRole) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseRole"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClickhouseRoleGrant) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseRoleGrant"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClickhouseRoleList) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseRoleList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClickhouseRoleSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseRoleSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClickhouseRoleStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseRoleStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClickhouseSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClickhouseUser) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseUser"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClickhouseUserList) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseUserList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClickhouseUserSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseUserSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClickhouseUserStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ClickhouseUserStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in CommonStatus) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.CommonStatus"
 }
@@ -84,6 +199,41 @@ func (in DatabaseStatus) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in EndpointReference) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.EndpointReference"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Flink) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.Flink"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in FlinkList) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.FlinkList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in FlinkSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.FlinkSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Grafana) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.Grafana"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in GrafanaList) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.GrafanaList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in GrafanaSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.GrafanaSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in Kafka) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.Kafka"
 }
@@ -109,8 +259,143 @@ func (in KafkaACLStatus) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaConnect) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaConnect"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaConnectList) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaConnectList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaConnectSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaConnectSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaConnector) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaConnector"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaConnectorList) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaConnectorList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaConnectorPluginStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaConnectorPluginStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaConnectorSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaConnectorSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaConnectorStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaConnectorStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaConnectorTasksStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaConnectorTasksStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in KafkaList) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaNativeACL) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaNativeACL"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaNativeACLList) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaNativeACLList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaNativeACLSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaNativeACLSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaNativeACLStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaNativeACLStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaQuota) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaQuota"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaQuotaList) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaQuotaList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaQuotaSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaQuotaSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaQuotaStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaQuotaStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaSchema) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaSchema"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaSchemaList) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaSchemaList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaSchemaRef) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaSchemaRef"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaSchemaReference) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaSchemaReference"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaSchemaRegistryACL) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaSchemaRegistryACL"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaSchemaRegistryACLList) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaSchemaRegistryACLList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaSchemaRegistryACLSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaSchemaRegistryACLSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaSchemaRegistryACLStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaSchemaRegistryACLStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaSchemaSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaSchemaSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KafkaSchemaStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaSchemaStatus"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -154,6 +439,86 @@ func (in MigrationSecretSource) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in MySQL) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.MySQL"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in MySQLList) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.MySQLList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in MySQLSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.MySQLSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in OpenSearch) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OpenSearch"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in OpenSearchACL) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OpenSearchACL"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in OpenSearchACLConfig) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OpenSearchACLConfig"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in OpenSearchACLConfigList) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OpenSearchACLConfigList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in OpenSearchACLConfigSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OpenSearchACLConfigSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in OpenSearchACLConfigStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OpenSearchACLConfigStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in OpenSearchACLRule) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OpenSearchACLRule"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in OpenSearchList) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OpenSearchList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in OpenSearchSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OpenSearchSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in OrganizationProject) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OrganizationProject"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in OrganizationProjectList) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OrganizationProjectList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in OrganizationProjectSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OrganizationProjectSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in OrganizationProjectStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OrganizationProjectStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in PostgreSQL) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.PostgreSQL"
 }
@@ -169,8 +534,48 @@ func (in PostgreSQLSpec) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Project) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.Project"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ProjectDependantSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ProjectDependantSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ProjectList) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ProjectList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in ProjectSpec) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ProjectSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ProjectStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ProjectStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ProjectVPC) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ProjectVPC"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ProjectVPCList) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ProjectVPCList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ProjectVPCSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ProjectVPCSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ProjectVPCStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ProjectVPCStatus"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -189,8 +594,48 @@ func (in ServiceDependantSpec) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ServiceIntegration) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceIntegration"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ServiceIntegrationEndpoint) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceIntegrationEndpoint"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ServiceIntegrationEndpointList) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceIntegrationEndpointList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ServiceIntegrationEndpointSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceIntegrationEndpointSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ServiceIntegrationEndpointStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceIntegrationEndpointStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in ServiceIntegrationItem) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceIntegrationItem"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ServiceIntegrationList) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceIntegrationList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ServiceIntegrationSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceIntegrationSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ServiceIntegrationStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceIntegrationStatus"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -226,6 +671,31 @@ func (in ServiceUserSpec) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in ServiceUserStatus) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceUserStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in UpgradePipelineStep) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.UpgradePipelineStep"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in UpgradePipelineStepList) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.UpgradePipelineStepList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in UpgradePipelineStepSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.UpgradePipelineStepSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in UpgradePipelineStepStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.UpgradePipelineStepStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in UpgradePipelineValidation) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.UpgradePipelineValidation"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.

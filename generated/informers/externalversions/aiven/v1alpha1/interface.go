@@ -11,20 +11,64 @@ import (
 
 // Interface provides access to all the informers in this group version.
 type Interface interface {
+	// Clickhouses returns a ClickhouseInformer.
+	Clickhouses() TypedClickhouseInformer
+	// ClickhouseDatabases returns a ClickhouseDatabaseInformer.
+	ClickhouseDatabases() TypedClickhouseDatabaseInformer
+	// ClickhouseGrants returns a ClickhouseGrantInformer.
+	ClickhouseGrants() TypedClickhouseGrantInformer
+	// ClickhouseRoles returns a ClickhouseRoleInformer.
+	ClickhouseRoles() TypedClickhouseRoleInformer
+	// ClickhouseUsers returns a ClickhouseUserInformer.
+	ClickhouseUsers() TypedClickhouseUserInformer
 	// ConnectionPools returns a ConnectionPoolInformer.
 	ConnectionPools() TypedConnectionPoolInformer
 	// Databases returns a DatabaseInformer.
 	Databases() TypedDatabaseInformer
+	// Flinks returns a FlinkInformer.
+	Flinks() TypedFlinkInformer
+	// Grafanas returns a GrafanaInformer.
+	Grafanas() TypedGrafanaInformer
 	// Kafkas returns a KafkaInformer.
 	Kafkas() TypedKafkaInformer
 	// KafkaACLs returns a KafkaACLInformer.
 	KafkaACLs() TypedKafkaACLInformer
+	// KafkaConnects returns a KafkaConnectInformer.
+	KafkaConnects() TypedKafkaConnectInformer
+	// KafkaConnectors returns a KafkaConnectorInformer.
+	KafkaConnectors() TypedKafkaConnectorInformer
+	// KafkaNativeACLs returns a KafkaNativeACLInformer.
+	KafkaNativeACLs() TypedKafkaNativeACLInformer
+	// KafkaQuotas returns a KafkaQuotaInformer.
+	KafkaQuotas() TypedKafkaQuotaInformer
+	// KafkaSchemas returns a KafkaSchemaInformer.
+	KafkaSchemas() TypedKafkaSchemaInformer
+	// KafkaSchemaRegistryACLs returns a KafkaSchemaRegistryACLInformer.
+	KafkaSchemaRegistryACLs() TypedKafkaSchemaRegistryACLInformer
 	// KafkaTopics returns a KafkaTopicInformer.
 	KafkaTopics() TypedKafkaTopicInformer
+	// MySQLs returns a MySQLInformer.
+	MySQLs() TypedMySQLInformer
+	// OpenSearches returns a OpenSearchInformer.
+	OpenSearches() TypedOpenSearchInformer
+	// OpenSearchACLConfigs returns a OpenSearchACLConfigInformer.
+	OpenSearchACLConfigs() TypedOpenSearchACLConfigInformer
+	// OrganizationProjects returns a OrganizationProjectInformer.
+	OrganizationProjects() TypedOrganizationProjectInformer
 	// PostgreSQLs returns a PostgreSQLInformer.
 	PostgreSQLs() TypedPostgreSQLInformer
+	// Projects returns a ProjectInformer.
+	Projects() TypedProjectInformer
+	// ProjectVPCs returns a ProjectVPCInformer.
+	ProjectVPCs() TypedProjectVPCInformer
+	// ServiceIntegrations returns a ServiceIntegrationInformer.
+	ServiceIntegrations() TypedServiceIntegrationInformer
+	// ServiceIntegrationEndpoints returns a ServiceIntegrationEndpointInformer.
+	ServiceIntegrationEndpoints() TypedServiceIntegrationEndpointInformer
 	// ServiceUsers returns a ServiceUserInformer.
 	ServiceUsers() TypedServiceUserInformer
+	// UpgradePipelineSteps returns a UpgradePipelineStepInformer.
+	UpgradePipelineSteps() TypedUpgradePipelineStepInformer
 	// Valkeys returns a ValkeyInformer.
 	Valkeys() TypedValkeyInformer
 }
@@ -40,6 +84,31 @@ func New(f internalinterfaces.SharedInformerFactory, namespace string, tweakList
 	return &version{factory: f, namespace: namespace, tweakListOptions: tweakListOptions}
 }
 
+// Clickhouses returns a TypedClickhouseInformer.
+func (v *version) Clickhouses() TypedClickhouseInformer {
+	return &clickhouseInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
+// ClickhouseDatabases returns a TypedClickhouseDatabaseInformer.
+func (v *version) ClickhouseDatabases() TypedClickhouseDatabaseInformer {
+	return &clickhouseDatabaseInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
+// ClickhouseGrants returns a TypedClickhouseGrantInformer.
+func (v *version) ClickhouseGrants() TypedClickhouseGrantInformer {
+	return &clickhouseGrantInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
+// ClickhouseRoles returns a TypedClickhouseRoleInformer.
+func (v *version) ClickhouseRoles() TypedClickhouseRoleInformer {
+	return &clickhouseRoleInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
+// ClickhouseUsers returns a TypedClickhouseUserInformer.
+func (v *version) ClickhouseUsers() TypedClickhouseUserInformer {
+	return &clickhouseUserInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
 // ConnectionPools returns a TypedConnectionPoolInformer.
 func (v *version) ConnectionPools() TypedConnectionPoolInformer {
 	return &connectionPoolInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
@@ -48,6 +117,16 @@ func (v *version) ConnectionPools() TypedConnectionPoolInformer {
 // Databases returns a TypedDatabaseInformer.
 func (v *version) Databases() TypedDatabaseInformer {
 	return &databaseInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
+// Flinks returns a TypedFlinkInformer.
+func (v *version) Flinks() TypedFlinkInformer {
+	return &flinkInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
+// Grafanas returns a TypedGrafanaInformer.
+func (v *version) Grafanas() TypedGrafanaInformer {
+	return &grafanaInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
 }
 
 // Kafkas returns a TypedKafkaInformer.
@@ -60,9 +139,59 @@ func (v *version) KafkaACLs() TypedKafkaACLInformer {
 	return &kafkaACLInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
 }
 
+// KafkaConnects returns a TypedKafkaConnectInformer.
+func (v *version) KafkaConnects() TypedKafkaConnectInformer {
+	return &kafkaConnectInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
+// KafkaConnectors returns a TypedKafkaConnectorInformer.
+func (v *version) KafkaConnectors() TypedKafkaConnectorInformer {
+	return &kafkaConnectorInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
+// KafkaNativeACLs returns a TypedKafkaNativeACLInformer.
+func (v *version) KafkaNativeACLs() TypedKafkaNativeACLInformer {
+	return &kafkaNativeACLInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
+// KafkaQuotas returns a TypedKafkaQuotaInformer.
+func (v *version) KafkaQuotas() TypedKafkaQuotaInformer {
+	return &kafkaQuotaInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
+// KafkaSchemas returns a TypedKafkaSchemaInformer.
+func (v *version) KafkaSchemas() TypedKafkaSchemaInformer {
+	return &kafkaSchemaInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
+// KafkaSchemaRegistryACLs returns a TypedKafkaSchemaRegistryACLInformer.
+func (v *version) KafkaSchemaRegistryACLs() TypedKafkaSchemaRegistryACLInformer {
+	return &kafkaSchemaRegistryACLInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
 // KafkaTopics returns a TypedKafkaTopicInformer.
 func (v *version) KafkaTopics() TypedKafkaTopicInformer {
 	return &kafkaTopicInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
+// MySQLs returns a TypedMySQLInformer.
+func (v *version) MySQLs() TypedMySQLInformer {
+	return &mySQLInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
+// OpenSearches returns a TypedOpenSearchInformer.
+func (v *version) OpenSearches() TypedOpenSearchInformer {
+	return &openSearchInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
+// OpenSearchACLConfigs returns a TypedOpenSearchACLConfigInformer.
+func (v *version) OpenSearchACLConfigs() TypedOpenSearchACLConfigInformer {
+	return &openSearchACLConfigInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
+// OrganizationProjects returns a TypedOrganizationProjectInformer.
+func (v *version) OrganizationProjects() TypedOrganizationProjectInformer {
+	return &organizationProjectInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
 }
 
 // PostgreSQLs returns a TypedPostgreSQLInformer.
@@ -70,9 +199,34 @@ func (v *version) PostgreSQLs() TypedPostgreSQLInformer {
 	return &postgreSQLInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
 }
 
+// Projects returns a TypedProjectInformer.
+func (v *version) Projects() TypedProjectInformer {
+	return &projectInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
+// ProjectVPCs returns a TypedProjectVPCInformer.
+func (v *version) ProjectVPCs() TypedProjectVPCInformer {
+	return &projectVPCInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
+// ServiceIntegrations returns a TypedServiceIntegrationInformer.
+func (v *version) ServiceIntegrations() TypedServiceIntegrationInformer {
+	return &serviceIntegrationInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
+// ServiceIntegrationEndpoints returns a TypedServiceIntegrationEndpointInformer.
+func (v *version) ServiceIntegrationEndpoints() TypedServiceIntegrationEndpointInformer {
+	return &serviceIntegrationEndpointInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
 // ServiceUsers returns a TypedServiceUserInformer.
 func (v *version) ServiceUsers() TypedServiceUserInformer {
 	return &serviceUserInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
+// UpgradePipelineSteps returns a TypedUpgradePipelineStepInformer.
+func (v *version) UpgradePipelineSteps() TypedUpgradePipelineStepInformer {
+	return &upgradePipelineStepInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
 }
 
 // Valkeys returns a TypedValkeyInformer.

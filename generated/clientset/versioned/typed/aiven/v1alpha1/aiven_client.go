@@ -15,19 +15,61 @@ import (
 
 type AivenV1alpha1Interface interface {
 	RESTClient() rest.Interface
+	ClickhousesGetter
+	ClickhouseDatabasesGetter
+	ClickhouseGrantsGetter
+	ClickhouseRolesGetter
+	ClickhouseUsersGetter
 	ConnectionPoolsGetter
 	DatabasesGetter
+	FlinksGetter
+	GrafanasGetter
 	KafkasGetter
 	KafkaACLsGetter
+	KafkaConnectsGetter
+	KafkaConnectorsGetter
+	KafkaNativeACLsGetter
+	KafkaQuotasGetter
+	KafkaSchemasGetter
+	KafkaSchemaRegistryACLsGetter
 	KafkaTopicsGetter
+	MySQLsGetter
+	OpenSearchesGetter
+	OpenSearchACLConfigsGetter
+	OrganizationProjectsGetter
 	PostgreSQLsGetter
+	ProjectsGetter
+	ProjectVPCsGetter
+	ServiceIntegrationsGetter
+	ServiceIntegrationEndpointsGetter
 	ServiceUsersGetter
+	UpgradePipelineStepsGetter
 	ValkeysGetter
 }
 
 // AivenV1alpha1Client is used to interact with features provided by the aiven.io group.
 type AivenV1alpha1Client struct {
 	restClient rest.Interface
+}
+
+func (c *AivenV1alpha1Client) Clickhouses(namespace string) ClickhouseInterface {
+	return newClickhouses(c, namespace)
+}
+
+func (c *AivenV1alpha1Client) ClickhouseDatabases(namespace string) ClickhouseDatabaseInterface {
+	return newClickhouseDatabases(c, namespace)
+}
+
+func (c *AivenV1alpha1Client) ClickhouseGrants(namespace string) ClickhouseGrantInterface {
+	return newClickhouseGrants(c, namespace)
+}
+
+func (c *AivenV1alpha1Client) ClickhouseRoles(namespace string) ClickhouseRoleInterface {
+	return newClickhouseRoles(c, namespace)
+}
+
+func (c *AivenV1alpha1Client) ClickhouseUsers(namespace string) ClickhouseUserInterface {
+	return newClickhouseUsers(c, namespace)
 }
 
 func (c *AivenV1alpha1Client) ConnectionPools(namespace string) ConnectionPoolInterface {
@@ -38,6 +80,14 @@ func (c *AivenV1alpha1Client) Databases(namespace string) DatabaseInterface {
 	return newDatabases(c, namespace)
 }
 
+func (c *AivenV1alpha1Client) Flinks(namespace string) FlinkInterface {
+	return newFlinks(c, namespace)
+}
+
+func (c *AivenV1alpha1Client) Grafanas(namespace string) GrafanaInterface {
+	return newGrafanas(c, namespace)
+}
+
 func (c *AivenV1alpha1Client) Kafkas(namespace string) KafkaInterface {
 	return newKafkas(c, namespace)
 }
@@ -46,16 +96,76 @@ func (c *AivenV1alpha1Client) KafkaACLs(namespace string) KafkaACLInterface {
 	return newKafkaACLs(c, namespace)
 }
 
+func (c *AivenV1alpha1Client) KafkaConnects(namespace string) KafkaConnectInterface {
+	return newKafkaConnects(c, namespace)
+}
+
+func (c *AivenV1alpha1Client) KafkaConnectors(namespace string) KafkaConnectorInterface {
+	return newKafkaConnectors(c, namespace)
+}
+
+func (c *AivenV1alpha1Client) KafkaNativeACLs(namespace string) KafkaNativeACLInterface {
+	return newKafkaNativeACLs(c, namespace)
+}
+
+func (c *AivenV1alpha1Client) KafkaQuotas(namespace string) KafkaQuotaInterface {
+	return newKafkaQuotas(c, namespace)
+}
+
+func (c *AivenV1alpha1Client) KafkaSchemas(namespace string) KafkaSchemaInterface {
+	return newKafkaSchemas(c, namespace)
+}
+
+func (c *AivenV1alpha1Client) KafkaSchemaRegistryACLs(namespace string) KafkaSchemaRegistryACLInterface {
+	return newKafkaSchemaRegistryACLs(c, namespace)
+}
+
 func (c *AivenV1alpha1Client) KafkaTopics(namespace string) KafkaTopicInterface {
 	return newKafkaTopics(c, namespace)
+}
+
+func (c *AivenV1alpha1Client) MySQLs(namespace string) MySQLInterface {
+	return newMySQLs(c, namespace)
+}
+
+func (c *AivenV1alpha1Client) OpenSearches(namespace string) OpenSearchInterface {
+	return newOpenSearches(c, namespace)
+}
+
+func (c *AivenV1alpha1Client) OpenSearchACLConfigs(namespace string) OpenSearchACLConfigInterface {
+	return newOpenSearchACLConfigs(c, namespace)
+}
+
+func (c *AivenV1alpha1Client) OrganizationProjects(namespace string) OrganizationProjectInterface {
+	return newOrganizationProjects(c, namespace)
 }
 
 func (c *AivenV1alpha1Client) PostgreSQLs(namespace string) PostgreSQLInterface {
 	return newPostgreSQLs(c, namespace)
 }
 
+func (c *AivenV1alpha1Client) Projects(namespace string) ProjectInterface {
+	return newProjects(c, namespace)
+}
+
+func (c *AivenV1alpha1Client) ProjectVPCs(namespace string) ProjectVPCInterface {
+	return newProjectVPCs(c, namespace)
+}
+
+func (c *AivenV1alpha1Client) ServiceIntegrations(namespace string) ServiceIntegrationInterface {
+	return newServiceIntegrations(c, namespace)
+}
+
+func (c *AivenV1alpha1Client) ServiceIntegrationEndpoints(namespace string) ServiceIntegrationEndpointInterface {
+	return newServiceIntegrationEndpoints(c, namespace)
+}
+
 func (c *AivenV1alpha1Client) ServiceUsers(namespace string) ServiceUserInterface {
 	return newServiceUsers(c, namespace)
+}
+
+func (c *AivenV1alpha1Client) UpgradePipelineSteps(namespace string) UpgradePipelineStepInterface {
+	return newUpgradePipelineSteps(c, namespace)
 }
 
 func (c *AivenV1alpha1Client) Valkeys(namespace string) ValkeyInterface {

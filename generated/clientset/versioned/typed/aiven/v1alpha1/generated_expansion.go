@@ -5,18 +5,62 @@
 
 package v1alpha1
 
+type ClickhouseExpansion interface{}
+
+type ClickhouseDatabaseExpansion interface{}
+
+type ClickhouseGrantExpansion interface{}
+
+type ClickhouseRoleExpansion interface{}
+
+type ClickhouseUserExpansion interface{}
+
 type ConnectionPoolExpansion interface{}
 
 type DatabaseExpansion interface{}
+
+type FlinkExpansion interface{}
+
+type GrafanaExpansion interface{}
 
 type KafkaExpansion interface{}
 
 type KafkaACLExpansion interface{}
 
+type KafkaConnectExpansion interface{}
+
+type KafkaConnectorExpansion interface{}
+
+type KafkaNativeACLExpansion interface{}
+
+type KafkaQuotaExpansion interface{}
+
+type KafkaSchemaExpansion interface{}
+
+type KafkaSchemaRegistryACLExpansion interface{}
+
 type KafkaTopicExpansion interface{}
+
+type MySQLExpansion interface{}
+
+type OpenSearchExpansion interface{}
+
+type OpenSearchACLConfigExpansion interface{}
+
+type OrganizationProjectExpansion interface{}
 
 type PostgreSQLExpansion interface{}
 
+type ProjectExpansion interface{}
+
+type ProjectVPCExpansion interface{}
+
+type ServiceIntegrationExpansion interface{}
+
+type ServiceIntegrationEndpointExpansion interface{}
+
 type ServiceUserExpansion interface{}
+
+type UpgradePipelineStepExpansion interface{}
 
 type ValkeyExpansion interface{}

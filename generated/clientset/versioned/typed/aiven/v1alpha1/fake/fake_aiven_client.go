@@ -15,12 +15,40 @@ type FakeAivenV1alpha1 struct {
 	*testing.Fake
 }
 
+func (c *FakeAivenV1alpha1) Clickhouses(namespace string) v1alpha1.ClickhouseInterface {
+	return newFakeClickhouses(c, namespace)
+}
+
+func (c *FakeAivenV1alpha1) ClickhouseDatabases(namespace string) v1alpha1.ClickhouseDatabaseInterface {
+	return newFakeClickhouseDatabases(c, namespace)
+}
+
+func (c *FakeAivenV1alpha1) ClickhouseGrants(namespace string) v1alpha1.ClickhouseGrantInterface {
+	return newFakeClickhouseGrants(c, namespace)
+}
+
+func (c *FakeAivenV1alpha1) ClickhouseRoles(namespace string) v1alpha1.ClickhouseRoleInterface {
+	return newFakeClickhouseRoles(c, namespace)
+}
+
+func (c *FakeAivenV1alpha1) ClickhouseUsers(namespace string) v1alpha1.ClickhouseUserInterface {
+	return newFakeClickhouseUsers(c, namespace)
+}
+
 func (c *FakeAivenV1alpha1) ConnectionPools(namespace string) v1alpha1.ConnectionPoolInterface {
 	return newFakeConnectionPools(c, namespace)
 }
 
 func (c *FakeAivenV1alpha1) Databases(namespace string) v1alpha1.DatabaseInterface {
 	return newFakeDatabases(c, namespace)
+}
+
+func (c *FakeAivenV1alpha1) Flinks(namespace string) v1alpha1.FlinkInterface {
+	return newFakeFlinks(c, namespace)
+}
+
+func (c *FakeAivenV1alpha1) Grafanas(namespace string) v1alpha1.GrafanaInterface {
+	return newFakeGrafanas(c, namespace)
 }
 
 func (c *FakeAivenV1alpha1) Kafkas(namespace string) v1alpha1.KafkaInterface {
@@ -31,16 +59,76 @@ func (c *FakeAivenV1alpha1) KafkaACLs(namespace string) v1alpha1.KafkaACLInterfa
 	return newFakeKafkaACLs(c, namespace)
 }
 
+func (c *FakeAivenV1alpha1) KafkaConnects(namespace string) v1alpha1.KafkaConnectInterface {
+	return newFakeKafkaConnects(c, namespace)
+}
+
+func (c *FakeAivenV1alpha1) KafkaConnectors(namespace string) v1alpha1.KafkaConnectorInterface {
+	return newFakeKafkaConnectors(c, namespace)
+}
+
+func (c *FakeAivenV1alpha1) KafkaNativeACLs(namespace string) v1alpha1.KafkaNativeACLInterface {
+	return newFakeKafkaNativeACLs(c, namespace)
+}
+
+func (c *FakeAivenV1alpha1) KafkaQuotas(namespace string) v1alpha1.KafkaQuotaInterface {
+	return newFakeKafkaQuotas(c, namespace)
+}
+
+func (c *FakeAivenV1alpha1) KafkaSchemas(namespace string) v1alpha1.KafkaSchemaInterface {
+	return newFakeKafkaSchemas(c, namespace)
+}
+
+func (c *FakeAivenV1alpha1) KafkaSchemaRegistryACLs(namespace string) v1alpha1.KafkaSchemaRegistryACLInterface {
+	return newFakeKafkaSchemaRegistryACLs(c, namespace)
+}
+
 func (c *FakeAivenV1alpha1) KafkaTopics(namespace string) v1alpha1.KafkaTopicInterface {
 	return newFakeKafkaTopics(c, namespace)
+}
+
+func (c *FakeAivenV1alpha1) MySQLs(namespace string) v1alpha1.MySQLInterface {
+	return newFakeMySQLs(c, namespace)
+}
+
+func (c *FakeAivenV1alpha1) OpenSearches(namespace string) v1alpha1.OpenSearchInterface {
+	return newFakeOpenSearches(c, namespace)
+}
+
+func (c *FakeAivenV1alpha1) OpenSearchACLConfigs(namespace string) v1alpha1.OpenSearchACLConfigInterface {
+	return newFakeOpenSearchACLConfigs(c, namespace)
+}
+
+func (c *FakeAivenV1alpha1) OrganizationProjects(namespace string) v1alpha1.OrganizationProjectInterface {
+	return newFakeOrganizationProjects(c, namespace)
 }
 
 func (c *FakeAivenV1alpha1) PostgreSQLs(namespace string) v1alpha1.PostgreSQLInterface {
 	return newFakePostgreSQLs(c, namespace)
 }
 
+func (c *FakeAivenV1alpha1) Projects(namespace string) v1alpha1.ProjectInterface {
+	return newFakeProjects(c, namespace)
+}
+
+func (c *FakeAivenV1alpha1) ProjectVPCs(namespace string) v1alpha1.ProjectVPCInterface {
+	return newFakeProjectVPCs(c, namespace)
+}
+
+func (c *FakeAivenV1alpha1) ServiceIntegrations(namespace string) v1alpha1.ServiceIntegrationInterface {
+	return newFakeServiceIntegrations(c, namespace)
+}
+
+func (c *FakeAivenV1alpha1) ServiceIntegrationEndpoints(namespace string) v1alpha1.ServiceIntegrationEndpointInterface {
+	return newFakeServiceIntegrationEndpoints(c, namespace)
+}
+
 func (c *FakeAivenV1alpha1) ServiceUsers(namespace string) v1alpha1.ServiceUserInterface {
 	return newFakeServiceUsers(c, namespace)
+}
+
+func (c *FakeAivenV1alpha1) UpgradePipelineSteps(namespace string) v1alpha1.UpgradePipelineStepInterface {
+	return newFakeUpgradePipelineSteps(c, namespace)
 }
 
 func (c *FakeAivenV1alpha1) Valkeys(namespace string) v1alpha1.ValkeyInterface {
