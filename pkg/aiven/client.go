@@ -32,7 +32,7 @@ func (s *Store) Client(tokenRef string, credential Credential, subscriber Subscr
 // Service returns the service as last seen, ErrPending, or why it can't be
 // read. It never waits for the network.
 func (c *Client) Service(project, name string) (*ServiceView, error) {
-	v, err := c.store.read(c, entryKey{c.tokenRef, serviceFacetName, project, name})
+	v, err := c.read(serviceFacetName, project, name)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func (c *Client) Service(project, name string) (*ServiceView, error) {
 // Topics returns the topics of the service as last seen, ErrPending, or why
 // they can't be read. It never waits for the network.
 func (c *Client) Topics(project, service string) (*TopicsView, error) {
-	v, err := c.store.read(c, entryKey{c.tokenRef, topicsFacetName, project, service})
+	v, err := c.read(topicsFacetName, project, service)
 	if err != nil {
 		return nil, err
 	}
@@ -52,12 +52,17 @@ func (c *Client) Topics(project, service string) (*TopicsView, error) {
 // CA returns the certificate of the project's CA in PEM, ErrPending, or why it
 // can't be read. It never waits for the network.
 func (c *Client) CA(project string) (string, error) {
-	v, err := c.store.read(c, entryKey{c.tokenRef, caFacetName, project, ""})
+	v, err := c.read(caFacetName, project, "")
 	if err != nil {
 		return "", err
 	}
 	v.look(caFacetName, "")
 	return string(v.snap.(caSnapshot)), nil
+}
+
+func (c *Client) read(facet, project, service string) (view, error) {
+	key := entryKey{token: c.tokenRef, facet: facet, project: project, service: service}
+	return c.store.read(c, key, c.store.facets[facet])
 }
 
 // takeProbe reports once that the token is a probe that was not used yet.
@@ -124,6 +129,11 @@ func (s *Store) written(tokenRef string, w *write, answer []byte, err error) {
 func (s *Store) candidates(w *write) (found []*entry) {
 	for _, name := range w.services {
 		for e := range s.services[serviceKey{w.project, name}] {
+			found = append(found, e)
+		}
+	}
+	if w.integration == "" && w.aboutProject() {
+		for e := range s.services[serviceKey{w.project, ""}] {
 			found = append(found, e)
 		}
 	}

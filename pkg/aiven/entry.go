@@ -94,25 +94,26 @@ func aboutToken(err error) bool {
 	return errors.As(err, &c) || ClassOf(err) == Unauthorized
 }
 
-// entry returns the entry of key, a new one if there is none. s.mu is held.
-func (s *Store) entry(key entryKey) *entry {
+// entry returns the entry of key, a new one with facet f if there is none. s.mu
+// is held.
+func (s *Store) entry(key entryKey, f facet) *entry {
 	if e := s.entries[key]; e != nil {
 		return e
 	}
 	e := &entry{
 		key:     key,
-		facet:   s.facets[key.facet],
+		facet:   f,
 		task:    task{index: -1},
 		watches: map[*watch]struct{}{},
 	}
 	e.task.run = func() { s.startFetch(e) }
 	s.entries[key] = e
+	at := serviceKey{key.project, key.service}
+	if s.services[at] == nil {
+		s.services[at] = map[*entry]struct{}{}
+	}
+	s.services[at][e] = struct{}{}
 	if key.service != "" {
-		at := serviceKey{key.project, key.service}
-		if s.services[at] == nil {
-			s.services[at] = map[*entry]struct{}{}
-		}
-		s.services[at][e] = struct{}{}
 		s.followLog(logKey{key.token, key.project})
 	}
 	return e
@@ -123,22 +124,22 @@ func (s *Store) drop(e *entry) {
 	e.removed = true
 	s.tasks.remove(&e.task)
 	delete(s.entries, e.key)
+	at := serviceKey{e.key.project, e.key.service}
+	delete(s.services[at], e)
+	if len(s.services[at]) == 0 {
+		delete(s.services, at)
+	}
 	if e.key.service != "" {
-		at := serviceKey{e.key.project, e.key.service}
-		delete(s.services[at], e)
-		if len(s.services[at]) == 0 {
-			delete(s.services, at)
-		}
 		s.unfollowLog(logKey{e.key.token, e.key.project})
 	}
 }
 
 // read returns what the Client may see of key, or ErrPending, or why it can't
 // be read. Whatever it returns, the subscriber is subscribed.
-func (s *Store) read(c *Client, key entryKey) (view, error) {
+func (s *Store) read(c *Client, key entryKey, f facet) (view, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := s.entry(key)
+	e := s.entry(key, f)
 	w := s.watchEntry(c, e)
 	v := view{store: s, entry: e, watch: w, snap: e.snap, err: e.err}
 	if c.takeProbe() {
@@ -236,7 +237,7 @@ func (s *Store) fetch(ctx context.Context, e *entry) {
 		return
 	}
 	var snap snapshot
-	credential, err := s.fetchAs(ctx, e.key.token, probe, func(d doer) (err error) {
+	credential, err := s.fetchAs(ctx, e.key.token, probe, func(d Doer) (err error) {
 		snap, err = e.facet.fetch(ctx, d, e.key)
 		return err
 	})

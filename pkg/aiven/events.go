@@ -30,7 +30,7 @@ type logKey struct {
 type eventLog struct {
 	key      logKey
 	task     task
-	users    int // entries of the project's services
+	users    int // entries of the project's services; what is its own profits too
 	seen     map[string]struct{}
 	failures int
 	reading  bool
@@ -74,7 +74,7 @@ func (s *Store) unfollowLog(key logKey) {
 // entries read again.
 func (s *Store) readLog(ctx context.Context, l *eventLog) {
 	var events []project.EventOut
-	_, err := s.fetchAs(ctx, l.key.token, nil, func(d doer) (err error) {
+	_, err := s.fetchAs(ctx, l.key.token, nil, func(d Doer) (err error) {
 		events, err = readEvents(ctx, d, l.key.project)
 		return err
 	})
@@ -113,14 +113,14 @@ func (s *Store) logDelay(l *eventLog, err error) time.Duration {
 }
 
 // news remembers the events and returns the services that those not seen
-// before name. The first read only remembers.
+// before name, "" for what is the project's own. The first read only remembers.
 func (l *eventLog) news(events []project.EventOut) map[string]struct{} {
 	first := l.seen == nil
 	named := map[string]struct{}{}
 	now := make(map[string]struct{}, len(events))
 	for _, event := range events {
 		now[event.Id] = struct{}{}
-		if _, known := l.seen[event.Id]; !known && !first && event.ServiceName != "" {
+		if _, known := l.seen[event.Id]; !known && !first {
 			named[event.ServiceName] = struct{}{}
 		}
 	}
@@ -128,7 +128,7 @@ func (l *eventLog) news(events []project.EventOut) map[string]struct{} {
 	return named
 }
 
-func readEvents(ctx context.Context, d doer, name string) ([]project.EventOut, error) {
+func readEvents(ctx context.Context, d Doer, name string) ([]project.EventOut, error) {
 	path := fmt.Sprintf("/v1/project/%s/events", url.PathEscape(name))
 	answer, err := d.Do(ctx, "ProjectGetEventLogs", http.MethodGet, path, nil, [2]string{"limit", eventPage})
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 type facet interface {
 	// fetch reads the thing. Its absence, where that is a state objects live
 	// with, is a snapshot and not an error.
-	fetch(ctx context.Context, d doer, key entryKey) (snapshot, error)
+	fetch(ctx context.Context, d Doer, key entryKey) (snapshot, error)
 	// concerns reports whether w can have changed the thing of that key, of which
 	// now is the snapshot, nil if there is none.
 	concerns(w *write, key entryKey, now snapshot) bool
@@ -45,6 +45,7 @@ type entryKey struct {
 	facet   string
 	project string
 	service string // "" for what belongs to the project
+	name    string // "" for what there is one of
 }
 
 // serviceKey names a service, whoever looks at it.
@@ -53,8 +54,8 @@ type serviceKey struct {
 	service string
 }
 
-// doer is what the typed handlers need.
-type doer interface {
+// Doer is what the typed handlers need.
+type Doer interface {
 	Do(ctx context.Context, operationID, method, path string, in any, query ...[2]string) ([]byte, error)
 }
 

@@ -30,7 +30,7 @@ type Topic struct {
 // in pages.
 type topicsFacet struct{}
 
-func (topicsFacet) fetch(ctx context.Context, d doer, key entryKey) (snapshot, error) {
+func (topicsFacet) fetch(ctx context.Context, d Doer, key entryKey) (snapshot, error) {
 	topics := kafkatopic.NewHandler(d)
 	list, err := topics.ServiceKafkaTopicList(ctx, key.project, key.service)
 	if ClassOf(err) == NotFound {

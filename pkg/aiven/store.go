@@ -42,7 +42,7 @@ type Store struct {
 	mu          sync.Mutex
 	sequence    uint64 // orders fetches, writes and Clients; never goes back
 	entries     map[entryKey]*entry
-	services    map[serviceKey]map[*entry]struct{} // the same by service
+	services    map[serviceKey]map[*entry]struct{} // the same by service, "" for the project's own
 	logs        map[logKey]*eventLog
 	subscribers map[any]*subscriber
 	lanes       map[string]*lane // by token
@@ -197,7 +197,7 @@ type background struct {
 	credential Credential
 }
 
-// Do implements doer.
+// Do implements Doer.
 func (b background) Do(ctx context.Context, operationID, method, path string, in any, query ...[2]string) ([]byte, error) {
 	return b.transport.send(ctx, request{
 		operation: operationID, method: method, path: path, query: query, in: in,
@@ -206,7 +206,7 @@ func (b background) Do(ctx context.Context, operationID, method, path string, in
 }
 
 // fetchAs calls fetch with the token's present credential, or with probe.
-func (s *Store) fetchAs(ctx context.Context, token string, probe *Credential, fetch func(doer) error) (Credential, error) {
+func (s *Store) fetchAs(ctx context.Context, token string, probe *Credential, fetch func(Doer) error) (Credential, error) {
 	if probe == nil {
 		credential, err := s.options.Credentials(ctx, token)
 		if err != nil {

@@ -454,7 +454,7 @@ func TestUnreadSubscriptionsEnd(t *testing.T) {
 		held := func(name string) bool {
 			w.store.mu.Lock()
 			defer w.store.mu.Unlock()
-			return w.store.entries[entryKey{"ns/secret/key", serviceFacetName, "p", name}] != nil
+			return w.store.entries[entryKey{token: "ns/secret/key", facet: serviceFacetName, project: "p", service: name}] != nil
 		}
 		w.service("a", "p", "s2")
 		if !held("s") {

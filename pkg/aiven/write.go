@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aiven/go-client-codegen/handler/project"
 	"github.com/aiven/go-client-codegen/handler/service"
 )
 
@@ -38,7 +39,10 @@ type write struct {
 	operation string
 	method    string
 	in        any
-	project   string
+	// path are the segments of the path after the version.
+	path []string
+	// project is an organization where the path names one instead.
+	project string
 	// services are those named by the path or the input; none for a write that
 	// is about the project or, with integration set, about services that only
 	// the snapshots know.
@@ -49,29 +53,42 @@ type write struct {
 	integration string
 }
 
-// parseWrite tells which services the request is about. ok is false if it is
-// about none.
+// parseWrite tells what the request is about. ok is false if that is nothing
+// that the Store could hold.
 func parseWrite(operation, method, path string, in any) (w write, ok bool) {
-	segments := strings.Split(strings.Trim(path, "/"), "/")
-	for i, s := range segments {
-		if u, err := url.PathUnescape(s); err == nil {
-			segments[i] = u
-		}
-	}
-	// v1/project/{project}/{what}/...
-	if len(segments) < 4 || segments[1] != "project" {
+	segments := splitPath(path)
+	if len(segments) == 0 {
 		return write{}, false
 	}
-	w = write{operation: operation, method: method, in: in, project: segments[2], rest: segments[4:]}
-	switch what := segments[3]; {
-	case what == "service" && len(segments) > 4:
-		w.services, w.rest = []string{segments[4]}, segments[5:]
+	w = write{operation: operation, method: method, in: in, path: segments}
+	switch {
+	case segments[0] == "organization" && len(segments) > 1:
+		w.project, w.rest = segments[1], segments[2:]
+		return w, true
+	case segments[0] != "project":
+		return write{}, false
+	case len(segments) == 1:
+		create, is := in.(*project.ProjectCreateIn)
+		if !is || create == nil {
+			return write{}, false
+		}
+		w.project = create.Project
+		return w, true
+	case len(segments) == 2:
+		w.project = segments[1]
+		return w, true
+	}
+	// project/{project}/{what}/...
+	w.project, w.rest = segments[1], segments[3:]
+	switch what := segments[2]; {
+	case what == "service" && len(segments) > 3:
+		w.services, w.rest = []string{segments[3]}, segments[4:]
 	case what == "service":
 		if create, is := in.(*service.ServiceCreateIn); is && create != nil {
 			w.services = []string{create.ServiceName}
 		}
-	case what == "integration" && len(segments) > 4:
-		w.integration = segments[4]
+	case what == "integration" && len(segments) > 3:
+		w.integration = segments[3]
 	case what == "integration":
 		w.rest = []string{what}
 		if create, is := in.(*service.ServiceIntegrationCreateIn); is && create != nil {
@@ -82,7 +99,24 @@ func parseWrite(operation, method, path string, in any) (w write, ok bool) {
 			}
 		}
 	}
-	return w, len(w.services) > 0 || w.integration != ""
+	return w, true
+}
+
+// splitPath returns the unescaped segments of a path after the version.
+func splitPath(path string) []string {
+	segments := strings.Split(strings.Trim(path, "/"), "/")
+	for i, s := range segments {
+		if u, err := url.PathUnescape(s); err == nil {
+			segments[i] = u
+		}
+	}
+	return segments[1:]
+}
+
+// aboutProject reports whether things of the project, beside its services, can
+// have changed: whatever happens inside a service leaves them alone.
+func (w *write) aboutProject() bool {
+	return !(len(w.path) > 4 && w.path[0] == "project" && w.path[2] == "service")
 }
 
 // about returns the first segment after the service: "" is the service itself.

@@ -36,72 +36,72 @@ func TestWhatWritesConcern(t *testing.T) {
 	name, other := "s", "other"
 	listed := newServiceSnapshot(&service.ServiceGetOut{ServiceIntegrations: []service.ServiceIntegrationOut{{ServiceIntegrationId: "id1"}}})
 	for what, tc := range map[string]struct {
-		call            func(d doer)
+		call            func(d Doer)
 		service, topics bool
 	}{
-		"create the service": {func(d doer) {
+		"create the service": {func(d Doer) {
 			h := service.NewHandler(d)
 			_, _ = h.ServiceCreate(ctx, "p", &service.ServiceCreateIn{ServiceName: "s"})
 		}, true, true},
-		"create another": {func(d doer) {
+		"create another": {func(d Doer) {
 			h := service.NewHandler(d)
 			_, _ = h.ServiceCreate(ctx, "p", &service.ServiceCreateIn{ServiceName: "s2"})
 		}, false, false},
-		"update": {func(d doer) {
+		"update": {func(d Doer) {
 			h := service.NewHandler(d)
 			_, _ = h.ServiceUpdate(ctx, "p", "s", &service.ServiceUpdateIn{})
 		}, true, true},
-		"update another": {func(d doer) {
+		"update another": {func(d Doer) {
 			h := service.NewHandler(d)
 			_, _ = h.ServiceUpdate(ctx, "p", "s2", &service.ServiceUpdateIn{})
 		}, false, false},
-		"other project": {func(d doer) {
+		"other project": {func(d Doer) {
 			h := service.NewHandler(d)
 			_, _ = h.ServiceUpdate(ctx, "p2", "s", &service.ServiceUpdateIn{})
 		}, false, false},
-		"delete":        {func(d doer) { h := service.NewHandler(d); _ = h.ServiceDelete(ctx, "p", "s") }, true, true},
-		"tags":          {func(d doer) { h := service.NewHandler(d); _ = h.ProjectServiceTagsReplace(ctx, "p", "s", nil) }, true, false},
-		"upgrade check": {func(d doer) { h := service.NewHandler(d); _, _ = h.ServiceTaskCreate(ctx, "p", "s", nil) }, false, false},
-		"user":          {func(d doer) { h := service.NewHandler(d); _ = h.ServiceUserDelete(ctx, "p", "s", "a/b c") }, true, false},
-		"database":      {func(d doer) { h := service.NewHandler(d); _ = h.ServiceDatabaseDelete(ctx, "p", "s", "d") }, true, false},
-		"pool":          {func(d doer) { h := postgresql.NewHandler(d); _ = h.ServicePGBouncerDelete(ctx, "p", "s", "x") }, true, false},
-		"acl":           {func(d doer) { h := kafka.NewHandler(d); _, _ = h.ServiceKafkaAclDelete(ctx, "p", "s", "x") }, true, false},
-		"native acl":    {func(d doer) { h := kafka.NewHandler(d); _ = h.ServiceKafkaNativeAclDelete(ctx, "p", "s", "x") }, true, false},
-		"quota":         {func(d doer) { h := kafka.NewHandler(d); _ = h.ServiceKafkaQuotaDelete(ctx, "p", "s") }, false, false},
-		"registry acl": {func(d doer) {
+		"delete":        {func(d Doer) { h := service.NewHandler(d); _ = h.ServiceDelete(ctx, "p", "s") }, true, true},
+		"tags":          {func(d Doer) { h := service.NewHandler(d); _ = h.ProjectServiceTagsReplace(ctx, "p", "s", nil) }, true, false},
+		"upgrade check": {func(d Doer) { h := service.NewHandler(d); _, _ = h.ServiceTaskCreate(ctx, "p", "s", nil) }, false, false},
+		"user":          {func(d Doer) { h := service.NewHandler(d); _ = h.ServiceUserDelete(ctx, "p", "s", "a/b c") }, true, false},
+		"database":      {func(d Doer) { h := service.NewHandler(d); _ = h.ServiceDatabaseDelete(ctx, "p", "s", "d") }, true, false},
+		"pool":          {func(d Doer) { h := postgresql.NewHandler(d); _ = h.ServicePGBouncerDelete(ctx, "p", "s", "x") }, true, false},
+		"acl":           {func(d Doer) { h := kafka.NewHandler(d); _, _ = h.ServiceKafkaAclDelete(ctx, "p", "s", "x") }, true, false},
+		"native acl":    {func(d Doer) { h := kafka.NewHandler(d); _ = h.ServiceKafkaNativeAclDelete(ctx, "p", "s", "x") }, true, false},
+		"quota":         {func(d Doer) { h := kafka.NewHandler(d); _ = h.ServiceKafkaQuotaDelete(ctx, "p", "s") }, false, false},
+		"registry acl": {func(d Doer) {
 			h := kafkaschemaregistry.NewHandler(d)
 			_, _ = h.ServiceSchemaRegistryAclDelete(ctx, "p", "s", "x")
 		}, true, false},
-		"schema": {func(d doer) {
+		"schema": {func(d Doer) {
 			h := kafkaschemaregistry.NewHandler(d)
 			_ = h.ServiceSchemaRegistrySubjectDelete(ctx, "p", "s", "x")
 		}, false, false},
-		"topic": {func(d doer) { h := kafkatopic.NewHandler(d); _ = h.ServiceKafkaTopicDelete(ctx, "p", "s", "x") }, false, true},
-		"connector": {func(d doer) {
+		"topic": {func(d Doer) { h := kafkatopic.NewHandler(d); _ = h.ServiceKafkaTopicDelete(ctx, "p", "s", "x") }, false, true},
+		"connector": {func(d Doer) {
 			h := kafkaconnect.NewHandler(d)
 			_ = h.ServiceKafkaConnectDeleteConnector(ctx, "p", "s", "x")
 		}, false, false},
-		"clickhouse user": {func(d doer) { h := clickhouse.NewHandler(d); _ = h.ServiceClickHouseUserDelete(ctx, "p", "s", "x") }, true, false},
-		"clickhouse query": {func(d doer) {
+		"clickhouse user": {func(d Doer) { h := clickhouse.NewHandler(d); _ = h.ServiceClickHouseUserDelete(ctx, "p", "s", "x") }, true, false},
+		"clickhouse query": {func(d Doer) {
 			h := clickhouse.NewHandler(d)
 			_, _ = h.ServiceClickHouseQuery(ctx, "p", "s", nil)
 		}, false, false},
-		"opensearch acl": {func(d doer) { h := opensearch.NewHandler(d); _, _ = h.ServiceOpenSearchAclSet(ctx, "p", "s", nil) }, false, false},
-		"integration from it": {func(d doer) {
+		"opensearch acl": {func(d Doer) { h := opensearch.NewHandler(d); _, _ = h.ServiceOpenSearchAclSet(ctx, "p", "s", nil) }, false, false},
+		"integration from it": {func(d Doer) {
 			h := service.NewHandler(d)
 			_, _ = h.ServiceIntegrationCreate(ctx, "p", &service.ServiceIntegrationCreateIn{SourceService: &name, DestService: &other})
 		}, true, false},
-		"integration to it": {func(d doer) {
+		"integration to it": {func(d Doer) {
 			h := service.NewHandler(d)
 			_, _ = h.ServiceIntegrationCreate(ctx, "p", &service.ServiceIntegrationCreateIn{SourceService: &other, DestService: &name})
 		}, true, false},
-		"integration elsewhere": {func(d doer) {
+		"integration elsewhere": {func(d Doer) {
 			h := service.NewHandler(d)
 			_, _ = h.ServiceIntegrationCreate(ctx, "p", &service.ServiceIntegrationCreateIn{SourceService: &other})
 		}, false, false},
-		"its integration": {func(d doer) { h := service.NewHandler(d); _ = h.ServiceIntegrationDelete(ctx, "p", "id1") }, true, false},
-		"no integration":  {func(d doer) { h := service.NewHandler(d); _ = h.ServiceIntegrationDelete(ctx, "p", "id2") }, false, false},
-		"vpc":             {func(d doer) { h := vpc.NewHandler(d); _, _ = h.VpcDelete(ctx, "p", "x") }, false, false},
+		"its integration": {func(d Doer) { h := service.NewHandler(d); _ = h.ServiceIntegrationDelete(ctx, "p", "id1") }, true, false},
+		"no integration":  {func(d Doer) { h := service.NewHandler(d); _ = h.ServiceIntegrationDelete(ctx, "p", "id2") }, false, false},
+		"vpc":             {func(d Doer) { h := vpc.NewHandler(d); _, _ = h.VpcDelete(ctx, "p", "x") }, false, false},
 	} {
 		t.Run(what, func(t *testing.T) {
 			c := &capture{}
@@ -128,7 +128,7 @@ func TestParseWriteUnescapes(t *testing.T) {
 	if !ok || w.project != "p" || !slices.Equal(w.services, []string{"s"}) || !slices.Equal(w.rest, []string{"user", "a/b c"}) {
 		t.Errorf("%+v, %v", w, ok)
 	}
-	for _, path := range []string{"", "/v1/project", "/v1/project/p", "/v1/organization/o/projects", "/v1/project/p/vpcs/x"} {
+	for _, path := range []string{"", "/v1/project", "/v1/organization", "/v1/account/a/x"} {
 		if w, ok := parseWrite("X", "POST", path, nil); ok {
 			t.Errorf("%q concerns %+v", path, w)
 		}
