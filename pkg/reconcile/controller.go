@@ -94,6 +94,7 @@ func (c *Controller[T, C, AC]) run(ctx context.Context, drain <-chan struct{}) e
 		return nil
 	}
 	c.synced.Store(true)
+	c.engine.wakeReferrers(c.kindName())
 	c.loop.Run(unnamed, drain)
 	return nil
 }
@@ -114,6 +115,16 @@ func (c *Controller[T, C, AC]) indexers() cache.Indexers {
 	return cache.Indexers{
 		IndexCredential: index(c.kind.Credential),
 		IndexIdentity:   index(c.kind.Identity),
+		IndexReference: func(item any) ([]string, error) {
+			obj, ok := item.(T)
+			if !ok {
+				return nil, fmt.Errorf("unexpected type %T", item)
+			}
+			if c.kind.References == nil {
+				return nil, nil
+			}
+			return referenceKeys(c.kind.References(obj)), nil
+		},
 	}
 }
 
@@ -128,6 +139,7 @@ func (c *Controller[T, C, AC]) handlers(ctx context.Context) cache.ResourceEvent
 			if identity := c.kind.Identity(obj); identity != "" && hasFinalizer(obj) {
 				c.engine.claims.seed(identity, claimant(c.kindName(), obj))
 			}
+			c.wakeReferrers(obj)
 			c.loop.Enqueue(cache.MetaObjectToName(obj))
 		},
 		UpdateFunc: func(before, after any) {
@@ -144,6 +156,9 @@ func (c *Controller[T, C, AC]) handlers(ctx context.Context) cache.ResourceEvent
 				// Whoever waits for this one's claim has to look again.
 				c.engine.wakeRivals(c.kind.Identity(obj), obj)
 			}
+			if old.GetResourceVersion() != obj.GetResourceVersion() {
+				c.wakeReferrers(obj)
+			}
 			if c.worthASync(old, obj) {
 				c.loop.Enqueue(cache.MetaObjectToName(obj))
 			}
@@ -158,6 +173,7 @@ func (c *Controller[T, C, AC]) handlers(ctx context.Context) cache.ResourceEvent
 			}
 			if obj, ok := item.(T); ok {
 				c.release(obj)
+				c.wakeReferrers(obj)
 			}
 			c.loop.Enqueue(name)
 		},

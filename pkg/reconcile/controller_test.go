@@ -43,11 +43,16 @@ type world struct {
 	// stubborn keeps differing whatever Update does.
 	stubborn bool
 	calls    []string
+	// observed, if set, is told of every look; workers call it side by side.
+	observed func(name string)
 	// onCreate sees the object as the API server has it when Create is called.
 	onCreate func()
 }
 
 func (w *world) Observe(_ context.Context, _ struct{}, obj *v1alpha1.KafkaTopic) (Observation, error) {
+	if w.observed != nil {
+		w.observed(obj.Name)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.observe != nil {
@@ -150,6 +155,12 @@ func run(t *testing.T, w *world, objects ...*v1alpha1.KafkaTopic) *fixture {
 		Lane:       func(*v1alpha1.KafkaTopic) string { return "token" },
 		Credential: func(*v1alpha1.KafkaTopic) string { return "token" },
 		Identity:   func(o *v1alpha1.KafkaTopic) string { return o.Spec.TopicName },
+		References: func(o *v1alpha1.KafkaTopic) (out []Reference) {
+			for _, tag := range o.Spec.Tags {
+				out = append(out, Reference{Kind: "KafkaTopic", Name: cache.NewObjectName(o.Namespace, tag.Key)})
+			}
+			return out
+		},
 		AnnotationsChanged: func(context.Context, *v1alpha1.KafkaTopic, *v1alpha1.KafkaTopic) {
 			f.calls = append(f.calls, "annotated")
 		},

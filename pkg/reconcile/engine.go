@@ -45,6 +45,7 @@ type member interface {
 	enqueue(name cache.ObjectName)
 	claimants(identity string) []Object
 	kindName() string
+	object(name cache.ObjectName) (obj Object, ok, synced bool)
 }
 
 // NewEngine returns an engine without controllers; New adds one per kind.

@@ -103,6 +103,10 @@ type Kind[T Object, C, AC any] struct {
 	// Identity names the remote of an object over all kinds; "" means that it
 	// has none that two objects could share.
 	Identity func(obj T) string
+	// References names the objects, of any kind of the engine, that obj depends
+	// on: obj is enqueued when one of them appears, changes or goes. Nil for kinds
+	// that reference none. Engine.Object reads them.
+	References func(obj T) []Reference
 	// AnnotationsChanged is called, before the object is enqueued, when an
 	// annotation of the user's differs between old and new.
 	AnnotationsChanged func(ctx context.Context, old, new T)

@@ -51,6 +51,7 @@ const (
 	ReasonInvalidDeletionPolicy = "InvalidDeletionPolicy"
 	ReasonDeleting              = "Deleting"
 	ReasonFailed                = "Failed"
+	ReasonReferenceUnknown      = "ReferenceUnknown"
 )
 
 // Reasons of the Error condition.
@@ -77,4 +78,7 @@ const (
 	IndexCredential = "credential"
 	// IndexIdentity is keyed by what Kind.Identity returns.
 	IndexIdentity = "identity"
+	// IndexReference is keyed by what Kind.References returns, and by the kinds in
+	// it.
+	IndexReference = "reference"
 )
