@@ -33,7 +33,7 @@ func TestValidate(t *testing.T) {
 		"defaults":               {},
 		"all kinds but one":      {args: []string{"--controllers=*,-Kafka"}},
 		"kind in lower case":     {args: []string{"--controllers=kafka,openbaocluster"}},
-		"unknown kind":           {[]string{"--controllers=Kafkaa,*"}, `unknown kind "Kafkaa"; known are ConnectionPool, `},
+		"unknown kind":           {[]string{"--controllers=Kafkaa,*"}, `unknown kind "Kafkaa"; known are Clickhouse, `},
 		"nothing left":           {[]string{"--controllers=Kafka,-Kafka"}, "selects no kind"},
 		"namespaces":             {args: []string{"--watch-namespaces=a,b", "--watch-namespaces=c"}},
 		"bad namespace":          {[]string{"--watch-namespaces=a,Team_B"}, `--watch-namespaces: "Team_B"`},

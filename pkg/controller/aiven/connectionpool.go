@@ -15,10 +15,6 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 )
 
-// defaultPoolSize is what Aiven's own default is, and the one that the
-// aiven-operator writes into objects.
-const defaultPoolSize = 10
-
 // connectionPool handles ConnectionPool objects.
 type connectionPool struct{}
 
@@ -41,7 +37,7 @@ func (connectionPool) Observe(_ context.Context, r *remote, obj *v1alpha1.Connec
 	if mode := obj.Spec.PoolMode; mode != "" && string(pool.PoolMode) != mode {
 		obs.Differs = append(obs.Differs, "poolMode")
 	}
-	if pool.PoolSize != poolSize(obj) {
+	if size := poolSize(obj); size != nil && pool.PoolSize != *size {
 		obs.Differs = append(obs.Differs, "poolSize")
 	}
 	ca, err := r.CA(obj.Spec.Project)
@@ -53,11 +49,13 @@ func (connectionPool) Observe(_ context.Context, r *remote, obj *v1alpha1.Connec
 	return obs, err
 }
 
-func poolSize(obj *v1alpha1.ConnectionPool) int {
+// poolSize returns the size that the object asks for. It is nil only when the
+// object was not read from an API server, which fills the default in.
+func poolSize(obj *v1alpha1.ConnectionPool) *int {
 	if obj.Spec.PoolSize == nil {
-		return defaultPoolSize
+		return nil
 	}
-	return int(*obj.Spec.PoolSize)
+	return new(int(*obj.Spec.PoolSize))
 }
 
 // poolPreconditions says what a pool that does not exist yet waits for.
@@ -109,7 +107,7 @@ func (connectionPool) Create(ctx context.Context, r *remote, obj *v1alpha1.Conne
 		Database: obj.Spec.DatabaseName,
 		PoolMode: postgresql.PoolModeType(obj.Spec.PoolMode),
 		PoolName: obj.RemoteName(),
-		PoolSize: new(poolSize(obj)),
+		PoolSize: poolSize(obj),
 		Username: optional(obj.Spec.Username),
 	})
 	return ignore(aiven.AlreadyExists, err)
@@ -119,7 +117,7 @@ func (connectionPool) Update(ctx context.Context, r *remote, obj *v1alpha1.Conne
 	return r.postgreSQL().ServicePGBouncerUpdate(ctx, obj.Spec.Project, obj.Spec.ServiceName, obj.RemoteName(), &postgresql.ServicePGBouncerUpdateIn{
 		Database: &obj.Spec.DatabaseName,
 		PoolMode: postgresql.PoolModeType(obj.Spec.PoolMode),
-		PoolSize: new(poolSize(obj)),
+		PoolSize: poolSize(obj),
 		Username: optional(obj.Spec.Username),
 	})
 }

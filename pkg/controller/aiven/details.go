@@ -24,6 +24,16 @@ func details(obj v1alpha1.Publisher, pairs ...pair) connection {
 	return out
 }
 
+// publishes reports whether the object wants its connection details published.
+func publishes(obj v1alpha1.Object) bool {
+	publisher, ok := obj.(v1alpha1.Publisher)
+	if !ok {
+		return false
+	}
+	_, disabled := publisher.ConnInfoTarget()
+	return !disabled
+}
+
 // unprefixed builds keys without a prefix, which older applications expect.
 func unprefixed(pairs ...pair) connection {
 	out := connection{}

@@ -27,10 +27,16 @@ const (
 	reasonTerminationProtection = "TerminationProtection"
 	reasonWaitingForDatabase    = "WaitingForDatabase"
 	reasonWaitingForUser        = "WaitingForUser"
+	reasonWaitingForRole        = "WaitingForRole"
+	reasonWaitingForEndpoint    = "WaitingForEndpoint"
+	reasonProjectInUse          = "ProjectInUse"
 	reasonWaitingForBackup      = "WaitingForBackup"
+	reasonWaitingForVPC         = "WaitingForVPC"
+	reasonVPCInUse              = "VPCInUse"
+	reasonUpgradeCheck          = "UpgradeCheck"
+	reasonUpgradeCheckFailed    = "UpgradeCheckFailed"
 	reasonSourceSecret          = "SourceSecretUnusable"
 	reasonInvalidSpec           = "InvalidSpec"
-	reasonUnsupported           = "Unsupported"
 )
 
 // translated is a handler whose errors are in the engine's terms.

@@ -17,7 +17,11 @@ import (
 // that is not there or not up is something to wait for: its snapshot wakes the
 // child.
 func (r *remote) host(obj v1alpha1.Object) (*aiven.ServiceView, error) {
-	project, name := obj.ServiceRef()
+	return r.running(obj.ServiceRef())
+}
+
+// running returns the view of a running service.
+func (r *remote) running(project, name string) (*aiven.ServiceView, error) {
 	view, err := r.Service(project, name)
 	if err != nil {
 		return nil, err

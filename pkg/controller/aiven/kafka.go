@@ -19,10 +19,7 @@ func kafkaService() serviceHandler[*v1alpha1.Kafka] {
 
 func kafkaConnection(obj *v1alpha1.Kafka, s serviceState) connection {
 	p := s.service.ServiceUriParams
-	info := s.service.ConnectionInfo
-	if info == nil {
-		info = &service.ConnectionInfoOut{}
-	}
+	info := s.info()
 	username, password := primaryUser(s.users)
 	cert, key := deref(info.KafkaAccessCert), deref(info.KafkaAccessKey)
 	out := details(obj,

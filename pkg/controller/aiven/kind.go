@@ -49,7 +49,11 @@ func newKind[T v1alpha1.Object, AC any, I reconcile.Client[T, *AC]](
 ) Kind {
 	add := func(ctx context.Context, engine *reconcile.Engine, d Dependencies) {
 		gvr := v1alpha1.SchemeGroupVersion.WithResource(resource)
-		k := connector[T]{kind: kind, deps: d}
+		k := connector[T]{kind: kind, deps: d, engine: engine}
+		var references func(T) []reconcile.Reference
+		if r, ok := handler.(referrer[T]); ok {
+			references = r.References
+		}
 		reconcile.New(ctx, engine, reconcile.Kind[T, *remote, AC]{
 			Name:               strings.ToLower(kind) + "-controller",
 			GVK:                v1alpha1.SchemeGroupVersion.WithKind(kind),
@@ -62,6 +66,7 @@ func newKind[T v1alpha1.Object, AC any, I reconcile.Client[T, *AC]](
 			Lane:               func(obj T) string { return refOf(obj).String() },
 			Credential:         func(obj T) string { ref := refOf(obj); return CredentialOf(ref.Namespace, ref.Name) },
 			Identity:           func(obj T) string { return identity(kind, obj) },
+			References:         references,
 			AnnotationsChanged: k.annotationsChanged,
 			Publish:            k.publish,
 		})
@@ -69,17 +74,26 @@ func newKind[T v1alpha1.Object, AC any, I reconcile.Client[T, *AC]](
 	return Kind{Name: kind, Resource: resource, Add: add}
 }
 
+// referrer is the handler of a kind whose objects name other objects.
+type referrer[T v1alpha1.Object] interface {
+	// References names them; the object is looked at again when one changes.
+	References(obj T) []reconcile.Reference
+}
+
 // remote is what a handler reaches Aiven with, for one sync of one object.
 type remote struct {
 	*aiven.Client
 	ref     token.Ref
 	secrets corev1client.SecretInterface
+	// object reads an object that References names; see Engine.Object.
+	object func(reconcile.Reference) (reconcile.Object, error)
 }
 
 // connector joins the objects of one kind to tokens, snapshots and Secrets.
 type connector[T v1alpha1.Object] struct {
-	kind string
-	deps Dependencies
+	kind   string
+	deps   Dependencies
+	engine *reconcile.Engine
 }
 
 // subscription identifies an object among the readers of snapshots.
@@ -129,6 +143,7 @@ func (c connector[T]) connect(ctx context.Context, obj T, wake func()) (*remote,
 		Client:  c.deps.Store.Client(ref.String(), cred, sub),
 		ref:     ref,
 		secrets: c.deps.Secrets.Secrets(obj.GetNamespace()),
+		object:  c.engine.Object,
 	}, nil
 }
 

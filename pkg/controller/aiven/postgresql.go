@@ -11,15 +11,11 @@ const serviceTypePostgreSQL = "pg"
 
 func postgreSQLService() serviceHandler[*v1alpha1.PostgreSQL] {
 	return serviceHandler[*v1alpha1.PostgreSQL]{
-		serviceType: serviceTypePostgreSQL,
-		needsCA:     true,
-		connection:  postgreSQLConnection,
-		check: func(obj *v1alpha1.PostgreSQL) error {
-			if obj.Spec.MigrationSecretSource != nil {
-				return unsupported("spec.migrationSecretSource")
-			}
-			return nil
-		},
+		serviceType:    serviceTypePostgreSQL,
+		needsCA:        true,
+		connection:     postgreSQLConnection,
+		migration:      func(obj *v1alpha1.PostgreSQL) *v1alpha1.MigrationSecretSource { return obj.Spec.MigrationSecretSource },
+		versionSetting: "pg_version",
 	}
 }
 

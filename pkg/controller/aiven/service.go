@@ -6,8 +6,10 @@ package aiven
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/aiven/go-client-codegen/handler/service"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/bailiwick-operator/bailiwick/pkg/aiven"
 	"github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1"
@@ -20,10 +22,20 @@ type serviceHandler[T v1alpha1.Service] struct {
 	serviceType string
 	// needsCA says that the connection details hold the project's CA.
 	needsCA bool
-	// connection builds the connection details of a running service.
+	// stateless services keep nothing on their disks: they have no backups and
+	// need none to be powered off.
+	stateless bool
+	// connection builds the connection details of a running service; nil for kinds
+	// that publish none.
 	connection func(obj T, s serviceState) connection
-	// check refuses what the operator can't do; may be nil.
-	check func(obj T) error
+	// migration returns the source that the spec names for a migration into the
+	// service; nil for kinds that have none.
+	migration func(obj T) *v1alpha1.MigrationSecretSource
+	// migrationKeys are the keys of such a source beside the common ones.
+	migrationKeys []string
+	// versionSetting is the user configuration of the major version, for kinds
+	// whose upgrades Aiven can check beforehand; else empty.
+	versionSetting string
 }
 
 // serviceState is what connection details are built from.
@@ -34,8 +46,26 @@ type serviceState struct {
 	ca         string
 }
 
-func (h serviceHandler[T]) Observe(_ context.Context, r *remote, obj T) (reconcile.Observation, error) {
-	if err := h.refuse(obj); err != nil {
+// info returns the details that depend on the type; what a service lacks is not
+// set.
+func (s serviceState) info() *service.ConnectionInfoOut {
+	if s.service.ConnectionInfo == nil {
+		return &service.ConnectionInfoOut{}
+	}
+	return s.service.ConnectionInfo
+}
+
+// login is where the service is and who its administrator is.
+func (s serviceState) login() []pair {
+	p := s.service.ServiceUriParams
+	return []pair{{"HOST", p["host"]}, {"PORT", p["port"]}, {"USER", p["user"]}, {"PASSWORD", p["password"]}}
+}
+
+func (h serviceHandler[T]) Observe(ctx context.Context, r *remote, obj T) (reconcile.Observation, error) {
+	// A Secret is deleted only after the API server knows that it has served.
+	migrated := complete(obj)
+	w, err := h.wanted(ctx, r, obj)
+	if err != nil {
 		return reconcile.Observation{}, err
 	}
 	project, name := obj.ServiceRef()
@@ -57,17 +87,38 @@ func (h serviceHandler[T]) Observe(_ context.Context, r *remote, obj T) (reconci
 		}
 	}
 	status.State = string(svc.State)
-	differs, err := serviceDiffers(obj.CommonSpec(), obj.UserConfig(), svc)
+	differs, err := w.differs(svc)
 	if err != nil {
 		return reconcile.Observation{}, err
 	}
 	obs := reconcile.Observation{Exists: true, Differs: differs}
-	if !poweredOn(obj.CommonSpec()) {
+	if len(differs) == 0 {
+		status.UserConfigSettings = w.settings
+	}
+	if w.migration != nil {
+		begun := svc.State == service.ServiceStateTypeRunning && poweredOn(w.spec) && len(differs) == 0
+		if err := h.observeMigration(r, obj, begun, w.migration); err != nil {
+			return obs, err
+		}
+		if complete(obj) {
+			obs.Again = time.Second
+		}
+	}
+	if migrated {
+		secret, err := h.secretToDelete(ctx, r, obj)
+		if err != nil {
+			return obs, err
+		}
+		if secret != nil {
+			obs.Differs = append(obs.Differs, fieldDeleteSecret)
+		}
+	}
+	if !poweredOn(w.spec) {
 		if svc.State == service.ServiceStateTypePoweroff {
 			obs.Ready, obs.PoweredOff = true, true
 			return obs, nil
 		}
-		if len(view.Backups()) > 0 {
+		if h.restorable(view) {
 			obs.Differs = append(obs.Differs, "powered")
 			return obs, nil
 		}
@@ -83,7 +134,7 @@ func (h serviceHandler[T]) Observe(_ context.Context, r *remote, obj T) (reconci
 		obs.Message = fmt.Sprintf("Service is %s.", svc.State)
 		return obs, nil
 	}
-	if _, disabled := obj.ConnInfoTarget(); disabled {
+	if !publishes(obj) {
 		return obs, nil
 	}
 	state := serviceState{service: svc, users: view.Users(), components: view.Components()}
@@ -96,30 +147,22 @@ func (h serviceHandler[T]) Observe(_ context.Context, r *remote, obj T) (reconci
 	return obs, nil
 }
 
-// refuse names what the spec asks for and the operator can't do, before it does
-// any of the rest.
-func (h serviceHandler[T]) refuse(obj T) error {
-	spec := obj.CommonSpec()
-	switch {
-	case spec.ProjectVPCRef != nil:
-		return unsupported("spec.projectVPCRef")
-	case h.check != nil:
-		return h.check(obj)
-	}
-	return nil
-}
-
-func unsupported(field string) error {
-	return reconcile.Invalid(reasonUnsupported, fmt.Sprintf("%s is not supported by this version of Bailiwick, and nothing was changed. Remove it from the spec.", field))
+// restorable reports whether the service can come back from being powered off.
+func (h serviceHandler[T]) restorable(view *aiven.ServiceView) bool {
+	return h.stateless || len(view.Backups()) > 0
 }
 
 func (h serviceHandler[T]) Create(ctx context.Context, r *remote, obj T) error {
 	project, name := obj.ServiceRef()
-	spec := obj.CommonSpec()
-	userConfig, err := userConfigOf(obj.UserConfig())
+	w, err := h.wanted(ctx, r, obj)
 	if err != nil {
 		return err
 	}
+	userConfig, err := userConfigOf(w.userConfig)
+	if err != nil {
+		return err
+	}
+	spec := w.spec
 	in := &service.ServiceCreateIn{
 		ServiceName:           name,
 		ServiceType:           h.serviceType,
@@ -146,21 +189,34 @@ func (h serviceHandler[T]) Create(ctx context.Context, r *remote, obj T) error {
 		in.ServiceIntegrations = &integrations
 	}
 	_, err = r.services().ServiceCreate(ctx, project, in)
+	if err == nil {
+		obj.CommonStatus().UserConfigSettings = w.settings
+	}
 	return ignore(aiven.AlreadyExists, err)
 }
 
 func (h serviceHandler[T]) Update(ctx context.Context, r *remote, obj T) error {
 	project, name := obj.ServiceRef()
-	spec := obj.CommonSpec()
+	w, err := h.wanted(ctx, r, obj)
+	if err != nil {
+		return err
+	}
+	spec := w.spec
 	view, err := r.Service(project, name)
 	if err != nil {
 		return err
 	}
-	userConfig, err := userConfigOf(obj.UserConfig())
-	if err != nil {
+	svc := view.Service()
+	if err := h.checkUpgrade(r, obj, w.userConfig, svc); err != nil {
 		return err
 	}
-	svc := view.Service()
+	secret, err := h.secretToDelete(ctx, r, obj)
+	if err == nil && secret != nil {
+		err = r.deleteSecret(ctx, secret)
+	}
+	if err != nil && !apierrors.IsNotFound(err) {
+		return err
+	}
 	handler := r.services()
 	if !tagsEqual(spec.Tags, svc.Tags) {
 		tags := spec.Tags
@@ -171,13 +227,17 @@ func (h serviceHandler[T]) Update(ctx context.Context, r *remote, obj T) error {
 			return err
 		}
 	}
-	differs, err := serviceDiffers(spec, obj.UserConfig(), svc)
+	differs, err := w.differs(svc)
 	if err != nil {
 		return err
 	}
 	powerChange := poweredOn(spec) == (svc.State == service.ServiceStateTypePoweroff)
 	if !powerChange && onlyTags(differs) {
 		return nil
+	}
+	userConfig, err := w.input()
+	if err != nil {
+		return err
 	}
 	in := &service.ServiceUpdateIn{
 		Plan:                  &spec.Plan,
@@ -194,10 +254,12 @@ func (h serviceHandler[T]) Update(ctx context.Context, r *remote, obj T) error {
 	if spec.ProjectVPCID != "" {
 		in.ProjectVpcId = &spec.ProjectVPCID
 	}
-	if powerChange && (poweredOn(spec) || len(view.Backups()) > 0) {
+	if powerChange && (poweredOn(spec) || h.restorable(view)) {
 		in.Powered = new(poweredOn(spec))
 	}
-	_, err = handler.ServiceUpdate(ctx, project, name, in)
+	if _, err = handler.ServiceUpdate(ctx, project, name, in); err == nil {
+		obj.CommonStatus().UserConfigSettings = w.settings
+	}
 	return err
 }
 

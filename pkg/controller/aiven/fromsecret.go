@@ -1,0 +1,211 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package aiven
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"text/template"
+	"text/template/parse"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+
+	"github.com/bailiwick-operator/bailiwick/pkg/aiven"
+	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
+)
+
+// maxRendered is how many bytes the values of one object may come to.
+const maxRendered = 1 << 20
+
+// fromSecret renders the templates of one object, in one sync, with values of
+// Secrets of the object's namespace. Each Secret is read live, once.
+//
+// The templates are Go templates of which only {{ fromSecret "name" "key" }},
+// strings, and html, js or urlquery after either are accepted: objects come from
+// users who must not be able to make the operator loop, or show a value of a
+// Secret in an error.
+type fromSecret struct {
+	secrets corev1client.SecretInterface
+	read    map[string]*corev1.Secret
+	// used are the values that were put in, in all forms.
+	used []string
+	size int
+}
+
+func (r *remote) fromSecret() *fromSecret {
+	return &fromSecret{secrets: r.secrets, read: map[string]*corev1.Secret{}}
+}
+
+// render returns the value of a field of the spec. The error is a Problem if it
+// is the user's to mend.
+func (f *fromSecret) render(ctx context.Context, field, text string) (string, error) {
+	tree := parse.New(field)
+	functions := map[string]any{"fromSecret": true, "html": true, "js": true, "urlquery": true}
+	if _, err := tree.Parse(text, "", "", map[string]*parse.Tree{}, functions); err != nil {
+		return "", reconcile.Invalid(reasonInvalidSpec, fmt.Sprintf("%s is no valid template: %v.", field, err))
+	}
+	var out strings.Builder
+	for _, node := range nodes(tree.Root) {
+		value, err := f.node(ctx, node)
+		var problem *templateError
+		switch {
+		case errors.As(err, &problem) && problem.final:
+			return "", reconcile.Invalid(reasonInvalidSpec, fmt.Sprintf("%s is no template that can be used: %v.", field, problem))
+		case errors.As(err, &problem):
+			p := &reconcile.Problem{
+				Reason:  reasonSourceSecret,
+				Message: fmt.Sprintf("%s: %v. Put it right; it is read again within minutes, or at once after any annotation of this object changes.", field, problem),
+				Phase:   reconcile.PhasePreconditions,
+			}
+			p.Next = reconcile.Retry(p)
+			return "", p
+		case err != nil:
+			return "", err
+		}
+		if f.size += len(value); f.size > maxRendered {
+			return "", reconcile.Invalid(reasonInvalidSpec, fmt.Sprintf("The values come to more than %d bytes at %s.", maxRendered, field))
+		}
+		out.WriteString(value)
+	}
+	return out.String(), nil
+}
+
+// templateError says what keeps a template from being rendered: the template
+// itself if it is final, a Secret otherwise.
+type templateError struct {
+	message string
+	final   bool
+}
+
+func (e *templateError) Error() string { return e.message }
+
+func unsupportedNode(node parse.Node) error {
+	return &templateError{final: true, message: fmt.Sprintf("%s is not supported, only {{ fromSecret \"name\" \"key\" }} and strings are, each followed by at most one of html, js and urlquery", node)}
+}
+
+// nodes returns the nodes of a template, none if it is empty.
+func nodes(root *parse.ListNode) []parse.Node {
+	if root == nil {
+		return nil
+	}
+	return root.Nodes
+}
+
+func (f *fromSecret) node(ctx context.Context, node parse.Node) (string, error) {
+	switch n := node.(type) {
+	case *parse.TextNode:
+		return string(n.Text), nil
+	case *parse.CommentNode:
+		return "", nil
+	case *parse.ActionNode:
+		if len(n.Pipe.Decl) > 0 || len(n.Pipe.Cmds) > 2 {
+			return "", unsupportedNode(n)
+		}
+		value, err := f.operand(ctx, n.Pipe.Cmds[0])
+		if err != nil || len(n.Pipe.Cmds) == 1 {
+			return value, err
+		}
+		value, err = escape(n.Pipe.Cmds[1], value)
+		f.used = append(f.used, value)
+		return value, err
+	}
+	return "", unsupportedNode(node)
+}
+
+func (f *fromSecret) operand(ctx context.Context, cmd *parse.CommandNode) (string, error) {
+	if s, ok := cmd.Args[0].(*parse.StringNode); ok && len(cmd.Args) == 1 {
+		return s.Text, nil
+	}
+	if len(cmd.Args) == 3 && isIdentifier(cmd.Args[0], "fromSecret") {
+		name, isName := cmd.Args[1].(*parse.StringNode)
+		key, isKey := cmd.Args[2].(*parse.StringNode)
+		if isName && isKey {
+			return f.value(ctx, name.Text, key.Text)
+		}
+	}
+	return "", unsupportedNode(cmd)
+}
+
+func escape(cmd *parse.CommandNode, value string) (string, error) {
+	switch {
+	case len(cmd.Args) != 1:
+	case isIdentifier(cmd.Args[0], "html"):
+		return template.HTMLEscapeString(value), nil
+	case isIdentifier(cmd.Args[0], "js"):
+		return template.JSEscapeString(value), nil
+	case isIdentifier(cmd.Args[0], "urlquery"):
+		return template.URLQueryEscaper(value), nil
+	}
+	return "", unsupportedNode(cmd)
+}
+
+func isIdentifier(node parse.Node, name string) bool {
+	id, ok := node.(*parse.IdentifierNode)
+	return ok && id.Ident == name
+}
+
+func (f *fromSecret) value(ctx context.Context, name, key string) (string, error) {
+	secret, ok := f.read[name]
+	if !ok {
+		var err error
+		secret, err = f.secrets.Get(ctx, name, metav1.GetOptions{})
+		switch {
+		case name == "":
+			return "", &templateError{final: true, message: "fromSecret names no Secret"}
+		case apierrors.IsNotFound(err):
+			return "", &templateError{message: fmt.Sprintf("Secret %q does not exist", name)}
+		case apierrors.IsForbidden(err):
+			return "", &templateError{message: fmt.Sprintf("the operator may not get Secret %q", name)}
+		case err != nil:
+			return "", fmt.Errorf("get source secret: %w", err)
+		}
+		f.read[name] = secret
+	}
+	value, ok := secret.Data[key]
+	if !ok {
+		return "", &templateError{message: fmt.Sprintf("Secret %q has no key %q", name, key)}
+	}
+	f.used = append(f.used, string(value))
+	return string(value), nil
+}
+
+// hide takes the values that were put in, or their longer lines, out of a text
+// of Aiven's.
+func (f *fromSecret) hide(text string) string {
+	var pieces []string
+	for _, value := range f.used {
+		pieces = append(pieces, strings.Split(value, "\n")...)
+		pieces = append(pieces, value)
+	}
+	// The longer first: one value can be part of another.
+	slices.SortFunc(pieces, func(a, b string) int { return len(b) - len(a) })
+	for _, p := range pieces {
+		if p = strings.TrimSpace(p); len(p) >= 4 {
+			text = strings.ReplaceAll(text, p, "[redacted]")
+		}
+	}
+	return text
+}
+
+// clean takes the values that were put in out of what Aiven said: a connector's
+// own check of its configuration repeats what it does not like.
+func (f *fromSecret) clean(err error) error {
+	var e *aiven.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	cleaned := *e
+	cleaned.Message = f.hide(e.Message)
+	if cleaned.Message != e.Message {
+		// The cause can say it again.
+		cleaned.Err = nil
+	}
+	return &cleaned
+}

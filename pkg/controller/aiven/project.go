@@ -1,0 +1,186 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package aiven
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	api "github.com/aiven/go-client-codegen/handler/project"
+	"github.com/aiven/go-client-codegen/handler/user"
+
+	"github.com/bailiwick-operator/bailiwick/pkg/aiven"
+	"github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
+)
+
+// aivenProject handles Project objects.
+type aivenProject struct{}
+
+func (aivenProject) read(r *remote, obj *v1alpha1.Project) (*aiven.Reading[api.ProjectGetOut], error) {
+	name := obj.RemoteName()
+	return aiven.Read(r.Client, aiven.Resource[api.ProjectGetOut]{
+		Kind: "project", Project: name,
+		Fetch: func(ctx context.Context, d aiven.Doer) (*api.ProjectGetOut, error) {
+			h := api.NewHandler(d)
+			return h.ProjectGet(ctx, name)
+		},
+	})
+}
+
+func (h aivenProject) Observe(_ context.Context, r *remote, obj *v1alpha1.Project) (reconcile.Observation, error) {
+	reading, err := h.read(r, obj)
+	if err != nil {
+		return reconcile.Observation{}, err
+	}
+	got := reading.Value()
+	if got == nil {
+		return reconcile.Observation{}, nil
+	}
+	status := &obj.Status
+	status.VatID, status.AvailableCredits, status.EstimatedBalance = got.VatId, deref(got.AvailableCredits), got.EstimatedBalance
+	status.Country, status.PaymentMethod = got.Country, got.PaymentMethod
+	obs := reconcile.Observation{Exists: true, Differs: projectDiffers(&obj.Spec, got)}
+	if publishes(obj) {
+		ca, err := r.CA(obj.RemoteName())
+		if err != nil {
+			return obs, err
+		}
+		obs.Connection = details(obj, pair{"CA_CERT", ca}).plus(unprefixed(pair{"CA_CERT", ca}))
+	}
+	obs.Ready = true
+	return obs, nil
+}
+
+// projectDiffers names the settings in which a project is not what the spec
+// says. What the spec leaves out is not compared, but for tags and technical
+// emails: there an empty list means none, unless another project was copied.
+func projectDiffers(spec *v1alpha1.ProjectSpec, got *api.ProjectGetOut) []string {
+	var differs []string
+	add := func(different bool, field string) {
+		if different {
+			differs = append(differs, field)
+		}
+	}
+	text := func(want, got, field string) { add(want != "" && want != got, field) }
+	if spec.AccountID != got.OrganizationId {
+		text(spec.AccountID, got.AccountId, "accountId")
+	}
+	text(spec.BillingAddress, got.BillingAddress, "billingAddress")
+	text(spec.BillingCurrency, string(got.BillingCurrency), "billingCurrency")
+	text(spec.BillingExtraText, deref(got.BillingExtraText), "billingExtraText")
+	text(spec.BillingGroupID, got.BillingGroupId, "billingGroupId")
+	if card := deref(got.CardInfo); spec.CardID != card.Last4 {
+		text(spec.CardID, card.CardId, "cardId")
+	}
+	text(spec.Cloud, got.DefaultCloud, "cloud")
+	text(spec.CountryCode, got.CountryCode, "countryCode")
+	var billing, technical []string
+	for _, e := range got.BillingEmails {
+		billing = append(billing, e.Email)
+	}
+	for _, e := range got.TechEmails {
+		technical = append(technical, e.Email)
+	}
+	add(len(spec.BillingEmails) > 0 && !addressesEqual(spec.BillingEmails, billing), "billingEmails")
+	copied := spec.CopyFromProject != ""
+	add(!(copied && len(spec.TechnicalEmails) == 0) && !addressesEqual(spec.TechnicalEmails, technical), "technicalEmails")
+	add(!(copied && len(spec.Tags) == 0) && !tagsEqual(spec.Tags, got.Tags), "tags")
+	return differs
+}
+
+// change is what a create and an update send alike.
+func (h aivenProject) change(ctx context.Context, r *remote, obj *v1alpha1.Project) (*api.ProjectUpdateIn, error) {
+	spec := obj.Spec
+	in := &api.ProjectUpdateIn{
+		AccountId:        optional(spec.AccountID),
+		BillingAddress:   optional(spec.BillingAddress),
+		BillingCurrency:  api.BillingCurrencyType(spec.BillingCurrency),
+		BillingExtraText: optional(spec.BillingExtraText),
+		BillingGroupId:   optional(spec.BillingGroupID),
+		Cloud:            optional(spec.Cloud),
+		CountryCode:      optional(spec.CountryCode),
+	}
+	if len(spec.BillingEmails) > 0 {
+		in.BillingEmails = &[]api.BillingEmailIn{}
+		for _, address := range spec.BillingEmails {
+			*in.BillingEmails = append(*in.BillingEmails, api.BillingEmailIn{Email: address})
+		}
+	}
+	copied := spec.CopyFromProject != ""
+	if !copied || len(spec.TechnicalEmails) > 0 {
+		in.TechEmails = &[]api.TechEmailIn{}
+		for _, address := range spec.TechnicalEmails {
+			*in.TechEmails = append(*in.TechEmails, api.TechEmailIn{Email: address})
+		}
+	}
+	if !copied || len(spec.Tags) > 0 {
+		in.Tags = new(tagsOf(spec.Tags))
+	}
+	if spec.CardID != "" {
+		id, err := h.card(ctx, r, spec.CardID)
+		if err != nil {
+			return nil, err
+		}
+		in.CardId = &id
+	}
+	return in, nil
+}
+
+// card returns the id of the card that a spec names by it or by its last digits.
+func (aivenProject) card(ctx context.Context, r *remote, name string) (string, error) {
+	users := user.NewHandler(r)
+	cards, err := users.UserCreditCardsList(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, c := range cards {
+		if c.CardId == name || c.Last4 == name {
+			return c.CardId, nil
+		}
+	}
+	return "", reconcile.Invalid(reasonInvalidSpec, fmt.Sprintf("The token's user has no card %q, named by spec.cardId.", strings.TrimSpace(name)))
+}
+
+func (h aivenProject) Create(ctx context.Context, r *remote, obj *v1alpha1.Project) error {
+	in, err := h.change(ctx, r, obj)
+	if err != nil {
+		return err
+	}
+	_, err = r.projects().ProjectCreate(ctx, &api.ProjectCreateIn{
+		AccountId:        in.AccountId,
+		BillingAddress:   in.BillingAddress,
+		BillingCurrency:  in.BillingCurrency,
+		BillingEmails:    in.BillingEmails,
+		BillingExtraText: in.BillingExtraText,
+		BillingGroupId:   in.BillingGroupId,
+		CardId:           in.CardId,
+		Cloud:            in.Cloud,
+		CopyFromProject:  optional(obj.Spec.CopyFromProject),
+		CountryCode:      in.CountryCode,
+		Project:          obj.RemoteName(),
+		Tags:             in.Tags,
+		TechEmails:       in.TechEmails,
+	})
+	return ignore(aiven.AlreadyExists, err)
+}
+
+func (h aivenProject) Update(ctx context.Context, r *remote, obj *v1alpha1.Project) error {
+	in, err := h.change(ctx, r, obj)
+	if err != nil {
+		return err
+	}
+	_, err = r.projects().ProjectUpdate(ctx, obj.RemoteName(), in)
+	return err
+}
+
+func (h aivenProject) Delete(ctx context.Context, r *remote, obj *v1alpha1.Project) (bool, error) {
+	reading, err := h.read(r, obj)
+	if err != nil || reading.Value() == nil {
+		return err == nil, err
+	}
+	err = r.projects().ProjectDelete(ctx, obj.RemoteName())
+	return false, projectInUse(ignore(aiven.NotFound, err))
+}
