@@ -49,7 +49,7 @@ func (sv *Service) database(name string) *Database {
 }
 
 func (c *call) databaseList() (any, error) {
-	if err := c.only("pg"); err != nil {
+	if err := c.only("pg", "mysql"); err != nil {
 		return nil, err
 	}
 	size := maxDatabasePage
@@ -81,7 +81,7 @@ func (c *call) databaseCreate() (any, error) {
 	if err := decode(c.body, &in); err != nil {
 		return nil, err
 	}
-	if err := c.only("pg"); err != nil {
+	if err := c.only("pg", "mysql"); err != nil {
 		return nil, err
 	}
 	if err := required("database", in.Database); err != nil {
@@ -96,7 +96,12 @@ func (c *call) databaseCreate() (any, error) {
 	if c.service.database(in.Database) != nil {
 		return nil, conflict("Database '%s' already exists", in.Database)
 	}
-	d := &Database{Name: in.Database, LcCollate: defaultLocale, LcCtype: defaultLocale}
+	d := &Database{Name: in.Database}
+	if c.service.Type == "pg" {
+		d.LcCollate, d.LcCtype = defaultLocale, defaultLocale
+	} else if in.LcCollate != nil || in.LcCtype != nil {
+		return nil, badRequest("Invalid 'lc_collate' or 'lc_ctype': not supported for service type '%s'", c.service.Type)
+	}
 	for field, set := range map[string]struct {
 		in  *string
 		out *string
@@ -115,7 +120,7 @@ func (c *call) databaseCreate() (any, error) {
 }
 
 func (c *call) databaseDelete() (any, error) {
-	if err := c.only("pg"); err != nil {
+	if err := c.only("pg", "mysql"); err != nil {
 		return nil, err
 	}
 	d := c.service.database(c.vars["dbname"])

@@ -45,4 +45,22 @@
 //     absent and service_uri carries no password.
 //   - "Service x does not exist" is never said: the stock client retries a POST
 //     with that answer for a minute. The text is "Service not found".
+//   - A service can be put into an ACTIVE VPC of its own cloud only. A VPC has
+//     services "migrating from it" until their REBALANCING ends.
+//   - PUT of an integration or endpoint merges user_config as for services. One
+//     that changes nothing is 400 "User config not changed". Secure keys of
+//     endpoints are absent without include_secrets=true.
+//   - A quota's POST adds to the limits that are there; to take one away, the
+//     quota is deleted. Deleting an absent one is 404.
+//   - The schema registry answers as Karapace does: 409 for an incompatible
+//     schema, 422 for an invalid one or for deleting a subject that others refer
+//     to. Compatibility is checked for Avro; for the other types only a change of
+//     the type itself is refused. Without schema_registry its routes are 409.
+//   - ClickHouse runs statements on roles and grants and SELECT from
+//     system.users, roles, databases, grants and role_grants; its errors are 400.
+//     system.grants shows groups of privileges as their leaves, wider grants take
+//     in narrower ones, and a part taken out of a wider grant is a row with
+//     is_partial_revoke. No server speaks ClickHouse's own protocol.
+//   - A project that has services, VPCs or an open balance is 403 on deletion.
+//     Its event log goes with it.
 package aivensim

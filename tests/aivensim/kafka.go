@@ -6,7 +6,9 @@ package aivensim
 import (
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // Offsets of a Kafka service's ports from its own.
@@ -23,6 +25,7 @@ func kafkaType() serviceType {
 		diskMB:       46080,
 		startupNodes: 3,
 		admin:        adminUser,
+		users:        true,
 		certificates: true,
 		defaults: map[string]any{
 			"kafka_version": "3.9", "kafka_authentication_methods": map[string]any{"certificate": true, "sasl": false},
@@ -33,6 +36,7 @@ func kafkaType() serviceType {
 			u.AccessCert, u.AccessKey, u.NotValidAfter = sv.mustIssue(adminUser)
 			sv.Users = []*User{u}
 			sv.ACLs = []ACL{{ID: "default", Permission: "admin", Topic: "*", Username: adminUser}}
+			sv.RegistryACLs = defaultRegistryACLs()
 		},
 		endpoints:  kafkaEndpoints,
 		connection: kafkaConnection,
@@ -93,8 +97,8 @@ func kafkaConnection(sv *Service, secrets bool, view map[string]any) {
 	}
 	view["connection_info"] = info
 	view["acl"] = sv.aclViews()
-	view["kafka_acl"] = []any{}
-	view["schema_registry_acl"] = []any{}
+	view["kafka_acl"] = nonNil(sv.NativeACLs)
+	view["schema_registry_acl"] = nonNil(sv.RegistryACLs)
 }
 
 // checkKafkaName refuses names that Kafka does not allow for topics.
@@ -107,10 +111,10 @@ func checkKafkaName(name string) error {
 
 var kafkaNamePattern = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
 
-// only refuses a route that belongs to another type of service.
-func (c *call) only(typeName string) error {
-	if c.service.Type != typeName {
-		return badRequest("Service type '%s' does not support this operation, only '%s' does", c.service.Type, typeName)
+// only refuses a route that belongs to other types of service.
+func (c *call) only(typeNames ...string) error {
+	if !slices.Contains(typeNames, c.service.Type) {
+		return badRequest("Service type '%s' does not support this operation, only '%s' does", c.service.Type, strings.Join(typeNames, "', '"))
 	}
 	return nil
 }

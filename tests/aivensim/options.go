@@ -51,7 +51,7 @@ type Token struct {
 }
 
 // Timing is how long things take. A negative duration means never: the thing
-// stays as it is until FinishService or FinishTopic is called.
+// stays as it is until FinishService, FinishTopic or FinishVPC is called.
 type Timing struct {
 	// Latency is added to every request before it is handled.
 	Latency time.Duration
@@ -61,6 +61,10 @@ type Timing struct {
 	PowerOn time.Duration
 	// ServiceChange is the time in REBALANCING after a change of plan or place.
 	ServiceChange time.Duration
+	// VPCBuild is the time from APPROVED to ACTIVE of a new VPC.
+	VPCBuild time.Duration
+	// VPCDelete is the time in DELETING of a deleted VPC.
+	VPCDelete time.Duration
 	// TopicVisible is the time until a new topic shows up in lists and gets.
 	TopicVisible time.Duration
 	// TopicActive is the time from CONFIGURING to ACTIVE of a new topic.

@@ -17,41 +17,49 @@ const consoleActor = "console@example.com"
 // the API's checks and with an entry in the event log, but without a token, a
 // fault, a delay or an entry in the request log. The path starts with /v1.
 func (s *Server) Console(method, path string, body any) error {
+	_, err := s.console(method, path, body)
+	return err
+}
+
+// console is Console with the body of the answer.
+func (s *Server) console(method, path string, body any) ([]byte, error) {
 	target, err := url.Parse(path)
 	if err != nil {
-		return fmt.Errorf("console: %w", err)
+		return nil, fmt.Errorf("console: %w", err)
 	}
 	rt, vars, status := s.router.match(method, target.EscapedPath())
 	if rt == nil {
-		return fmt.Errorf("console: %s %s: %w", method, path, errf(status, "no such route"))
+		return nil, fmt.Errorf("console: %s %s: %w", method, path, errf(status, "no such route"))
 	}
 	var raw []byte
 	if body != nil {
 		if raw, err = json.Marshal(body); err != nil {
-			return fmt.Errorf("console: %s %s: %w", method, path, err)
+			return nil, fmt.Errorf("console: %s %s: %w", method, path, err)
 		}
 	}
 	ans := s.apply(rt, &call{actor: consoleActor, vars: vars, query: target.Query(), body: raw})
 	if ans.status != http.StatusOK {
 		var failed errorBody
 		if err := json.Unmarshal(ans.body, &failed); err != nil {
-			return fmt.Errorf("console: %s %s: %w", method, path, err)
+			return nil, fmt.Errorf("console: %s %s: %w", method, path, err)
 		}
-		return fmt.Errorf("console: %s %s: %w", method, path, errf(ans.status, "%s", failed.Message))
+		return nil, fmt.Errorf("console: %s %s: %w", method, path, errf(ans.status, "%s", failed.Message))
 	}
-	return nil
+	return ans.body, nil
 }
 
 // Outside changes one service behind the back of the client under test. Every
 // change goes through Console.
 type Outside struct {
-	server *Server
-	path   string
+	server  *Server
+	project string
+	service string
+	path    string
 }
 
 // Outside returns the changes of one service.
 func (s *Server) Outside(project, service string) Outside {
-	return Outside{server: s, path: "/v1/project/" + url.PathEscape(project) + "/service/" + url.PathEscape(service)}
+	return Outside{server: s, project: project, service: service, path: "/v1/project/" + url.PathEscape(project) + "/service/" + url.PathEscape(service)}
 }
 
 func (o Outside) do(method, suffix string, body any) error {

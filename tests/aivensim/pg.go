@@ -21,6 +21,7 @@ func pgType() serviceType {
 		startupNodes: 1,
 		backups:      true,
 		admin:        adminUser,
+		users:        true,
 		defaults:     map[string]any{"pg_version": "16", "service_log": false, "public_access": map[string]any{"pg": false, "pgbouncer": false, "prometheus": false}},
 		created: func(sv *Service) {
 			sv.Users = []*User{newPasswordUser(adminUser, "primary")}

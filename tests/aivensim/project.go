@@ -14,10 +14,13 @@ import (
 
 // project is the state of one project.
 type project struct {
-	name     string
-	ca       *authority
-	services map[string]*Service
-	events   []Event // oldest first
+	name      string
+	ca        *authority
+	settings  ProjectSettings
+	services  map[string]*Service
+	vpcs      []*VPC
+	endpoints []*Endpoint
+	events    []Event // oldest first
 }
 
 // Event is one entry of a project's event log.
@@ -64,32 +67,13 @@ func (s *Server) addProjectLocked(name string) (*project, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &project{name: name, ca: ca, services: map[string]*Service{}}
+	p := &project{name: name, ca: ca, settings: s.defaultSettings(), services: map[string]*Service{}}
 	s.projects[name] = p
 	s.wake()
 	return p, nil
 }
 
-func (c *call) projectGet() (any, error) {
-	return map[string]any{"project": map[string]any{
-		"account_id":         "a0000000001",
-		"available_credits":  "0.00",
-		"billing_address":    "",
-		"billing_emails":     []any{},
-		"billing_group_id":   "00000000-0000-4000-8000-000000000001",
-		"billing_group_name": "default",
-		"country":            "",
-		"country_code":       "",
-		"default_cloud":      defaultCloud,
-		"estimated_balance":  "0.00",
-		"organization_id":    "org0000000001",
-		"payment_method":     "no_payment_expected",
-		"project_name":       c.project.name,
-		"tags":               map[string]string{},
-		"tech_emails":        []any{},
-		"vat_id":             "",
-	}}, nil
-}
+func (c *call) projectGet() (any, error) { return c.projectAnswer() }
 
 func (c *call) projectCA() (any, error) {
 	return map[string]string{"certificate": c.project.ca.certificate}, nil

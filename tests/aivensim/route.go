@@ -19,11 +19,19 @@ type route struct {
 	// before the handler runs.
 	pattern string
 	// reads marks a POST that changes nothing.
-	reads  bool
-	handle func(*call) (any, error)
+	reads bool
+	// readsBody tells of a POST with a body whether it changes nothing.
+	readsBody func(body []byte) bool
+	handle    func(*call) (any, error)
 }
 
+// mutating tells whether the operation may change something.
 func (r route) mutating() bool { return r.method != http.MethodGet && !r.reads }
+
+// mutates tells it of one request.
+func (r route) mutates(body []byte) bool {
+	return r.mutating() && (r.readsBody == nil || !r.readsBody(body))
+}
 
 // call is one request on its way through a handler. The state lock is held.
 type call struct {

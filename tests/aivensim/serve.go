@@ -4,6 +4,7 @@
 package aivensim
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -43,7 +44,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	rt, vars, status := s.router.match(r.Method, r.URL.EscapedPath())
 	rec := Request{
 		Time: start, Token: name, Method: r.Method, Path: r.URL.Path, Query: r.URL.Query(),
-		Project: vars["project"], Service: vars["service_name"], Unexpected: rt == nil,
+		Project: cmp.Or(vars["project"], vars["project_id"]), Service: vars["service_name"], Unexpected: rt == nil,
 	}
 	rec.Connection, _ = r.Context().Value(connectionKey{}).(uint64)
 	if rt != nil {
@@ -52,11 +53,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	seq := s.ledger.begin(rec)
 	var ans answer
 	var fault *FaultHandle
-	sent := 0
+	sent, mutating := 0, rec.Mutating
 	// Deferred, as cutting a connection panics with http.ErrAbortHandler.
 	defer func() {
 		s.ledger.end(seq, name, func(e *Request) {
-			e.Status, e.Bytes, e.Applied = ans.status, sent, ans.applied
+			e.Status, e.Bytes, e.Applied, e.Mutating = ans.status, sent, ans.applied, mutating
 			if fault != nil {
 				e.Fault = fault.fault.Name
 			}
@@ -70,6 +71,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		sent = write(w, ans)
 		return
 	}
+	mutating = rt != nil && rt.mutates(body)
 	if latency > 0 {
 		select {
 		case <-time.After(latency):
@@ -88,7 +90,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		case s.tokens.throttled(token):
 			return throttledAnswer()
 		}
-		if err := s.tokens.authorize(token, vars["project"], rt.mutating()); err != nil {
+		if err := s.tokens.authorize(token, cmp.Or(vars["project"], vars["project_id"]), mutating); err != nil {
 			return errorAnswer(err)
 		}
 		return s.apply(rt, &call{actor: name, vars: vars, query: r.URL.Query(), body: body})
@@ -126,7 +128,7 @@ func (s *Server) apply(rt *route, c *call) answer {
 	if err != nil {
 		return errorAnswer(err)
 	}
-	if rt.mutating() {
+	if rt.mutates(c.body) {
 		s.wake()
 	}
 	return answer{status: http.StatusOK, body: body, applied: true}
@@ -149,6 +151,7 @@ func (s *Server) resolve(c *call) error {
 	if c.project == nil {
 		return notFound("Project does not exist")
 	}
+	c.project.settleVPCs(c.now)
 	if name, ok = c.vars["service_name"]; ok {
 		if c.service = c.project.services[name]; c.service == nil {
 			return notFound("Service not found")

@@ -26,8 +26,12 @@ type Server struct {
 	mu       sync.Mutex
 	timing   Timing
 	projects map[string]*project
-	ids      uint64
-	changed  chan struct{}
+	// units holds the organization first and then its units.
+	units         []*unit
+	billingGroups []*billingGroup
+	steps         []*UpgradeStep
+	ids           uint64
+	changed       chan struct{}
 
 	// ctx ends with Close and bounds everything the server waits in.
 	ctx         context.Context
@@ -55,8 +59,10 @@ func New(opts Options) (*Server, error) {
 		tokens:   tokens,
 		timing:   opts.Timing,
 		projects: map[string]*project{},
+		units:    []*unit{newOrganization(time.Now())},
 		changed:  make(chan struct{}),
 	}
+	s.billingGroups = []*billingGroup{{id: DefaultBillingGroupID, name: "default", account: s.units[0], created: s.units[0].created}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	if opts.RealPostgres {
 		if s.postgres, err = newPostgresFleet(s, opts.PostgresBinDir); err != nil {
@@ -84,6 +90,20 @@ func (s *Server) routes() []route {
 		poolRoutes(),
 		topicRoutes(),
 		kafkaACLRoutes(),
+		kafkaNativeACLRoutes(),
+		kafkaQuotaRoutes(),
+		registryACLRoutes(),
+		registryRoutes(),
+		connectRoutes(),
+		clickhouseRoutes(),
+		opensearchACLRoutes(),
+		integrationRoutes(),
+		endpointRoutes(),
+		vpcRoutes(),
+		projectEditRoutes(),
+		organizationRoutes(),
+		organizationProjectRoutes(),
+		upgradePipelineRoutes(),
 	)
 }
 
@@ -163,6 +183,12 @@ func (s *Server) newID(prefix string) string {
 	return fmt.Sprintf("%s%012x", prefix, s.ids)
 }
 
+// newUUID returns a unique identifier in the form of a UUID. The lock is held.
+func (s *Server) newUUID() string {
+	s.ids++
+	return fmt.Sprintf("00000000-0000-4000-9000-%012x", s.ids)
+}
+
 // wake tells waiters that the state has changed. The lock is held.
 func (s *Server) wake() {
 	close(s.changed)
@@ -201,6 +227,11 @@ func (s *Server) nextTransition(now time.Time) time.Time {
 		}
 	}
 	for _, p := range s.projects {
+		for _, v := range p.vpcs {
+			if v.State != vpcActive {
+				consider(v.changesAt)
+			}
+		}
 		for _, sv := range p.services {
 			consider(sv.readyAt)
 			for _, t := range sv.Topics {
@@ -212,8 +243,8 @@ func (s *Server) nextTransition(now time.Time) time.Time {
 	return next
 }
 
-// never is the deadline of a transition that only FinishService or FinishTopic
-// brings about.
+// never is the deadline of a transition that only FinishService, FinishTopic or
+// FinishVPC brings about.
 var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func deadline(now time.Time, d time.Duration) time.Time {

@@ -66,7 +66,7 @@ func (c *call) serviceCreate() (any, error) {
 		return nil, badRequest("Invalid plan '%s' for service type '%s'", in.Plan, in.ServiceType)
 	}
 	sv := &Service{
-		Project: c.project.name, Name: in.ServiceName, Type: in.ServiceType, Plan: in.Plan, Cloud: defaultCloud,
+		Project: c.project.name, Name: in.ServiceName, Type: in.ServiceType, Plan: in.Plan, Cloud: c.project.settings.Cloud,
 		State: StateRebuilding, Powered: true, DiskSpaceMB: kind.planDisk(in.Plan),
 		Maintenance: Maintenance{Dow: "sunday", Time: "04:00:00"}, Tags: map[string]string{},
 		CreateTime: c.now, UpdateTime: c.now, readyAt: deadline(c.now, c.server.timing.ServiceBuild),
@@ -74,6 +74,9 @@ func (c *call) serviceCreate() (any, error) {
 	}
 	place := placement{cloud: in.Cloud, vpc: in.ProjectVpcId, disk: in.DiskSpaceMb, maintenance: in.Maintenance, emails: in.TechEmails}
 	if err := place.apply(sv); err != nil {
+		return nil, err
+	}
+	if err := c.project.checkVPC(sv); err != nil {
 		return nil, err
 	}
 	if in.TerminationProtection != nil {
@@ -176,6 +179,14 @@ func (c *call) serviceUpdate() (any, error) {
 	if raw, ok := presentFields(c.body)["project_vpc_id"]; ok && string(raw) == "null" {
 		next.ProjectVPCID = ""
 	}
+	if next.ProjectVPCID != c.service.ProjectVPCID || next.Cloud != c.service.Cloud {
+		if err := c.project.checkVPC(&next); err != nil {
+			return nil, err
+		}
+		if next.ProjectVPCID != c.service.ProjectVPCID {
+			next.leaving = c.service.ProjectVPCID
+		}
+	}
 	moved = moved || next.Cloud != c.service.Cloud || next.ProjectVPCID != c.service.ProjectVPCID
 	if in.UserConfig != nil {
 		config, err := mergeUserConfig(next.Type, next.UserConfig, *in.UserConfig)
@@ -199,6 +210,9 @@ func (c *call) serviceUpdate() (any, error) {
 	c.applyPower(in.Powered)
 	if moved && c.service.State == StateRunning {
 		c.service.State, c.service.readyAt = StateRebalancing, deadline(c.now, c.server.timing.ServiceChange)
+	}
+	if c.service.State == StatePoweroff {
+		c.service.leaving = ""
 	}
 	c.service.settle(c.now)
 	return map[string]any{"service": c.service.view(c.now, true)}, nil
@@ -242,7 +256,11 @@ func (c *call) serviceDelete() (any, error) {
 		return nil, forbidden(protectedMessage)
 	}
 	delete(c.project.services, c.service.Name)
-	c.server.displace(c.service)
+	gone := c.service
+	c.server.detach(func(i *Integration) bool {
+		return i.SourceProject == gone.Project && i.SourceService == gone.Name || i.DestProject == gone.Project && i.DestService == gone.Name
+	})
+	c.server.displace(gone)
 	c.log("service_delete", c.service.Name, "Deleted service")
 	return message("deleted"), nil
 }
@@ -268,12 +286,14 @@ func (c *call) addIntegrations(sv *Service, in []codegen.ServiceIntegrationIn) e
 		if source.Type != sv.Type || len(source.Backups) == 0 {
 			return conflict("Service '%s' cannot be the source of a read replica: it has no backups", source.Name)
 		}
-		link := Integration{
-			ID: c.server.newID("si"), Type: string(i.IntegrationType),
-			SourceProject: c.project.name, SourceService: source.Name, DestProject: c.project.name, DestService: sv.Name,
+		link := &Integration{
+			Type: string(i.IntegrationType), UserConfig: map[string]any{},
+			SourceProject: c.project.name, SourceService: source.Name, SourceType: source.Type,
+			DestProject: c.project.name, DestService: sv.Name, DestType: sv.Type,
 		}
-		sv.Integrations = append(sv.Integrations, link)
-		source.Integrations = append(source.Integrations, link)
+		if err := c.attach(link, source, sv); err != nil {
+			return err
+		}
 	}
 	return nil
 }

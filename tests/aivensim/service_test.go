@@ -15,9 +15,11 @@ import (
 
 func TestServiceLifecycle(t *testing.T) {
 	s := startSim(t, Options{Timing: Timing{ServiceBuild: -1, PowerOn: -1, ServiceChange: -1}})
+	vpcID, err := s.OutsideProject(testProject).CreateVPC("aws-eu-west-1", "10.0.0.0/24")
+	must(t, err)
 	out, err := s.service.ServiceCreate(t.Context(), testProject, &service.ServiceCreateIn{
 		ServiceName: "db", ServiceType: "pg", Plan: "startup-4", Cloud: new("aws-eu-west-1"), DiskSpaceMb: new(614400),
-		Maintenance: &service.MaintenanceIn{Dow: "friday", Time: new("10:20:30")}, ProjectVpcId: new("vpc-1"),
+		Maintenance: &service.MaintenanceIn{Dow: "friday", Time: new("10:20:30")}, ProjectVpcId: &vpcID,
 		TechEmails: &[]service.TechEmailIn{{Email: "ops@example.com"}}, Tags: &map[string]string{"team": "a"},
 		TerminationProtection: new(true),
 		UserConfig:            &map[string]any{"ip_filter": []string{"10.0.0.0/8", "192.168.0.0/16"}, "pg_version": "16"},
@@ -33,7 +35,7 @@ func TestServiceLifecycle(t *testing.T) {
 	if got.State != service.ServiceStateTypeRunning || got.ServiceUriParams["password"] == "" || !strings.Contains(got.ServiceUri, got.ServiceUriParams["password"]) {
 		t.Errorf("running service is %s with params %v", got.State, got.ServiceUriParams)
 	}
-	if *got.DiskSpaceMb != 614400 || got.CloudName != "aws-eu-west-1" || got.ProjectVpcId != "vpc-1" || got.Tags["team"] != "a" ||
+	if *got.DiskSpaceMb != 614400 || got.CloudName != "aws-eu-west-1" || got.ProjectVpcId != vpcID || got.Tags["team"] != "a" ||
 		got.Maintenance.Dow != "friday" || got.Maintenance.Time != "10:20:30" || got.TechEmails[0].Email != "ops@example.com" {
 		t.Errorf("creation is not echoed: %+v", got)
 	}
@@ -54,8 +56,7 @@ func TestServiceLifecycle(t *testing.T) {
 		must(t, err)
 		return out
 	}
-	vpc := new("vpc-1")
-	if out := update(service.ServiceUpdateIn{TerminationProtection: new(false), ProjectVpcId: vpc, TechEmails: &[]service.TechEmailIn{}}); len(out.TechEmails) != 0 || out.State != service.ServiceStateTypeRunning {
+	if out := update(service.ServiceUpdateIn{TerminationProtection: new(false), ProjectVpcId: &vpcID, TechEmails: &[]service.TechEmailIn{}}); len(out.TechEmails) != 0 || out.State != service.ServiceStateTypeRunning {
 		t.Errorf("empty tech_emails do not clear, or the service left RUNNING: %v %s", out.TechEmails, out.State)
 	}
 	if out := update(service.ServiceUpdateIn{Plan: new("business-8")}); out.State != service.ServiceStateTypeRebalancing || out.Plan != "business-8" || out.ProjectVpcId != "" {

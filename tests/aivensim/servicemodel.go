@@ -32,20 +32,31 @@ type Service struct {
 	TechEmails            []string
 	// UserConfig holds the defaults and what was set.
 	UserConfig   map[string]any
-	Integrations []Integration
+	Integrations []*Integration
 	Backups      []Backup
 	Users        []*User
 	Databases    []*Database
 	Pools        []*Pool
 	Topics       []*Topic
 	ACLs         []ACL
-	CreateTime   time.Time
-	UpdateTime   time.Time
+	NativeACLs   []*NativeACL
+	RegistryACLs []RegistryACL
+	Quotas       []*Quota
+	// Registry is nil until the schema registry is used.
+	Registry   *Registry
+	Connectors []*Connector
+	// OpenSearchACL and ClickHouse are nil for other types.
+	OpenSearchACL *OpenSearchACL
+	ClickHouse    *ClickHouse
+	CreateTime    time.Time
+	UpdateTime    time.Time
 
 	// built is false until the first build has ended.
 	built bool
 	// readyAt ends REBUILDING and REBALANCING.
 	readyAt time.Time
+	// leaving is the VPC that the service moves out of until it is ready.
+	leaving string
 	kind    serviceType
 	ca      *authority
 	tasks   map[string]any
@@ -57,16 +68,6 @@ type Service struct {
 type Maintenance struct {
 	Dow  string
 	Time string
-}
-
-// Integration is a service integration that was asked for with the creation.
-type Integration struct {
-	ID            string
-	Type          string
-	SourceProject string
-	SourceService string
-	DestProject   string
-	DestService   string
 }
 
 // Backup is one backup of a service.
@@ -85,7 +86,7 @@ func (sv *Service) settle(now time.Time) {
 
 // ready ends a build or a change.
 func (sv *Service) ready(now time.Time) {
-	sv.State = StateRunning
+	sv.State, sv.leaving = StateRunning, ""
 	if !sv.built {
 		sv.built = true
 		if sv.kind.backups {

@@ -26,6 +26,8 @@ type serviceType struct {
 	backups bool
 	// admin is the built-in user, which cannot be deleted.
 	admin string
+	// users tells whether service users can be added.
+	users bool
 	// certificates gives users client certificates.
 	certificates bool
 	// defaults are user configuration values that the schema does not give.
@@ -57,9 +59,15 @@ func endpoint(sv *Service, name string, port int) Component {
 // serviceTypes is the table of the types that the simulator knows.
 func serviceTypes() map[string]serviceType {
 	return map[string]serviceType{
-		"pg":     pgType(),
-		"valkey": valkeyType(),
-		"kafka":  kafkaType(),
+		"clickhouse":    clickhouseType(),
+		"flink":         flinkType(),
+		"grafana":       grafanaType(),
+		"kafka":         kafkaType(),
+		"kafka_connect": kafkaConnectType(),
+		"mysql":         mysqlType(),
+		"opensearch":    opensearchType(),
+		"pg":            pgType(),
+		"valkey":        valkeyType(),
 	}
 }
 

@@ -92,7 +92,7 @@ func (sv *Service) nodeStates(count int) []any {
 	}
 	for i := range count {
 		node := map[string]any{"name": fmt.Sprintf("%s-%d", sv.Name, i+1), "state": state, "availability_zone": "zone-1"}
-		if sv.Type != "kafka" {
+		if sv.kind.backups && sv.Type != "clickhouse" && sv.Type != "opensearch" {
 			node["role"] = "standby"
 			if i == 0 {
 				node["role"] = "master"
@@ -114,12 +114,7 @@ func (sv *Service) backupViews() []any {
 func (sv *Service) integrationViews() []any {
 	out := []any{}
 	for _, i := range sv.Integrations {
-		out = append(out, map[string]any{
-			"active": true, "enabled": true, "description": i.Type, "integration_type": i.Type,
-			"service_integration_id": i.ID, "source_project": i.SourceProject, "source_service": i.SourceService,
-			"source_service_type": sv.Type, "dest_project": i.DestProject, "dest_service": i.DestService,
-			"dest_service_type": sv.Type, "user_config": map[string]any{},
-		})
+		out = append(out, i.view())
 	}
 	return out
 }

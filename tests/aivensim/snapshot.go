@@ -92,66 +92,52 @@ func (sv *Service) Topic(name string) (Topic, bool) {
 	return Topic{}, false
 }
 
-// Object names one remote object.
-type Object struct {
-	// Kind is project, service, user, database, pool, topic or acl.
-	Kind    string `json:"kind"`
-	Project string `json:"project"`
-	Service string `json:"service,omitempty"`
-	// Name is the name within the service, the id of an acl.
-	Name string `json:"name,omitempty"`
+// Settings returns a copy of what the project is besides its name.
+func (p Project) Settings() (ProjectSettings, bool) {
+	p.server.mu.Lock()
+	defer p.server.mu.Unlock()
+	if state := p.server.projects[p.name]; state != nil {
+		return deepCopy(state.settings), true
+	}
+	return ProjectSettings{}, false
 }
 
-// Objects lists everything that exists, sorted. Built-in users, databases and
-// ACL entries are left out: they come and go with their service.
-func (s *Server) Objects() []Object {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []Object
-	for _, project := range slices.Sorted(maps.Keys(s.projects)) {
-		out = append(out, Object{Kind: "project", Project: project})
-		services := s.projects[project].services
-		for _, name := range slices.Sorted(maps.Keys(services)) {
-			out = append(out, services[name].objects()...)
+// VPCs returns copies of the project's VPCs, oldest first.
+func (p Project) VPCs() []VPC {
+	p.server.mu.Lock()
+	defer p.server.mu.Unlock()
+	state := p.server.projects[p.name]
+	if state == nil {
+		return nil
+	}
+	state.settleVPCs(time.Now())
+	var out []VPC
+	for _, v := range state.vpcs {
+		out = append(out, *v)
+	}
+	return out
+}
+
+// Endpoints returns copies of the project's integration endpoints, oldest first.
+func (p Project) Endpoints() []Endpoint {
+	p.server.mu.Lock()
+	defer p.server.mu.Unlock()
+	var out []Endpoint
+	if state := p.server.projects[p.name]; state != nil {
+		for _, e := range state.endpoints {
+			out = append(out, deepCopy(*e))
 		}
 	}
 	return out
 }
 
-func (sv *Service) objects() []Object {
-	out := []Object{{Kind: "service", Project: sv.Project, Service: sv.Name}}
-	add := func(kind string, names []string) {
-		slices.Sort(names)
-		for _, name := range names {
-			out = append(out, Object{Kind: kind, Project: sv.Project, Service: sv.Name, Name: name})
-		}
+// UpgradeSteps returns copies of all upgrade pipeline steps, oldest first.
+func (s *Server) UpgradeSteps() []UpgradeStep {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []UpgradeStep
+	for _, u := range s.steps {
+		out = append(out, *u)
 	}
-	var users, databases, pools, topics, acls []string
-	for _, u := range sv.Users {
-		if u.Username != sv.kind.admin {
-			users = append(users, u.Username)
-		}
-	}
-	for _, d := range sv.Databases {
-		if d.Name != defaultDB {
-			databases = append(databases, d.Name)
-		}
-	}
-	for _, p := range sv.Pools {
-		pools = append(pools, p.Name)
-	}
-	for _, t := range sv.Topics {
-		topics = append(topics, t.Name)
-	}
-	for _, a := range sv.ACLs {
-		if a.ID != "default" {
-			acls = append(acls, a.ID)
-		}
-	}
-	add("user", users)
-	add("database", databases)
-	add("pool", pools)
-	add("topic", topics)
-	add("acl", acls)
 	return out
 }

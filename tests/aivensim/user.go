@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"crypto/rand"
 	"crypto/x509"
+	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
@@ -18,7 +19,9 @@ import (
 
 // User is a service user.
 type User struct {
-	Username        string
+	Username string
+	// UUID identifies the users of ClickHouse.
+	UUID            string
 	Type            string
 	Password        string
 	PasswordUpdated time.Time
@@ -58,6 +61,14 @@ func newPasswordUser(name, kind string) *User {
 }
 
 func newPassword() string { return "AVNS_" + rand.Text() }
+
+func newUUID() string {
+	var b [16]byte
+	// Never fails, by the package's documentation.
+	_, _ = rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
 
 // user returns the user of a name, or nil.
 func (sv *Service) user(name string) *User {
@@ -123,8 +134,14 @@ func (c *call) userCreate() (any, error) {
 	if c.service.Type == "pg" && (in.Username == superuser || strings.HasPrefix(in.Username, "pg_")) {
 		return nil, badRequest("Invalid 'username': '%s' is reserved", in.Username)
 	}
-	if in.MysqlGrants != nil || in.Authentication != "" {
-		return nil, badRequest("Invalid 'authentication' or 'mysql_grants': not supported for service type '%s'", c.service.Type)
+	if !c.service.kind.users {
+		return nil, badRequest("Service type '%s' does not support service users", c.service.Type)
+	}
+	if in.MysqlGrants != nil {
+		return nil, badRequest("Invalid 'mysql_grants': not supported")
+	}
+	if err := c.service.checkAuthentication(in.Authentication); err != nil {
+		return nil, err
 	}
 	if err := c.service.writable(); err != nil {
 		return nil, err
@@ -133,6 +150,9 @@ func (c *call) userCreate() (any, error) {
 		return nil, conflict("Service user '%s' already exists", in.Username)
 	}
 	u := newPasswordUser(in.Username, "normal")
+	if c.service.Type == "mysql" {
+		u.Authentication = cmp.Or(string(in.Authentication), defaultAuthentication)
+	}
 	if err := c.service.setAccess(u, in.AccessControl); err != nil {
 		return nil, err
 	}
@@ -142,6 +162,14 @@ func (c *call) userCreate() (any, error) {
 	c.service.Users = append(c.service.Users, u)
 	c.log("service_user_create", c.service.Name, "Created service user %s", u.Username)
 	return map[string]any{"user": u.view(true)}, nil
+}
+
+// checkAuthentication refuses a plugin where there is none or an unknown one.
+func (sv *Service) checkAuthentication(wanted codegen.AuthenticationType) error {
+	if wanted != "" && sv.Type != "mysql" {
+		return badRequest("Invalid 'authentication': not supported for service type '%s'", sv.Type)
+	}
+	return oneOf("authentication", wanted, codegen.AuthenticationTypeChoices())
 }
 
 // setAccess replaces a user's access control.
@@ -190,8 +218,8 @@ func (c *call) userModify() (any, error) {
 	if err := oneOf("operation", in.Operation, codegen.ServiceUserCredentialsModifyOperationTypeChoices()); err != nil {
 		return nil, err
 	}
-	if in.Authentication != "" {
-		return nil, badRequest("Invalid 'authentication': not supported for service type '%s'", c.service.Type)
+	if err := c.service.checkAuthentication(in.Authentication); err != nil {
+		return nil, err
 	}
 	u, err := c.findUser()
 	if err != nil {
@@ -202,7 +230,9 @@ func (c *call) userModify() (any, error) {
 	}
 	switch in.Operation {
 	case codegen.ServiceUserCredentialsModifyOperationTypeResetCredentials:
-		err = c.resetUser(u, in.NewPassword)
+		if err = c.resetUser(u, in.NewPassword); err == nil && in.Authentication != "" {
+			u.Authentication = string(in.Authentication)
+		}
 	case codegen.ServiceUserCredentialsModifyOperationTypeSetAccessControl:
 		if in.AccessControl == nil {
 			return nil, badRequest("'access_control' is a required property")
@@ -218,12 +248,9 @@ func (c *call) userModify() (any, error) {
 
 // resetUser gives a user the wanted password, or a new one, and new certificates.
 func (c *call) resetUser(u *User, wanted *string) error {
-	password := newPassword()
-	if wanted != nil {
-		if len(*wanted) < 8 || len(*wanted) > 256 {
-			return badRequest("Invalid 'new_password': the length must be between 8 and 256")
-		}
-		password = *wanted
+	password, err := checkPassword("new_password", wanted)
+	if err != nil {
+		return err
 	}
 	u.Password, u.PasswordUpdated = password, c.now
 	if c.service.kind.certificates {

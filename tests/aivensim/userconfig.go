@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/aiven/go-api-schemas/pkg/dist"
 	"go.yaml.in/yaml/v3"
@@ -36,6 +35,7 @@ type schema struct {
 	MaxItems   *int    `yaml:"max_items"`
 	Pattern    string  `yaml:"pattern"`
 	CreateOnly bool    `yaml:"create_only"`
+	Secure     bool    `yaml:"_secure"`
 }
 
 type stringOrList []string
@@ -50,13 +50,7 @@ func (s *stringOrList) UnmarshalYAML(node *yaml.Node) error {
 }
 
 // serviceSchemas parses the embedded schemas once; they are read-only.
-var serviceSchemas = sync.OnceValues(func() (map[string]*schema, error) {
-	out := map[string]*schema{}
-	if err := yaml.Unmarshal(dist.ServiceTypes, &out); err != nil {
-		return nil, fmt.Errorf("parse Aiven's service schemas: %w", err)
-	}
-	return out, nil
-})
+var serviceSchemas = parseSchemas(dist.ServiceTypes)
 
 // newUserConfig is the configuration of a new service: the defaults and then in.
 func newUserConfig(typeName string, defaults, in map[string]any) (map[string]any, error) {

@@ -17,6 +17,7 @@ func valkeyType() serviceType {
 		startupNodes: 1,
 		backups:      true,
 		admin:        valkeyAdmin,
+		users:        true,
 		defaults:     map[string]any{"service_log": false, "public_access": map[string]any{"valkey": false, "prometheus": false}},
 		created: func(sv *Service) {
 			u := newPasswordUser(valkeyAdmin, "primary")

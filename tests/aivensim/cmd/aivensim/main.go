@@ -50,7 +50,8 @@ func run(ctx context.Context, args []string) error {
 		AutoProjects: *autoProjects,
 		Admin:        true,
 		Timing: aivensim.Timing{
-			Latency: *latency, ServiceBuild: *build, PowerOn: *build, ServiceChange: *build, TopicActive: *topic,
+			Latency: *latency, ServiceBuild: *build, PowerOn: *build, ServiceChange: *build,
+			VPCBuild: *build, VPCDelete: *build, TopicActive: *topic,
 		},
 	}
 	if *projects != "" {
