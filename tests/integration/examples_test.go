@@ -4,6 +4,9 @@
 package integration
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,9 +28,28 @@ func TestSamples(t *testing.T) {
 	})
 	e.start(func(o *app.Options) { o.Controllers = []string{"*", "-OpenBaoCluster"} })
 	e.tokenSecret("aiven-token", tokenOwn.Value)
-	if out, err := kubectl(e.ctx, shared, "apply", "-n", e.ns, "-k", manifests+"/samples"); err != nil {
+	rendered, err := kubectl(e.ctx, shared, "kustomize", manifests+"/samples-all")
+	if err != nil {
+		t.Fatalf("%v: %s", err, rendered)
+	}
+	samples := filepath.Join(t.TempDir(), "samples.yaml")
+	filled := strings.NewReplacer(
+		"YOUR_ORGANIZATION_ID", aivensim.DefaultOrganizationID,
+		"YOUR_ACCOUNT_ID", aivensim.DefaultAccountID,
+		"YOUR_BILLING_GROUP_ID", aivensim.DefaultBillingGroupID,
+	).Replace(rendered)
+	if err := os.WriteFile(samples, []byte(filled), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := kubectl(e.ctx, shared, "apply", "-n", e.ns, "-f", samples); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+	// The upgrade step names a service of the project that another sample makes.
+	e.eventually("the project of the staging service", func() error {
+		return e.sim.Console("POST", "/v1/project/demo-staging/service", map[string]any{
+			"service_name": "demo-cache", "service_type": "valkey", "plan": "startup-4", "cloud": "google-europe-west1",
+		})
+	})
 	for _, kind := range controller.Kinds() {
 		list, err := e.client(kind.Name).List(e.ctx, metav1.ListOptions{})
 		if err != nil {
@@ -45,7 +67,10 @@ func TestSamples(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if out, err := kubectl(e.ctx, shared, "delete", "-n", e.ns, "-k", manifests+"/samples", "--wait=true", "--timeout=60s"); err != nil {
+	if err := e.sim.Outside("demo-staging", "demo-cache").DeleteService(); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := kubectl(e.ctx, shared, "delete", "-n", e.ns, "-f", samples, "--wait=true", "--timeout=60s"); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	for _, o := range e.sim.Objects() {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,6 +26,10 @@ type kindCase struct {
 	// host is the type of the service that the object lives in; empty for
 	// services themselves.
 	host string
+	// hostConfig is the user configuration of that service.
+	hostConfig map[string]any
+	// prepare makes what else the object needs, from outside; may be nil.
+	prepare func(e *env)
 	// spec holds what the kind needs beside project, service and token.
 	spec map[string]any
 	// remote is the simulator's word for what the object stands for.
@@ -38,15 +43,33 @@ type kindCase struct {
 	edited func(sv aivensim.Service) bool
 	// createOperation is what the simulator calls the create.
 	createOperation string
+	// createSkips is how many requests of that operation come before it.
+	createSkips int
 	// drift changes the remote from outside; nil where Aiven can change nothing.
 	drift func(o aivensim.Outside) error
 	// vanish deletes the remote from outside.
 	vanish func(o aivensim.Outside, name string) error
+	// vanishFrom is vanish for what belongs to a project and to no service; edited
+	// sees no service then.
+	vanishFrom func(p aivensim.OutsideProject, name string) error
+	// editedAt, driftAt and vanishAt take the place of the three where a service
+	// or a project is not enough to tell.
+	editedAt func(e *env) bool
+	driftAt  func(e *env, name string) error
+	vanishAt func(e *env, name string) error
 }
+
+// inService tells whether the object is a service or lives in one.
+func (c kindCase) inService() bool { return c.vanishFrom == nil && c.vanishAt == nil }
 
 // kindCases has an entry for every kind of the table of controllers, which
 // TestEveryKindHasACase makes sure of.
 var kindCases = map[string]kindCase{
+	"OrganizationProject":        organizationProjectCase(),
+	"Project":                    projectCase(),
+	"ServiceIntegration":         serviceIntegrationCase(),
+	"ServiceIntegrationEndpoint": serviceIntegrationEndpointCase(),
+	"UpgradePipelineStep":        upgradePipelineStepCase(),
 	"PostgreSQL": {
 		spec: service("startup-4"), remote: "service", publishes: true,
 		keys:            []string{"POSTGRESQL_HOST", "POSTGRESQL_PASSWORD", "POSTGRESQL_DATABASE_URI", "POSTGRESQL_CA_CERT", "PGHOST", "DATABASE_URI"},
@@ -76,6 +99,94 @@ var kindCases = map[string]kindCase{
 		drift:           func(o aivensim.Outside) error { return o.UpdateService(map[string]any{"plan": "startup-4"}) },
 		vanish:          func(o aivensim.Outside, _ string) error { return o.DeleteService() },
 	},
+	"MySQL": {
+		spec: service("business-4"), remote: "service", publishes: true,
+		keys: []string{
+			"MYSQL_HOST", "MYSQL_PORT", "MYSQL_DATABASE", "MYSQL_USER", "MYSQL_PASSWORD", "MYSQL_SSL_MODE",
+			"MYSQL_URI", "MYSQL_REPLICA_URI", "MYSQL_CA_CERT",
+		},
+		edit: `{"spec":{"disk_space":"600GiB","userConfig":{"mysql":{"sql_mode":"ANSI"}}}}`,
+		edited: func(sv aivensim.Service) bool {
+			settings, _ := sv.UserConfig["mysql"].(map[string]any)
+			return sv.DiskSpaceMB == 614400 && settings["sql_mode"] == "ANSI"
+		},
+		createOperation: "ServiceCreate",
+		drift: func(o aivensim.Outside) error {
+			return o.UpdateService(map[string]any{"user_config": map[string]any{"mysql": map[string]any{"sql_mode": "TRADITIONAL"}}})
+		},
+		vanish: func(o aivensim.Outside, _ string) error { return o.DeleteService() },
+	},
+	"OpenSearch": {
+		spec: service("startup-4"), remote: "service", publishes: true,
+		keys: []string{
+			"OPENSEARCH_URI", "OPENSEARCH_HOST", "OPENSEARCH_PORT", "OPENSEARCH_USER", "OPENSEARCH_PASSWORD",
+			"HOST", "PORT", "USER", "PASSWORD",
+		},
+		edit:            `{"spec":{"maintenanceWindowDow":"monday","tags":{"team":"a"}}}`,
+		edited:          func(sv aivensim.Service) bool { return sv.Maintenance.Dow == "monday" && sv.Tags["team"] == "a" },
+		createOperation: "ServiceCreate",
+		drift:           func(o aivensim.Outside) error { return o.SetTags(nil) },
+		vanish:          func(o aivensim.Outside, _ string) error { return o.DeleteService() },
+	},
+	"Clickhouse": {
+		spec: service("startup-16"), remote: "service", publishes: true,
+		keys: []string{
+			"CLICKHOUSE_HOST", "CLICKHOUSE_PORT", "CLICKHOUSE_USER", "CLICKHOUSE_PASSWORD",
+			"HOST", "PORT", "USER", "PASSWORD",
+		},
+		edit:            `{"spec":{"maintenanceWindowDow":"monday","technicalEmails":[{"email":"a@example.com"}]}}`,
+		edited:          func(sv aivensim.Service) bool { return sv.Maintenance.Dow == "monday" && len(sv.TechEmails) == 1 },
+		createOperation: "ServiceCreate",
+		drift: func(o aivensim.Outside) error {
+			return o.UpdateService(map[string]any{"tech_emails": []any{}})
+		},
+		vanish: func(o aivensim.Outside, _ string) error { return o.DeleteService() },
+	},
+	"Grafana": {
+		spec: service("startup-4"), remote: "service", publishes: true,
+		keys: []string{
+			"GRAFANA_HOST", "GRAFANA_PORT", "GRAFANA_USER", "GRAFANA_PASSWORD", "GRAFANA_URI", "GRAFANA_HOSTS",
+		},
+		edit: `{"spec":{"maintenanceWindowDow":"monday","userConfig":{"viewers_can_edit":true}}}`,
+		edited: func(sv aivensim.Service) bool {
+			return sv.Maintenance.Dow == "monday" && sv.UserConfig["viewers_can_edit"] == true
+		},
+		createOperation: "ServiceCreate",
+		drift: func(o aivensim.Outside) error {
+			return o.UpdateService(map[string]any{"user_config": map[string]any{"viewers_can_edit": false}})
+		},
+		vanish: func(o aivensim.Outside, _ string) error { return o.DeleteService() },
+	},
+	"Flink": {
+		spec: service("business-4"), remote: "service", publishes: true,
+		keys:            []string{"FLINK_HOST", "FLINK_USER", "FLINK_PASSWORD", "FLINK_URI", "FLINK_HOSTS"},
+		edit:            `{"spec":{"userConfig":{"number_of_task_slots":2}}}`,
+		edited:          func(sv aivensim.Service) bool { return fmt.Sprint(sv.UserConfig["number_of_task_slots"]) == "2" },
+		createOperation: "ServiceCreate",
+		drift: func(o aivensim.Outside) error {
+			return o.UpdateService(map[string]any{"user_config": map[string]any{"number_of_task_slots": 3}})
+		},
+		vanish: func(o aivensim.Outside, _ string) error { return o.DeleteService() },
+	},
+	"KafkaConnect": {
+		spec: service("startup-4"), remote: "service",
+		edit:            `{"spec":{"plan":"business-4"}}`,
+		edited:          func(sv aivensim.Service) bool { return sv.Plan == "business-4" },
+		createOperation: "ServiceCreate",
+		drift:           func(o aivensim.Outside) error { return o.UpdateService(map[string]any{"plan": "startup-4"}) },
+		vanish:          func(o aivensim.Outside, _ string) error { return o.DeleteService() },
+	},
+	"ProjectVPC": {
+		spec: map[string]any{"cloudName": "google-europe-west1", "networkCidr": "10.1.0.0/24"}, remote: "vpc",
+		// Nothing in the spec can change.
+		edit: `{"metadata":{"labels":{"team":"a"}}}`, edited: func(aivensim.Service) bool { return true },
+		createOperation: "VpcCreate",
+		vanishFrom:      func(p aivensim.OutsideProject, id string) error { return p.DeleteVPC(id) },
+	},
+	"ClickhouseDatabase": clickhouseDatabaseCase(),
+	"ClickhouseGrant":    clickhouseGrantCase(),
+	"ClickhouseRole":     clickhouseRoleCase(),
+	"ClickhouseUser":     clickhouseUserCase(),
 	"Database": {
 		host: "pg", spec: map[string]any{}, remote: "database",
 		edit: `{"spec":{"terminationProtection":false}}`, edited: func(aivensim.Service) bool { return true },
@@ -123,6 +234,101 @@ var kindCases = map[string]kindCase{
 		createOperation: "ServiceKafkaAclAdd",
 		vanish:          func(o aivensim.Outside, id string) error { return o.DeleteACL(id) },
 	},
+	"KafkaNativeACL": {
+		host: "kafka", remote: "native-acl",
+		spec: map[string]any{
+			"resourceType": "Topic", "resourceName": "t-", "patternType": "PREFIXED",
+			"principal": "User:alice", "operation": "Read", "permissionType": "ALLOW",
+		},
+		// Nothing in the spec can change.
+		edit: `{"metadata":{"labels":{"team":"a"}}}`, edited: func(aivensim.Service) bool { return true },
+		createOperation: "ServiceKafkaNativeAclAdd",
+		vanish:          func(o aivensim.Outside, id string) error { return o.DeleteNativeACL(id) },
+	},
+	"KafkaConnector": {
+		host: "kafka", hostConfig: map[string]any{"kafka_connect": true}, remote: "connector",
+		spec: map[string]any{
+			"connectorClass": "io.aiven.kafka.connect.http.HttpSinkConnector",
+			"userConfig":     map[string]any{"http.url": "https://example.com", "topics": "a", "tasks.max": "2"},
+		},
+		edit: `{"spec":{"userConfig":{"topics":"b","tasks.max":null}}}`,
+		edited: func(sv aivensim.Service) bool {
+			if len(sv.Connectors) != 1 {
+				return false
+			}
+			_, has := sv.Connectors[0].Config["tasks.max"]
+			return !has && sv.Connectors[0].Config["topics"] == "b"
+		},
+		createOperation: "ServiceKafkaConnectCreateConnector",
+		drift: func(o aivensim.Outside) error {
+			return o.UpdateConnector("x", map[string]string{
+				"connector.class": "io.aiven.kafka.connect.http.HttpSinkConnector", "http.url": "https://example.com", "topics": "other", "tasks.max": "1",
+			})
+		},
+		vanish: func(o aivensim.Outside, name string) error { return o.DeleteConnector(name) },
+	},
+	"KafkaSchema": {
+		host: "kafka", hostConfig: map[string]any{"schema_registry": true}, remote: "subject",
+		spec: map[string]any{
+			"subjectName": "s", "compatibilityLevel": "BACKWARD",
+			"schema": `{"type": "record", "name": "r", "fields": [{"name": "a", "type": {"type": "string"}}]}`,
+		},
+		edit: `{"spec":{"compatibilityLevel":"NONE","schema":"{\"type\":\"record\",\"name\":\"r\",\"fields\":[{\"name\":\"b\",\"type\":\"int\"}]}"}}`,
+		edited: func(sv aivensim.Service) bool {
+			if sv.Registry == nil || len(sv.Registry.Subjects) != 1 {
+				return false
+			}
+			s := sv.Registry.Subjects[0]
+			return s.Level == "NONE" && slices.ContainsFunc(s.Versions, func(v aivensim.SubjectVersion) bool {
+				return !v.Deleted && strings.Contains(sv.Registry.Schemas[v.ID-1].Text, `"b"`)
+			})
+		},
+		createOperation: "ServiceSchemaRegistrySubjectVersionPost",
+		drift:           func(o aivensim.Outside) error { return o.SetCompatibility("s", "FULL") },
+		vanish:          func(o aivensim.Outside, name string) error { return o.DeleteSubject(name) },
+	},
+	"KafkaSchemaRegistryACL": {
+		host: "kafka", hostConfig: map[string]any{"schema_registry": true}, remote: "schema-registry-acl",
+		spec: map[string]any{"resource": "Subject:s-*", "username": "u-*", "permission": "schema_registry_read"},
+		edit: `{"metadata":{"labels":{"team":"a"}}}`, edited: func(aivensim.Service) bool { return true },
+		createOperation: "ServiceSchemaRegistryAclAdd",
+		vanish:          func(o aivensim.Outside, id string) error { return o.DeleteRegistryACL(id) },
+	},
+	"KafkaQuota": {
+		host: "kafka", remote: "quota",
+		spec: map[string]any{"user": "alice", "clientId": "app", "consumerByteRate": int64(1000), "requestPercentage": 50.5},
+		// One limit changes, one comes and one goes.
+		edit: `{"spec":{"consumerByteRate":0,"producerByteRate":2000,"requestPercentage":null}}`,
+		edited: func(sv aivensim.Service) bool {
+			if len(sv.Quotas) != 1 {
+				return false
+			}
+			q := sv.Quotas[0]
+			return q.ConsumerByteRate != nil && *q.ConsumerByteRate == 0 && q.ProducerByteRate != nil && *q.ProducerByteRate == 2000 && q.RequestPercentage == nil
+		},
+		createOperation: "ServiceKafkaQuotaCreate",
+		drift: func(o aivensim.Outside) error {
+			return o.SetQuota(map[string]any{"user": "alice", "client-id": "app", "consumer_byte_rate": 7, "request_percentage": 1})
+		},
+		vanish: func(o aivensim.Outside, _ string) error { return o.DeleteQuota("alice", "app") },
+	},
+	"OpenSearchACLConfig": {
+		host: "opensearch", remote: "opensearch-acl",
+		spec: map[string]any{"enabled": true, "acls": []any{
+			map[string]any{"username": "alice", "rules": []any{map[string]any{"index": "a-*", "permission": "read"}, map[string]any{"index": "b-*", "permission": "deny"}}},
+			map[string]any{"username": "bob", "rules": []any{}},
+		}},
+		edit: `{"spec":{"acls":[{"username":"alice","rules":[{"index":"a-*","permission":"write"}]}]}}`,
+		edited: func(sv aivensim.Service) bool {
+			a := sv.OpenSearchACL
+			return a != nil && a.Enabled && len(a.ACLs) == 1 && len(a.ACLs[0].Rules) == 1 && a.ACLs[0].Rules[0].Permission == "write"
+		},
+		createOperation: "ServiceOpenSearchAclSet",
+		drift:           func(o aivensim.Outside) error { return o.SetOpenSearchACL(map[string]any{"enabled": false}) },
+		vanish: func(o aivensim.Outside, _ string) error {
+			return o.SetOpenSearchACL(map[string]any{"enabled": false, "acls": []any{}})
+		},
+	},
 }
 
 func hasAccess(sv aivensim.Service, user, key string) bool {
@@ -161,7 +367,7 @@ func (e *env) object(kind, name string, change ...func(spec map[string]any)) *un
 	c := kindCases[kind]
 	spec := runtime.DeepCopyJSON(c.spec)
 	spec["project"] = project
-	if c.host != "" {
+	if c.host != "" && c.inService() {
 		spec["serviceName"] = "host"
 	}
 	for _, f := range change {
@@ -192,21 +398,46 @@ func set(field string, value any) func(map[string]any) {
 func (e *env) host(kind string) {
 	e.Helper()
 	c := kindCases[kind]
-	if c.host == "" {
-		return
+	if c.host != "" {
+		e.hostWith(c.host, c.hostConfig)
 	}
-	e.hostOf(c.host)
+	if c.prepare != nil {
+		c.prepare(e)
+	}
 }
 
 func (e *env) hostOf(serviceType string) {
+	e.Helper()
+	e.hostWith(serviceType, nil)
+}
+
+// hostWith makes a service of a type with a user configuration.
+func (e *env) hostWith(serviceType string, config map[string]any) {
 	e.Helper()
 	plan := "startup-4"
 	if serviceType == "kafka" {
 		plan = "startup-2"
 	}
 	err := e.sim.Console("POST", "/v1/project/"+project+"/service", map[string]any{
-		"service_name": "host", "service_type": serviceType, "plan": plan, "cloud": "google-europe-west1",
+		"service_name": "host", "service_type": serviceType, "plan": plan, "cloud": "google-europe-west1", "user_config": config,
 	})
+	if err != nil {
+		e.Fatal(err)
+	}
+}
+
+// vanish deletes the remote of the object x of a kind from outside.
+func (e *env) vanish(kind, name string) {
+	e.Helper()
+	var err error
+	switch c := kindCases[kind]; {
+	case c.vanishAt != nil:
+		err = c.vanishAt(e, name)
+	case c.vanishFrom != nil:
+		err = c.vanishFrom(e.sim.OutsideProject(project), name)
+	default:
+		err = c.vanish(e.sim.Outside(project, e.serviceName(kind)), name)
+	}
 	if err != nil {
 		e.Fatal(err)
 	}
@@ -316,10 +547,15 @@ func (e *env) remotes(kind string) []string {
 	var names []string
 	for _, o := range e.sim.Objects() {
 		name := o.Name
-		if o.Kind == "service" {
+		switch o.Kind {
+		case "service":
 			name = o.Service
+		case "project":
+			if name = o.Project; name == project {
+				continue
+			}
 		}
-		if o.Kind == kindCases[kind].remote && name != "host" {
+		if o.Kind == kindCases[kind].remote && (o.Kind != "service" || name != "host") {
 			names = append(names, name)
 		}
 	}

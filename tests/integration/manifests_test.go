@@ -50,7 +50,7 @@ func TestManifests(t *testing.T) {
 	m := &manifestsTest{ctx: ctx, cluster: cluster, kube: kube}
 
 	for _, folder := range []string{
-		"base", "rbac/optional", "samples",
+		"base", "rbac/optional", "samples-all",
 		"overlays/aiven-only", "overlays/debug", "overlays/default-token", "overlays/namespaced", "overlays/openbao-only",
 	} {
 		t.Run(folder, func(t *testing.T) {

@@ -69,7 +69,14 @@ func TestTakeover(t *testing.T) {
 
 		e.asLeftByPeer(kind, "x")
 		if c.publishes {
-			e.secretOfPeer(kind, "x", map[string][]byte{"STALE": []byte("1")})
+			data := map[string][]byte{"STALE": []byte("1")}
+			if kind == "ClickhouseUser" {
+				// Aiven never shows this one again: it has to stay as it is.
+				for _, key := range []string{"PASSWORD", "CLICKHOUSEUSER_PASSWORD"} {
+					data[key] = []byte("kept-password")
+				}
+			}
+			e.secretOfPeer(kind, "x", data)
 		}
 		e.sim.ResetRequests()
 		e.start()
@@ -81,6 +88,12 @@ func TestTakeover(t *testing.T) {
 			t.Errorf("the remote is %s, want still %s", got, remote)
 		}
 		e.checkSecret(c, e.get(kind, "x").GetUID())
+		if kind == "ClickhouseUser" {
+			secret, err := e.kube.CoreV1().Secrets(e.ns).Get(e.ctx, "x", metav1.GetOptions{})
+			if err != nil || string(secret.Data["CLICKHOUSEUSER_PASSWORD"]) != "kept-password" {
+				t.Errorf("the published password changed (error %v)", err)
+			}
+		}
 		e.eventually("nothing of the peer's to be left", func() error { return e.leftovers(kind, c) })
 		if e.get(kind, "x").GetAnnotations()["example.com/the-users"] != "kept" {
 			t.Error("an annotation of the user's is gone")
