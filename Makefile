@@ -10,7 +10,7 @@ SHELL := /usr/bin/env bash
 .PHONY: help build generate verify lint test demo clean
 
 # The modules of this repository that hold code to vet and test.
-MODULES := . tests hack/userconfig hack/compare-crds
+MODULES := . tests hack/userconfig hack/compare-crds hack/licenses
 
 
 help: ## Show this list.
@@ -27,6 +27,7 @@ verify: ## Check that generated code, manifests and modules are up to date.
 	hack/build-tools.sh kubectl
 	KUBECTL="$$(hack/build-tools.sh --path kubectl)" hack/verify-manifests.sh
 	hack/verify-modules.sh
+	hack/verify-licenses.sh
 
 lint: ## Run the linters.
 	hack/build-tools.sh golangci-lint
