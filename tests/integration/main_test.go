@@ -20,8 +20,27 @@ func TestMain(m *testing.M) {
 	if os.Getenv(childVariable) != "" {
 		os.Exit(runAsOperator())
 	}
-	os.Exit(stack.Run(m, stack.Options{
-		Kubernetes: &stack.KubernetesOptions{CRDs: []string{manifests + "/crds"}},
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "bailiwick-audit-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() {
+		if err := os.RemoveAll(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}()
+	audit, err := auditArgs(dir)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return stack.Run(m, stack.Options{
+		Kubernetes: &stack.KubernetesOptions{CRDs: []string{manifests + "/crds"}, APIServerArgs: audit},
 		OpenBao:    &stack.OpenBaoOptions{},
 	}, func(s *stack.Stack) {
 		shared = s
@@ -31,5 +50,5 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, "installing the manifests:", err)
 			os.Exit(1)
 		}
-	}))
+	}, func(*stack.Stack) error { return checkRights(manifests+"/rbac", auditLog(dir)) })
 }

@@ -21,8 +21,10 @@ const startTimeout = 2 * time.Minute
 
 // Run is the body of TestMain in a package whose tests share one stack: it
 // starts the stack, hands it over, runs the tests, stops the stack and returns
-// the exit code. If the stack can't start, it says why and no test runs.
-func Run(m *testing.M, opts Options, handOver func(*Stack)) int {
+// the exit code. If the stack can't start, it says why and no test runs. What all
+// tests together must have left behind is checked by the functions in after,
+// unless a test failed.
+func Run(m *testing.M, opts Options, handOver func(*Stack), after ...func(*Stack) error) int {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	s, err := Start(ctx, opts)
@@ -32,6 +34,15 @@ func Run(m *testing.M, opts Options, handOver func(*Stack)) int {
 	}
 	handOver(s)
 	code := m.Run()
+	for _, check := range after {
+		if code != 0 {
+			break
+		}
+		if err := check(s); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
 	if err := s.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, "stopping the stack:", err)
 		return 1

@@ -1,0 +1,188 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/yaml"
+)
+
+// The audit log holds what the operator's account did, and nothing else.
+const auditPolicy = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived, ResponseStarted]
+rules:
+  - level: Metadata
+    users: ["system:serviceaccount:` + operatorNamespace + `:` + operatorAccount + `"]
+  - level: None
+`
+
+// auditArgs are the API server's arguments for an audit log in a directory.
+func auditArgs(dir string) ([]string, error) {
+	policy := filepath.Join(dir, "policy.yaml")
+	if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
+		return nil, err
+	}
+	return []string{"--audit-policy-file=" + policy, "--audit-log-path=" + auditLog(dir)}, nil
+}
+
+func auditLog(dir string) string { return filepath.Join(dir, "audit.log") }
+
+// right is one verb on one kind of thing.
+type right struct {
+	verb string
+	// resource is "resource.group", with "/subresource" if there is one, or a path.
+	resource string
+}
+
+func (r right) String() string { return r.verb + " " + r.resource }
+
+// unusedOnPurpose says why a right is granted that is not used here, if it is.
+func unusedOnPurpose(r right) string {
+	if r.verb == "list" {
+		return "an API server without WatchList is asked for a list"
+	}
+	return ""
+}
+
+// optional are rights that a component in rbac/optional grants. Without it the
+// operator tries, and says in a condition what is missing.
+var optional = []right{{"delete", "secrets"}}
+
+// checkRights compares what the manifests in a folder let the operator do with
+// what it did while all tests ran: it uses every right, and tried nothing else.
+func checkRights(folder, log string) error {
+	// A part of the tests uses a part of the rights.
+	if flag.Lookup("test.run").Value.String() != "" || flag.Lookup("test.skip").Value.String() != "" {
+		return nil
+	}
+	granted, err := grantedBy(folder)
+	if err != nil {
+		return err
+	}
+	used, refused, err := usedIn(log)
+	if err != nil {
+		return err
+	}
+	var problems []error
+	for _, r := range slices.SortedFunc(maps.Keys(granted), compareRights) {
+		if !used[r] && unusedOnPurpose(r) == "" {
+			problems = append(problems, fmt.Errorf("%s is granted and was never used", r))
+		}
+	}
+	for _, r := range slices.SortedFunc(maps.Keys(refused), compareRights) {
+		if !granted[r] && !slices.Contains(optional, r) {
+			problems = append(problems, fmt.Errorf("%s is not granted and was tried: %s", r, refused[r]))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func compareRights(a, b right) int {
+	return cmp.Or(cmp.Compare(a.resource, b.resource), cmp.Compare(a.verb, b.verb))
+}
+
+// grantedBy returns the rights in the ClusterRoles and Roles of a kustomization.
+// All of them are the operator's: it has no other account with rights.
+func grantedBy(folder string) (map[right]bool, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	rendered, err := kubectl(ctx, shared, "kustomize", folder)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s", err, rendered)
+	}
+	granted := map[right]bool{}
+	for _, document := range strings.Split(rendered, "\n---\n") {
+		var role rbacv1.ClusterRole
+		if err := yaml.Unmarshal([]byte(document), &role); err != nil {
+			return nil, err
+		}
+		if role.Kind != "ClusterRole" && role.Kind != "Role" {
+			continue
+		}
+		for _, rule := range role.Rules {
+			for _, verb := range rule.Verbs {
+				for _, path := range rule.NonResourceURLs {
+					granted[right{verb, path}] = true
+				}
+				for _, group := range rule.APIGroups {
+					for _, resource := range rule.Resources {
+						granted[rightOn(verb, group, resource)] = true
+					}
+				}
+			}
+		}
+	}
+	return granted, nil
+}
+
+func rightOn(verb, group, resource string) right {
+	resource, subresource, _ := strings.Cut(resource, "/")
+	r := right{verb, schema.GroupResource{Group: group, Resource: resource}.String()}
+	if subresource != "" {
+		r.resource += "/" + subresource
+	}
+	return r
+}
+
+// auditEvent is what is needed of an event of audit.k8s.io/v1.
+type auditEvent struct {
+	Verb, RequestURI string
+	ObjectRef        *struct{ APIGroup, Resource, Subresource string }
+	Annotations      map[string]string
+}
+
+// usedIn returns the rights that an audit log shows in use, and an example of
+// each request that the API server refused for lack of a right.
+func usedIn(log string) (used map[right]bool, refused map[right]string, err error) {
+	file, err := os.Open(log)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer file.Close()
+	used, refused = map[right]bool{}, map[right]string{}
+	for reader := bufio.NewReader(file); ; {
+		line, err := reader.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return used, refused, nil
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		var event auditEvent
+		if err := json.Unmarshal(bytes.TrimSpace(line), &event); err != nil {
+			return nil, nil, fmt.Errorf("parse the audit log: %w", err)
+		}
+		r := right{event.Verb, event.RequestURI}
+		if ref := event.ObjectRef; ref != nil {
+			resource := ref.Resource
+			if ref.Subresource != "" {
+				resource += "/" + ref.Subresource
+			}
+			r = rightOn(event.Verb, ref.APIGroup, resource)
+		}
+		if event.Annotations["authorization.k8s.io/decision"] == "forbid" {
+			refused[r] = event.RequestURI
+		} else {
+			used[r] = true
+		}
+	}
+}
