@@ -87,14 +87,14 @@ func (c *Controller[T, C, AC]) create(ctx context.Context, client C, obj T) (Obs
 	if err := c.record(ctx, obj, true); err != nil {
 		return Observation{}, err
 	}
-	before, err := statusOf(obj)
+	before, err := statusJSON(obj)
 	if err != nil {
 		return Observation{}, err
 	}
 	if err := c.kind.Handler.Create(ctx, client, obj); err != nil {
 		return Observation{}, err
 	}
-	after, err := statusOf(obj)
+	after, err := statusJSON(obj)
 	if err != nil {
 		return Observation{}, err
 	}
