@@ -166,6 +166,9 @@ func (s *Store) foldIn(e *entry, f fold) (notify []func()) {
 		return nil
 	}
 	e.snap = f.apply(e.snap)
+	if !e.snap.complete() {
+		s.want(e)
+	}
 	if !e.usable() {
 		return nil
 	}

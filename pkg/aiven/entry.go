@@ -192,6 +192,14 @@ func (e *entry) earliest() time.Time {
 	return at
 }
 
+// await makes the reader wait for the next answer, whatever it is. err is why
+// the last one failed, which the reader knows then.
+func (s *Store) await(w *watch, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w.waiting, w.told = true, err != nil
+}
+
 // recheck is view.Recheck.
 func (s *Store) recheck(e *entry, w *watch) {
 	s.mu.Lock()
@@ -300,7 +308,7 @@ func (s *Store) fetched(e *entry, start uint64, credential Credential, snap snap
 	if !e.recheckFetch {
 		e.recheck = 0
 	}
-	if !e.usable() || e.again {
+	if !e.usable() || e.again || !snap.complete() {
 		s.schedule(&e.task, e.earliest())
 	} else {
 		s.schedule(&e.task, time.Now().Add(s.nextPoll(e)))

@@ -16,7 +16,8 @@ type facet interface {
 	// now is the snapshot, nil if there is none.
 	concerns(w *write, key entryKey, now snapshot) bool
 	// fold returns how to bring a snapshot up to date with a successful write
-	// from its answer, nil if the answer does not carry enough.
+	// from its answer, nil if that leaves the whole in doubt. What it makes may
+	// be incomplete.
 	fold(w *write, answer []byte) func(snapshot) snapshot
 }
 
@@ -28,6 +29,8 @@ type snapshot interface {
 	identity(p part) any
 	// settled is false while the thing is on its way to another state.
 	settled() bool
+	// complete is false while a part is known to be out of date: a fetch follows.
+	complete() bool
 	// adopt makes parts that equal those of an earlier snapshot identical to
 	// them. It is called once, before the snapshot is shared.
 	adopt(earlier snapshot)

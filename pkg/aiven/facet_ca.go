@@ -29,4 +29,5 @@ type caSnapshot string
 
 func (s caSnapshot) identity(part) any { return string(s) }
 func (s caSnapshot) settled() bool     { return true }
+func (s caSnapshot) complete() bool    { return true }
 func (s caSnapshot) adopt(snapshot)    {}

@@ -195,6 +195,8 @@ func (s *serviceSnapshot) state() service.ServiceStateType {
 	return s.core.State
 }
 
+func (s *serviceSnapshot) complete() bool { return true }
+
 func (s *serviceSnapshot) settled() bool {
 	switch s.state() {
 	case "", service.ServiceStateTypeRunning, service.ServiceStateTypePoweroff:

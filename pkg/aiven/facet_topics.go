@@ -24,6 +24,9 @@ type Topic struct {
 	OwnerUserGroupID string
 	// Config is nil while Aiven lists the topic and does not describe it yet.
 	Config *kafkatopic.ConfigOut
+
+	// unread stands for a topic that was written and not read since.
+	unread bool
 }
 
 // topicsFacet reads all topics of a service: the list, and the configurations
@@ -76,12 +79,43 @@ func (topicsFacet) concerns(w *write, key entryKey, _ snapshot) bool {
 		(w.about() == "" || w.about() == "topic")
 }
 
-// fold: no answer carries a topic.
-func (topicsFacet) fold(*write, []byte) func(snapshot) snapshot { return nil }
+// fold: no answer carries a topic. But a write of one topic says nothing about
+// the others, so that only the readers of that one have to wait for a fetch.
+func (topicsFacet) fold(w *write, _ []byte) func(snapshot) snapshot {
+	name := topicOf(w)
+	if name == "" {
+		return nil
+	}
+	return func(now snapshot) snapshot {
+		s := *now.(*topicsSnapshot)
+		if !s.exists {
+			return now
+		}
+		s.topics = s.topics.with(name, &Topic{Name: name, unread: true})
+		s.unread = true
+		return &s
+	}
+}
+
+// topicOf returns the name of the one topic that a write is about, if it is.
+func topicOf(w *write) string {
+	if w.about() != "topic" {
+		return ""
+	}
+	if len(w.rest) > 1 {
+		return w.rest[1]
+	}
+	if in, ok := w.in.(*kafkatopic.ServiceKafkaTopicCreateIn); ok && in != nil {
+		return in.TopicName
+	}
+	return ""
+}
 
 type topicsSnapshot struct {
 	exists bool
 	topics *set[Topic]
+	// unread is set if a topic is.
+	unread bool
 }
 
 const (
@@ -109,6 +143,8 @@ func (s *topicsSnapshot) settled() bool {
 	}
 	return true
 }
+
+func (s *topicsSnapshot) complete() bool { return !s.unread }
 
 func (s *topicsSnapshot) adopt(earlier snapshot) {
 	s.topics = s.topics.adopt(earlier.(*topicsSnapshot).topics)

@@ -141,6 +141,8 @@ func (f *fakeAPI) handle(req *http.Request) *http.Response {
 	case rest == "topic" && segments[0] == "v1":
 		f.topics[key] = append(f.topics[key], topic(body["topic_name"].(string), "ACTIVE"))
 		return answer(200, map[string]any{})
+	case strings.HasPrefix(rest, "topic/"):
+		return answer(200, map[string]any{})
 	case rest == "topic":
 		found := []map[string]any{}
 		for _, name := range body["topic_names"].([]any) {

@@ -120,6 +120,7 @@ type resourceSnapshot[T any] struct {
 
 func (s *resourceSnapshot[T]) identity(part) any { return s.value }
 func (s *resourceSnapshot[T]) settled() bool     { return !s.moving }
+func (s *resourceSnapshot[T]) complete() bool    { return true }
 func (s *resourceSnapshot[T]) adopt(earlier snapshot) {
 	if s.value != nil {
 		s.value = adopt(s.value, earlier.(*resourceSnapshot[T]).value)

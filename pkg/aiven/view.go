@@ -181,14 +181,23 @@ func (v *TopicsView) Exists() bool {
 	return v.s.exists
 }
 
-// Topic returns the topic of that name.
-func (v *TopicsView) Topic(name string) (*Topic, bool) {
+// Topic returns the topic of that name; ok is false if there is none. While a
+// write to it was not read back, the error is ErrPending, or why it can't be read.
+func (v *TopicsView) Topic(name string) (topic *Topic, ok bool, err error) {
 	v.look(partTopic, name)
 	t := v.s.topics.get(name)
-	return t, t != nil
+	if t == nil || !t.unread {
+		return t, t != nil, nil
+	}
+	v.store.await(v.watch, v.err)
+	if v.err != nil {
+		return nil, false, v.err
+	}
+	return nil, false, ErrPending
 }
 
-// Topics returns all topics in the order of their names.
+// Topics returns all topics in the order of their names. One that was written
+// and not read since has only its name.
 func (v *TopicsView) Topics() []*Topic {
 	v.look(partTopics, "")
 	return v.s.topics.all()

@@ -122,11 +122,14 @@ func (p *Publisher) Publish(ctx context.Context, owner Owner, target Target, dat
 	if err := owned(owner, live); err != nil {
 		return err
 	}
-	if err := p.takeOver(ctx, live); err != nil {
+	if live, err = p.takeOver(ctx, live, peerManager); err != nil {
 		return err
 	}
 	if p.upToDate(owner, target, live, data, digest) {
 		return nil
+	}
+	if _, err = p.takeOver(ctx, live, FieldManager); err != nil {
+		return err
 	}
 	return p.apply(ctx, owner, target, data, live.UID, digest)
 }
@@ -134,21 +137,22 @@ func (p *Publisher) Publish(ctx context.Context, owner Owner, target Target, dat
 // peerManager is how the aiven-operator signs what it writes.
 const peerManager = "manager"
 
-// takeOver moves what the aiven-operator owns of a Secret of ours to us, so that
-// applying removes what is no longer published.
-func (p *Publisher) takeOver(ctx context.Context, live *corev1.Secret) error {
-	patch, err := csaupgrade.UpgradeManagedFieldsPatch(live, sets.New(peerManager), FieldManager)
+// takeOver moves what a manager owns by plain writes to what we own by apply, so
+// that applying removes what is no longer published. It returns the Secret as it
+// is then.
+func (p *Publisher) takeOver(ctx context.Context, live *corev1.Secret, manager string) (*corev1.Secret, error) {
+	patch, err := csaupgrade.UpgradeManagedFieldsPatch(live, sets.New(manager), FieldManager)
 	if err != nil {
-		return fmt.Errorf("take over secret %s/%s: %w", live.Namespace, live.Name, err)
+		return nil, fmt.Errorf("take over secret %s/%s: %w", live.Namespace, live.Name, err)
 	}
 	if len(patch) == 0 {
-		return nil
+		return live, nil
 	}
-	_, err = p.secrets.Secrets(live.Namespace).Patch(ctx, live.Name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: FieldManager})
+	got, err := p.secrets.Secrets(live.Namespace).Patch(ctx, live.Name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: FieldManager})
 	if err != nil {
-		return fmt.Errorf("take over secret %s/%s: %w", live.Namespace, live.Name, err)
+		return nil, fmt.Errorf("take over secret %s/%s: %w", live.Namespace, live.Name, err)
 	}
-	return nil
+	return got, nil
 }
 
 // upToDate reports whether live shows all that we publish. A key that we stopped
@@ -164,17 +168,19 @@ func (p *Publisher) upToDate(owner Owner, target Target, live *corev1.Secret, da
 			return false
 		}
 	}
-	if !contains(live.Labels, labelsOf(target)) || !contains(live.Annotations, target.Annotations) || !appliedOnly(live, data) {
+	if !contains(live.Labels, labelsOf(target)) || !contains(live.Annotations, target.Annotations) || !ownsOnly(live, data) {
 		return false
 	}
 	p.known[owner.UID] = known{uid: live.UID, version: live.ResourceVersion, digest: digest}
 	return true
 }
 
-// appliedOnly reports whether all keys that we own by apply are still published.
-func appliedOnly(live *corev1.Secret, data map[string][]byte) bool {
+// ownsOnly reports whether we own keys, by create or by apply, and all of them
+// are still published.
+func ownsOnly(live *corev1.Secret, data map[string][]byte) bool {
+	owns := false
 	for _, entry := range live.ManagedFields {
-		if entry.Manager != FieldManager || entry.Operation != metav1.ManagedFieldsOperationApply || entry.FieldsV1 == nil {
+		if entry.Manager != FieldManager || entry.FieldsV1 == nil {
 			continue
 		}
 		var fields struct {
@@ -188,9 +194,9 @@ func appliedOnly(live *corev1.Secret, data map[string][]byte) bool {
 				return false
 			}
 		}
-		return true
+		owns = owns || fields.Data != nil
 	}
-	return false
+	return owns
 }
 
 // publishBlind does without reading the Secret.
@@ -207,21 +213,25 @@ func (p *Publisher) publishBlind(ctx context.Context, owner Owner, target Target
 	return p.create(ctx, owner, target, data, digest)
 }
 
-// create makes an empty Secret that is ours, which tells it from one that is
-// not, and applies to it. Applying is what lets keys be removed again.
+// create makes the Secret, which tells one that is ours from one that is not: an
+// apply could not. What it owns is moved to what we own by apply when something
+// is to change, which for most Secrets never comes.
 func (p *Publisher) create(ctx context.Context, owner Owner, target Target, data map[string][]byte, digest [sha256.Size]byte) error {
 	controller := true
-	shell := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
-		Name:      target.Name,
-		Namespace: owner.Namespace,
-		// What is put here stays: the apply that follows owns what it can remove.
-		Labels: map[string]string{LabelManagedBy: ManagedBy},
-		OwnerReferences: []metav1.OwnerReference{{
-			APIVersion: owner.GVK.GroupVersion().String(), Kind: owner.GVK.Kind,
-			Name: owner.Name, UID: owner.UID, Controller: &controller,
-		}},
-	}}
-	made, err := p.secrets.Secrets(owner.Namespace).Create(ctx, shell, metav1.CreateOptions{FieldManager: FieldManager})
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Name:        target.Name,
+			Namespace:   owner.Namespace,
+			Labels:      labelsOf(target),
+			Annotations: target.Annotations,
+			OwnerReferences: []metav1.OwnerReference{{
+				APIVersion: owner.GVK.GroupVersion().String(), Kind: owner.GVK.Kind,
+				Name: owner.Name, UID: owner.UID, Controller: &controller,
+			}},
+		},
+		Data: data,
+	}
+	made, err := p.secrets.Secrets(owner.Namespace).Create(ctx, secret, metav1.CreateOptions{FieldManager: FieldManager})
 	switch {
 	case apierrors.IsAlreadyExists(err):
 		uid, err := p.ownedUID(ctx, owner, target)
@@ -229,10 +239,21 @@ func (p *Publisher) create(ctx context.Context, owner Owner, target Target, data
 			return err
 		}
 		return p.apply(ctx, owner, target, data, uid, digest)
+	case apierrors.IsInvalid(err):
+		// What the API server says then may quote values.
+		return fmt.Errorf("create secret %s/%s: %w", owner.Namespace, target.Name, errInvalid)
 	case err != nil:
 		return fmt.Errorf("create secret %s/%s: %w", owner.Namespace, target.Name, err)
 	}
-	return p.apply(ctx, owner, target, data, made.UID, digest)
+	p.remember(owner, made, digest)
+	return nil
+}
+
+// remember notes what a write left.
+func (p *Publisher) remember(owner Owner, secret *corev1.Secret, digest [sha256.Size]byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.known[owner.UID] = known{uid: secret.UID, version: secret.ResourceVersion, digest: digest}
 }
 
 // ownedUID learns whose a Secret is from the answer to an apply that is not
@@ -256,7 +277,8 @@ func (p *Publisher) ownedUID(ctx context.Context, owner Owner, target Target) (t
 	return live.UID, owned(owner, live)
 }
 
-// apply writes all that we own. The UID keeps a namesake untouched.
+// apply writes all that we own. The UID keeps a namesake untouched. What turns
+// out to be owned by our create is moved first to what an apply can remove.
 func (p *Publisher) apply(ctx context.Context, owner Owner, target Target, data map[string][]byte, uid types.UID, digest [sha256.Size]byte) error {
 	config := corev1ac.Secret(target.Name, owner.Namespace).
 		WithUID(uid).
@@ -266,26 +288,44 @@ func (p *Publisher) apply(ctx context.Context, owner Owner, target Target, data 
 			WithAPIVersion(owner.GVK.GroupVersion().String()).WithKind(owner.GVK.Kind).
 			WithName(owner.Name).WithUID(owner.UID).WithController(true)).
 		WithData(data)
-	got, err := p.secrets.Secrets(owner.Namespace).Apply(ctx, config, metav1.ApplyOptions{FieldManager: FieldManager, Force: true})
+	got, err := p.applyConfig(ctx, owner, config)
 	if err != nil {
+		return err
+	}
+	moved, err := p.takeOver(ctx, got, FieldManager)
+	if err != nil {
+		return err
+	}
+	if moved != got {
+		if got, err = p.applyConfig(ctx, owner, config); err != nil {
+			return err
+		}
+	}
+	p.remember(owner, got, digest)
+	return nil
+}
+
+func (p *Publisher) applyConfig(ctx context.Context, owner Owner, config *corev1ac.SecretApplyConfiguration) (*corev1.Secret, error) {
+	got, err := p.secrets.Secrets(owner.Namespace).Apply(ctx, config, metav1.ApplyOptions{FieldManager: FieldManager, Force: true})
+	switch {
+	case apierrors.IsNotFound(err) || apierrors.IsConflict(err) || apierrors.IsInvalid(err):
 		// All of these mean that the Secret with this UID is gone, and perhaps
 		// another one is there instead.
-		if apierrors.IsNotFound(err) || apierrors.IsConflict(err) || apierrors.IsInvalid(err) {
-			p.Forget(owner.UID)
-			return fmt.Errorf("apply secret %s/%s: %w", owner.Namespace, target.Name, errGone)
-		}
-		return fmt.Errorf("apply secret %s/%s: %w", owner.Namespace, target.Name, err)
+		p.Forget(owner.UID)
+		return nil, fmt.Errorf("apply secret %s/%s: %w", owner.Namespace, *config.Name, errGone)
+	case err != nil:
+		return nil, fmt.Errorf("apply secret %s/%s: %w", owner.Namespace, *config.Name, err)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.known[owner.UID] = known{uid: got.UID, version: got.ResourceVersion, digest: digest}
-	return nil
+	return got, nil
 }
 
 // errGone says that the Secret to write is no longer the one that was seen. What
 // the API server answers then is not passed on: a validation error may quote
 // values.
 var errGone = errors.New("the Secret was replaced or deleted meanwhile")
+
+// errInvalid stands for a validation error, for the same reason.
+var errInvalid = errors.New("the API server refuses it as invalid; correct spec.connInfoSecretTarget")
 
 func owned(owner Owner, secret metav1.Object) error {
 	ref := metav1.GetControllerOfNoCopy(secret)

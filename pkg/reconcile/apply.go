@@ -9,9 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -84,16 +86,12 @@ func (c *Controller[T, C, AC]) applyOwn(ctx context.Context, obj T, own map[stri
 
 // applyStatus writes the status of obj where it differs from that of before.
 func (c *Controller[T, C, AC]) applyStatus(ctx context.Context, before, obj T) error {
-	old, err := statusOf(before)
-	if err != nil {
-		return err
-	}
-	status, err := statusOf(obj)
-	if err != nil {
-		return err
-	}
-	if string(old) == string(status) {
+	if equality.Semantic.DeepEqual(statusOf(before), statusOf(obj)) {
 		return nil
+	}
+	status, err := statusJSON(obj)
+	if err != nil {
+		return err
 	}
 	config, err := c.configOf(obj, nil, status)
 	if err != nil {
@@ -132,18 +130,18 @@ func (c *Controller[T, C, AC]) configOf(obj T, metadata map[string]any, status j
 	return config, nil
 }
 
-func statusOf(obj Object) (json.RawMessage, error) {
-	raw, err := json.Marshal(obj)
+// statusOf returns a pointer to the status, which every kind has in a field of
+// that name.
+func statusOf(obj Object) any {
+	return reflect.ValueOf(obj).Elem().FieldByName("Status").Addr().Interface()
+}
+
+func statusJSON(obj Object) (json.RawMessage, error) {
+	raw, err := json.Marshal(statusOf(obj))
 	if err != nil {
 		return nil, fmt.Errorf("read status: %w", err)
 	}
-	var doc struct {
-		Status json.RawMessage `json:"status"`
-	}
-	if err := json.Unmarshal(raw, &doc); err != nil {
-		return nil, fmt.Errorf("read status: %w", err)
-	}
-	return doc.Status, nil
+	return raw, nil
 }
 
 // removeFinalizer ends our hold on obj. Server-side apply could not remove an

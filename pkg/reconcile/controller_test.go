@@ -45,6 +45,8 @@ type world struct {
 	calls    []string
 	// observed, if set, is told of every look; workers call it side by side.
 	observed func(name string)
+	// state is what Create puts into the status.
+	state string
 	// onCreate sees the object as the API server has it when Create is called.
 	onCreate func()
 }
@@ -71,6 +73,7 @@ func (w *world) Create(_ context.Context, _ struct{}, obj *v1alpha1.KafkaTopic) 
 	}
 	if w.create == nil {
 		w.remote[obj.Spec.TopicName] = true
+		obj.Status.State = w.state
 	}
 	return w.create
 }
@@ -335,7 +338,7 @@ func TestCreateIsRecordedFirst(t *testing.T) {
 		if obj.Status.Adopted || obj.Status.ObservedGeneration != 1 || !meta.IsStatusConditionTrue(obj.Status.Conditions, ConditionRunning) {
 			t.Errorf("status = %+v", obj.Status)
 		}
-		f.wantEvents(EventCreated, EventRunning)
+		f.wantEvents(EventRunning)
 		if n := f.writes(); n != 3 {
 			t.Errorf("%d writes, want 3: record, status, annotations", n)
 		}

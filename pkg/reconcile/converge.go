@@ -87,16 +87,26 @@ func (c *Controller[T, C, AC]) create(ctx context.Context, client C, obj T) (Obs
 	if err := c.record(ctx, obj, true); err != nil {
 		return Observation{}, err
 	}
+	before, err := statusJSON(obj)
+	if err != nil {
+		return Observation{}, err
+	}
 	if err := c.kind.Handler.Create(ctx, client, obj); err != nil {
+		return Observation{}, err
+	}
+	after, err := statusJSON(obj)
+	if err != nil {
 		return Observation{}, err
 	}
 	c.memory.markCreated(obj)
 	setInitialized(obj, "Created", "Instance was created at Aiven")
-	c.event(obj, corev1.EventTypeNormal, EventCreated, "Created at Aiven")
 	klog.FromContext(ctx).V(2).Info("Created remote")
 
 	obs, err := c.kind.Handler.Observe(ctx, client, obj)
 	switch {
+	case errors.Is(err, ErrPending) && string(before) == string(after):
+		// The answer is on its way, and nothing has to be kept until then.
+		return obs, err
 	case errors.Is(err, ErrPending):
 		return obs, Waiting(ReasonCreating, "Created at Aiven, which has not shown it yet.")
 	case err == nil && !obs.Exists:

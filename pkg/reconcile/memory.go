@@ -30,7 +30,9 @@ type remembered[T Object] struct {
 	written  *T
 	versions [2]string
 	created  time.Time
-	attempts int
+	// unannounced is set until a create was told of.
+	unannounced bool
+	attempts    int
 	// repair is the last update that the remote has not shown to have worked.
 	repair repair
 }
@@ -95,7 +97,18 @@ func (m *memory[T]) newest(name cache.ObjectName, cached T) T {
 func (m *memory[T]) markCreated(obj T) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.of(cache.MetaObjectToName(obj), obj.GetUID()).created = time.Now()
+	r := m.of(cache.MetaObjectToName(obj), obj.GetUID())
+	r.created, r.unannounced = time.Now(), true
+}
+
+// takeCreated reports, once, that a create has succeeded.
+func (m *memory[T]) takeCreated(obj T) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.of(cache.MetaObjectToName(obj), obj.GetUID())
+	was := r.unannounced
+	r.unannounced = false
+	return was
 }
 
 // justCreated reports whether the remote may still be on its way to being seen.

@@ -126,10 +126,18 @@ func (c *Controller[T, C, AC]) annotate(ctx context.Context, obj T, obs Observat
 	return c.applyMain(ctx, obj, own)
 }
 
-// announce writes an event where Ready changes, and only there.
+// announce writes an event where Ready changes or the remote was created: one,
+// if a sync did both.
 func (c *Controller[T, C, AC]) announce(before, obj T, problem *Problem) {
+	created := c.memory.takeCreated(obj)
+	running := isReady(obj) && !isReady(before)
+	if created && !running {
+		c.event(obj, corev1.EventTypeNormal, EventCreated, "Created at Aiven")
+	}
 	switch {
-	case isReady(obj) && !isReady(before):
+	case running && created:
+		c.event(obj, corev1.EventTypeNormal, EventRunning, "Created at Aiven. "+readyCondition(obj).Message)
+	case running:
 		c.event(obj, corev1.EventTypeNormal, EventRunning, readyCondition(obj).Message)
 	case problem != nil && problem.Phase != "" && readyReason(before) != readyReason(obj):
 		c.event(obj, corev1.EventTypeWarning, problem.Reason, problem.Message)

@@ -22,9 +22,9 @@ const peerManager = "manager"
 // takeOver moves what the aiven-operator owns of an object to this operator, so
 // that stale conditions, annotations and the finalizer really go when we leave
 // them out. It costs one read, for objects that look like that operator's only:
-// they have the finalizer and no condition of ours.
+// they have the finalizer, and neither a condition nor a recorded create of ours.
 func (c *Controller[T, C, AC]) takeOver(ctx context.Context, obj T) (T, error) {
-	if !hasFinalizer(obj) || readyReason(obj) != "" {
+	if _, recorded := obj.GetAnnotations()[AnnotationCreateIntent]; recorded || !hasFinalizer(obj) || readyReason(obj) != "" {
 		return obj, nil
 	}
 	client, moved := c.kind.Client(obj.GetNamespace()), false

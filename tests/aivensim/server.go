@@ -139,6 +139,13 @@ func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
 // Handler is the API without a listener, for a server of the caller's own.
 func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
 
+// Changes tells whether a request is one that changes something at Aiven, as
+// Request.Mutating does in the log. A server in front of Handler can tell by it.
+func (s *Server) Changes(method, escapedPath string, body []byte) bool {
+	rt, _, _ := s.router.match(method, escapedPath)
+	return rt != nil && rt.mutates(body)
+}
+
 // Close ends everything the server started, hanging requests and PostgreSQL
 // processes included, and waits for it.
 func (s *Server) Close() error {

@@ -35,10 +35,18 @@ func runAsOperator() int {
 	return cli.Run(app.NewCommand())
 }
 
-// startProcess runs the operator as a process of its own until the test ends or
-// the returned function is called, which stops it by SIGTERM. The environment
-// has these variables and no others.
-func (e *env) startProcess(config *rest.Config, environment []string, args ...string) (stop func()) {
+// child is an operator that is a process of its own.
+type child struct {
+	process *os.Process
+	// exited is closed when it has ended, as err says.
+	exited chan struct{}
+	err    error
+}
+
+// startChild runs the operator as a process of its own, at the latest until the
+// test ends. The environment has these variables and no others. An argument wins
+// over those that every child has.
+func (e *env) startChild(config *rest.Config, environment []string, args ...string) *child {
 	e.Helper()
 	kubeconfig := filepath.Join(e.TempDir(), "kubeconfig")
 	if err := stack.WriteKubeconfig(kubeconfig, config); err != nil {
@@ -48,13 +56,13 @@ func (e *env) startProcess(config *rest.Config, environment []string, args ...st
 	if err != nil {
 		e.Fatal(err)
 	}
-	args = append(args,
-		"--kubeconfig="+kubeconfig,
-		"--namespace="+operatorNamespace,
-		"--aiven-url="+e.sim.URL(),
+	args = append([]string{
+		"--kubeconfig=" + kubeconfig,
+		"--namespace=" + operatorNamespace,
+		"--aiven-url=" + e.sim.URL(),
 		"--health-bind-address=127.0.0.1:0",
 		"--metrics-bind-address=127.0.0.1:0",
-	)
+	}, args...)
 	cmd := exec.CommandContext(context.Background(), self, args...)
 	// Data races are judged here, by what is raced for.
 	cmd.Env = append([]string{childVariable + "=1", "GORACE=exitcode=0"}, environment...)
@@ -67,27 +75,46 @@ func (e *env) startProcess(config *rest.Config, environment []string, args ...st
 	if err := cmd.Start(); err != nil {
 		e.Fatal(err)
 	}
-	var once sync.Once
-	stop = func() {
-		once.Do(func() {
-			kill := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
-			defer kill.Stop()
-			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-				e.Errorf("Stopping the operator: %v", err)
-			}
-			if err := cmd.Wait(); err != nil {
-				e.Errorf("The operator ended with: %v", err)
-			}
-			_ = lifeline.Close()
-			e.checkRaces()
-		})
-	}
+	c := &child{process: cmd.Process, exited: make(chan struct{})}
+	go func() {
+		defer close(c.exited)
+		c.err = cmd.Wait()
+		_ = lifeline.Close()
+	}()
 	e.Cleanup(func() {
-		stop()
+		_ = c.process.Kill()
+		<-c.exited
 		if e.Failed() {
 			e.Logf("Log of the operator:\n%s", e.logs.tail(60))
 		}
 	})
+	return c
+}
+
+// terminate stops the operator by SIGTERM, waits for its end and returns how it
+// ended.
+func (c *child) terminate() error {
+	kill := time.AfterFunc(patience, func() { _ = c.process.Kill() })
+	defer kill.Stop()
+	if err := c.process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	<-c.exited
+	return c.err
+}
+
+// startProcess is startChild for an operator that is to end well: the returned
+// function, or else the end of the test, stops it by SIGTERM and checks that.
+func (e *env) startProcess(config *rest.Config, environment []string, args ...string) (stop func()) {
+	e.Helper()
+	c := e.startChild(config, environment, args...)
+	stop = sync.OnceFunc(func() {
+		if err := c.terminate(); err != nil {
+			e.Errorf("The operator ended with: %v", err)
+		}
+		e.checkRaces()
+	})
+	e.Cleanup(stop)
 	return stop
 }
 

@@ -30,7 +30,10 @@ func (kafkaTopic) Observe(_ context.Context, r *remote, obj *v1alpha1.KafkaTopic
 	if err != nil {
 		return reconcile.Observation{}, err
 	}
-	topic, ok := topics.Topic(obj.RemoteName())
+	topic, ok, err := topics.Topic(obj.RemoteName())
+	if err != nil {
+		return reconcile.Observation{}, err
+	}
 	if !ok {
 		obj.Status.State = ""
 		return reconcile.Observation{}, enoughNodes(view, obj)
@@ -174,7 +177,10 @@ func (kafkaTopic) Delete(ctx context.Context, r *remote, obj *v1alpha1.KafkaTopi
 	if err != nil {
 		return false, err
 	}
-	topic, ok := topics.Topic(obj.RemoteName())
+	topic, ok, err := topics.Topic(obj.RemoteName())
+	if err != nil {
+		return false, err
+	}
 	if !ok {
 		return true, nil
 	}
