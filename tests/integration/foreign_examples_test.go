@@ -65,16 +65,13 @@ func TestExamples(t *testing.T) {
 
 type example struct {
 	*env
-	file    string
+	text    string
 	objects []*unstructured.Unstructured
 }
 
 func newExample(t *testing.T, text string) *example {
 	t.Helper()
-	x := &example{file: filepath.Join(t.TempDir(), "example.yaml")}
-	if err := os.WriteFile(x.file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	x := &example{text: text}
 	projects := map[string]bool{}
 	decoder := yaml.NewYAMLOrJSONDecoder(strings.NewReader(text), 4096)
 	for {
@@ -120,13 +117,17 @@ func (x *example) run() {
 	for _, obj := range x.objects {
 		x.presumed(obj)
 	}
-	if out, err := kubectl(x.ctx, shared, "apply", "-n", x.ns, "-f", x.file); err != nil {
+	file := filepath.Join(x.TempDir(), "example.yaml")
+	if err := os.WriteFile(file, []byte(x.text), 0o600); err != nil {
+		x.Fatal(err)
+	}
+	if out, err := kubectl(x.ctx, shared, "apply", "-n", x.ns, "-f", file); err != nil {
 		x.Fatalf("%v: %s", err, out)
 	}
 	for _, obj := range x.objects {
 		x.ready(obj.GetKind(), obj.GetName())
 	}
-	if out, err := kubectl(x.ctx, shared, "delete", "-n", x.ns, "-f", x.file, "--wait=true", "--timeout=60s"); err != nil {
+	if out, err := kubectl(x.ctx, shared, "delete", "-n", x.ns, "-f", file, "--wait=true", "--timeout=60s"); err != nil {
 		x.Fatalf("%v: %s", err, out)
 	}
 }
@@ -143,16 +144,82 @@ var hostTypes = []struct {
 	{"", "pg", "startup-4", nil},
 }
 
-// presumed makes the services that an object of the example names, unless another
-// object of it is to make them.
+// presumed makes what an object of the example names at Aiven, unless another
+// object of it is to make that.
 func (x *example) presumed(obj *unstructured.Unstructured) {
 	x.Helper()
 	if serviceName := x.field(obj, "serviceName"); serviceName != "" {
 		x.service(obj.GetKind(), x.field(obj, "project"), serviceName)
 	}
-	if obj.GetKind() == "UpgradePipelineStep" {
+	outside := x.sim.Outside(x.field(obj, "project"), x.field(obj, "serviceName"))
+	switch obj.GetKind() {
+	case "UpgradePipelineStep":
 		x.service("", x.field(obj, "sourceProjectName"), x.field(obj, "sourceServiceName"))
 		x.service("", x.field(obj, "destinationProjectName"), x.field(obj, "destinationServiceName"))
+	case "ServiceIntegration":
+		if id := x.field(obj, "destinationEndpointId"); id != "" {
+			x.endpoint(x.field(obj, "project"), x.field(obj, "integrationType"), id)
+		}
+	case "KafkaSchema":
+		references, _, _ := unstructured.NestedSlice(obj.Object, "spec", "references")
+		for _, item := range references {
+			if reference, ok := item.(map[string]any); ok && reference["subject"] != nil {
+				x.eventually("the referenced schema", func() error {
+					return outside.AddSchema(fmt.Sprint(reference["subject"]), map[string]any{"schema": presumedSchema, "schemaType": "PROTOBUF"})
+				})
+			}
+		}
+	case "ClickhouseGrant":
+		x.grantees(obj, outside)
+	}
+}
+
+const presumedSchema = "syntax = \"proto3\";\nmessage Money { int64 amount_cents = 1; }"
+
+// endpoint makes the integration endpoint that a placeholder stands for.
+func (x *example) endpoint(projectName, endpointType, placeholder string) {
+	x.Helper()
+	id, err := x.sim.OutsideProject(projectName).CreateEndpoint(map[string]any{
+		"endpoint_name": "presumed", "endpoint_type": endpointType, "user_config": map[string]any{"datadog_api_key": "0123456789abcdef"},
+	})
+	x.outside(err)
+	x.text = strings.ReplaceAll(x.text, placeholder, id)
+}
+
+// grantees makes the databases, users and roles that a grant is about.
+func (x *example) grantees(obj *unstructured.Unstructured, outside aivensim.Outside) {
+	x.Helper()
+	missing := map[string]func(string) error{
+		"ClickhouseDatabase": outside.CreateClickHouseDatabase,
+		"ClickhouseUser":     outside.CreateClickHouseUser,
+		"ClickhouseRole":     func(name string) error { return outside.QueryClickHouse("CREATE ROLE `" + name + "`") },
+	}
+	made := map[string]bool{}
+	add := func(kind string, name any) {
+		text, ok := name.(string)
+		if key := kind + "/" + text; ok && !made[key] && !slices.ContainsFunc(x.objects, func(o *unstructured.Unstructured) bool {
+			return o.GetKind() == kind && o.GetName() == text
+		}) {
+			made[key] = true
+			x.eventually(key, func() error { return missing[kind](text) })
+		}
+	}
+	for _, field := range []string{"privilegeGrants", "roleGrants"} {
+		grants, _, _ := unstructured.NestedSlice(obj.Object, "spec", field)
+		for _, item := range grants {
+			grant, _ := item.(map[string]any)
+			add("ClickhouseDatabase", grant["database"])
+			roles, _ := grant["roles"].([]any)
+			for _, role := range roles {
+				add("ClickhouseRole", role)
+			}
+			grantees, _ := grant["grantees"].([]any)
+			for _, grantee := range grantees {
+				g, _ := grantee.(map[string]any)
+				add("ClickhouseUser", g["user"])
+				add("ClickhouseRole", g["role"])
+			}
+		}
 	}
 }
 
