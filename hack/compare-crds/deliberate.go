@@ -46,7 +46,8 @@ var exceptions = []exception{
 	{
 		Reason: "further fields of the status",
 		Applies: func(d difference) bool {
-			return d.What == whatField && d.Theirs == nil && (d.Path == ".status.observedGeneration" || d.Path == ".status.adopted")
+			return d.What == whatField && d.Theirs == nil &&
+				slices.Contains([]string{".status.observedGeneration", ".status.adopted", ".status.userConfigSettings"}, d.Path)
 		},
 	},
 	{
@@ -71,6 +72,12 @@ var exceptions = []exception{
 		Reason: "the default that their webhook sets",
 		Applies: func(d difference) bool {
 			return d.Path == ".spec.poolSize" && d.What == "default" && d.Theirs == nil
+		},
+	},
+	{
+		Reason: "rules that their webhooks hold",
+		Applies: func(d difference) bool {
+			return d.Path == ".spec" && d.What == "x-kubernetes-validations" && addsWebhookRules(d.Ours, d.Theirs)
 		},
 	},
 	{
@@ -122,6 +129,37 @@ func isUserConfig(path string) bool {
 	}
 	field, _, below := strings.Cut(rest, ".")
 	return below && slices.Contains(userConfigs, field)
+}
+
+// webhookRefusals are the beginnings of what their webhooks say to an object that
+// they refuse.
+var webhookRefusals = []string{
+	"please set ProjectVPCID or ProjectVPCRef, not both",
+	"got additional configuration for integration type ",
+	"got additional configuration for integration endpoint type ",
+}
+
+// addsWebhookRules reports whether rules a are rules b and one or more that say
+// what their webhooks say.
+func addsWebhookRules(a, b any) bool {
+	ours, _ := a.([]any)
+	theirs, _ := b.([]any)
+	if len(theirs) > 0 && !contains(ours, theirs) {
+		return false
+	}
+	extra := 0
+	for _, rule := range ours {
+		if slices.ContainsFunc(theirs, func(v any) bool { return reflect.DeepEqual(v, rule) }) {
+			continue
+		}
+		fields, _ := rule.(object)
+		message, _ := fields["message"].(string)
+		if !slices.ContainsFunc(webhookRefusals, func(s string) bool { return strings.HasPrefix(message, s) }) {
+			return false
+		}
+		extra++
+	}
+	return extra > 0
 }
 
 // contains reports whether list a has all entries of list b.

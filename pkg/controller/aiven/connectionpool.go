@@ -49,13 +49,21 @@ func (connectionPool) Observe(_ context.Context, r *remote, obj *v1alpha1.Connec
 	return obs, err
 }
 
-// poolSize returns the size that the object asks for. It is nil only when the
-// object was not read from an API server, which fills the default in.
+// defaultPoolSize is also the default of the schema.
+const defaultPoolSize = 10
+
+// poolSize returns the size that the object asks for. Zero asks for the default,
+// as it did where a webhook filled it in. It is nil only when the object was not
+// read from an API server, which fills in the default where the field is absent.
 func poolSize(obj *v1alpha1.ConnectionPool) *int {
-	if obj.Spec.PoolSize == nil {
+	switch size := obj.Spec.PoolSize; {
+	case size == nil:
 		return nil
+	case *size == 0:
+		return new(defaultPoolSize)
+	default:
+		return new(int(*size))
 	}
-	return new(int(*obj.Spec.PoolSize))
 }
 
 // poolPreconditions says what a pool that does not exist yet waits for.

@@ -53,6 +53,7 @@ type MigrationSecretSource struct {
 }
 
 // BaseServiceSpec holds the settings that every Aiven service has.
+// +kubebuilder:validation:XValidation:rule="!(has(self.projectVPCRef) && has(self.projectVpcId) && self.projectVpcId != \"\")",message="please set ProjectVPCID or ProjectVPCRef, not both"
 type BaseServiceSpec struct {
 	AuthSpec             `json:",inline"`
 	ProjectDependantSpec `json:",inline"`

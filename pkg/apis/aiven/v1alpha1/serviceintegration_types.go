@@ -51,6 +51,16 @@ type ServiceIntegration struct {
 
 // ServiceIntegrationSpec is the desired state of a ServiceIntegration.
 // +kubebuilder:validation:XValidation:rule="!(has(self.destinationEndpointRef) && has(self.destinationEndpointId) && self.destinationEndpointId != \"\")",message="destinationEndpointId and destinationEndpointRef are mutually exclusive"
+// +kubebuilder:validation:XValidation:rule="!has(self.autoscaler) || self.integrationType == 'autoscaler'",message="got additional configuration for integration type \"autoscaler\""
+// +kubebuilder:validation:XValidation:rule="!has(self.clickhouseKafka) || self.integrationType == 'clickhouse_kafka'",message="got additional configuration for integration type \"clickhouse_kafka\""
+// +kubebuilder:validation:XValidation:rule="!has(self.clickhousePostgresql) || self.integrationType == 'clickhouse_postgresql'",message="got additional configuration for integration type \"clickhouse_postgresql\""
+// +kubebuilder:validation:XValidation:rule="!has(self.datadog) || self.integrationType == 'datadog'",message="got additional configuration for integration type \"datadog\""
+// +kubebuilder:validation:XValidation:rule="!has(self.externalAWSCloudwatchMetrics) || self.integrationType == 'external_aws_cloudwatch_metrics'",message="got additional configuration for integration type \"external_aws_cloudwatch_metrics\""
+// +kubebuilder:validation:XValidation:rule="!has(self.kafkaConnect) || self.integrationType == 'kafka_connect'",message="got additional configuration for integration type \"kafka_connect\""
+// +kubebuilder:validation:XValidation:rule="!has(self.kafkaLogs) || self.integrationType == 'kafka_logs'",message="got additional configuration for integration type \"kafka_logs\""
+// +kubebuilder:validation:XValidation:rule="!has(self.kafkaMirrormaker) || self.integrationType == 'kafka_mirrormaker'",message="got additional configuration for integration type \"kafka_mirrormaker\""
+// +kubebuilder:validation:XValidation:rule="!has(self.logs) || self.integrationType == 'logs'",message="got additional configuration for integration type \"logs\""
+// +kubebuilder:validation:XValidation:rule="!has(self.metrics) || self.integrationType == 'metrics'",message="got additional configuration for integration type \"metrics\""
 type ServiceIntegrationSpec struct {
 	AuthSpec             `json:",inline"`
 	ProjectDependantSpec `json:",inline"`

@@ -53,6 +53,20 @@ type ServiceIntegrationEndpoint struct {
 }
 
 // ServiceIntegrationEndpointSpec is the desired state of a ServiceIntegrationEndpoint.
+// +kubebuilder:validation:XValidation:rule="!has(self.autoscaler) || self.endpointType == 'autoscaler'",message="got additional configuration for integration endpoint type \"autoscaler\""
+// +kubebuilder:validation:XValidation:rule="!has(self.datadog) || self.endpointType == 'datadog'",message="got additional configuration for integration endpoint type \"datadog\""
+// +kubebuilder:validation:XValidation:rule="!has(self.externalAWSCloudwatchLogs) || self.endpointType == 'external_aws_cloudwatch_logs'",message="got additional configuration for integration endpoint type \"external_aws_cloudwatch_logs\""
+// +kubebuilder:validation:XValidation:rule="!has(self.externalAWSCloudwatchMetrics) || self.endpointType == 'external_aws_cloudwatch_metrics'",message="got additional configuration for integration endpoint type \"external_aws_cloudwatch_metrics\""
+// +kubebuilder:validation:XValidation:rule="!has(self.externalElasticsearchLogs) || self.endpointType == 'external_elasticsearch_logs'",message="got additional configuration for integration endpoint type \"external_elasticsearch_logs\""
+// +kubebuilder:validation:XValidation:rule="!has(self.externalGoogleCloudBigquery) || self.endpointType == 'external_google_cloud_bigquery'",message="got additional configuration for integration endpoint type \"external_google_cloud_bigquery\""
+// +kubebuilder:validation:XValidation:rule="!has(self.externalGoogleCloudLogging) || self.endpointType == 'external_google_cloud_logging'",message="got additional configuration for integration endpoint type \"external_google_cloud_logging\""
+// +kubebuilder:validation:XValidation:rule="!has(self.externalKafka) || self.endpointType == 'external_kafka'",message="got additional configuration for integration endpoint type \"external_kafka\""
+// +kubebuilder:validation:XValidation:rule="!has(self.externalOpensearchLogs) || self.endpointType == 'external_opensearch_logs'",message="got additional configuration for integration endpoint type \"external_opensearch_logs\""
+// +kubebuilder:validation:XValidation:rule="!has(self.externalPostgresql) || self.endpointType == 'external_postgresql'",message="got additional configuration for integration endpoint type \"external_postgresql\""
+// +kubebuilder:validation:XValidation:rule="!has(self.externalSchemaRegistry) || self.endpointType == 'external_schema_registry'",message="got additional configuration for integration endpoint type \"external_schema_registry\""
+// +kubebuilder:validation:XValidation:rule="!has(self.jolokia) || self.endpointType == 'jolokia'",message="got additional configuration for integration endpoint type \"jolokia\""
+// +kubebuilder:validation:XValidation:rule="!has(self.prometheus) || self.endpointType == 'prometheus'",message="got additional configuration for integration endpoint type \"prometheus\""
+// +kubebuilder:validation:XValidation:rule="!has(self.rsyslog) || self.endpointType == 'rsyslog'",message="got additional configuration for integration endpoint type \"rsyslog\""
 type ServiceIntegrationEndpointSpec struct {
 	AuthSpec             `json:",inline"`
 	ProjectDependantSpec `json:",inline"`
