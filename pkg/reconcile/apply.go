@@ -39,7 +39,7 @@ func (c *Controller[T, C, AC]) record(ctx context.Context, obj T, intent bool) e
 	if intent {
 		own[AnnotationCreateIntent] = time.Now().UTC().Format(time.RFC3339)
 	}
-	return c.applyMain(ctx, obj, own)
+	return c.applyMain(ctx, obj, own, true)
 }
 
 // ownOf returns the annotations of ours that obj has.
@@ -55,11 +55,11 @@ func (c *Controller[T, C, AC]) ownOf(obj T) map[string]string {
 
 // applyMain is applyOwn where something changes, and brings obj's metadata up to
 // date.
-func (c *Controller[T, C, AC]) applyMain(ctx context.Context, obj T, own map[string]string) error {
-	if hasFinalizer(obj) && maps.Equal(own, c.ownOf(obj)) {
+func (c *Controller[T, C, AC]) applyMain(ctx context.Context, obj T, own map[string]string, finalizer bool) error {
+	if hasFinalizer(obj) == finalizer && maps.Equal(own, c.ownOf(obj)) {
 		return nil
 	}
-	got, err := c.applyOwn(ctx, obj, own)
+	got, err := c.applyOwn(ctx, obj, own, finalizer)
 	if err != nil {
 		return err
 	}
@@ -69,10 +69,14 @@ func (c *Controller[T, C, AC]) applyMain(ctx context.Context, obj T, own map[str
 	return nil
 }
 
-// applyOwn makes the finalizer and own the whole of what we own outside the
-// status, and returns the object as it is then.
-func (c *Controller[T, C, AC]) applyOwn(ctx context.Context, obj T, own map[string]string) (T, error) {
-	config, err := c.configOf(obj, map[string]any{"annotations": own, "finalizers": []string{Finalizer}}, nil)
+// applyOwn makes own, and the finalizer if it is wanted, the whole of what we own
+// outside the status, and returns the object as it is then.
+func (c *Controller[T, C, AC]) applyOwn(ctx context.Context, obj T, own map[string]string, finalizer bool) (T, error) {
+	metadata := map[string]any{"annotations": own}
+	if finalizer {
+		metadata["finalizers"] = []string{Finalizer}
+	}
+	config, err := c.configOf(obj, metadata, nil)
 	if err != nil {
 		return obj, err
 	}

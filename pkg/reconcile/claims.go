@@ -72,6 +72,14 @@ func (c *claims) acquire(identity string, by Claimant, rivals []Claimant) (Claim
 	return by, true
 }
 
+// holder returns who holds identity.
+func (c *claims) holder(identity string) (Claimant, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at, ok := c.holders[identity]
+	return at, ok
+}
+
 func (c *claims) set(identity string, by Claimant) {
 	if old, ok := c.identities[by.UID]; ok && old != identity {
 		delete(c.holders, old)

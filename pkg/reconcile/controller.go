@@ -136,7 +136,7 @@ func (c *Controller[T, C, AC]) handlers(ctx context.Context) cache.ResourceEvent
 			if !ok {
 				return
 			}
-			if identity := c.kind.Identity(obj); identity != "" && hasFinalizer(obj) {
+			if identity := c.kind.Identity(obj); identity != "" && hasFinalizer(obj) && !Observed(obj) {
 				c.engine.claims.seed(identity, claimant(c.kindName(), obj))
 			}
 			c.wakeReferrers(obj)

@@ -20,13 +20,19 @@ func (c *Controller[T, C, AC]) converge(ctx context.Context, name cache.ObjectNa
 	if _, err := deletionPolicy(obj); err != nil {
 		return Observation{}, err
 	}
+	if err := managementPolicy(obj); err != nil {
+		return Observation{}, err
+	}
 	client, err := c.kind.Connect(ctx, obj, func() { c.loop.Enqueue(name) })
 	if err != nil {
 		return Observation{}, err
 	}
 	obs, err := c.kind.Handler.Observe(ctx, client, obj)
 	if err != nil {
-		return obs, err
+		return Observation{}, err
+	}
+	if Observed(obj) {
+		return c.follow(ctx, obj, obs)
 	}
 	if err := c.claim(obj); err != nil {
 		return Observation{}, err
@@ -48,12 +54,14 @@ func (c *Controller[T, C, AC]) converge(ctx context.Context, name cache.ObjectNa
 			return obs, err
 		}
 	}
-	if obs.Connection != nil && c.kind.Publish != nil {
-		if err := c.kind.Publish(ctx, obj, obs.Connection); err != nil {
-			return obs, err
-		}
+	return obs, c.publish(ctx, obj, obs)
+}
+
+func (c *Controller[T, C, AC]) publish(ctx context.Context, obj T, obs Observation) error {
+	if obs.Connection == nil || c.kind.Publish == nil {
+		return nil
 	}
-	return obs, nil
+	return c.kind.Publish(ctx, obj, obs.Connection)
 }
 
 // claim makes obj the one object that stands for its remote.

@@ -110,13 +110,13 @@ func (e *Engine) WakeUnready(index, value string) {
 	}
 }
 
-// rivals returns the other live objects, of any kind, that name the same
-// remote and satisfy which.
+// rivals returns the other live objects, of any kind, that name the same remote,
+// do more than observe it and satisfy which.
 func (e *Engine) rivals(identity string, self Object, which func(Object) bool) []Claimant {
 	var out []Claimant
 	for _, m := range e.members {
 		for _, o := range m.claimants(identity) {
-			if o.GetUID() != self.GetUID() && o.GetDeletionTimestamp() == nil && which(o) {
+			if o.GetUID() != self.GetUID() && o.GetDeletionTimestamp() == nil && !Observed(o) && which(o) {
 				out = append(out, claimant(m.kindName(), o))
 			}
 		}

@@ -48,6 +48,13 @@ func (c *Controller[T, C, AC]) deleteRemote(ctx context.Context, obj T) (gone bo
 		c.event(obj, corev1.EventTypeNormal, EventSkippedDeletion, "Kept at Aiven, as the deletion policy asks")
 		return true, nil
 	}
+	if err := managementPolicy(obj); err != nil {
+		return false, err
+	}
+	if Observed(obj) {
+		c.event(obj, corev1.EventTypeNormal, EventSkippedDeletion, "Kept at Aiven, as the management policy asks")
+		return true, nil
+	}
 	if heir, ok := c.heir(obj); ok {
 		c.event(obj, corev1.EventTypeNormal, EventSkippedDeletion, fmt.Sprintf("Kept at Aiven for %s, which names it too", heir))
 		return true, nil
@@ -67,12 +74,15 @@ func (c *Controller[T, C, AC]) deleteRemote(ctx context.Context, obj T) (gone bo
 	return gone, nil
 }
 
-// heir returns another object that has shown that it can reach the same remote
-// and waits for it.
+// heir returns another object that holds the same remote, or that has shown that
+// it can reach it and waits for it.
 func (c *Controller[T, C, AC]) heir(obj T) (Claimant, bool) {
 	identity := c.kind.Identity(obj)
 	if identity == "" {
 		return Claimant{}, false
+	}
+	if holder, ok := c.engine.claims.holder(identity); ok && holder.UID != obj.GetUID() {
+		return holder, true
 	}
 	rivals := c.engine.rivals(identity, obj, func(o Object) bool { return readyReason(o) == ReasonAlreadyManaged })
 	if len(rivals) == 0 {

@@ -21,6 +21,9 @@ const (
 	// AnnotationDeletionPolicy is the user's: PolicyOrphan keeps the remote
 	// when the object is deleted.
 	AnnotationDeletionPolicy = "controllers.aiven.io/deletion-policy"
+	// AnnotationManagementPolicy is the user's: PolicyObserve keeps the operator
+	// from changing anything at Aiven for the object.
+	AnnotationManagementPolicy = "bailiwick.dev/management-policy"
 	// AnnotationCreateIntent says since when a create may be under way whose
 	// outcome the object does not record yet (RFC 3339).
 	AnnotationCreateIntent = "bailiwick.dev/create-intent"
@@ -32,10 +35,15 @@ const (
 // PolicyOrphan is the only value that AnnotationDeletionPolicy may have.
 const PolicyOrphan = "Orphan"
 
-// Condition types. ConditionReady is the one to wait for; the others are what
-// users of the aiven-operator script against.
+// PolicyObserve is the only value that AnnotationManagementPolicy may have.
+const PolicyObserve = "Observe"
+
+// Condition types. ConditionReady is the one to wait for. ConditionSynced is there
+// for objects that are only observed; the others are what users of the
+// aiven-operator script against.
 const (
 	ConditionReady       = "Ready"
+	ConditionSynced      = "Synced"
 	ConditionInitialized = "Initialized"
 	ConditionRunning     = "Running"
 	ConditionError       = "Error"
@@ -43,15 +51,24 @@ const (
 
 // Reasons of the Ready condition that the engine itself sets.
 const (
-	ReasonReady                 = "Ready"
-	ReasonCreating              = "Creating"
-	ReasonNotReady              = "NotReady"
-	ReasonOutOfSync             = "OutOfSync"
-	ReasonAlreadyManaged        = "AlreadyManaged"
-	ReasonInvalidDeletionPolicy = "InvalidDeletionPolicy"
-	ReasonDeleting              = "Deleting"
-	ReasonFailed                = "Failed"
-	ReasonReferenceUnknown      = "ReferenceUnknown"
+	ReasonReady                   = "Ready"
+	ReasonCreating                = "Creating"
+	ReasonNotReady                = "NotReady"
+	ReasonNotFound                = "NotFound"
+	ReasonOutOfSync               = "OutOfSync"
+	ReasonAlreadyManaged          = "AlreadyManaged"
+	ReasonInvalidDeletionPolicy   = "InvalidDeletionPolicy"
+	ReasonInvalidManagementPolicy = "InvalidManagementPolicy"
+	ReasonDeleting                = "Deleting"
+	ReasonFailed                  = "Failed"
+	ReasonReferenceUnknown        = "ReferenceUnknown"
+)
+
+// Reasons of the Synced condition, beside ReasonNotFound. Where the remote could
+// not be looked at, the reason is that of the Problem.
+const (
+	ReasonInSync  = "InSync"
+	ReasonDrifted = "Drifted"
 )
 
 // Reasons of the Error condition.

@@ -78,15 +78,20 @@ func (c *Controller[T, C, AC]) setConditions(obj T, obs Observation, problem *Pr
 	set := func(typ string, status metav1.ConditionStatus, reason, message string) {
 		setCondition(obj, typ, status, reason, message)
 	}
-	meta.RemoveStatusCondition(obj.Conditions(), ConditionError)
+	if problem != nil && problem.Phase != "" {
+		set(ConditionError, metav1.ConditionUnknown, problem.Phase, problem.Message)
+	} else {
+		meta.RemoveStatusCondition(obj.Conditions(), ConditionError)
+	}
 	switch {
 	case problem != nil:
-		if problem.Phase != "" {
-			set(ConditionError, metav1.ConditionUnknown, problem.Phase, problem.Message)
-		}
 		if !keepReady {
 			set(ConditionReady, metav1.ConditionFalse, problem.Reason, problem.Message)
 		}
+	case !obs.Exists:
+		// Only what is observed is left at that.
+		set(ConditionReady, metav1.ConditionFalse, ReasonNotFound, "It does not exist at Aiven.")
+		set(ConditionRunning, metav1.ConditionFalse, "CheckRunning", "Instance is not reconciled on Aiven side")
 	case obs.Ready:
 		message := "Instance is running on Aiven side"
 		if obs.PoweredOff {
@@ -98,7 +103,8 @@ func (c *Controller[T, C, AC]) setConditions(obj T, obs Observation, problem *Pr
 		set(ConditionReady, metav1.ConditionFalse, ReasonNotReady, obs.Message)
 		set(ConditionRunning, metav1.ConditionFalse, "CheckRunning", "Instance is not reconciled on Aiven side")
 	}
-	if problem == nil && !meta.IsStatusConditionTrue(*obj.Conditions(), ConditionInitialized) {
+	c.setSynced(obj, obs, problem)
+	if problem == nil && obs.Exists && !meta.IsStatusConditionTrue(*obj.Conditions(), ConditionInitialized) {
 		setInitialized(obj, "CreatedOrUpdated", "Instance exists at Aiven")
 	}
 	slices.SortFunc(*obj.Conditions(), func(a, b metav1.Condition) int {
@@ -113,22 +119,36 @@ func (c *Controller[T, C, AC]) setConditions(obj T, obs Observation, problem *Pr
 }
 
 // annotate writes the two annotations that scripts wait for, once both hold,
-// and ends the recorded intent.
+// and ends the recorded intent. An object that is only observed counts as
+// processed while nothing differs, and gets no finalizer.
 func (c *Controller[T, C, AC]) annotate(ctx context.Context, obj T, obs Observation) error {
 	own := c.ownOf(obj)
 	if obs.Ready {
-		delete(own, AnnotationCreateIntent)
-		own[AnnotationProcessed] = strconv.FormatInt(obj.GetGeneration(), 10)
 		own[AnnotationRunning] = strconv.FormatBool(!obs.PoweredOff)
 	} else {
 		delete(own, AnnotationRunning)
 	}
-	return c.applyMain(ctx, obj, own)
+	switch {
+	case Observed(obj) && (!obs.Exists || len(obs.Differs) > 0):
+		delete(own, AnnotationProcessed)
+	case obs.Ready:
+		own[AnnotationProcessed] = strconv.FormatInt(obj.GetGeneration(), 10)
+	}
+	if Observed(obj) {
+		return c.applyMain(ctx, obj, own, hasFinalizer(obj))
+	}
+	if obs.Ready {
+		delete(own, AnnotationCreateIntent)
+	}
+	return c.applyMain(ctx, obj, own, true)
 }
 
 // announce writes an event where Ready changes or the remote was created: one,
-// if a sync did both.
+// if a sync did both. Where an object is only observed, drift that shows has one.
 func (c *Controller[T, C, AC]) announce(before, obj T, problem *Problem) {
+	if now := condition(obj, ConditionSynced); now.Status == metav1.ConditionFalse && now.Message != condition(before, ConditionSynced).Message {
+		c.event(obj, corev1.EventTypeWarning, now.Reason, now.Message)
+	}
 	created := c.memory.takeCreated(obj)
 	running := isReady(obj) && !isReady(before)
 	if created && !running {
@@ -166,12 +186,14 @@ func setInitialized(obj Object, reason, message string) {
 	setCondition(obj, ConditionInitialized, metav1.ConditionTrue, reason, message)
 }
 
-func readyCondition(obj Object) metav1.Condition {
-	if cond := meta.FindStatusCondition(*obj.Conditions(), ConditionReady); cond != nil {
+func condition(obj Object, typ string) metav1.Condition {
+	if cond := meta.FindStatusCondition(*obj.Conditions(), typ); cond != nil {
 		return *cond
 	}
 	return metav1.Condition{}
 }
+
+func readyCondition(obj Object) metav1.Condition { return condition(obj, ConditionReady) }
 
 // isReady reports whether Ready is True for the generation that obj has.
 func isReady(obj Object) bool {

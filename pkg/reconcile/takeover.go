@@ -58,5 +58,5 @@ func (c *Controller[T, C, AC]) takeOver(ctx context.Context, obj T) (T, error) {
 		return live, nil
 	}
 	// Applying only what we keep drops the rest of what is ours now.
-	return c.applyOwn(ctx, live, c.ownOf(live))
+	return c.applyOwn(ctx, live, c.ownOf(live), true)
 }

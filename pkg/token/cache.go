@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 )
 
@@ -30,6 +31,8 @@ type Cache struct {
 	secrets    map[secretName]*secretEntry
 	fallback   *defaultEntry // nil: no default token is configured
 	recovered  []func(namespace, name string)
+	// refused are the Secrets whose finalizer may not be removed, as was said.
+	refused map[types.UID]struct{}
 }
 
 // secretName identifies an auth Secret.
@@ -80,6 +83,7 @@ func New(options Options) (*Cache, error) {
 		ctx:     ctx,
 		cancel:  cancel,
 		secrets: map[secretName]*secretEntry{},
+		refused: map[types.UID]struct{}{},
 	}
 	c.fallback = c.newDefaultEntry()
 	return c, nil

@@ -101,6 +101,9 @@ func (c *Cache) startDefaultLoad(ctx context.Context, d *defaultEntry, l *load) 
 		if wake {
 			c.notifyRecovered("", "")
 		}
+		if err == nil {
+			c.removeFinalizer(ctx, secret)
+		}
 	})
 }
 

@@ -5,6 +5,7 @@ package token
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"go.uber.org/goleak"
@@ -32,6 +34,10 @@ type fakeSecrets struct {
 	secrets map[string]map[string]string // "namespace/name" -> data
 	errs    map[string]error
 	gets    int
+	// finalizers are on every Secret; patches are what came, answered by refusal.
+	finalizers []string
+	patches    []string
+	refusal    error
 }
 
 func newFakeSecrets() *fakeSecrets {
@@ -86,11 +92,22 @@ func (n fakeNamespace) Get(ctx context.Context, name string, _ metav1.GetOptions
 	case !ok:
 		return nil, apierrors.NewNotFound(secretsResource, name)
 	}
-	secret := &corev1.Secret{Data: map[string][]byte{}}
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: n.namespace, Name: name, UID: types.UID("uid-of-" + name), Finalizers: n.f.finalizers},
+		Data:       map[string][]byte{},
+	}
 	for k, v := range data {
 		secret.Data[k] = []byte(v)
 	}
 	return secret, nil
+}
+
+// Patch only takes notes: what a patch does is the API server's to show.
+func (n fakeNamespace) Patch(_ context.Context, name string, pt types.PatchType, data []byte, _ metav1.PatchOptions, _ ...string) (*corev1.Secret, error) {
+	n.f.mu.Lock()
+	defer n.f.mu.Unlock()
+	n.f.patches = append(n.f.patches, fmt.Sprintf("%s %s/%s %s", pt, n.namespace, name, data))
+	return nil, n.f.refusal
 }
 
 // newCache returns a running Cache that is stopped when the test ends.

@@ -20,6 +20,9 @@ func (c *Cache) startLoad(ctx context.Context, name secretName, e *secretEntry, 
 		defer cancel()
 		secret, err := c.read(ctx, name)
 		c.finishLoad(name, e, l, secret, err)
+		if err == nil {
+			c.removeFinalizer(ctx, secret)
+		}
 	})
 }
 

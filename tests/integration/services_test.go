@@ -128,7 +128,7 @@ func TestMigration(t *testing.T) {
 			e.eventually("the reason why the Secret is kept", func() error {
 				_, conditions, err := e.conditions(kind, "y")()
 				if err != nil || slices.ContainsFunc(conditions, func(c metav1.Condition) bool {
-					return c.Message == `The migration is complete. Its Secret "kept" is kept, since it lacks the label bailiwick.dev/delete-after-migration=true.`
+					return c.Message == "The migration is complete. Its Secret is kept, since nobody has agreed to its deletion. To agree: kubectl label secret kept -n "+e.ns+" bailiwick.dev/delete-after-migration=true"
 				}) {
 					return err
 				}
@@ -147,7 +147,8 @@ func TestMigrationSecretThatCannotBeDeleted(t *testing.T) {
 	e.sourceSecret("source", map[string]string{"bailiwick.dev/delete-after-migration": "true"})
 	e.start()
 	e.create(e.object("MySQL", "x", set("migrationSecretSource", map[string]any{"name": "source", "deleteAfterMigration": true})))
-	want := fmt.Sprintf("The migration is complete. Its Secret %q is kept, since the operator may not delete Secrets in namespace %s.", "source", e.ns)
+	want := "The migration is complete. Its Secret is kept, since the operator may not delete Secrets in namespace " + e.ns +
+		". To allow it: kubectl apply -f manifests/rbac/optional/delete_migration_secrets.yaml; or delete the Secret yourself: kubectl delete secret source -n " + e.ns
 	e.eventually("the condition", func() error {
 		_, conditions, err := e.conditions("MySQL", "x")()
 		if err != nil || slices.ContainsFunc(conditions, func(c metav1.Condition) bool { return c.Message == want }) {

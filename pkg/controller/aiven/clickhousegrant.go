@@ -36,7 +36,7 @@ func (clickhouseGrant) Observe(_ context.Context, r *remote, obj *v1alpha1.Click
 		obj.Status.State = obj.Spec.ClickhouseGrants.DeepCopy()
 		return reconcile.Observation{Exists: true, Ready: true}, nil
 	}
-	obs := reconcile.Observation{Exists: obj.Status.State != nil}
+	obs := reconcile.Observation{Exists: obj.Status.State != nil, Ready: isEmpty(plan.missing), Message: "Grants are missing at Aiven."}
 	if len(plan.missing.PrivilegeGrants) > 0 {
 		obs.Differs = append(obs.Differs, "privilegeGrants")
 	}

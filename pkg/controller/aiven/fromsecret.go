@@ -13,9 +13,6 @@ import (
 	"text/template/parse"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/bailiwick-operator/bailiwick/pkg/aiven"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
@@ -32,15 +29,15 @@ const maxRendered = 1 << 20
 // users who must not be able to make the operator loop, or show a value of a
 // Secret in an error.
 type fromSecret struct {
-	secrets corev1client.SecretInterface
-	read    map[string]*corev1.Secret
+	remote *remote
+	read   map[string]*corev1.Secret
 	// used are the values that were put in, in all forms.
 	used []string
 	size int
 }
 
 func (r *remote) fromSecret() *fromSecret {
-	return &fromSecret{secrets: r.secrets, read: map[string]*corev1.Secret{}}
+	return &fromSecret{remote: r, read: map[string]*corev1.Secret{}}
 }
 
 // render returns the value of a field of the spec. The error is a Problem if it
@@ -53,20 +50,8 @@ func (f *fromSecret) render(ctx context.Context, field, text string) (string, er
 	}
 	var out strings.Builder
 	for _, node := range nodes(tree.Root) {
-		value, err := f.node(ctx, node)
-		var problem *templateError
-		switch {
-		case errors.As(err, &problem) && problem.final:
-			return "", reconcile.Invalid(reasonInvalidSpec, fmt.Sprintf("%s is no template that can be used: %v.", field, problem))
-		case errors.As(err, &problem):
-			p := &reconcile.Problem{
-				Reason:  reasonSourceSecret,
-				Message: fmt.Sprintf("%s: %v. Put it right; it is read again within minutes, or at once after any annotation of this object changes.", field, problem),
-				Phase:   reconcile.PhasePreconditions,
-			}
-			p.Next = reconcile.Retry(p)
-			return "", p
-		case err != nil:
+		value, err := f.node(ctx, field, node)
+		if err != nil {
 			return "", err
 		}
 		if f.size += len(value); f.size > maxRendered {
@@ -77,17 +62,12 @@ func (f *fromSecret) render(ctx context.Context, field, text string) (string, er
 	return out.String(), nil
 }
 
-// templateError says what keeps a template from being rendered: the template
-// itself if it is final, a Secret otherwise.
-type templateError struct {
-	message string
-	final   bool
+func unusable(field string, what any) error {
+	return reconcile.Invalid(reasonInvalidSpec, fmt.Sprintf("%s is no template that can be used: %v.", field, what))
 }
 
-func (e *templateError) Error() string { return e.message }
-
-func unsupportedNode(node parse.Node) error {
-	return &templateError{final: true, message: fmt.Sprintf("%s is not supported, only {{ fromSecret \"name\" \"key\" }} and strings are, each followed by at most one of html, js and urlquery", node)}
+func unsupportedNode(field string, node parse.Node) error {
+	return unusable(field, fmt.Sprintf("%s is not supported, only {{ fromSecret \"name\" \"key\" }} and strings are, each followed by at most one of html, js and urlquery", node))
 }
 
 // nodes returns the nodes of a template, none if it is empty.
@@ -98,7 +78,7 @@ func nodes(root *parse.ListNode) []parse.Node {
 	return root.Nodes
 }
 
-func (f *fromSecret) node(ctx context.Context, node parse.Node) (string, error) {
+func (f *fromSecret) node(ctx context.Context, field string, node parse.Node) (string, error) {
 	switch n := node.(type) {
 	case *parse.TextNode:
 		return string(n.Text), nil
@@ -106,20 +86,20 @@ func (f *fromSecret) node(ctx context.Context, node parse.Node) (string, error) 
 		return "", nil
 	case *parse.ActionNode:
 		if len(n.Pipe.Decl) > 0 || len(n.Pipe.Cmds) > 2 {
-			return "", unsupportedNode(n)
+			return "", unsupportedNode(field, n)
 		}
-		value, err := f.operand(ctx, n.Pipe.Cmds[0])
+		value, err := f.operand(ctx, field, n.Pipe.Cmds[0])
 		if err != nil || len(n.Pipe.Cmds) == 1 {
 			return value, err
 		}
-		value, err = escape(n.Pipe.Cmds[1], value)
+		value, err = escape(field, n.Pipe.Cmds[1], value)
 		f.used = append(f.used, value)
 		return value, err
 	}
-	return "", unsupportedNode(node)
+	return "", unsupportedNode(field, node)
 }
 
-func (f *fromSecret) operand(ctx context.Context, cmd *parse.CommandNode) (string, error) {
+func (f *fromSecret) operand(ctx context.Context, field string, cmd *parse.CommandNode) (string, error) {
 	if s, ok := cmd.Args[0].(*parse.StringNode); ok && len(cmd.Args) == 1 {
 		return s.Text, nil
 	}
@@ -127,13 +107,13 @@ func (f *fromSecret) operand(ctx context.Context, cmd *parse.CommandNode) (strin
 		name, isName := cmd.Args[1].(*parse.StringNode)
 		key, isKey := cmd.Args[2].(*parse.StringNode)
 		if isName && isKey {
-			return f.value(ctx, name.Text, key.Text)
+			return f.value(ctx, field, name.Text, key.Text)
 		}
 	}
-	return "", unsupportedNode(cmd)
+	return "", unsupportedNode(field, cmd)
 }
 
-func escape(cmd *parse.CommandNode, value string) (string, error) {
+func escape(field string, cmd *parse.CommandNode, value string) (string, error) {
 	switch {
 	case len(cmd.Args) != 1:
 	case isIdentifier(cmd.Args[0], "html"):
@@ -143,7 +123,7 @@ func escape(cmd *parse.CommandNode, value string) (string, error) {
 	case isIdentifier(cmd.Args[0], "urlquery"):
 		return template.URLQueryEscaper(value), nil
 	}
-	return "", unsupportedNode(cmd)
+	return "", unsupportedNode(field, cmd)
 }
 
 func isIdentifier(node parse.Node, name string) bool {
@@ -151,26 +131,21 @@ func isIdentifier(node parse.Node, name string) bool {
 	return ok && id.Ident == name
 }
 
-func (f *fromSecret) value(ctx context.Context, name, key string) (string, error) {
+func (f *fromSecret) value(ctx context.Context, field, name, key string) (string, error) {
+	if name == "" {
+		return "", unusable(field, "fromSecret names no Secret")
+	}
 	secret, ok := f.read[name]
 	if !ok {
 		var err error
-		secret, err = f.secrets.Get(ctx, name, metav1.GetOptions{})
-		switch {
-		case name == "":
-			return "", &templateError{final: true, message: "fromSecret names no Secret"}
-		case apierrors.IsNotFound(err):
-			return "", &templateError{message: fmt.Sprintf("Secret %q does not exist", name)}
-		case apierrors.IsForbidden(err):
-			return "", &templateError{message: fmt.Sprintf("the operator may not get Secret %q", name)}
-		case err != nil:
-			return "", fmt.Errorf("get source secret: %w", err)
+		if secret, err = f.remote.sourceSecret(ctx, field, name); err != nil {
+			return "", err
 		}
 		f.read[name] = secret
 	}
 	value, ok := secret.Data[key]
 	if !ok {
-		return "", &templateError{message: fmt.Sprintf("Secret %q has no key %q", name, key)}
+		return "", sourceProblem("Secret %q, named by spec.%s, has no key %q.", name, field, key)
 	}
 	f.used = append(f.used, string(value))
 	return string(value), nil

@@ -68,6 +68,7 @@ func (kafkaConnector) Observe(ctx context.Context, r *remote, obj *v1alpha1.Kafk
 	if err != nil {
 		if len(obs.Differs) > 0 {
 			// The repair comes first: it may be what the status is waiting for.
+			obs.Message = "Kafka Connect does not tell the connector's status."
 			return obs, nil
 		}
 		return obs, err

@@ -12,13 +12,11 @@ import (
 
 	"github.com/aiven/go-client-codegen/handler/service"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/bailiwick-operator/bailiwick/pkg/aiven"
 	"github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1"
-	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 )
 
 const (
@@ -29,13 +27,9 @@ const (
 	reasonMigrationFailed      = "MigrationFailed"
 	reasonMigrationInProgress  = "MigrationInProgress"
 
-	// labelDeleteAfterMigration, with the value "true", is the consent of a
-	// Secret's owner to its deletion. Who may write service objects may not
-	// necessarily delete Secrets.
-	labelDeleteAfterMigration = "bailiwick.dev/delete-after-migration"
-	fieldDeleteSecret         = "migrationSecretSource.deleteAfterMigration"
-	settingMigration          = "migration"
-	settingPassword           = "password"
+	fieldMigrationSource = "migrationSecretSource"
+	settingMigration     = "migration"
+	settingPassword      = "password"
 )
 
 // migrationKeys are the keys of a source Secret for all types of service.
@@ -60,29 +54,14 @@ func (h serviceHandler[T]) migrating(obj T) *v1alpha1.MigrationSecretSource {
 	return source
 }
 
-// migrationSettings reads a source Secret, live, and makes it the setting that
-// starts the migration.
+// migrationSettings reads a source Secret and makes it the setting that starts the
+// migration.
 func (r *remote) migrationSettings(ctx context.Context, source *v1alpha1.MigrationSecretSource, more []string) (map[string]any, error) {
-	secret, err := r.secrets.Get(ctx, source.Name, metav1.GetOptions{})
-	switch {
-	case apierrors.IsNotFound(err):
-		return nil, migrationSecretProblem("Secret %q, named by spec.migrationSecretSource, does not exist.", source.Name)
-	case apierrors.IsForbidden(err):
-		return nil, migrationSecretProblem("The operator may not get Secret %q, named by spec.migrationSecretSource.", source.Name)
-	case err != nil:
-		return nil, fmt.Errorf("get migration secret: %w", err)
+	secret, err := r.sourceSecret(ctx, fieldMigrationSource, source.Name)
+	if err != nil {
+		return nil, err
 	}
 	return parseMigration(secret, slices.Concat(migrationKeys[:], more))
-}
-
-func migrationSecretProblem(format string, args ...any) error {
-	p := &reconcile.Problem{
-		Reason:  reasonSourceSecret,
-		Message: fmt.Sprintf(format, args...) + " Put it right; it is read again within minutes, or at once after any annotation of this object changes.",
-		Phase:   reconcile.PhasePreconditions,
-	}
-	p.Next = reconcile.Retry(p)
-	return p
 }
 
 // parseMigration converts the keys that a Secret has. Values are never part of an
@@ -96,19 +75,19 @@ func parseMigration(secret *corev1.Secret, keys []string) (map[string]any, error
 		}
 		value := string(raw)
 		if strings.TrimSpace(value) != value {
-			return nil, migrationSecretProblem("Key %q of Secret %q begins or ends with white space.", key, secret.Name)
+			return nil, sourceProblem("Key %q of Secret %q begins or ends with white space.", key, secret.Name)
 		}
 		switch key {
 		case "port":
 			port, err := strconv.ParseUint(value, 10, 16)
 			if err != nil || port == 0 {
-				return nil, migrationSecretProblem("Key %q of Secret %q is not a port number.", key, secret.Name)
+				return nil, sourceProblem("Key %q of Secret %q is not a port number.", key, secret.Name)
 			}
 			out[key] = float64(port) // as JSON has it
 		case "ssl", "reestablish_replication":
 			flag, err := strconv.ParseBool(value)
 			if err != nil {
-				return nil, migrationSecretProblem("Key %q of Secret %q is neither true nor false.", key, secret.Name)
+				return nil, sourceProblem("Key %q of Secret %q is neither true nor false.", key, secret.Name)
 			}
 			out[key] = flag
 		default:
@@ -117,7 +96,7 @@ func parseMigration(secret *corev1.Secret, keys []string) (map[string]any, error
 	}
 	for _, key := range []string{"host", "port"} {
 		if value, ok := out[key]; !ok || value == "" {
-			return nil, migrationSecretProblem("Secret %q, named by spec.migrationSecretSource, has no key %q.", secret.Name, key)
+			return nil, sourceProblem("Secret %q, named by spec.%s, has no key %q.", secret.Name, fieldMigrationSource, key)
 		}
 	}
 	return out, nil
@@ -170,49 +149,6 @@ func (h serviceHandler[T]) observeMigration(r *remote, obj T, begun bool, settin
 // complete reports whether the object's status says that the migration is.
 func complete(obj v1alpha1.Object) bool {
 	return meta.IsStatusConditionTrue(*obj.Conditions(), conditionMigrationComplete)
-}
-
-// secretToDelete returns the source Secret if the migration is complete, the spec
-// wants the Secret deleted and its owner agrees. Why it stays otherwise is in the
-// condition.
-func (h serviceHandler[T]) secretToDelete(ctx context.Context, r *remote, obj T) (*corev1.Secret, error) {
-	if h.migration == nil || !complete(obj) {
-		return nil, nil
-	}
-	source := h.migration(obj)
-	if source == nil || !source.DeleteAfterMigration {
-		return nil, nil
-	}
-	keep := func(why string) (*corev1.Secret, error) {
-		setCondition(obj, conditionMigrationComplete, metav1.ConditionTrue, reasonMigrationDone, "The migration is complete. "+why)
-		return nil, nil
-	}
-	secret, err := r.secrets.Get(ctx, source.Name, metav1.GetOptions{})
-	switch {
-	case apierrors.IsNotFound(err):
-		return keep("Its Secret is deleted.")
-	case err != nil:
-		return nil, fmt.Errorf("get migration secret: %w", err)
-	case secret.Labels[labelDeleteAfterMigration] != "true":
-		return keep(fmt.Sprintf("Its Secret %q is kept, since it lacks the label %s=true.", source.Name, labelDeleteAfterMigration))
-	}
-	switch err := r.deleteSecret(ctx, secret, metav1.DryRunAll); {
-	case apierrors.IsForbidden(err):
-		return keep(fmt.Sprintf("Its Secret %q is kept, since the operator may not delete Secrets in namespace %s.", source.Name, obj.GetNamespace()))
-	case apierrors.IsNotFound(err):
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("delete migration secret: %w", err)
-	}
-	return secret, nil
-}
-
-// deleteSecret deletes a Secret if it is still as it was read.
-func (r *remote) deleteSecret(ctx context.Context, secret *corev1.Secret, dryRun ...string) error {
-	return r.secrets.Delete(ctx, secret.Name, metav1.DeleteOptions{
-		DryRun:        dryRun,
-		Preconditions: &metav1.Preconditions{UID: &secret.UID, ResourceVersion: &secret.ResourceVersion},
-	})
 }
 
 func setCondition(obj v1alpha1.Object, typ string, status metav1.ConditionStatus, reason, message string) {

@@ -104,7 +104,7 @@ func (h serviceHandler[T]) Observe(ctx context.Context, r *remote, obj T) (recon
 			obs.Again = time.Second
 		}
 	}
-	if migrated {
+	if migrated && !reconcile.Observed(obj) {
 		secret, err := h.secretToDelete(ctx, r, obj)
 		if err != nil {
 			return obs, err

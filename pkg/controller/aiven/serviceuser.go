@@ -5,13 +5,10 @@ package aiven
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 
 	"github.com/aiven/go-client-codegen/handler/service"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/bailiwick-operator/bailiwick/pkg/aiven"
 	"github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1"
@@ -64,40 +61,6 @@ func (serviceUser) Observe(ctx context.Context, r *remote, obj *v1alpha1.Service
 	obs.Ready = true
 	obs.Connection = userConnection(obj, view, user, shown, ca)
 	return obs, nil
-}
-
-// sourcePassword reads the password that a spec names, live: it is compared with
-// the remote at every look and kept nowhere. It is "" without a source.
-func (r *remote) sourcePassword(ctx context.Context, source *v1alpha1.ConnInfoSecretSource) (string, error) {
-	if source == nil {
-		return "", nil
-	}
-	problem := func(format string, args ...any) error {
-		p := &reconcile.Problem{
-			Reason:  reasonSourceSecret,
-			Message: fmt.Sprintf(format, args...) + " Put it right; it is read again within minutes, or at once after any annotation of this object changes.",
-			Phase:   reconcile.PhasePreconditions,
-		}
-		p.Next = reconcile.Retry(p)
-		return p
-	}
-	secret, err := r.secrets.Get(ctx, source.Name, metav1.GetOptions{})
-	switch {
-	case apierrors.IsNotFound(err):
-		return "", problem("Secret %q, named by spec.connInfoSecretSource, does not exist.", source.Name)
-	case apierrors.IsForbidden(err):
-		return "", problem("The operator may not get Secret %q, named by spec.connInfoSecretSource.", source.Name)
-	case err != nil:
-		return "", fmt.Errorf("get source secret: %w", err)
-	}
-	password, ok := secret.Data[source.PasswordKey]
-	if !ok {
-		return "", problem("Secret %q, named by spec.connInfoSecretSource, has no key %q.", source.Name, source.PasswordKey)
-	}
-	if n := len(password); n < 8 || n > 256 {
-		return "", problem("password length must be between 8 and 256 characters, got %d in Secret %q.", n, source.Name)
-	}
-	return string(password), nil
 }
 
 func accessControlEqual(want *v1alpha1.ServiceUserAccessControl, got *service.AccessControlOut) bool {

@@ -1,0 +1,74 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package token
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
+)
+
+const (
+	// peerFinalizer is what the aiven-operator puts on every Secret that an object
+	// names as its token. With that operator gone nobody would ever remove it, and
+	// the Secret could not be deleted, nor its namespace.
+	peerFinalizer = "finalizers.aiven.io/needed-to-delete-services"
+	fieldManager  = "bailiwick"
+)
+
+// removeFinalizer takes the aiven-operator's finalizer off a Secret that was just
+// read. It is the only thing that is ever written to a token Secret. Nothing
+// depends on it: where it fails, the next read tries again.
+func (c *Cache) removeFinalizer(ctx context.Context, secret *corev1.Secret) {
+	i := slices.Index(secret.Finalizers, peerFinalizer)
+	if i < 0 {
+		return
+	}
+	logger := klog.LoggerWithValues(klog.FromContext(ctx), "secret", klog.KObj(secret), "finalizer", peerFinalizer)
+	type operation struct {
+		Op    string `json:"op"`
+		Path  string `json:"path"`
+		Value any    `json:"value,omitempty"`
+	}
+	entry := fmt.Sprintf("/metadata/finalizers/%d", i)
+	removal := []operation{{"test", entry, peerFinalizer}, {"remove", entry, nil}}
+	// The tests keep it from a namesake and from anybody else's finalizer.
+	patch, err := json.Marshal(append([]operation{{"test", "/metadata/uid", secret.UID}}, removal...))
+	if err != nil {
+		logger.Error(err, "Could not build a patch")
+		return
+	}
+	_, err = c.options.Secrets.Secrets(secret.Namespace).Patch(ctx, secret.Name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
+	switch {
+	case err == nil:
+		logger.V(2).Info("Removed the aiven-operator's finalizer")
+	case apierrors.IsNotFound(err):
+	case apierrors.IsForbidden(err):
+		if !c.firstRefusal(secret) {
+			return
+		}
+		command, _ := json.Marshal(removal)
+		logger.Info("The aiven-operator's finalizer keeps this Secret from being deleted, and the operator may not remove it. Remove it yourself",
+			"command", fmt.Sprintf("kubectl patch secret %s -n %s --type=json -p '%s'", secret.Name, secret.Namespace, command))
+	default:
+		// What is invalid here is the test: the finalizers have changed meanwhile.
+		logger.Info("Could not remove the aiven-operator's finalizer, will try at the next read", "reason", apierrors.ReasonForError(err))
+	}
+}
+
+// firstRefusal reports, once, that a Secret may not be patched.
+func (c *Cache) firstRefusal(secret *corev1.Secret) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, known := c.refused[secret.UID]
+	c.refused[secret.UID] = struct{}{}
+	return !known
+}
