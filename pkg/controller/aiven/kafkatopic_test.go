@@ -4,7 +4,6 @@
 package aiven
 
 import (
-	"encoding/json"
 	"slices"
 	"testing"
 
@@ -15,16 +14,12 @@ import (
 )
 
 func TestTopicDiffers(t *testing.T) {
-	var config kafkatopic.ConfigOut
-	err := json.Unmarshal([]byte(`{
+	config := aiven.NewTopicConfig([]byte(`{
 		"retention_ms": {"source": "topic_config", "value": 1000},
 		"cleanup_policy": {"source": "default_config", "value": "delete"},
 		"min_cleanable_dirty_ratio": {"source": "default_config", "value": 0.5}
-	}`), &config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	topic := aiven.Topic{Partitions: 3, Replication: 2, Tags: []kafkatopic.TagOut{{Key: "b", Value: "2"}, {Key: "a", Value: "1"}}, Config: &config}
+	}`))
+	topic := aiven.Topic{Partitions: 3, Replication: 2, Tags: []kafkatopic.TagOut{{Key: "b", Value: "2"}, {Key: "a", Value: "1"}}, Config: config}
 	same := v1alpha1.KafkaTopicSpec{Partitions: 3, Replication: 2, Tags: []v1alpha1.KafkaTopicTag{{Key: "a", Value: "1"}, {Key: "b", Value: "2"}}}
 
 	tests := map[string]struct {
