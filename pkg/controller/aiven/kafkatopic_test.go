@@ -4,7 +4,9 @@
 package aiven
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/aiven/go-client-codegen/handler/kafkatopic"
@@ -52,5 +54,25 @@ func TestTopicDiffers(t *testing.T) {
 				t.Errorf("differs in %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// BenchmarkTopicDiffers is one look at a topic whose thirty settings Aiven shows.
+func BenchmarkTopicDiffers(b *testing.B) {
+	var text strings.Builder
+	for i := range 28 {
+		fmt.Fprintf(&text, `"setting_%d": {"source": "default_config", "value": %d, "synonyms": [{"name": "log.setting.%d", "source": "default_config", "value": %d}]}, `, i, i, i, i)
+	}
+	config := aiven.NewTopicConfig([]byte(`{` + text.String() + `"retention_ms": {"value": 1000}, "cleanup_policy": {"value": "delete"}}`))
+	topic := aiven.Topic{Partitions: 3, Replication: 2, Config: config}
+	spec := v1alpha1.KafkaTopicSpec{
+		Partitions: 3, Replication: 2,
+		Config: &v1alpha1.KafkaTopicConfig{RetentionMs: new(int64(1000)), CleanupPolicy: "delete"},
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if differs, err := topicDiffers(&spec, &topic); err != nil || len(differs) > 0 {
+			b.Fatal(differs, err)
+		}
 	}
 }
