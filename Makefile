@@ -7,7 +7,7 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -o errexit -o nounset -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build generate verify lint test demo clean
+.PHONY: help build generate verify lint test demo bench clean
 
 # The modules of this repository that hold code to vet and test.
 MODULES := . tests hack/userconfig hack/compare-crds hack/licenses
@@ -43,6 +43,10 @@ demo: ## Start everything on this machine and watch the samples become Ready.
 	hack/build-tools.sh etcd kubernetes openbao-server
 	cd tests && CGO_ENABLED=0 go build -trimpath -o ../bin/demo ./demo
 	exec bin/demo $(DEMO_FLAGS)
+
+bench: ## Measure the operator and print a table; tests/bench/README.md explains it.
+	hack/build-tools.sh etcd kubernetes
+	cd tests && go run ./bench $(BENCH_FLAGS)
 
 clean: ## Remove what make built in the checkout; tools stay in the cache.
 	rm -rf bin .demo

@@ -44,9 +44,10 @@ type entry struct {
 
 	fetching   bool
 	fetchStart uint64
-	lastFetch  time.Time
-	again      bool        // fetch once more after the present one
-	probe      *Credential // to fetch with instead of the usual one, once
+	lastFetch  time.Time     // when the last fetch began
+	fetchTook  time.Duration // how long the last good one took
+	again      bool          // fetch once more after the present one
+	probe      *Credential   // to fetch with instead of the usual one, once
 
 	settle       time.Duration // last wait while it was not settled
 	recheck      time.Duration // last wait that Recheck asked for
@@ -180,9 +181,10 @@ func (s *Store) wantAgain(e *entry) {
 	s.want(e)
 }
 
-// earliest is when the next fetch of e may begin.
+// earliest is when the next fetch of e may begin. What is slow to read is read
+// less often.
 func (e *entry) earliest() time.Time {
-	at := e.lastFetch.Add(minGap)
+	at := e.lastFetch.Add(max(minGap, min(fetchShare*e.fetchTook, maxGap)))
 	if at.Before(e.notBefore) {
 		at = e.notBefore
 	}
@@ -304,6 +306,7 @@ func (s *Store) fetched(e *entry, start uint64, credential Credential, snap snap
 		}
 	}
 	e.snap, e.snapStart, e.snapTime, e.credential = snap, start, time.Now(), credential
+	e.fetchTook = time.Since(e.lastFetch)
 	e.err, e.lost, e.failures, e.notBefore = nil, false, 0, time.Time{}
 	if !e.recheckFetch {
 		e.recheck = 0

@@ -5,7 +5,12 @@ package aiven
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
 	"slices"
+	"unique"
 
 	"github.com/aiven/go-client-codegen/handler/kafkatopic"
 )
@@ -22,11 +27,45 @@ type Topic struct {
 	Tags             []kafkatopic.TagOut
 	Description      string
 	OwnerUserGroupID string
-	// Config is nil while Aiven lists the topic and does not describe it yet.
-	Config *kafkatopic.ConfigOut
+	// Config is unknown while Aiven lists the topic and does not describe it yet.
+	Config TopicConfig
 
 	// unread stands for a topic that was written and not read since.
 	unread bool
+}
+
+// TopicConfig is what Aiven says of a topic's settings. As most topics of a
+// service have the same ones, each text is kept once; decoded, the thirty
+// settings of a topic would take more memory than all else about it.
+type TopicConfig struct {
+	text unique.Handle[string]
+}
+
+// NewTopicConfig returns the settings in an answer: a JSON object of objects,
+// each with its value.
+func NewTopicConfig(text []byte) TopicConfig {
+	return TopicConfig{text: unique.Make(string(text))}
+}
+
+// Known is false for the zero value.
+func (c TopicConfig) Known() bool { return c != TopicConfig{} }
+
+// Values returns the settings by name.
+func (c TopicConfig) Values() (map[string]any, error) {
+	if !c.Known() {
+		return nil, nil
+	}
+	var settings map[string]struct {
+		Value any `json:"value"`
+	}
+	if err := json.Unmarshal([]byte(c.text.Value()), &settings); err != nil {
+		return nil, fmt.Errorf("decode the settings of a topic: %w", err)
+	}
+	out := make(map[string]any, len(settings))
+	for name, s := range settings {
+		out[name] = s.Value
+	}
+	return out, nil
 }
 
 // topicsFacet reads all topics of a service: the list, and the configurations
@@ -59,17 +98,36 @@ func (topicsFacet) fetch(ctx context.Context, d Doer, key entryKey) (snapshot, e
 	}
 	found := newSet(items, func(t *Topic) string { return t.Name })
 	for page := range slices.Chunk(names, topicPage) {
-		described, err := topics.ServiceKafkaTopicListV2(ctx, key.project, key.service, &kafkatopic.ServiceKafkaTopicListV2In{TopicNames: page})
-		if err != nil {
+		if err := describe(ctx, d, key, page, found); err != nil {
 			return nil, err
-		}
-		for i := range described {
-			if t := found.get(described[i].TopicName); t != nil {
-				t.Config = &described[i].Config
-			}
 		}
 	}
 	return &topicsSnapshot{exists: true, topics: found}, nil
+}
+
+// describe adds the settings of the named topics. It takes them from the answer
+// as they are, which the typed call would decode.
+func describe(ctx context.Context, d Doer, key entryKey, names []string, topics *set[Topic]) error {
+	path := fmt.Sprintf("/v2/project/%s/service/%s/topic", url.PathEscape(key.project), url.PathEscape(key.service))
+	answer, err := d.Do(ctx, "ServiceKafkaTopicListV2", http.MethodPost, path, &kafkatopic.ServiceKafkaTopicListV2In{TopicNames: names})
+	if err != nil {
+		return err
+	}
+	var out struct {
+		Topics []struct {
+			Name   string          `json:"topic_name"`
+			Config json.RawMessage `json:"config"`
+		} `json:"topics"`
+	}
+	if err := json.Unmarshal(answer, &out); err != nil {
+		return err
+	}
+	for _, described := range out.Topics {
+		if t := topics.get(described.Name); t != nil && len(described.Config) > 0 {
+			t.Config = NewTopicConfig(described.Config)
+		}
+	}
+	return nil
 }
 
 // concerns: creating, changing and deleting the service or a topic; everything
@@ -137,7 +195,7 @@ func (s *topicsSnapshot) identity(p part) any {
 
 func (s *topicsSnapshot) settled() bool {
 	for _, t := range s.topics.all() {
-		if t.State != kafkatopic.TopicStateTypeActive || t.Config == nil {
+		if t.State != kafkatopic.TopicStateTypeActive || !t.Config.Known() {
 			return false
 		}
 	}

@@ -16,6 +16,11 @@ const (
 	// minGap is the least time between the starts of two fetches of one entry:
 	// the writes of many objects are followed by one read.
 	minGap = 500 * time.Millisecond
+	// fetchShare is how many times longer than a fetch that gap is, up to maxGap,
+	// so that a service with very many topics in the making is not read all the
+	// time.
+	fetchShare = 4
+	maxGap     = 2 * time.Second
 )
 
 // task is something to do at a time. It is in at most one place of the queue.

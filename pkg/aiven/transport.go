@@ -24,6 +24,10 @@ import (
 	"k8s.io/klog/v2"
 )
 
+// maxAnnounced bounds what is set aside for an answer before it has come, in
+// bytes.
+const maxAnnounced = 8 << 20
+
 // TransportOptions configure a Transport. The zero value of a field stands for
 // the default in its comment.
 type TransportOptions struct {
@@ -228,7 +232,7 @@ func (t *Transport) exchange(req *http.Request, r request, body []byte, connecte
 		return 0, nil, lost(r, err, connected.Load())
 	}
 	defer func() { _ = res.Body.Close() }() // the answer is read or lost by now
-	answer, err := io.ReadAll(io.LimitReader(res.Body, t.options.MaxResponseBytes+1))
+	answer, err := readAnswer(res, t.options.MaxResponseBytes+1)
 	success := res.StatusCode >= 200 && res.StatusCode < 300
 	switch {
 	case !success:
@@ -242,6 +246,14 @@ func (t *Transport) exchange(req *http.Request, r request, body []byte, connecte
 		return res.StatusCode, answer, nil
 	}
 	return res.StatusCode, nil, &Error{Class: Unknown, Operation: r.operation, Err: errors.New("the answer is not JSON")}
+}
+
+// readAnswer reads at most limit bytes, into a buffer of the announced size.
+func readAnswer(res *http.Response, limit int64) ([]byte, error) {
+	var buf bytes.Buffer
+	buf.Grow(int(min(max(res.ContentLength, 0), maxAnnounced, limit)) + bytes.MinRead)
+	_, err := buf.ReadFrom(io.LimitReader(res.Body, limit))
+	return buf.Bytes(), err
 }
 
 // lost is the error of a request that got no whole answer. What was to change

@@ -3,11 +3,7 @@
 
 package reconcile
 
-import (
-	"maps"
-
-	corev1 "k8s.io/api/core/v1"
-)
+import corev1 "k8s.io/api/core/v1"
 
 // operatorAnnotation reports whether an annotation is written by this operator
 // or, like kubectl's, by tools with every apply. They say nothing about what
@@ -26,10 +22,20 @@ func operatorAnnotation(key string) bool {
 // UserAnnotationsEqual reports whether two sets of annotations agree in all
 // that users write.
 func UserAnnotationsEqual(a, b map[string]string) bool {
-	users := func(m map[string]string) map[string]string {
-		out := maps.Clone(m)
-		maps.DeleteFunc(out, func(k, _ string) bool { return operatorAnnotation(k) })
-		return out
+	left := 0
+	for k, v := range a {
+		if operatorAnnotation(k) {
+			continue
+		}
+		if other, ok := b[k]; !ok || other != v {
+			return false
+		}
+		left++
 	}
-	return maps.Equal(users(a), users(b))
+	for k := range b {
+		if !operatorAnnotation(k) {
+			left--
+		}
+	}
+	return left == 0
 }

@@ -82,21 +82,19 @@ func topicDiffers(spec *v1alpha1.KafkaTopicSpec, topic *aiven.Topic) ([]string, 
 		sortedTags(topic.Tags, func(t kafkatopic.TagOut) [2]string { return [2]string{t.Key, t.Value} })) {
 		differs = append(differs, "tags")
 	}
-	if spec.Config == nil || topic.Config == nil {
+	if spec.Config == nil || !topic.Config.Known() {
 		return differs, nil
 	}
 	want, err := asMap(spec.Config)
 	if err != nil {
 		return nil, err
 	}
-	got, err := asMap(topic.Config)
+	got, err := topic.Config.Values()
 	if err != nil {
 		return nil, err
 	}
 	for key, value := range want {
-		// Aiven reports each setting with where it comes from.
-		entry, _ := got[key].(map[string]any)
-		if entry == nil || entry["value"] != value {
+		if shown, ok := got[key]; !ok || shown != value {
 			differs = append(differs, "config."+key)
 		}
 	}
