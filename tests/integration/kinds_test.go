@@ -72,9 +72,11 @@ var kindCases = map[string]kindCase{
 	"UpgradePipelineStep":        upgradePipelineStepCase(),
 	"PostgreSQL": {
 		spec: service("startup-4"), remote: "service", publishes: true,
-		keys:            []string{"POSTGRESQL_HOST", "POSTGRESQL_PASSWORD", "POSTGRESQL_DATABASE_URI", "POSTGRESQL_CA_CERT", "PGHOST", "DATABASE_URI"},
-		edit:            `{"spec":{"maintenanceWindowDow":"monday","tags":{"team":"a"},"userConfig":{"pg":{"work_mem":8}}}}`,
-		edited:          func(sv aivensim.Service) bool { return sv.Maintenance.Dow == "monday" && sv.Tags["team"] == "a" },
+		keys: []string{"POSTGRESQL_HOST", "POSTGRESQL_PASSWORD", "POSTGRESQL_DATABASE_URI", "POSTGRESQL_CA_CERT", "PGHOST", "DATABASE_URI"},
+		edit: `{"spec":{"maintenanceWindowDow":"monday","tags":{"team":"a"},"userConfig":{"work_mem":8}}}`,
+		edited: func(sv aivensim.Service) bool {
+			return sv.Maintenance.Dow == "monday" && sv.Tags["team"] == "a" && fmt.Sprint(sv.UserConfig["work_mem"]) == "8"
+		},
 		createOperation: "ServiceCreate",
 		drift:           func(o aivensim.Outside) error { return o.SetTags(map[string]string{"team": "b"}) },
 		vanish:          func(o aivensim.Outside, _ string) error { return o.DeleteService() },

@@ -120,6 +120,10 @@ func TestLifecycle(t *testing.T) {
 			e.eventually("the drift to be repaired", edited)
 		}
 
+		t.Log("Changing what can't change")
+		e.ready(kind, "x")
+		e.wantForbidden(kind, "x")
+
 		t.Log("Deleting the remote")
 		e.ready(kind, "x")
 		name := e.onlyRemote(kind)

@@ -196,20 +196,24 @@ func TestRemovedSettingsAreReset(t *testing.T) {
 	e := lifecycleEnv(t, aivensim.Options{})
 	e.start()
 	e.create(e.object("PostgreSQL", "x", set("userConfig", map[string]any{
-		"pg": map[string]any{"work_mem": int64(8), "jit": true}, "pgbouncer": map[string]any{"min_pool_size": int64(3)},
+		"pg": map[string]any{"log_min_duration_statement": int64(8), "jit": true}, "pgbouncer": map[string]any{"min_pool_size": int64(3)},
 	})))
 	e.ready("PostgreSQL", "x")
+	sv, _ := e.serviceOf("PostgreSQL")
+	if pg, _ := sv.UserConfig["pg"].(map[string]any); fmt.Sprint(pg["log_min_duration_statement"]) != "8" {
+		t.Fatalf("pg is %v", pg)
+	}
 	if err := e.sim.Outside(project, "x").UpdateService(map[string]any{"user_config": map[string]any{"backup_hour": 5}}); err != nil {
 		t.Fatal(err)
 	}
 	e.stopOperator()
-	e.patch("PostgreSQL", "x", `{"spec":{"userConfig":{"pg":{"work_mem":null},"pgbouncer":null}}}`)
+	e.patch("PostgreSQL", "x", `{"spec":{"userConfig":{"pg":{"log_min_duration_statement":null},"pgbouncer":null}}}`)
 	e.sim.ResetRequests()
 	e.start()
 	e.ready("PostgreSQL", "x")
-	sv, _ := e.serviceOf("PostgreSQL")
+	sv, _ = e.serviceOf("PostgreSQL")
 	pg, _ := sv.UserConfig["pg"].(map[string]any)
-	if _, ok := pg["work_mem"]; ok || pg["jit"] != true {
+	if _, ok := pg["log_min_duration_statement"]; ok || pg["jit"] != true {
 		t.Errorf("pg is %v", pg)
 	}
 	if bouncer, _ := sv.UserConfig["pgbouncer"].(map[string]any); fmt.Sprint(bouncer["min_pool_size"]) == "3" {
