@@ -8236,6 +8236,25 @@ func schema_pkg_apis_aiven_v1alpha1_ServiceIntegrationEndpointStatus(ref common.
 							Format:      "",
 						},
 					},
+					"userConfigSettings": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "UserConfigSettings are the settings that the spec has given to the endpoint. One that leaves the spec goes back to its default.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
 				},
 			},
 		},
@@ -8519,6 +8538,25 @@ func schema_pkg_apis_aiven_v1alpha1_ServiceIntegrationStatus(ref common.Referenc
 							Description: "ID that Aiven gave to the integration.",
 							Type:        []string{"string"},
 							Format:      "",
+						},
+					},
+					"userConfigSettings": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "UserConfigSettings are the settings that the spec has given to the integration. One that leaves the spec goes back to its default.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
 						},
 					},
 				},

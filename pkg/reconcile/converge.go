@@ -39,7 +39,10 @@ func (c *Controller[T, C, AC]) converge(ctx context.Context, name cache.ObjectNa
 	}
 	switch {
 	case !obs.Exists:
-		obs, err = c.create(ctx, client, obj)
+		if obs, err = c.create(ctx, client, obj); err == nil {
+			// What was created may have got another name by that.
+			err = c.claim(obj)
+		}
 	case !hasFinalizer(obj):
 		err = c.adopt(ctx, obj)
 	}

@@ -58,6 +58,9 @@ type Observation struct {
 	PoweredOff bool
 	// Message tells a person what the remote is doing while it is not Ready.
 	Message string
+	// Note is what a person should know of a remote that is Ready. It is told with
+	// that.
+	Note string
 	// Connection holds the connection details to publish, by full key. Nil
 	// means that they are not known yet, or that there are none.
 	Connection map[string][]byte

@@ -97,7 +97,11 @@ func (c *Controller[T, C, AC]) setConditions(obj T, obs Observation, problem *Pr
 		if obs.PoweredOff {
 			message = "Instance is powered off on Aiven side"
 		}
-		set(ConditionReady, metav1.ConditionTrue, ReasonReady, message)
+		note := ""
+		if obs.Note != "" {
+			note = ". " + obs.Note
+		}
+		set(ConditionReady, metav1.ConditionTrue, ReasonReady, message+note)
 		set(ConditionRunning, metav1.ConditionTrue, "CheckRunning", message)
 	default:
 		set(ConditionReady, metav1.ConditionFalse, ReasonNotReady, obs.Message)

@@ -2365,6 +2365,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedGeneration
       type:
         scalar: numeric
+    - name: userConfigSettings
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceIntegrationItem
   map:
     fields:
@@ -2461,6 +2467,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedGeneration
       type:
         scalar: numeric
+    - name: userConfigSettings
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.ServiceStatus
   map:
     fields:

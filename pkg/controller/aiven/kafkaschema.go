@@ -6,10 +6,7 @@ package aiven
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/aiven/go-client-codegen/handler/kafkaschemaregistry"
 	"k8s.io/apimachinery/pkg/types"
@@ -17,13 +14,6 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/aiven"
 	"github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
-)
-
-const (
-	reasonWaitingForDependents = "WaitingForDependents"
-	// dependentsWait is how long until a subject that others refer to is tried
-	// again. Those need not be objects, so nothing wakes it.
-	dependentsWait = 10 * time.Second
 )
 
 // kafkaSchema handles KafkaSchema objects. An object's schema is registered if a
@@ -174,49 +164,4 @@ func incompatible(err error) error {
 	refused := *e
 	refused.Class = aiven.Invalid
 	return &refused
-}
-
-// Delete deletes the subject for good, in the two steps that this takes. The
-// second one is due as well when a first one was not recorded.
-func (h kafkaSchema) Delete(ctx context.Context, r *remote, obj *v1alpha1.KafkaSchema) (bool, error) {
-	gone, err := h.remove(ctx, r, obj)
-	if gone {
-		h.accepted.set(obj.UID, acceptedSchema{})
-	}
-	return gone, err
-}
-
-func (kafkaSchema) remove(ctx context.Context, r *remote, obj *v1alpha1.KafkaSchema) (bool, error) {
-	view, err := r.dying(obj)
-	if err != nil || view == nil {
-		return err == nil, err
-	}
-	s, err := r.subject(obj)
-	if err != nil {
-		return false, err
-	}
-	registry := r.schemaRegistry()
-	project, service := obj.ServiceRef()
-	if s != nil {
-		err := registry.ServiceSchemaRegistrySubjectDelete(ctx, project, service, obj.RemoteName())
-		if err = ignore(aiven.NotFound, err); err != nil {
-			return false, referenced(err)
-		}
-	}
-	err = registry.ServiceSchemaRegistrySubjectDelete(ctx, project, service, obj.RemoteName(),
-		kafkaschemaregistry.ServiceSchemaRegistrySubjectDeletePermanent(true))
-	err = ignore(aiven.NotFound, err)
-	return err == nil, referenced(err)
-}
-
-// referenced makes the refusal to delete a subject that other schemas build on
-// something to wait for.
-func referenced(err error) error {
-	if aiven.ClassOf(err) != aiven.Invalid || !strings.Contains(strings.ToLower(err.Error()), "reference") {
-		return err
-	}
-	p := reconcile.Waiting(reasonWaitingForDependents, fmt.Sprintf("Other schemas refer to the subject: %s. It is deleted when they are gone.", aivenMessage(err)))
-	p.Next = reconcile.After(dependentsWait)
-	p.Err = err
-	return p
 }

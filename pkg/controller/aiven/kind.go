@@ -54,6 +54,10 @@ func newKind[T v1alpha1.Object, AC any, I reconcile.Client[T, *AC]](
 		if r, ok := handler.(referrer[T]); ok {
 			references = r.References
 		}
+		identify := func(obj T) string { return identity(kind, obj) }
+		if i, ok := handler.(identifier[T]); ok {
+			identify = i.Identity
+		}
 		reconcile.New(ctx, engine, reconcile.Kind[T, *remote, AC]{
 			Name:               strings.ToLower(kind) + "-controller",
 			GVK:                v1alpha1.SchemeGroupVersion.WithKind(kind),
@@ -65,7 +69,7 @@ func newKind[T v1alpha1.Object, AC any, I reconcile.Client[T, *AC]](
 			Forget:             k.forget,
 			Lane:               func(obj T) string { return refOf(obj).String() },
 			Credential:         func(obj T) string { ref := refOf(obj); return CredentialOf(ref.Namespace, ref.Name) },
-			Identity:           func(obj T) string { return identity(kind, obj) },
+			Identity:           identify,
 			References:         references,
 			AnnotationsChanged: k.annotationsChanged,
 			Publish:            k.publish,
@@ -78,6 +82,13 @@ func newKind[T v1alpha1.Object, AC any, I reconcile.Client[T, *AC]](
 type referrer[T v1alpha1.Object] interface {
 	// References names them; the object is looked at again when one changes.
 	References(obj T) []reconcile.Reference
+}
+
+// identifier is the handler of a kind whose remotes have other names, too: those
+// of objects of another kind, or of objects that describe them in another way.
+type identifier[T v1alpha1.Object] interface {
+	// Identity names the remote, the same for all of these.
+	Identity(obj T) string
 }
 
 // remote is what a handler reaches Aiven with, for one sync of one object.

@@ -19,6 +19,11 @@ import (
 // organizationProject handles OrganizationProject objects.
 type organizationProject struct{}
 
+// Identity implements identifier.
+func (organizationProject) Identity(obj *v1alpha1.OrganizationProject) string {
+	return projectIdentity(obj.Spec.ProjectID)
+}
+
 func (organizationProject) read(r *remote, obj *v1alpha1.OrganizationProject) (*aiven.Reading[organizationprojects.OrganizationProjectsGetOut], error) {
 	org, name := obj.Spec.OrganizationID, obj.Spec.ProjectID
 	return aiven.Read(r.Client, aiven.Resource[organizationprojects.OrganizationProjectsGetOut]{
@@ -51,26 +56,17 @@ func (r *remote) isParent(want, got string) (bool, error) {
 }
 
 func (h organizationProject) differs(r *remote, obj *v1alpha1.OrganizationProject, got *organizationprojects.OrganizationProjectsGetOut) ([]string, error) {
-	var differs []string
-	add := func(different bool, field string) {
-		if different {
-			differs = append(differs, field)
-		}
-	}
+	var differs differences
 	spec := obj.Spec
 	parent, err := r.isParent(spec.ParentID, got.ParentId)
 	if err != nil {
 		return nil, err
 	}
-	add(!parent, "parentId")
-	add(spec.BillingGroupID != deref(got.BillingGroupId), "billingGroupId")
-	add(spec.BasePort != nil && int(*spec.BasePort) != deref(got.BasePort), "basePort")
-	add(!tagsEqual(spec.Tags, got.Tags), "tags")
-	var emails []string
-	for _, e := range got.TechEmails {
-		emails = append(emails, e.Email)
-	}
-	add(!addressesEqual(spec.TechnicalEmails, emails), "technicalEmails")
+	differs.add(!parent, "parentId")
+	differs.add(spec.BillingGroupID != deref(got.BillingGroupId), "billingGroupId")
+	differs.add(spec.BasePort != nil && int(*spec.BasePort) != deref(got.BasePort), "basePort")
+	wanted := projectSettings{tags: spec.Tags, emails: spec.TechnicalEmails}
+	wanted.compare(&differs, got.Tags, addresses(got.TechEmails, func(e organizationprojects.TechEmailOut) string { return e.Email }))
 	return differs, nil
 }
 
@@ -83,27 +79,16 @@ func (h organizationProject) Observe(_ context.Context, r *remote, obj *v1alpha1
 	if got == nil {
 		return reconcile.Observation{}, nil
 	}
-	obs := reconcile.Observation{Exists: true}
+	obs := reconcile.Observation{Exists: true, Ready: true}
 	if obs.Differs, err = h.differs(r, obj, got); err != nil {
 		return obs, err
 	}
-	if publishes(obj) {
-		ca, err := r.CA(obj.Spec.ProjectID)
-		if err != nil {
-			return obs, err
-		}
-		obs.Connection = details(obj, pair{"CA_CERT", ca})
-	}
-	obs.Ready = true
-	return obs, nil
+	obs.Connection, err = r.projectConnection(obj, obj.Spec.ProjectID)
+	return obs, err
 }
 
 func (organizationProject) techEmails(obj *v1alpha1.OrganizationProject) *[]organizationprojects.TechEmailIn {
-	out := []organizationprojects.TechEmailIn{}
-	for _, address := range obj.Spec.TechnicalEmails {
-		out = append(out, organizationprojects.TechEmailIn{Email: address})
-	}
-	return &out
+	return addressed(obj.Spec.TechnicalEmails, func(a string) organizationprojects.TechEmailIn { return organizationprojects.TechEmailIn{Email: a} })
 }
 
 func (h organizationProject) Create(ctx context.Context, r *remote, obj *v1alpha1.OrganizationProject) error {

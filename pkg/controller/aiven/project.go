@@ -19,6 +19,9 @@ import (
 // aivenProject handles Project objects.
 type aivenProject struct{}
 
+// Identity implements identifier.
+func (aivenProject) Identity(obj *v1alpha1.Project) string { return projectIdentity(obj.RemoteName()) }
+
 func (aivenProject) read(r *remote, obj *v1alpha1.Project) (*aiven.Reading[api.ProjectGetOut], error) {
 	name := obj.RemoteName()
 	return aiven.Read(r.Client, aiven.Resource[api.ProjectGetOut]{
@@ -42,29 +45,17 @@ func (h aivenProject) Observe(_ context.Context, r *remote, obj *v1alpha1.Projec
 	status := &obj.Status
 	status.VatID, status.AvailableCredits, status.EstimatedBalance = got.VatId, deref(got.AvailableCredits), got.EstimatedBalance
 	status.Country, status.PaymentMethod = got.Country, got.PaymentMethod
-	obs := reconcile.Observation{Exists: true, Differs: projectDiffers(&obj.Spec, got)}
-	if publishes(obj) {
-		ca, err := r.CA(obj.RemoteName())
-		if err != nil {
-			return obs, err
-		}
-		obs.Connection = details(obj, pair{"CA_CERT", ca}).plus(unprefixed(pair{"CA_CERT", ca}))
-	}
-	obs.Ready = true
-	return obs, nil
+	obs := reconcile.Observation{Exists: true, Ready: true, Differs: projectDiffers(&obj.Spec, got)}
+	obs.Connection, err = r.projectConnection(obj, obj.RemoteName(), unprefixed)
+	return obs, err
 }
 
 // projectDiffers names the settings in which a project is not what the spec
 // says. What the spec leaves out is not compared, but for tags and technical
 // emails: there an empty list means none, unless another project was copied.
 func projectDiffers(spec *v1alpha1.ProjectSpec, got *api.ProjectGetOut) []string {
-	var differs []string
-	add := func(different bool, field string) {
-		if different {
-			differs = append(differs, field)
-		}
-	}
-	text := func(want, got, field string) { add(want != "" && want != got, field) }
+	var differs differences
+	text := func(want, got, field string) { differs.add(want != "" && want != got, field) }
 	if spec.AccountID != got.OrganizationId {
 		text(spec.AccountID, got.AccountId, "accountId")
 	}
@@ -77,17 +68,10 @@ func projectDiffers(spec *v1alpha1.ProjectSpec, got *api.ProjectGetOut) []string
 	}
 	text(spec.Cloud, got.DefaultCloud, "cloud")
 	text(spec.CountryCode, got.CountryCode, "countryCode")
-	var billing, technical []string
-	for _, e := range got.BillingEmails {
-		billing = append(billing, e.Email)
-	}
-	for _, e := range got.TechEmails {
-		technical = append(technical, e.Email)
-	}
-	add(len(spec.BillingEmails) > 0 && !addressesEqual(spec.BillingEmails, billing), "billingEmails")
-	copied := spec.CopyFromProject != ""
-	add(!(copied && len(spec.TechnicalEmails) == 0) && !addressesEqual(spec.TechnicalEmails, technical), "technicalEmails")
-	add(!(copied && len(spec.Tags) == 0) && !tagsEqual(spec.Tags, got.Tags), "tags")
+	billing := addresses(got.BillingEmails, func(e api.BillingEmailOut) string { return e.Email })
+	differs.add(len(spec.BillingEmails) > 0 && !addressesEqual(spec.BillingEmails, billing), "billingEmails")
+	wanted := projectSettings{tags: spec.Tags, emails: spec.TechnicalEmails, copied: spec.CopyFromProject != ""}
+	wanted.compare(&differs, got.Tags, addresses(got.TechEmails, func(e api.TechEmailOut) string { return e.Email }))
 	return differs
 }
 
@@ -104,17 +88,11 @@ func (h aivenProject) change(ctx context.Context, r *remote, obj *v1alpha1.Proje
 		CountryCode:      optional(spec.CountryCode),
 	}
 	if len(spec.BillingEmails) > 0 {
-		in.BillingEmails = &[]api.BillingEmailIn{}
-		for _, address := range spec.BillingEmails {
-			*in.BillingEmails = append(*in.BillingEmails, api.BillingEmailIn{Email: address})
-		}
+		in.BillingEmails = addressed(spec.BillingEmails, func(a string) api.BillingEmailIn { return api.BillingEmailIn{Email: a} })
 	}
 	copied := spec.CopyFromProject != ""
 	if !copied || len(spec.TechnicalEmails) > 0 {
-		in.TechEmails = &[]api.TechEmailIn{}
-		for _, address := range spec.TechnicalEmails {
-			*in.TechEmails = append(*in.TechEmails, api.TechEmailIn{Email: address})
-		}
+		in.TechEmails = addressed(spec.TechnicalEmails, func(a string) api.TechEmailIn { return api.TechEmailIn{Email: a} })
 	}
 	if !copied || len(spec.Tags) > 0 {
 		in.Tags = new(tagsOf(spec.Tags))

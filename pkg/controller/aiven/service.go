@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/aiven/go-client-codegen/handler/service"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/bailiwick-operator/bailiwick/pkg/aiven"
 	"github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1"
@@ -38,29 +37,6 @@ type serviceHandler[T v1alpha1.Service] struct {
 	versionSetting string
 }
 
-// serviceState is what connection details are built from.
-type serviceState struct {
-	service    *service.ServiceGetOut
-	users      []*service.UserOut
-	components []service.ComponentOut
-	ca         string
-}
-
-// info returns the details that depend on the type; what a service lacks is not
-// set.
-func (s serviceState) info() *service.ConnectionInfoOut {
-	if s.service.ConnectionInfo == nil {
-		return &service.ConnectionInfoOut{}
-	}
-	return s.service.ConnectionInfo
-}
-
-// login is where the service is and who its administrator is.
-func (s serviceState) login() []pair {
-	p := s.service.ServiceUriParams
-	return []pair{{"HOST", p["host"]}, {"PORT", p["port"]}, {"USER", p["user"]}, {"PASSWORD", p["password"]}}
-}
-
 func (h serviceHandler[T]) Observe(ctx context.Context, r *remote, obj T) (reconcile.Observation, error) {
 	// A Secret is deleted only after the API server knows that it has served.
 	migrated := complete(obj)
@@ -76,7 +52,7 @@ func (h serviceHandler[T]) Observe(ctx context.Context, r *remote, obj T) (recon
 	status := obj.CommonStatus()
 	if !view.Exists() {
 		status.State = ""
-		return reconcile.Observation{}, nil
+		return reconcile.Observation{}, r.replicable(w.spec)
 	}
 	svc := view.Service()
 	if svc.ServiceType != h.serviceType {
@@ -87,11 +63,12 @@ func (h serviceHandler[T]) Observe(ctx context.Context, r *remote, obj T) (recon
 		}
 	}
 	status.State = string(svc.State)
+	note := w.leaveDisk(view)
 	differs, err := w.differs(svc)
 	if err != nil {
 		return reconcile.Observation{}, err
 	}
-	obs := reconcile.Observation{Exists: true, Differs: differs}
+	obs := reconcile.Observation{Exists: true, Differs: differs, Note: note}
 	if len(differs) == 0 {
 		status.UserConfigSettings = w.settings
 	}
@@ -113,38 +90,30 @@ func (h serviceHandler[T]) Observe(ctx context.Context, r *remote, obj T) (recon
 			obs.Differs = append(obs.Differs, fieldDeleteSecret)
 		}
 	}
-	if !poweredOn(w.spec) {
-		if svc.State == service.ServiceStateTypePoweroff {
-			obs.Ready, obs.PoweredOff = true, true
-			return obs, nil
-		}
-		if h.restorable(view) {
-			obs.Differs = append(obs.Differs, "powered")
-			return obs, nil
-		}
-		obs.Message = fmt.Sprintf("Service is %s. It has no backup to come back from, so it is powered off only after its first one.", svc.State)
-		view.Recheck()
-		return obs, nil
+	on := poweredOn(w.spec)
+	h.observePower(&obs, view, on)
+	if on && obs.Ready {
+		obs.Connection, err = h.connectionOf(r, obj, view)
 	}
-	if svc.State == service.ServiceStateTypePoweroff {
+	return obs, err
+}
+
+// observePower compares the state of the service with whether it shall be on.
+func (h serviceHandler[T]) observePower(obs *reconcile.Observation, view *aiven.ServiceView, on bool) {
+	state := view.State()
+	off := state == service.ServiceStateTypePoweroff
+	obs.Ready = state == service.ServiceStateTypeRunning
+	obs.Message = fmt.Sprintf("Service is %s.", state)
+	switch {
+	case on && off, !on && !off && h.restorable(view):
 		obs.Differs = append(obs.Differs, "powered")
+	case !on && off:
+		obs.Ready, obs.PoweredOff = true, true
+	case !on:
+		obs.Ready = false
+		obs.Message = fmt.Sprintf("Service is %s. It has no backup to come back from, so it is powered off only after its first one.", state)
+		view.Recheck()
 	}
-	obs.Ready = svc.State == service.ServiceStateTypeRunning
-	if !obs.Ready {
-		obs.Message = fmt.Sprintf("Service is %s.", svc.State)
-		return obs, nil
-	}
-	if !publishes(obj) {
-		return obs, nil
-	}
-	state := serviceState{service: svc, users: view.Users(), components: view.Components()}
-	if h.needsCA {
-		if state.ca, err = r.CA(project); err != nil {
-			return obs, err
-		}
-	}
-	obs.Connection = h.connection(obj, state)
-	return obs, nil
 }
 
 // restorable reports whether the service can come back from being powered off.
@@ -158,7 +127,7 @@ func (h serviceHandler[T]) Create(ctx context.Context, r *remote, obj T) error {
 	if err != nil {
 		return err
 	}
-	userConfig, err := userConfigOf(w.userConfig)
+	userConfig, err := userConfigOf(w.newConfig)
 	if err != nil {
 		return err
 	}
@@ -193,74 +162,6 @@ func (h serviceHandler[T]) Create(ctx context.Context, r *remote, obj T) error {
 		obj.CommonStatus().UserConfigSettings = w.settings
 	}
 	return ignore(aiven.AlreadyExists, err)
-}
-
-func (h serviceHandler[T]) Update(ctx context.Context, r *remote, obj T) error {
-	project, name := obj.ServiceRef()
-	w, err := h.wanted(ctx, r, obj)
-	if err != nil {
-		return err
-	}
-	spec := w.spec
-	view, err := r.Service(project, name)
-	if err != nil {
-		return err
-	}
-	svc := view.Service()
-	if err := h.checkUpgrade(r, obj, w.userConfig, svc); err != nil {
-		return err
-	}
-	secret, err := h.secretToDelete(ctx, r, obj)
-	if err == nil && secret != nil {
-		err = r.deleteSecret(ctx, secret)
-	}
-	if err != nil && !apierrors.IsNotFound(err) {
-		return err
-	}
-	handler := r.services()
-	if !tagsEqual(spec.Tags, svc.Tags) {
-		tags := spec.Tags
-		if tags == nil {
-			tags = map[string]string{}
-		}
-		if err := handler.ProjectServiceTagsReplace(ctx, project, name, &service.ProjectServiceTagsReplaceIn{Tags: tags}); err != nil {
-			return err
-		}
-	}
-	differs, err := w.differs(svc)
-	if err != nil {
-		return err
-	}
-	powerChange := poweredOn(spec) == (svc.State == service.ServiceStateTypePoweroff)
-	if !powerChange && onlyTags(differs) {
-		return nil
-	}
-	userConfig, err := w.input()
-	if err != nil {
-		return err
-	}
-	in := &service.ServiceUpdateIn{
-		Plan:                  &spec.Plan,
-		Cloud:                 optional(spec.CloudName),
-		DiskSpaceMb:           optional(diskSpaceMiB(spec.DiskSpace)),
-		Maintenance:           maintenanceOf(spec),
-		TerminationProtection: spec.TerminationProtection,
-		TechEmails:            techEmailsOf(spec),
-		UserConfig:            userConfig,
-		// Aiven takes an absent id for "move out of the VPC", so a spec that says
-		// nothing about it leaves the service where it is.
-		ProjectVpcId: optional(svc.ProjectVpcId),
-	}
-	if spec.ProjectVPCID != "" {
-		in.ProjectVpcId = &spec.ProjectVPCID
-	}
-	if powerChange && (poweredOn(spec) || h.restorable(view)) {
-		in.Powered = new(poweredOn(spec))
-	}
-	if _, err = handler.ServiceUpdate(ctx, project, name, in); err == nil {
-		obj.CommonStatus().UserConfigSettings = w.settings
-	}
-	return err
 }
 
 func (h serviceHandler[T]) Delete(ctx context.Context, r *remote, obj T) (bool, error) {

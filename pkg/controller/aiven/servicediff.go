@@ -22,26 +22,21 @@ import (
 // emails: there an empty list means none, as with the aiven-operator. Power is
 // not compared here, since turning it off has a condition of its own.
 func serviceDiffers(spec *v1alpha1.ServiceCommonSpec, userConfig any, svc *service.ServiceGetOut) ([]string, error) {
-	var differs []string
-	add := func(different bool, field string) {
-		if different {
-			differs = append(differs, field)
-		}
-	}
-	add(spec.Plan != svc.Plan, "plan")
-	add(spec.CloudName != "" && spec.CloudName != svc.CloudName, "cloudName")
-	add(spec.ProjectVPCID != "" && spec.ProjectVPCID != svc.ProjectVpcId, "projectVpcId")
-	add(spec.TerminationProtection != nil && *spec.TerminationProtection != svc.TerminationProtection, "terminationProtection")
+	var differs differences
+	differs.add(spec.Plan != svc.Plan, "plan")
+	differs.add(spec.CloudName != "" && spec.CloudName != svc.CloudName, "cloudName")
+	differs.add(spec.ProjectVPCID != "" && spec.ProjectVPCID != svc.ProjectVpcId, "projectVpcId")
+	differs.add(spec.TerminationProtection != nil && *spec.TerminationProtection != svc.TerminationProtection, "terminationProtection")
 	if m := svc.Maintenance; m == nil {
-		add(spec.MaintenanceWindowDow != "" || spec.MaintenanceWindowTime != "", "maintenanceWindow")
+		differs.add(spec.MaintenanceWindowDow != "" || spec.MaintenanceWindowTime != "", "maintenanceWindow")
 	} else {
-		add(spec.MaintenanceWindowDow != "" && spec.MaintenanceWindowDow != string(m.Dow), "maintenanceWindowDow")
-		add(spec.MaintenanceWindowTime != "" && spec.MaintenanceWindowTime != m.Time, "maintenanceWindowTime")
+		differs.add(spec.MaintenanceWindowDow != "" && spec.MaintenanceWindowDow != string(m.Dow), "maintenanceWindowDow")
+		differs.add(spec.MaintenanceWindowTime != "" && spec.MaintenanceWindowTime != m.Time, "maintenanceWindowTime")
 	}
 	size := diskSpaceMiB(spec.DiskSpace)
-	add(size != 0 && (svc.DiskSpaceMb == nil || *svc.DiskSpaceMb != size), "disk_space")
-	add(!emailsEqual(spec.TechnicalEmails, svc.TechEmails), "technicalEmails")
-	add(!tagsEqual(spec.Tags, svc.Tags), fieldTags)
+	differs.add(size != 0 && (svc.DiskSpaceMb == nil || *svc.DiskSpaceMb != size), "disk_space")
+	differs.add(!emailsEqual(spec.TechnicalEmails, svc.TechEmails), "technicalEmails")
+	differs.add(!tagsEqual(spec.Tags, svc.Tags), fieldTags)
 
 	config, err := asMap(userConfig)
 	if err != nil {
@@ -53,7 +48,7 @@ func serviceDiffers(spec *v1alpha1.ServiceCommonSpec, userConfig any, svc *servi
 		return nil, err
 	}
 	for _, path := range configDiffers(config, remote) {
-		add(true, "userConfig."+path)
+		differs.add(true, "userConfig."+path)
 	}
 	return differs, nil
 }

@@ -4,13 +4,10 @@
 package aiven
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/aiven/go-client-codegen/handler/service"
-	"k8s.io/client-go/tools/cache"
 
 	"github.com/bailiwick-operator/bailiwick/pkg/aiven"
 	"github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1"
@@ -22,70 +19,15 @@ import (
 // read from the snapshot of a service at one of its ends, which lists it.
 type serviceIntegration struct{}
 
-// integrationSide is an end of an integration: a service or an endpoint.
-type integrationSide struct{ project, service, endpoint string }
-
-func (serviceIntegration) source(obj *v1alpha1.ServiceIntegration) integrationSide {
-	return integrationSide{cmp.Or(obj.Spec.SourceProjectName, obj.Spec.Project), obj.Spec.SourceServiceName, obj.Spec.SourceEndpointID}
-}
-
-// destination lacks the id of an endpoint that is named by its object.
-func (serviceIntegration) destination(obj *v1alpha1.ServiceIntegration) integrationSide {
-	return integrationSide{cmp.Or(obj.Spec.DestinationProjectName, obj.Spec.Project), obj.Spec.DestinationServiceName, obj.Spec.DestinationEndpointID}
-}
-
-// endpointReference names the object of the endpoint that obj leads to.
-func endpointReference(obj *v1alpha1.ServiceIntegration) (reconcile.Reference, bool) {
-	ref := obj.Spec.DestinationEndpointRef
-	if ref == nil {
-		return reconcile.Reference{}, false
+// Identity implements identifier: one integration can be described in several
+// ways, by the id of an endpoint and by its object, and only its own id is the
+// same in all. The id stays in the status when the integration vanishes, so that
+// the object which made it is the one to make it again.
+func (serviceIntegration) Identity(obj *v1alpha1.ServiceIntegration) string {
+	if obj.Status.ID != "" {
+		return "integration " + obj.Status.ID
 	}
-	return reconcile.Reference{Kind: kindServiceIntegrationEndpoint, Name: cache.NewObjectName(obj.Namespace, ref.Name)}, true
-}
-
-// References implements referrer.
-func (serviceIntegration) References(obj *v1alpha1.ServiceIntegration) []reconcile.Reference {
-	if ref, ok := endpointReference(obj); ok {
-		return []reconcile.Reference{ref}
-	}
-	return nil
-}
-
-// resolve completes the destination with the id of the endpoint object.
-func (h serviceIntegration) resolve(r *remote, obj *v1alpha1.ServiceIntegration) (integrationSide, error) {
-	side := h.destination(obj)
-	ref, ok := endpointReference(obj)
-	if !ok {
-		return side, nil
-	}
-	found, err := r.object(ref)
-	if err != nil {
-		return side, err
-	}
-	endpoint, ok := found.(*v1alpha1.ServiceIntegrationEndpoint)
-	switch {
-	case !ok:
-		return side, reconcile.Waiting(reasonWaitingForEndpoint, fmt.Sprintf("%s, named by spec.destinationEndpointRef, does not exist.", ref))
-	case endpoint.Spec.Project != obj.Spec.Project:
-		return side, reconcile.Invalid(reasonInvalidSpec, fmt.Sprintf("%s, named by spec.destinationEndpointRef, is in project %s, and the integration in %s.", ref, endpoint.Spec.Project, obj.Spec.Project))
-	case endpoint.Status.ID == "":
-		return side, reconcile.Waiting(reasonWaitingForEndpoint, fmt.Sprintf("%s, named by spec.destinationEndpointRef, is not ready.", ref))
-	}
-	side.endpoint = endpoint.Status.ID
-	return side, nil
-}
-
-// home returns the end whose service shows the integration: one in the object's
-// project if there is one, since the integration is written through it.
-func (h serviceIntegration) home(obj *v1alpha1.ServiceIntegration) (integrationSide, error) {
-	source, destination := h.source(obj), h.destination(obj)
-	switch {
-	case source.service == "" && destination.service == "":
-		return integrationSide{}, reconcile.Invalid(reasonInvalidSpec, "spec.sourceServiceName or spec.destinationServiceName is needed: an integration has a service at one end.")
-	case source.service == "", destination.service != "" && source.project != obj.Spec.Project:
-		return destination, nil
-	}
-	return source, nil
+	return identity("ServiceIntegration", obj)
 }
 
 // find returns the integration with the recorded id, or else the one of the
@@ -103,13 +45,6 @@ func (serviceIntegration) find(view *aiven.ServiceView, obj *v1alpha1.ServiceInt
 		}
 	}
 	return match, match.ServiceIntegrationId != ""
-}
-
-func (s integrationSide) is(project, service, endpoint string) bool {
-	if s.endpoint != "" || endpoint != "" {
-		return s.endpoint == endpoint
-	}
-	return s.project == project && s.service == service
 }
 
 func (h serviceIntegration) Observe(_ context.Context, r *remote, obj *v1alpha1.ServiceIntegration) (reconcile.Observation, error) {
@@ -134,11 +69,15 @@ func (h serviceIntegration) Observe(_ context.Context, r *remote, obj *v1alpha1.
 		return reconcile.Observation{}, err
 	}
 	integration, ok := h.find(view, obj, source, destination)
-	obj.Status.ID = integration.ServiceIntegrationId
 	if !ok {
 		return reconcile.Observation{}, nil
 	}
-	differs, err := integrationDiffers(obj.UserConfig(), integration.UserConfig)
+	obj.Status.ID = integration.ServiceIntegrationId
+	config, err := integrationConfigOf(obj.UserConfig(), obj.Status.UserConfigSettings)
+	if err != nil {
+		return reconcile.Observation{}, err
+	}
+	differs, err := config.observe(integration.UserConfig, &obj.Status.UserConfigSettings)
 	obs := reconcile.Observation{Exists: true, Differs: differs, Ready: integration.Enabled}
 	if !obs.Ready {
 		obs.Message = "Aiven has not enabled the integration."
@@ -160,28 +99,31 @@ func (h serviceIntegration) Create(ctx context.Context, r *remote, obj *v1alpha1
 		DestService:      optional(obj.Spec.DestinationServiceName),
 		DestEndpointId:   optional(destination.endpoint),
 	}
-	config, err := asMap(obj.UserConfig())
+	config, err := integrationConfigOf(obj.UserConfig(), nil)
 	if err != nil {
 		return err
 	}
-	if len(config) > 0 {
-		in.UserConfig = &config
+	if len(config.userConfig) > 0 {
+		in.UserConfig = &config.userConfig
 	}
 	integration, err := r.services().ServiceIntegrationCreate(ctx, obj.Spec.Project, in)
 	if err != nil {
 		return ignore(aiven.AlreadyExists, err)
 	}
-	obj.Status.ID = integration.ServiceIntegrationId
+	obj.Status.ID, obj.Status.UserConfigSettings = integration.ServiceIntegrationId, config.settings
 	return nil
 }
 
 func (serviceIntegration) Update(ctx context.Context, r *remote, obj *v1alpha1.ServiceIntegration) error {
-	config, err := asMap(obj.UserConfig())
+	config, err := integrationConfigOf(obj.UserConfig(), obj.Status.UserConfigSettings)
 	if err != nil {
 		return err
 	}
-	_, err = r.services().ServiceIntegrationUpdate(ctx, obj.Spec.Project, obj.Status.ID, &service.ServiceIntegrationUpdateIn{UserConfig: config})
-	return ignoreUnchanged(err)
+	_, err = r.services().ServiceIntegrationUpdate(ctx, obj.Spec.Project, obj.Status.ID, &service.ServiceIntegrationUpdateIn{UserConfig: config.input()})
+	if err = ignoreUnchanged(err); err == nil {
+		obj.Status.UserConfigSettings = config.settings
+	}
+	return err
 }
 
 // Delete does without the endpoint's object, which may be gone already: then the

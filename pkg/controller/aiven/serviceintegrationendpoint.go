@@ -5,7 +5,6 @@ package aiven
 
 import (
 	"context"
-	"strings"
 
 	"github.com/aiven/go-client-codegen/handler/service"
 
@@ -56,35 +55,42 @@ func (serviceIntegrationEndpoint) Observe(_ context.Context, r *remote, obj *v1a
 		return reconcile.Observation{}, nil
 	}
 	obj.Status.ID = endpoint.EndpointId
-	differs, err := integrationDiffers(obj.UserConfig(), endpoint.UserConfig)
+	config, err := integrationConfigOf(obj.UserConfig(), obj.Status.UserConfigSettings)
+	if err != nil {
+		return reconcile.Observation{}, err
+	}
+	differs, err := config.observe(endpoint.UserConfig, &obj.Status.UserConfigSettings)
 	return reconcile.Observation{Exists: true, Ready: true, Differs: differs}, err
 }
 
 func (serviceIntegrationEndpoint) Create(ctx context.Context, r *remote, obj *v1alpha1.ServiceIntegrationEndpoint) error {
-	config, err := asMap(obj.UserConfig())
+	config, err := integrationConfigOf(obj.UserConfig(), nil)
 	if err != nil {
 		return err
 	}
 	endpoint, err := r.services().ServiceIntegrationEndpointCreate(ctx, obj.Spec.Project, &service.ServiceIntegrationEndpointCreateIn{
 		EndpointName: obj.EndpointName(),
 		EndpointType: service.EndpointType(obj.Spec.EndpointType),
-		UserConfig:   config,
+		UserConfig:   config.userConfig,
 	})
 	if err != nil {
 		return ignore(aiven.AlreadyExists, err)
 	}
-	obj.Status.ID = endpoint.EndpointId
+	obj.Status.ID, obj.Status.UserConfigSettings = endpoint.EndpointId, config.settings
 	return nil
 }
 
 func (serviceIntegrationEndpoint) Update(ctx context.Context, r *remote, obj *v1alpha1.ServiceIntegrationEndpoint) error {
-	config, err := asMap(obj.UserConfig())
+	config, err := integrationConfigOf(obj.UserConfig(), obj.Status.UserConfigSettings)
 	if err != nil {
 		return err
 	}
 	_, err = r.services().ServiceIntegrationEndpointUpdate(ctx, obj.Spec.Project, obj.Status.ID,
-		&service.ServiceIntegrationEndpointUpdateIn{UserConfig: config})
-	return ignoreUnchanged(err)
+		&service.ServiceIntegrationEndpointUpdateIn{UserConfig: config.input()})
+	if err = ignoreUnchanged(err); err == nil {
+		obj.Status.UserConfigSettings = config.settings
+	}
+	return err
 }
 
 func (serviceIntegrationEndpoint) Delete(ctx context.Context, r *remote, obj *v1alpha1.ServiceIntegrationEndpoint) (bool, error) {
@@ -94,31 +100,4 @@ func (serviceIntegrationEndpoint) Delete(ctx context.Context, r *remote, obj *v1
 	}
 	err = r.services().ServiceIntegrationEndpointDelete(ctx, obj.Spec.Project, endpoint.EndpointId)
 	return false, ignore(aiven.NotFound, err)
-}
-
-// integrationDiffers names the settings of a configuration block that Aiven
-// shows with another value.
-func integrationDiffers(userConfig any, got map[string]any) ([]string, error) {
-	want, err := asMap(userConfig)
-	if err != nil {
-		return nil, err
-	}
-	// By way of JSON, so that numbers compare as numbers.
-	remote, err := asMap(got)
-	if err != nil {
-		return nil, err
-	}
-	var differs []string
-	for _, path := range configDiffers(want, remote) {
-		differs = append(differs, "user config "+path)
-	}
-	return differs, nil
-}
-
-// ignoreUnchanged drops Aiven's complaint about an update that changes nothing.
-func ignoreUnchanged(err error) error {
-	if err != nil && strings.Contains(strings.ToLower(aivenMessage(err)), "user config not changed") {
-		return nil
-	}
-	return err
 }

@@ -5,18 +5,22 @@ package aiven
 
 import (
 	"context"
+	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/aiven/go-client-codegen/handler/service"
 
+	"github.com/bailiwick-operator/bailiwick/pkg/aiven"
 	"github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1"
 )
 
 // wanted is what a service shall be: the spec and what it refers to.
 type wanted struct {
 	spec *v1alpha1.ServiceCommonSpec
-	// userConfig is the JSON object that Aiven takes.
-	userConfig map[string]any
+	// userConfig is the JSON object that Aiven takes; newConfig is the one for a new
+	// service.
+	userConfig, newConfig map[string]any
 	// migration is the part of userConfig that comes from a Secret; nil if none
 	// does.
 	migration map[string]any
@@ -31,19 +35,38 @@ func (h serviceHandler[T]) wanted(ctx context.Context, r *remote, obj T) (wanted
 	if err != nil {
 		return wanted{}, err
 	}
-	userConfig, err := asMap(obj.UserConfig())
+	newConfig, err := asMap(obj.UserConfig())
 	if err != nil {
 		return wanted{}, err
 	}
-	w := wanted{spec: spec, userConfig: userConfig, settings: settingPaths(userConfig)}
+	userConfig := withoutCreateOnly(newConfig)
+	w := wanted{spec: spec, userConfig: userConfig, newConfig: newConfig, settings: settingPaths(userConfig)}
 	if source := h.migrating(obj); source != nil {
 		if w.migration, err = r.migrationSettings(ctx, source, h.migrationKeys); err != nil {
 			return wanted{}, err
 		}
-		userConfig[settingMigration] = w.migration
+		userConfig[settingMigration], newConfig[settingMigration] = w.migration, w.migration
 	}
-	w.removed = removedSettings(obj.CommonStatus().UserConfigSettings, settingPaths(userConfig))
+	w.removed = removedSettings(obj.CommonStatus().UserConfigSettings, settingPaths(newConfig))
 	return w, nil
+}
+
+// leaveDisk leaves the disk of a service to its autoscaler, if it has one, and
+// tells that to whoever reads the condition. Aiven refuses to set the size then.
+func (w *wanted) leaveDisk(view *aiven.ServiceView) (note string) {
+	if w.spec.DiskSpace == "" || !slices.ContainsFunc(view.Integrations(), func(i service.ServiceIntegrationOut) bool {
+		return i.IntegrationType == service.IntegrationTypeAutoscaler && i.Enabled
+	}) {
+		return ""
+	}
+	size, asked := deref(view.Service().DiskSpaceMb), diskSpaceMiB(w.spec.DiskSpace)
+	spec := *w.spec
+	spec.DiskSpace = ""
+	w.spec = &spec
+	if size == asked {
+		return ""
+	}
+	return fmt.Sprintf("spec.disk_space is not applied, since an autoscaler integration manages the disk, which has %d GiB now: remove spec.disk_space, or delete the integration.", size/1024)
 }
 
 // differs names what svc has otherwise. The password of a migration is left out

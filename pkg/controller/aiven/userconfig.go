@@ -9,6 +9,34 @@ import (
 	"strings"
 )
 
+// createOnly are the settings that Aiven takes when it creates a service, a fork's
+// source among them, and refuses to change after that. It need not show them.
+var createOnly = [...]string{
+	"admin_password", "admin_username", "custom_code", "flink_version", "inkless.enabled", "mysql.lower_case_table_names",
+	"pg_service_to_fork_from", "project_to_fork_from", "recovery_target_time", "service_to_fork_from",
+}
+
+// withoutCreateOnly returns a user configuration for a service that exists.
+func withoutCreateOnly(userConfig map[string]any) map[string]any {
+	out := maps.Clone(userConfig)
+	for _, path := range createOnly {
+		key, inner, nested := strings.Cut(path, ".")
+		if !nested {
+			delete(out, key)
+			continue
+		}
+		if block, ok := out[key].(map[string]any); ok {
+			block = maps.Clone(block)
+			delete(block, inner)
+			out[key] = block
+			if len(block) == 0 {
+				delete(out, key)
+			}
+		}
+	}
+	return out
+}
+
 // settingPaths returns the paths of the settings in a user configuration, sorted.
 // A list is one setting, an object as many as it has.
 func settingPaths(userConfig map[string]any) []string {

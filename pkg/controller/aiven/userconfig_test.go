@@ -66,3 +66,18 @@ func TestResets(t *testing.T) {
 		t.Errorf("reset %v although nothing is known to have been given", removed)
 	}
 }
+
+func TestWithoutCreateOnly(t *testing.T) {
+	all := map[string]any{
+		"service_to_fork_from": "old", "recovery_target_time": "t", "pg_version": "17",
+		"mysql":   map[string]any{"lower_case_table_names": 1.0, "sql_mode": "ANSI"},
+		"inkless": map[string]any{"enabled": true},
+	}
+	want := map[string]any{"pg_version": "17", "mysql": map[string]any{"sql_mode": "ANSI"}}
+	if got := withoutCreateOnly(all); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if n := len(settingPaths(all)); n != 6 {
+		t.Errorf("the argument was changed to %v", all)
+	}
+}

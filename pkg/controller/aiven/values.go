@@ -32,3 +32,12 @@ func deref[T any](p *T) T {
 	}
 	return *p
 }
+
+// differences collects the names of the fields that differ.
+type differences []string
+
+func (d *differences) add(different bool, field string) {
+	if different {
+		*d = append(*d, field)
+	}
+}

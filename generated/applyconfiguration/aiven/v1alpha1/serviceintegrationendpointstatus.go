@@ -17,6 +17,9 @@ type ServiceIntegrationEndpointStatusApplyConfiguration struct {
 	CommonStatusApplyConfiguration `json:""`
 	// ID that Aiven gave to the endpoint.
 	ID *string `json:"id,omitempty"`
+	// UserConfigSettings are the settings that the spec has given to the endpoint. One
+	// that leaves the spec goes back to its default.
+	UserConfigSettings []string `json:"userConfigSettings,omitempty"`
 }
 
 // ServiceIntegrationEndpointStatusApplyConfiguration constructs a declarative configuration of the ServiceIntegrationEndpointStatus type for use with
@@ -59,5 +62,15 @@ func (b *ServiceIntegrationEndpointStatusApplyConfiguration) WithAdopted(value b
 // If called multiple times, the ID field is set to the value of the last call.
 func (b *ServiceIntegrationEndpointStatusApplyConfiguration) WithID(value string) *ServiceIntegrationEndpointStatusApplyConfiguration {
 	b.ID = &value
+	return b
+}
+
+// WithUserConfigSettings adds the given value to the UserConfigSettings field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the UserConfigSettings field.
+func (b *ServiceIntegrationEndpointStatusApplyConfiguration) WithUserConfigSettings(values ...string) *ServiceIntegrationEndpointStatusApplyConfiguration {
+	for i := range values {
+		b.UserConfigSettings = append(b.UserConfigSettings, values[i])
+	}
 	return b
 }

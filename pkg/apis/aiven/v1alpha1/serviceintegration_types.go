@@ -176,6 +176,12 @@ type ServiceIntegrationStatus struct {
 	// ID that Aiven gave to the integration.
 	// +optional
 	ID string `json:"id,omitempty"`
+
+	// UserConfigSettings are the settings that the spec has given to the integration. One
+	// that leaves the spec goes back to its default.
+	// +listType=atomic
+	// +optional
+	UserConfigSettings []string `json:"userConfigSettings,omitempty"`
 }
 
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object

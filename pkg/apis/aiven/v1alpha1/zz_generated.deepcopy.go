@@ -3290,6 +3290,11 @@ func (in *ServiceIntegrationEndpointSpec) DeepCopy() *ServiceIntegrationEndpoint
 func (in *ServiceIntegrationEndpointStatus) DeepCopyInto(out *ServiceIntegrationEndpointStatus) {
 	*out = *in
 	in.CommonStatus.DeepCopyInto(&out.CommonStatus)
+	if in.UserConfigSettings != nil {
+		in, out := &in.UserConfigSettings, &out.UserConfigSettings
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	return
 }
 
@@ -3429,6 +3434,11 @@ func (in *ServiceIntegrationSpec) DeepCopy() *ServiceIntegrationSpec {
 func (in *ServiceIntegrationStatus) DeepCopyInto(out *ServiceIntegrationStatus) {
 	*out = *in
 	in.CommonStatus.DeepCopyInto(&out.CommonStatus)
+	if in.UserConfigSettings != nil {
+		in, out := &in.UserConfigSettings, &out.UserConfigSettings
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	return
 }
 
