@@ -245,6 +245,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &aivenv1alpha1.ValkeySpecApplyConfiguration{}
 
 		// Group=openbao.org, Version=v1alpha1
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("AdditionalSubject"):
+		return &applyconfigurationopenbaov1alpha1.AdditionalSubjectApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("AuthorizationSpec"):
 		return &applyconfigurationopenbaov1alpha1.AuthorizationSpecApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("AuthorizationStatus"):
@@ -253,12 +255,16 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &applyconfigurationopenbaov1alpha1.BackupSpecApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("CASecretReference"):
 		return &applyconfigurationopenbaov1alpha1.CASecretReferenceApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("IdentityStatus"):
+		return &applyconfigurationopenbaov1alpha1.IdentityStatusApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("OpenBaoCluster"):
 		return &applyconfigurationopenbaov1alpha1.OpenBaoClusterApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("OpenBaoClusterSpec"):
 		return &applyconfigurationopenbaov1alpha1.OpenBaoClusterSpecApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("OpenBaoClusterStatus"):
 		return &applyconfigurationopenbaov1alpha1.OpenBaoClusterStatusApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("PlannedChange"):
+		return &applyconfigurationopenbaov1alpha1.PlannedChangeApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("RestoreSpec"):
 		return &applyconfigurationopenbaov1alpha1.RestoreSpecApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("SecretKeyReference"):
@@ -269,6 +275,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &applyconfigurationopenbaov1alpha1.SelfInitSpecApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("ServiceAccountReference"):
 		return &applyconfigurationopenbaov1alpha1.ServiceAccountReferenceApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("SigningKeyStatus"):
+		return &applyconfigurationopenbaov1alpha1.SigningKeyStatusApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("UpgradeSpec"):
 		return &applyconfigurationopenbaov1alpha1.UpgradeSpecApplyConfiguration{}
 

@@ -365,19 +365,23 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		valkey.PrivatelinkAccess{}.OpenAPIModelName():                                                       schema_v1alpha1_userconfig_service_valkey_PrivatelinkAccess(ref),
 		valkey.PublicAccess{}.OpenAPIModelName():                                                            schema_v1alpha1_userconfig_service_valkey_PublicAccess(ref),
 		valkey.UserConfig{}.OpenAPIModelName():                                                              schema_v1alpha1_userconfig_service_valkey_UserConfig(ref),
+		openbaov1alpha1.AdditionalSubject{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_AdditionalSubject(ref),
 		openbaov1alpha1.AuthorizationSpec{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_AuthorizationSpec(ref),
 		openbaov1alpha1.AuthorizationStatus{}.OpenAPIModelName():                                            schema_pkg_apis_openbao_v1alpha1_AuthorizationStatus(ref),
 		openbaov1alpha1.BackupSpec{}.OpenAPIModelName():                                                     schema_pkg_apis_openbao_v1alpha1_BackupSpec(ref),
 		openbaov1alpha1.CASecretReference{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_CASecretReference(ref),
+		openbaov1alpha1.IdentityStatus{}.OpenAPIModelName():                                                 schema_pkg_apis_openbao_v1alpha1_IdentityStatus(ref),
 		openbaov1alpha1.OpenBaoCluster{}.OpenAPIModelName():                                                 schema_pkg_apis_openbao_v1alpha1_OpenBaoCluster(ref),
 		openbaov1alpha1.OpenBaoClusterList{}.OpenAPIModelName():                                             schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterList(ref),
 		openbaov1alpha1.OpenBaoClusterSpec{}.OpenAPIModelName():                                             schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterSpec(ref),
 		openbaov1alpha1.OpenBaoClusterStatus{}.OpenAPIModelName():                                           schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterStatus(ref),
+		openbaov1alpha1.PlannedChange{}.OpenAPIModelName():                                                  schema_pkg_apis_openbao_v1alpha1_PlannedChange(ref),
 		openbaov1alpha1.RestoreSpec{}.OpenAPIModelName():                                                    schema_pkg_apis_openbao_v1alpha1_RestoreSpec(ref),
 		openbaov1alpha1.SecretKeyReference{}.OpenAPIModelName():                                             schema_pkg_apis_openbao_v1alpha1_SecretKeyReference(ref),
 		openbaov1alpha1.SelfInitOIDC{}.OpenAPIModelName():                                                   schema_pkg_apis_openbao_v1alpha1_SelfInitOIDC(ref),
 		openbaov1alpha1.SelfInitSpec{}.OpenAPIModelName():                                                   schema_pkg_apis_openbao_v1alpha1_SelfInitSpec(ref),
 		openbaov1alpha1.ServiceAccountReference{}.OpenAPIModelName():                                        schema_pkg_apis_openbao_v1alpha1_ServiceAccountReference(ref),
+		openbaov1alpha1.SigningKeyStatus{}.OpenAPIModelName():                                               schema_pkg_apis_openbao_v1alpha1_SigningKeyStatus(ref),
 		openbaov1alpha1.UpgradeSpec{}.OpenAPIModelName():                                                    schema_pkg_apis_openbao_v1alpha1_UpgradeSpec(ref),
 		resource.Quantity{}.OpenAPIModelName():                                                              schema_apimachinery_pkg_api_resource_Quantity(ref),
 		v1.APIGroup{}.OpenAPIModelName():                                                                    schema_pkg_apis_meta_v1_APIGroup(ref),
@@ -21069,6 +21073,45 @@ func schema_v1alpha1_userconfig_service_valkey_UserConfig(ref common.ReferenceCa
 	}
 }
 
+func schema_pkg_apis_openbao_v1alpha1_AdditionalSubject(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "AdditionalSubject is a ServiceAccount that gets the policy of an identity.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"role": {
+						SchemaProps: spec.SchemaProps{
+							Description: "role is the name of the JWT role. It must not be that of an identity.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"identity": {
+						SchemaProps: spec.SchemaProps{
+							Description: "identity names whose policy it gets. Nothing is written while the spec does not request that identity.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"serviceAccount": {
+						SchemaProps: spec.SchemaProps{
+							Description: "serviceAccount is who may log in.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(openbaov1alpha1.ServiceAccountReference{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"role", "identity", "serviceAccount"},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.ServiceAccountReference{}.OpenAPIModelName()},
+	}
+}
+
 func schema_pkg_apis_openbao_v1alpha1_AuthorizationSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -21078,10 +21121,24 @@ func schema_pkg_apis_openbao_v1alpha1_AuthorizationSpec(ref common.ReferenceCall
 				Properties: map[string]spec.Schema{
 					"mode": {
 						SchemaProps: spec.SchemaProps{
-							Description: "mode says how the policies and roles are kept. Once writes them with the one-time admin token, and asks for a new token when they have to change.\n\nPossible enum values:\n - `\"Once\"` writes the policies and roles once with the one-time admin token, and again when the spec changes and a new token is given.",
+							Description: "mode says how the policies and roles are kept. All modes write them with the one-time admin token, and ask for a new token where that is needed. In between Once looks at nothing, Observe reports what differs on the server, and Enforce repairs it.\n\nPossible enum values:\n - `\"Enforce\"` writes like Once, and in between repairs what differs on the server, as an identity that can write nothing but the contract.\n - `\"Observe\"` writes like Once, and in between reports what differs on the server, as an identity that can only read.\n - `\"Once\"` writes the policies and roles with a one-time admin token, and again when the spec changes and a new token is given. In between nothing is looked at.",
 							Type:        []string{"string"},
 							Format:      "",
-							Enum:        []interface{}{"Once"},
+							Enum:        []interface{}{"Enforce", "Observe", "Once"},
+						},
+					},
+					"profile": {
+						SchemaProps: spec.SchemaProps{
+							Description: "profile says which texts the policies have. Document is the texts of the published authorization document. Minimal leaves out the grants that a server never evaluates, and the policy \"default\" from all tokens.\n\nPossible enum values:\n - `\"Document\"` is the texts of the published authorization document.\n - `\"Minimal\"` leaves out the grants that a server never evaluates, and the policy \"default\" from all tokens.",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Document", "Minimal"},
+						},
+					},
+					"signingKeyOverlap": {
+						SchemaProps: spec.SchemaProps{
+							Description: "signingKeyOverlap is how long a signing key that the API server no longer publishes stays accepted. The default is 1h; 0s drops such a key at once.",
+							Ref:         ref(v1.Duration{}.OpenAPIModelName()),
 						},
 					},
 					"address": {
@@ -21137,11 +21194,32 @@ func schema_pkg_apis_openbao_v1alpha1_AuthorizationSpec(ref common.ReferenceCall
 							Ref:         ref(openbaov1alpha1.ServiceAccountReference{}.OpenAPIModelName()),
 						},
 					},
+					"additionalSubjects": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"role",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "additionalSubjects let further ServiceAccounts log in as an identity, each with a role of its own.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.AdditionalSubject{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
 				},
 			},
 		},
 		Dependencies: []string{
-			openbaov1alpha1.CASecretReference{}.OpenAPIModelName(), openbaov1alpha1.SecretKeyReference{}.OpenAPIModelName(), openbaov1alpha1.ServiceAccountReference{}.OpenAPIModelName()},
+			openbaov1alpha1.AdditionalSubject{}.OpenAPIModelName(), openbaov1alpha1.CASecretReference{}.OpenAPIModelName(), openbaov1alpha1.SecretKeyReference{}.OpenAPIModelName(), openbaov1alpha1.ServiceAccountReference{}.OpenAPIModelName(), v1.Duration{}.OpenAPIModelName()},
 	}
 }
 
@@ -21187,20 +21265,22 @@ func schema_pkg_apis_openbao_v1alpha1_AuthorizationStatus(ref common.ReferenceCa
 							Format:      "",
 						},
 					},
-					"keyIDs": {
+					"signingKeys": {
 						VendorExtensible: spec.VendorExtensible{
 							Extensions: spec.Extensions{
-								"x-kubernetes-list-type": "set",
+								"x-kubernetes-list-map-keys": []interface{}{
+									"id",
+								},
+								"x-kubernetes-list-type": "map",
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "keyIDs are the ids of the signing keys in the mount's config.",
+							Description: "signingKeys are the signing keys in the mount's config.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
 									SchemaProps: spec.SchemaProps{
-										Type:   []string{"string"},
-										Format: "",
+										Ref: ref(openbaov1alpha1.SigningKeyStatus{}.OpenAPIModelName()),
 									},
 								},
 							},
@@ -21259,9 +21339,95 @@ func schema_pkg_apis_openbao_v1alpha1_AuthorizationStatus(ref common.ReferenceCa
 							Enum:        []interface{}{"InUse", "Revoked", "Unknown"},
 						},
 					},
+					"adminTokenSecretVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "adminTokenSecretVersion is the resourceVersion of the Secret whose token was used up, so that it is not tried again.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"plan": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "plan lists what differs on the server and was not repaired.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.PlannedChange{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"proved": {
+						SchemaProps: spec.SchemaProps{
+							Description: "proved is how many identities were proved, of how many, such as 4/4.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"identities": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"role",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "identities say what was proved of each role.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.IdentityStatus{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"provedAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "provedAt is when the identities were last proved.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"refusalsProvedAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "refusalsProvedAt is when wrong subjects and audiences were last seen refused.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"rootEquivalent": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "rootEquivalent lists what could still grant any right of the mount to whoever held it, and stays with Bailiwick's own identity.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
 				},
 			},
 		},
+		Dependencies: []string{
+			openbaov1alpha1.IdentityStatus{}.OpenAPIModelName(), openbaov1alpha1.PlannedChange{}.OpenAPIModelName(), openbaov1alpha1.SigningKeyStatus{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
 	}
 }
 
@@ -21309,6 +21475,123 @@ func schema_pkg_apis_openbao_v1alpha1_CASecretReference(ref common.ReferenceCall
 					},
 				},
 				Required: []string{"name"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_IdentityStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "IdentityStatus says what was proved of one role, by logging in as its ServiceAccount.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"role": {
+						SchemaProps: spec.SchemaProps{
+							Description: "role is the name of the JWT role.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"identity": {
+						SchemaProps: spec.SchemaProps{
+							Description: "identity is operator, backup, restore, upgrade or bootstrapper.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"policy": {
+						SchemaProps: spec.SchemaProps{
+							Description: "policy is the name of the policy.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"subject": {
+						SchemaProps: spec.SchemaProps{
+							Description: "subject is who may log in.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"state": {
+						SchemaProps: spec.SchemaProps{
+							Description: "state is Proved, Wrong, or NotProved when it could not be tried.\n\nPossible enum values:\n - `\"NotProved\"` means that it could not be tried.\n - `\"Proved\"` means that the identity can log in, has exactly the rights of the contract, and others were refused.\n - `\"Wrong\"` means that it cannot log in, has other rights, or that others could log in as it.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"NotProved", "Proved", "Wrong"},
+						},
+					},
+					"message": {
+						SchemaProps: spec.SchemaProps{
+							Description: "message says why the state is not Proved, and what mends it.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"missing": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "missing are rights that the contract gives and the token lacks, as \"path: capability\".",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"excess": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "excess are rights that neither the contract nor the policy \"default\" gives, as \"path: capability\".",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"viaDefault": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "viaDefault are rights that the token has through the policy \"default\" alone, as \"path: capability\".",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"role", "identity", "state"},
 			},
 		},
 	}
@@ -21507,6 +21790,64 @@ func schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterStatus(ref common.ReferenceC
 	}
 }
 
+func schema_pkg_apis_openbao_v1alpha1_PlannedChange(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PlannedChange is one difference between the contract and the server.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "kind is mount, config, policy or role.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name is the name of the mount, policy or role.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"difference": {
+						SchemaProps: spec.SchemaProps{
+							Description: "difference is Missing, Differs, Extra, or Conflict for what someone else wrote.\n\nPossible enum values:\n - `\"Conflict\"` means that someone else wrote the object.\n - `\"Differs\"` means that fields of the object differ.\n - `\"Extra\"` means that the object is no longer wanted.\n - `\"Missing\"` means that the server lacks the object.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Conflict", "Differs", "Extra", "Missing"},
+						},
+					},
+					"fields": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "fields are the names of the fields that differ.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"kind", "name", "difference"},
+			},
+		},
+	}
+}
+
 func schema_pkg_apis_openbao_v1alpha1_RestoreSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -21644,6 +21985,56 @@ func schema_pkg_apis_openbao_v1alpha1_ServiceAccountReference(ref common.Referen
 				Required: []string{"name"},
 			},
 		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_SigningKeyStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "SigningKeyStatus is a key that ServiceAccount tokens are checked with.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"id": {
+						SchemaProps: spec.SchemaProps{
+							Description: "id is the key id.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"algorithm": {
+						SchemaProps: spec.SchemaProps{
+							Description: "algorithm is the JWS algorithm, empty if the API server does not say.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"pem": {
+						SchemaProps: spec.SchemaProps{
+							Description: "pem is the public key, kept so that the overlap outlives a restart.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"firstSeen": {
+						SchemaProps: spec.SchemaProps{
+							Description: "firstSeen is when the API server was first seen to publish the key.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"lastSeen": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lastSeen is when the API server was last seen to publish the key. It is absent while it does.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"id"},
+			},
+		},
+		Dependencies: []string{
+			v1.Time{}.OpenAPIModelName()},
 	}
 }
 

@@ -7237,9 +7237,32 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: valkey_version
       type:
         scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AdditionalSubject
+  map:
+    fields:
+    - name: identity
+      type:
+        scalar: string
+      default: ""
+    - name: role
+      type:
+        scalar: string
+      default: ""
+    - name: serviceAccount
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServiceAccountReference
+      default: {}
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AuthorizationSpec
   map:
     fields:
+    - name: additionalSubjects
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AdditionalSubject
+          elementRelationship: associative
+          keys:
+          - role
     - name: address
       type:
         scalar: string
@@ -7264,6 +7287,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: operatorServiceAccount
       type:
         namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServiceAccountReference
+    - name: profile
+      type:
+        scalar: string
+    - name: signingKeyOverlap
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
     - name: tlsServerName
       type:
         scalar: string
@@ -7276,39 +7305,73 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: adminToken
       type:
         scalar: string
+    - name: adminTokenSecretVersion
+      type:
+        scalar: string
     - name: digest
       type:
         scalar: string
-    - name: issuer
-      type:
-        scalar: string
-    - name: keyIDs
+    - name: identities
       type:
         list:
           elementType:
-            scalar: string
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.IdentityStatus
           elementRelationship: associative
+          keys:
+          - role
+    - name: issuer
+      type:
+        scalar: string
     - name: mount
       type:
         scalar: string
     - name: namespace
       type:
         scalar: string
+    - name: plan
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PlannedChange
+          elementRelationship: atomic
     - name: policies
       type:
         list:
           elementType:
             scalar: string
           elementRelationship: associative
+    - name: proved
+      type:
+        scalar: string
+    - name: provedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: refusalsProvedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: roles
       type:
         list:
           elementType:
             scalar: string
           elementRelationship: associative
+    - name: rootEquivalent
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
     - name: server
       type:
         scalar: string
+    - name: signingKeys
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SigningKeyStatus
+          elementRelationship: associative
+          keys:
+          - id
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupSpec
   map:
     fields:
@@ -7325,6 +7388,48 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.IdentityStatus
+  map:
+    fields:
+    - name: excess
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: identity
+      type:
+        scalar: string
+      default: ""
+    - name: message
+      type:
+        scalar: string
+    - name: missing
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: policy
+      type:
+        scalar: string
+    - name: role
+      type:
+        scalar: string
+      default: ""
+    - name: state
+      type:
+        scalar: string
+      default: ""
+    - name: subject
+      type:
+        scalar: string
+    - name: viaDefault
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.OpenBaoCluster
   map:
     fields:
@@ -7381,6 +7486,27 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedGeneration
       type:
         scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PlannedChange
+  map:
+    fields:
+    - name: difference
+      type:
+        scalar: string
+      default: ""
+    - name: fields
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: kind
+      type:
+        scalar: string
+      default: ""
+    - name: name
+      type:
+        scalar: string
+      default: ""
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RestoreSpec
   map:
     fields:
@@ -7428,6 +7554,25 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: namespace
       type:
         scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SigningKeyStatus
+  map:
+    fields:
+    - name: algorithm
+      type:
+        scalar: string
+    - name: firstSeen
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: id
+      type:
+        scalar: string
+      default: ""
+    - name: lastSeen
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: pem
+      type:
+        scalar: string
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.UpgradeSpec
   map:
     fields:
@@ -7462,6 +7607,8 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: ""
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+  scalar: string
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1
   map:
     elementType:

@@ -9,6 +9,11 @@
 package v1alpha1
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in AdditionalSubject) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AdditionalSubject"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in AuthorizationSpec) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AuthorizationSpec"
 }
@@ -29,6 +34,11 @@ func (in CASecretReference) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in IdentityStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.IdentityStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in OpenBaoCluster) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.OpenBaoCluster"
 }
@@ -46,6 +56,11 @@ func (in OpenBaoClusterSpec) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in OpenBaoClusterStatus) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.OpenBaoClusterStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in PlannedChange) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PlannedChange"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -71,6 +86,11 @@ func (in SelfInitSpec) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in ServiceAccountReference) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServiceAccountReference"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in SigningKeyStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SigningKeyStatus"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
