@@ -175,6 +175,10 @@ type AuthorizationStatus struct {
 	// mount is the path of the JWT auth mount.
 	// +optional
 	Mount string `json:"mount,omitempty"`
+	// mountCreated says that the mount did not exist before. Only then is it
+	// removed when nothing is requested any more.
+	// +optional
+	MountCreated bool `json:"mountCreated,omitempty"`
 	// issuer is the token issuer in the mount's config.
 	// +optional
 	Issuer string `json:"issuer,omitempty"`
@@ -183,6 +187,10 @@ type AuthorizationStatus struct {
 	// +listType=map
 	// +listMapKey=id
 	SigningKeys []SigningKeyStatus `json:"signingKeys,omitempty"`
+	// droppedOldSigningKeys is the value that the annotation
+	// bailiwick.dev/drop-old-signing-keys had when it was last heeded.
+	// +optional
+	DroppedOldSigningKeys string `json:"droppedOldSigningKeys,omitempty"`
 	// policies are the names of the policies.
 	// +optional
 	// +listType=set
