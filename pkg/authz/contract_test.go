@@ -258,8 +258,8 @@ func TestRequests(t *testing.T) {
 	}
 	role := requests[3].Data
 	for field, want := range map[string]any{
-		"role_type": "jwt", "user_claim": "sub", "bound_subject": subject, "token_ttl": 3600, "token_max_ttl": 3600,
-		"token_no_default_policy": false, "token_period": 0, "bound_claims_type": "string",
+		"role_type": "jwt", "user_claim": "sub", "bound_subject": subject, "token_ttl": "3600s", "token_max_ttl": "3600s",
+		"token_no_default_policy": false, "token_period": "0s", "bound_claims_type": "string",
 	} {
 		if role[field] != want {
 			t.Errorf("role field %s is %v, want %v", field, role[field], want)
