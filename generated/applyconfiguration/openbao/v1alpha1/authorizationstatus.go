@@ -24,10 +24,16 @@ type AuthorizationStatusApplyConfiguration struct {
 	Namespace *string `json:"namespace,omitempty"`
 	// mount is the path of the JWT auth mount.
 	Mount *string `json:"mount,omitempty"`
+	// mountCreated says that the mount did not exist before. Only then is it
+	// removed when nothing is requested any more.
+	MountCreated *bool `json:"mountCreated,omitempty"`
 	// issuer is the token issuer in the mount's config.
 	Issuer *string `json:"issuer,omitempty"`
 	// signingKeys are the signing keys in the mount's config.
 	SigningKeys []SigningKeyStatusApplyConfiguration `json:"signingKeys,omitempty"`
+	// droppedOldSigningKeys is the value that the annotation
+	// bailiwick.dev/drop-old-signing-keys had when it was last heeded.
+	DroppedOldSigningKeys *string `json:"droppedOldSigningKeys,omitempty"`
 	// policies are the names of the policies.
 	Policies []string `json:"policies,omitempty"`
 	// roles are the names of the JWT roles.
@@ -95,6 +101,14 @@ func (b *AuthorizationStatusApplyConfiguration) WithMount(value string) *Authori
 	return b
 }
 
+// WithMountCreated sets the MountCreated field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MountCreated field is set to the value of the last call.
+func (b *AuthorizationStatusApplyConfiguration) WithMountCreated(value bool) *AuthorizationStatusApplyConfiguration {
+	b.MountCreated = &value
+	return b
+}
+
 // WithIssuer sets the Issuer field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Issuer field is set to the value of the last call.
@@ -113,6 +127,14 @@ func (b *AuthorizationStatusApplyConfiguration) WithSigningKeys(values ...*Signi
 		}
 		b.SigningKeys = append(b.SigningKeys, *values[i])
 	}
+	return b
+}
+
+// WithDroppedOldSigningKeys sets the DroppedOldSigningKeys field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the DroppedOldSigningKeys field is set to the value of the last call.
+func (b *AuthorizationStatusApplyConfiguration) WithDroppedOldSigningKeys(value string) *AuthorizationStatusApplyConfiguration {
+	b.DroppedOldSigningKeys = &value
 	return b
 }
 
