@@ -41,6 +41,13 @@ func bootstrapperGrant(contract Contract, s Settings, in Inputs, possible []Gran
 	if in.BootstrapperSubject == "" {
 		return Grant{}, errors.New("the ServiceAccount of the bootstrapper identity is not known")
 	}
+	// A text that ends in * would be pinned as a pattern. The settings see to those
+	// that come from the object.
+	for _, text := range []string{contract.Config.BoundIssuer, in.OperatorSubject, in.BootstrapperSubject} {
+		if strings.Contains(text, "*") {
+			return Grant{}, fmt.Errorf("%q is no issuer and no subject that a policy can be limited to", text)
+		}
+	}
 	pins := Pins{Mode: s.Mode, Mount: contract.Mount.Path, Issuer: contract.Config.BoundIssuer}
 	for _, id := range identities {
 		pins.Policies = append(pins.Policies, PinnedPolicy{Name: id.defaultName, Texts: id.texts(s.Profile)})

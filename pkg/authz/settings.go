@@ -146,8 +146,8 @@ func SettingsOf(c *openbaov1alpha1.OpenBaoCluster) (Settings, error) {
 	if strings.ContainsFunc(s.Audience, unprintable) {
 		return Settings{}, &SpecError{audienceField, "an audience has no control characters"}
 	}
-	if strings.ContainsFunc(s.Issuer, unprintable) {
-		return Settings{}, &SpecError{"spec.selfInit.oidc.issuer", "an issuer has no control characters"}
+	if strings.ContainsFunc(s.Issuer, unprintable) || strings.Contains(s.Issuer, "*") {
+		return Settings{}, &SpecError{"spec.selfInit.oidc.issuer", "an issuer has no control characters and no asterisk"}
 	}
 	return s, nil
 }

@@ -34,8 +34,8 @@ const (
 	// LoginRefused means that a login was understood and refused: there is no such
 	// role, the JWT is of another issuer, subject or audience, or it expired.
 	LoginRefused Class = "LoginRefused"
-	// UnknownKey means that a login was refused because none of the keys in the
-	// mount's config verifies the signature of the JWT.
+	// UnknownKey means that a login was refused because nothing in the mount's
+	// config verifies the signature of the JWT.
 	UnknownKey Class = "UnknownKey"
 	// Conflict means that the object changed since it was read.
 	Conflict Class = "Conflict"
@@ -109,9 +109,10 @@ func classifyLogin(err error) error {
 	switch e.Class {
 	case Invalid, PermissionDenied, Unauthenticated:
 		e.Class = LoginRefused
-		// The signature is checked before anything else (cap/jwt/keyset.go, which
-		// all servers use).
-		if strings.Contains(strings.ToLower(e.Detail), "no known key successfully validated the token signature") {
+		// What verifies the JWT says which step failed (cap/jwt/jwt.go, validateAll);
+		// keys of another type make the algorithm an unexpected one.
+		text := strings.ToLower(e.Detail)
+		if strings.Contains(text, "error verifying token signature") || strings.Contains(text, "invalid algorithm (alg) header") {
 			e.Class = UnknownKey
 		}
 	}

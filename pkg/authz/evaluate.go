@@ -6,104 +6,15 @@ package authz
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
-
-	"github.com/hashicorp/hcl"
 )
-
-// ruleSet is a policy as a server evaluates it, by path as written. Where several
-// policies or blocks have the same path, they add up.
-type ruleSet map[string]*aclRule
-
-// aclRule is what a policy grants on one path.
-type aclRule struct {
-	capabilities []string
-	deny         bool
-	// allowed are the permitted values by parameter in lower case; nil permits
-	// every parameter.
-	allowed  map[string][]any
-	required []string
-	// other means that there are conditions that are not understood here.
-	other bool
-}
-
-// parseRules reads the texts of policies that one token has.
-func parseRules(texts ...string) (ruleSet, error) {
-	set := ruleSet{}
-	for _, text := range texts {
-		var policy map[string]any
-		if err := hcl.Decode(&policy, text); err != nil {
-			return nil, fmt.Errorf("parse the policy: %w", err)
-		}
-		for path, bodies := range blocks(policy["path"]) {
-			path = strings.TrimPrefix(path, "/")
-			for _, body := range bodies {
-				rule := set[path]
-				if rule == nil {
-					rule = &aclRule{}
-					set[path] = rule
-				}
-				rule.add(body)
-			}
-		}
-	}
-	return set, nil
-}
-
-func (r *aclRule) add(body map[string]any) {
-	for key, value := range body {
-		switch key {
-		case "capabilities":
-			for _, capability := range strs(value) {
-				r.deny = r.deny || capability == "deny"
-				if !slices.Contains(r.capabilities, capability) {
-					r.capabilities = append(r.capabilities, capability)
-				}
-			}
-		case "allowed_parameters":
-			for _, block := range bodies(value) {
-				for name, values := range block {
-					r.allow(strings.ToLower(name), values)
-				}
-			}
-		case "required_parameters":
-			for _, name := range strs(value) {
-				r.required = append(r.required, strings.ToLower(name))
-			}
-		case "comment":
-		default:
-			r.other = true
-		}
-	}
-}
-
-func (r *aclRule) allow(name string, values any) {
-	list, ok := values.([]any)
-	if !ok {
-		r.other = true
-		return
-	}
-	if r.allowed == nil {
-		r.allowed = map[string][]any{}
-	}
-	before, exists := r.allowed[name]
-	if exists && (len(before) == 0 || len(list) == 0) {
-		// An empty list permits every value.
-		list = nil
-	}
-	r.allowed[name] = slices.Concat(before, list)
-	if len(list) == 0 {
-		r.allowed[name] = nil
-	}
-}
 
 // find returns the rule that a server applies to a path, nil if there is none:
 // that of the path itself, else the most specific pattern (vault/acl.go,
 // AllowOperation and CheckAllowedFromNonExactPaths).
-func (s ruleSet) find(path string) *aclRule {
+func (s ruleSet) find(path string) *rule {
 	if rule, ok := s[path]; ok && !isPattern(path) {
 		return rule
 	}
@@ -129,7 +40,7 @@ func (s ruleSet) capabilitiesOn(path string) []string {
 	if rule == nil || rule.deny {
 		return nil
 	}
-	return slices.Sorted(slices.Values(rule.capabilities))
+	return slices.Compact(slices.Sorted(slices.Values(rule.capabilities)))
 }
 
 func isPattern(path string) bool { return strings.HasSuffix(path, "*") || hasSegmentWildcard(path) }
@@ -193,7 +104,7 @@ func allows(text, capability, path string, data map[string]any) bool {
 		return false
 	}
 	rule := set.find(path)
-	if rule == nil || rule.deny || rule.other || !slices.Contains(rule.capabilities, capability) {
+	if rule == nil || rule.deny || len(rule.other) > 0 || !slices.Contains(rule.capabilities, capability) {
 		return false
 	}
 	if capability != "read" && capability != "create" && capability != "update" && capability != "patch" {
@@ -208,7 +119,7 @@ func allows(text, capability, path string, data map[string]any) bool {
 			return false
 		}
 	}
-	if rule.allowed == nil {
+	if len(rule.allowed) == 0 {
 		return true
 	}
 	_, everything := rule.allowed["*"]
