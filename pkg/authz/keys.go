@@ -122,6 +122,16 @@ func encodePEM(der []byte) string {
 	return strings.TrimSpace(string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})))
 }
 
+// ConfigKeys returns the public keys of a mount's config as the server answers it,
+// each spelled as in Key.PEM.
+func ConfigKeys(config map[string]any) []string {
+	keys := strs(config["jwt_validation_pubkeys"])
+	for i, k := range keys {
+		keys[i] = normalPEM(k)
+	}
+	return keys
+}
+
 // normalPEM returns one spelling for all PEM encodings of the same public key,
 // and the text itself if it is none.
 func normalPEM(text string) string {
