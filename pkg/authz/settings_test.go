@@ -142,7 +142,9 @@ func TestSettingsRefuse(t *testing.T) {
 		return cluster(func(s *openbaov1alpha1.OpenBaoClusterSpec) { mutate(s.Authorization) })
 	}
 	additional := func(a openbaov1alpha1.AdditionalSubject) *openbaov1alpha1.OpenBaoCluster {
-		return of(func(s *openbaov1alpha1.AuthorizationSpec) { s.AdditionalSubjects = []openbaov1alpha1.AdditionalSubject{a} })
+		return of(func(s *openbaov1alpha1.AuthorizationSpec) {
+			s.AdditionalSubjects = []openbaov1alpha1.AdditionalSubject{a}
+		})
 	}
 	account := openbaov1alpha1.ServiceAccountReference{Name: "sa"}
 	for name, tc := range map[string]struct {
