@@ -3,9 +3,7 @@
 
 package authz
 
-import (
-	"slices"
-)
+import "slices"
 
 // Proof is how the rights of a token differ from a contract. Each right is
 // "path: capability"; the lists are sorted.
@@ -20,44 +18,42 @@ type Proof struct {
 
 // Expect returns the capabilities that the contract gives an identity on a path,
 // sorted; nil if none.
-func Expect(g Grant, path string) []string {
-	set, err := parseRules(g.Policy.Text)
-	if err != nil {
-		return nil
-	}
-	return set.capabilitiesOn(path)
-}
+func Expect(g Grant, path string) []string { return rulesOf(g.Policy.Text).capabilitiesOn(path) }
 
 // ExpectDefault returns the capabilities that the policy "default" gives on a
 // path, sorted; nil if none. It is that of a new server, which its owner can
 // change.
-func ExpectDefault(path string) []string {
-	set, err := parseRules(defaultPolicy)
+func ExpectDefault(path string) []string { return rulesOf(defaultPolicy).capabilitiesOn(path) }
+
+// rulesOf reads a policy that grants nothing if it does not parse.
+func rulesOf(text string) ruleSet {
+	set, err := parseRules(text)
 	if err != nil {
 		return nil
 	}
-	return set.capabilitiesOn(path)
+	return set
 }
 
 // CompareCapabilities compares what a server answers to sys/capabilities-self,
 // by path, with what the contract gives.
 func CompareCapabilities(g Grant, observed map[string][]string) Proof {
+	contract, byDefault := rulesOf(g.Policy.Text), ruleSet{}
+	if !g.Role.NoDefaultPolicy {
+		byDefault = rulesOf(defaultPolicy)
+	}
 	var proof Proof
 	for path, capabilities := range observed {
-		want := Expect(g, path)
-		var byDefault []string
-		if !g.Role.NoDefaultPolicy {
-			byDefault = ExpectDefault(path)
-		}
+		want := contract.capabilitiesOn(path)
 		for _, capability := range want {
 			if !slices.Contains(capabilities, capability) {
 				proof.Missing = append(proof.Missing, path+": "+capability)
 			}
 		}
+		viaDefault := byDefault.capabilitiesOn(path)
 		for _, capability := range capabilities {
 			switch {
 			case capability == "deny", slices.Contains(want, capability):
-			case slices.Contains(byDefault, capability):
+			case slices.Contains(viaDefault, capability):
 				proof.ViaDefault = append(proof.ViaDefault, path+": "+capability)
 			default:
 				proof.Excess = append(proof.Excess, path+": "+capability)

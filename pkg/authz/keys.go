@@ -84,6 +84,10 @@ func parseJWK(raw []byte) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
+	// What cannot be read back would make a server refuse all keys.
+	if _, err := x509.ParsePKIXPublicKey(der); err != nil {
+		return Key{}, err
+	}
 	id := jwk.KeyID
 	if id == "" {
 		sum, err := jwk.Thumbprint(crypto.SHA256)
