@@ -79,7 +79,7 @@ func (t *task) applyInit(ctx context.Context, name, content string) error {
 		WithOwnerReferences(metav1ac.OwnerReference().
 			WithAPIVersion(openbaov1alpha1.GroupVersion.String()).WithKind(Kind).WithName(t.obj.Name).WithUID(t.obj.UID).WithController(true)).
 		WithData(map[string]string{initKey: content})
-	if _, err = configMaps.Apply(ctx, config, t.applyOptions()); err == nil {
+	if _, err = configMaps.Apply(ctx, config, applyOptions(FieldManager)); err == nil {
 		klog.FromContext(ctx).V(2).Info("Applied ConfigMap", "configMap", klog.KRef(t.obj.Namespace, name))
 	}
 	return err

@@ -24,6 +24,10 @@ const (
 	Name = "openbao-bootstrapper"
 	// FieldManager owns what this package writes to the status.
 	FieldManager = "bailiwick-bootstrapper"
+	// RecordFieldManager owns the annotation that stands for status.authorization
+	// beside the openbao-operator. It is one of its own, so that what is applied as
+	// status says nothing about it.
+	RecordFieldManager = FieldManager + "-record"
 	// Kind is the kind of the objects.
 	Kind = "OpenBaoCluster"
 	// syncsPerServer is how many objects of one address are worked on at once.

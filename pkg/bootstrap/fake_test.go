@@ -5,6 +5,7 @@ package bootstrap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -274,4 +275,11 @@ func (f *fixture) keyIDs(name string) []string {
 		ids = append(ids, k.ID)
 	}
 	return ids
+}
+
+func (f *fixture) name(name string) cache.ObjectName { return cache.NewObjectName("ns", name) }
+
+// forbidden is how the API server refuses a token.
+func forbidden(why string) error {
+	return apierrors.NewForbidden(corev1.Resource("serviceaccounts/token"), "x", errors.New(why))
 }

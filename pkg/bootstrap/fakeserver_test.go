@@ -219,7 +219,7 @@ func (c *client) LoginJWT(_ context.Context, mount, role string, token openbao.T
 		return openbao.Login{}, err
 	}
 	refuse := func(class openbao.Class, detail string) (openbao.Login, error) {
-		c.log = append(c.log, "Refused "+role)
+		c.log = append(c.log, map[bool]string{true: "Unknown key ", false: "Refused "}[class == openbao.UnknownKey]+role)
 		return openbao.Login{}, &openbao.Error{Class: class, Op: "log in", Detail: detail}
 	}
 	var claims [4]string

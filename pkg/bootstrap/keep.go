@@ -65,6 +65,8 @@ func (t *task) keep(ctx context.Context) error {
 		if err := t.write(ctx, token); err != nil {
 			return err
 		}
+		// A login has the policies that its role had.
+		t.endLogin(ctx)
 		written = true
 	}
 }

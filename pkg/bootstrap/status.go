@@ -55,7 +55,7 @@ func (t *task) persist(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	got, err := t.opts.Clusters.OpenBaoClusters(t.obj.Namespace).ApplyStatus(ctx, config, t.applyOptions())
+	got, err := t.opts.Clusters.OpenBaoClusters(t.obj.Namespace).ApplyStatus(ctx, config, applyOptions(FieldManager))
 	if err != nil {
 		return t.persistProblem("apply status", err)
 	}
@@ -75,7 +75,7 @@ func (t *task) persistAnnotation(ctx context.Context) error {
 		}
 		config.WithAnnotations(map[string]string{openbaov1alpha1.AnnotationRecord: raw})
 	}
-	got, err := t.opts.Clusters.OpenBaoClusters(t.obj.Namespace).Apply(ctx, config, t.applyOptions())
+	got, err := t.opts.Clusters.OpenBaoClusters(t.obj.Namespace).Apply(ctx, config, applyOptions(RecordFieldManager))
 	if err != nil {
 		return t.persistProblem("apply the record", err)
 	}
@@ -84,8 +84,8 @@ func (t *task) persistAnnotation(ctx context.Context) error {
 	return nil
 }
 
-func (t *task) applyOptions() metav1.ApplyOptions {
-	return metav1.ApplyOptions{FieldManager: FieldManager, Force: true}
+func applyOptions(manager string) metav1.ApplyOptions {
+	return metav1.ApplyOptions{FieldManager: manager, Force: true}
 }
 
 func (t *task) persistProblem(what string, err error) error {

@@ -132,6 +132,25 @@ func (g *gateway) writes() []string {
 	return slices.DeleteFunc(g.all(), func(r string) bool { return strings.HasPrefix(r, http.MethodGet) })
 }
 
+// changes returns the writes but for logins, and what is done with their tokens.
+func (g *gateway) changes() []string {
+	return slices.DeleteFunc(g.writes(), func(r string) bool {
+		_, path, _ := strings.Cut(r, " ")
+		return path == "auth/"+mount+"/login" || path == "sys/capabilities-self" || path == "auth/token/revoke-self"
+	})
+}
+
+// logins returns how many logins there were.
+func (g *gateway) logins() int {
+	n := 0
+	for _, r := range g.all() {
+		if strings.HasSuffix(r, " auth/"+mount+"/login") {
+			n++
+		}
+	}
+	return n
+}
+
 // anotherLook waits until there were more requests than before.
 func (b *baoEnv) anotherLook(before int) {
 	b.Helper()
@@ -438,10 +457,16 @@ func (b *baoEnv) setSecret(name string, data map[string]string) {
 // follow runs the command that a message ends with, with a new admin token.
 func (b *baoEnv) follow(message string) {
 	b.Helper()
-	_, command, ok := strings.Cut(message, "run: ")
-	if !ok {
+	at := strings.LastIndex(message, "run: ")
+	if at < 0 {
 		b.Fatalf("The message has no command: %s", message)
 	}
+	b.run(message[at+len("run: "):])
+}
+
+// run runs a command of a message, with a new admin token in BAO_TOKEN.
+func (b *baoEnv) run(command string) {
+	b.Helper()
 	kubectl, err := stack.Tool("kubectl")
 	if err != nil {
 		b.Fatal(err)
