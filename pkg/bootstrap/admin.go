@@ -5,14 +5,12 @@ package bootstrap
 
 import (
 	"context"
-	"errors"
 
 	"k8s.io/klog/v2"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
-	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 )
 
 // oneTimeToken is a one-time token.
@@ -94,12 +92,12 @@ func (t *task) finish(ctx context.Context) error {
 		return nil
 	}
 	value, version, err := t.readSecret(ctx, ref.Name, ref.Key, secretReasons{})
-	var problem *reconcile.Problem
-	switch {
-	case errors.As(err, &problem) && problem.Reason == ReasonSecretUnavailable:
+	if problem := asProblem(err); problem != nil && problem.Reason == ReasonSecretUnavailable {
 		return err
-	case err != nil, version != record.AdminTokenSecretVersion:
-		// The token that did the work is out of reach.
+	}
+	if version == "" || version != record.AdminTokenSecretVersion {
+		// The Secret is gone or holds another token: the one that did the work is
+		// out of reach.
 		record.AdminToken = openbaov1alpha1.AdminTokenUnknown
 		return nil
 	}

@@ -4,11 +4,15 @@
 package bootstrap
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	clienttesting "k8s.io/client-go/testing"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
@@ -455,4 +459,55 @@ func TestCrashInSpecChange(t *testing.T) {
 			t.Errorf("write %d: the server holds %v, want %v", n, got, want)
 		}
 	}
+}
+
+// TestNamesAreRecordedFirst checks that nothing is written to the server before
+// the API server knows that it is ours.
+func TestNamesAreRecordedFirst(t *testing.T) {
+	f := enforced(t)
+	f.change("prod", withBackup)
+	f.clusters.PrependReactor("patch", "openbaoclusters", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, errors.New("down")
+	})
+	if outcome := f.sync("prod"); outcome.Err() == nil {
+		t.Error("no error")
+	}
+	if got := f.server().takeWrites(); len(got) > 0 {
+		t.Errorf("wrote %q", got)
+	}
+}
+
+// TestDisplacedObjectEndsItsLogin checks that an object which gives way to an
+// older one holds no login to the server any more.
+func TestDisplacedObjectEndsItsLogin(t *testing.T) {
+	f := enforced(t)
+	f.admin("s.second")
+	f.create("old", 9)
+	f.sync("old")
+	f.expect("old", ReasonApplied)
+	f.sync("prod")
+	f.expect("prod", ReasonServerClaimed)
+	if got := f.server().sessions; len(got) > 0 {
+		t.Errorf("sessions live on: %v", got)
+	}
+}
+
+// TestRestoredSnapshot checks that a server which went back in time, with other
+// keys and without the login, is brought forward again, or says what it takes.
+func TestRestoredSnapshot(t *testing.T) {
+	f := enforced(t)
+	f.server().sessions = map[string]session{}
+	delete(f.server().roles, "openbao-operator")
+	f.sync("prod")
+	f.expect("prod", ReasonApplied)
+	if f.server().roles["openbao-operator"] == nil {
+		t.Error("not repaired")
+	}
+	f.server().sessions = map[string]session{}
+	f.server().config["jwt_validation_pubkeys"] = []any{secondKey.PEM}
+	f.sync("prod")
+	f.expect("prod", ReasonLockedOut)
+	f.admin("s.second")
+	f.sync("prod")
+	f.expect("prod", ReasonApplied)
 }

@@ -29,6 +29,9 @@ func (e *lacking) Error() string { return e.need.why }
 // token if a new one is given.
 func (t *task) keep(ctx context.Context) error {
 	if err := t.claimServer(ctx); err != nil {
+		if asProblem(err).Reason == ReasonServerClaimed {
+			t.endLogin(ctx)
+		}
 		return err
 	}
 	if t.record().AdminToken == openbaov1alpha1.AdminTokenInUse && t.record().Digest != "" {
@@ -186,8 +189,8 @@ func (t *task) driftNeed(plan authz.Plan) need {
 	what := described(plan)
 	if !t.enforces() {
 		if t.record().Digest == t.digest {
-			return need{ReasonDrifted, fmt.Sprintf("The server differs from what was written: %s. In mode Observe nothing is repaired; "+
-				"set spec.authorization.mode to Enforce, or mend it with an admin token.", what)}
+			return need{ReasonDrifted, fmt.Sprintf("The server differs from what was written: %s. In mode Observe it takes an admin token to repair that; "+
+				"once mode Enforce was written with one, it takes none.", what)}
 		}
 		return need{ReasonAdminTokenRequired, fmt.Sprintf("The server is to be changed, and in mode Observe only an admin token does that: %s.", what)}
 	}

@@ -197,7 +197,7 @@ func verificationProblem(rest authz.Plan) error {
 	return retry(ReasonVerificationFailed, "The server does not hold what was written: "+described(rest)+".", nil)
 }
 
-// conflictProblem lists what someone else made. Nothing was written.
+// conflictProblem lists what someone else made, which stays as it is.
 func (t *task) conflictProblem(conflicts authz.Plan) error {
 	reasons := map[authz.Kind]string{
 		authz.KindMount: ReasonMountConflict, authz.KindConfig: ReasonConfigConflict,
@@ -215,9 +215,12 @@ func (t *task) conflictProblem(conflicts authz.Plan) error {
 			commands = append(commands, "bao delete "+authz.RolePath(t.contract.Mount.Path, c.Name))
 		}
 	}
-	return retry(reasons[conflicts[0].Kind], fmt.Sprintf(
-		"Nothing was written, because the server holds something else that Bailiwick did not write: %s. If it is not needed, remove it: %s",
-		strings.Join(found, "; "), strings.Join(commands, " && ")), nil)
+	what := "Nothing was written, because the server holds something else that Bailiwick did not write"
+	if t.enforces() {
+		what = "The server holds something that Bailiwick did not write, which stays as it is"
+	}
+	return retry(reasons[conflicts[0].Kind], fmt.Sprintf("%s: %s. If it is not needed, remove it: %s",
+		what, strings.Join(found, "; "), strings.Join(commands, " && ")), nil)
 }
 
 func describe(c authz.Change) string {

@@ -47,7 +47,7 @@ func (t *task) otherServer(clusterID string) error {
 	why := fmt.Sprintf("The address %s now leads to server %s, and the policies and roles were written to server %s.",
 		t.settings.Address, clusterID, record.Server)
 	// From here on the object is about the new server.
-	record.Digest = ""
+	record.Digest, record.SigningKeys = "", nil
 	return t.adminTokenRequired(need{ReasonAdminTokenRequired, why}, nil)
 }
 

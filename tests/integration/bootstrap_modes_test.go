@@ -271,6 +271,7 @@ func TestBootstrapObserve(t *testing.T) {
 		"config jwt-operator: Differs", "policy openbao-operator: Missing", "policy openbao-operator-backup: Differs",
 		"role openbao-operator-backup: Differs", "role openbao-operator-upgrade: Missing",
 	}
+	slices.Sort(want)
 	b.eventually("the plan", func() error {
 		var got []string
 		for _, c := range b.record("bao").Plan {

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/app"
 	"github.com/bailiwick-operator/bailiwick/pkg/bootstrap"
@@ -279,11 +281,13 @@ func TestBootstrapKeyRotation(t *testing.T) {
 	// New tokens are signed with the new key.
 	b.wantRefused(t, operatorRole, operatorNamespace, operatorAccount, audience)
 	message := b.refusal("bao", bootstrap.ReasonAdminTokenRequired, "signing keys")
+	b.wantCondition(v1alpha1.ConditionSigningKeysCurrent, metav1.ConditionFalse, bootstrap.ReasonBehind, b.clusterConditions("bao"))
 	if got := b.holds(); !maps.Equal(got, held) {
 		t.Errorf("Without a token the server changed from %v to %v", held, got)
 	}
 	b.follow(message)
 	b.applied("bao")
+	b.wantCondition(v1alpha1.ConditionSigningKeysCurrent, metav1.ConditionTrue, bootstrap.ReasonCurrent, b.clusterConditions("bao"))
 	if got, want := configuredKeys(b.read("auth/"+mount+"/config")), b.publishedKeys(); !slices.Equal(got, want) {
 		t.Errorf("The server has the keys %q, want %q", got, want)
 	}
