@@ -219,12 +219,22 @@ func (b *baoEnv) remove(path string) {
 
 func (b *baoEnv) read(path string) map[string]any {
 	b.Helper()
+	data := b.peek(path)
+	if data == nil {
+		b.Fatalf("There is nothing at %s", path)
+	}
+	return data
+}
+
+// peek returns what is at a path, or nil.
+func (b *baoEnv) peek(path string) map[string]any {
+	b.Helper()
 	secret, err := b.root.Logical().ReadWithContext(b.ctx, path)
 	if err != nil {
 		b.Fatal(err)
 	}
 	if secret == nil {
-		b.Fatalf("There is nothing at %s", path)
+		return nil
 	}
 	return secret.Data
 }
@@ -251,8 +261,9 @@ func (b *baoEnv) holds() map[string]string {
 	b.Helper()
 	out := map[string]string{}
 	for _, name := range b.list("sys/policies/acl") {
-		if name != "root" {
-			out["policy "+name] = b.policy(name)
+		// What was listed may be gone by now.
+		if data := b.peek("sys/policies/acl/" + name); name != "root" && data != nil {
+			out["policy "+name], _ = data["policy"].(string)
 		}
 	}
 	auth, err := b.root.Sys().ListAuthWithContext(b.ctx)
@@ -279,7 +290,9 @@ func (b *baoEnv) holds() map[string]string {
 			out["config"] = encode(b, config.Data)
 		}
 		for _, name := range b.list("auth/" + mount + "/role") {
-			out["role "+name] = encode(b, b.read("auth/"+mount+"/role/"+name))
+			if data := b.peek("auth/" + mount + "/role/" + name); data != nil {
+				out["role "+name] = encode(b, data)
+			}
 		}
 	}
 	return out
@@ -308,7 +321,7 @@ func added(t testing.TB, before, after map[string]string) []string {
 
 func (b *baoEnv) policy(name string) string {
 	b.Helper()
-	text, _ := b.read("sys/policies/acl/" + name)["policy"].(string)
+	text, _ := b.peek("sys/policies/acl/" + name)["policy"].(string)
 	return text
 }
 
