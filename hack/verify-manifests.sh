@@ -30,7 +30,7 @@ done < <(find manifests -name kustomization.yaml | sort)
 go run ./hack/verify-manifests "${rendered}"
 
 if (($# > 0)); then
-  for name in base rbac_optional samples-all overlays_{aiven-only,debug,default-token,namespaced,openbao-only}; do
+  for name in base rbac_optional{,_prove-identities} samples-all overlays_{aiven-only,debug,default-token,namespaced,openbao-only}; do
     echo "== ${name}"
     "${kubectl}" "$@" apply --server-side --dry-run=server -f "${rendered}/${name}.yaml" > /dev/null
   done

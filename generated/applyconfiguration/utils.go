@@ -245,32 +245,182 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &aivenv1alpha1.ValkeySpecApplyConfiguration{}
 
 		// Group=openbao.org, Version=v1alpha1
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("ACMESpec"):
+		return &applyconfigurationopenbaov1alpha1.ACMESpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("AdditionalSubject"):
+		return &applyconfigurationopenbaov1alpha1.AdditionalSubjectApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("AppArmorProfile"):
+		return &applyconfigurationopenbaov1alpha1.AppArmorProfileApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("AuditDevice"):
+		return &applyconfigurationopenbaov1alpha1.AuditDeviceApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("AuditDeviceRequest"):
+		return &applyconfigurationopenbaov1alpha1.AuditDeviceRequestApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("AuthMethodRequest"):
+		return &applyconfigurationopenbaov1alpha1.AuthMethodRequestApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("AuthorizationSpec"):
 		return &applyconfigurationopenbaov1alpha1.AuthorizationSpecApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("AuthorizationStatus"):
 		return &applyconfigurationopenbaov1alpha1.AuthorizationStatusApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("AutopilotSpec"):
+		return &applyconfigurationopenbaov1alpha1.AutopilotSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("AutoRollbackSpec"):
+		return &applyconfigurationopenbaov1alpha1.AutoRollbackSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("AWSKMSUnseal"):
+		return &applyconfigurationopenbaov1alpha1.AWSKMSUnsealApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("AzureKeyVaultUnseal"):
+		return &applyconfigurationopenbaov1alpha1.AzureKeyVaultUnsealApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("AzureTarget"):
+		return &applyconfigurationopenbaov1alpha1.AzureTargetApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("BackendTLSSpec"):
+		return &applyconfigurationopenbaov1alpha1.BackendTLSSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("BackupRetention"):
+		return &applyconfigurationopenbaov1alpha1.BackupRetentionApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("BackupSpec"):
 		return &applyconfigurationopenbaov1alpha1.BackupSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("BackupStatus"):
+		return &applyconfigurationopenbaov1alpha1.BackupStatusApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("BackupTarget"):
+		return &applyconfigurationopenbaov1alpha1.BackupTargetApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("BlueGreenSpec"):
+		return &applyconfigurationopenbaov1alpha1.BlueGreenSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("BlueGreenStatus"):
+		return &applyconfigurationopenbaov1alpha1.BlueGreenStatusApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("BreakGlassStatus"):
+		return &applyconfigurationopenbaov1alpha1.BreakGlassStatusApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("CASecretReference"):
 		return &applyconfigurationopenbaov1alpha1.CASecretReferenceApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("ConfigurationSpec"):
+		return &applyconfigurationopenbaov1alpha1.ConfigurationSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("FileAuditOptions"):
+		return &applyconfigurationopenbaov1alpha1.FileAuditOptionsApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("GatewayReference"):
+		return &applyconfigurationopenbaov1alpha1.GatewayReferenceApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("GatewaySpec"):
+		return &applyconfigurationopenbaov1alpha1.GatewaySpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("GCPCloudKMSUnseal"):
+		return &applyconfigurationopenbaov1alpha1.GCPCloudKMSUnsealApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("GCSTarget"):
+		return &applyconfigurationopenbaov1alpha1.GCSTargetApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("HTTPAuditOptions"):
+		return &applyconfigurationopenbaov1alpha1.HTTPAuditOptionsApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("IdentityStatus"):
+		return &applyconfigurationopenbaov1alpha1.IdentityStatusApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("ImageVerificationSpec"):
+		return &applyconfigurationopenbaov1alpha1.ImageVerificationSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("IngressSpec"):
+		return &applyconfigurationopenbaov1alpha1.IngressSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("InitContainerSpec"):
+		return &applyconfigurationopenbaov1alpha1.InitContainerSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("IPBlock"):
+		return &applyconfigurationopenbaov1alpha1.IPBlockApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("KMIPUnseal"):
+		return &applyconfigurationopenbaov1alpha1.KMIPUnsealApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("ListenerSpec"):
+		return &applyconfigurationopenbaov1alpha1.ListenerSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("LocalObjectReference"):
+		return &applyconfigurationopenbaov1alpha1.LocalObjectReferenceApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("LoggingSpec"):
+		return &applyconfigurationopenbaov1alpha1.LoggingSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("MaintenanceSpec"):
+		return &applyconfigurationopenbaov1alpha1.MaintenanceSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("MetricsSpec"):
+		return &applyconfigurationopenbaov1alpha1.MetricsSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("NetworkPolicyEgressRule"):
+		return &applyconfigurationopenbaov1alpha1.NetworkPolicyEgressRuleApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("NetworkPolicyIngressRule"):
+		return &applyconfigurationopenbaov1alpha1.NetworkPolicyIngressRuleApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("NetworkPolicyPeer"):
+		return &applyconfigurationopenbaov1alpha1.NetworkPolicyPeerApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("NetworkPolicyPort"):
+		return &applyconfigurationopenbaov1alpha1.NetworkPolicyPortApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("NetworkSpec"):
+		return &applyconfigurationopenbaov1alpha1.NetworkSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("ObservabilitySpec"):
+		return &applyconfigurationopenbaov1alpha1.ObservabilitySpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("OCIKMSUnseal"):
+		return &applyconfigurationopenbaov1alpha1.OCIKMSUnsealApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("OpenBaoCluster"):
 		return &applyconfigurationopenbaov1alpha1.OpenBaoClusterApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("OpenBaoClusterSpec"):
 		return &applyconfigurationopenbaov1alpha1.OpenBaoClusterSpecApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("OpenBaoClusterStatus"):
 		return &applyconfigurationopenbaov1alpha1.OpenBaoClusterStatusApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("OperationLockStatus"):
+		return &applyconfigurationopenbaov1alpha1.OperationLockStatusApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("PKCS11Unseal"):
+		return &applyconfigurationopenbaov1alpha1.PKCS11UnsealApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("PlannedChange"):
+		return &applyconfigurationopenbaov1alpha1.PlannedChangeApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("PluginSettings"):
+		return &applyconfigurationopenbaov1alpha1.PluginSettingsApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("PluginSpec"):
+		return &applyconfigurationopenbaov1alpha1.PluginSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("PodSecurityContext"):
+		return &applyconfigurationopenbaov1alpha1.PodSecurityContextApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("PolicyRequest"):
+		return &applyconfigurationopenbaov1alpha1.PolicyRequestApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("RaftSpec"):
+		return &applyconfigurationopenbaov1alpha1.RaftSpecApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("RestoreSpec"):
 		return &applyconfigurationopenbaov1alpha1.RestoreSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("SeccompProfile"):
+		return &applyconfigurationopenbaov1alpha1.SeccompProfileApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("SecretEngineRequest"):
+		return &applyconfigurationopenbaov1alpha1.SecretEngineRequestApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("SecretKeyReference"):
 		return &applyconfigurationopenbaov1alpha1.SecretKeyReferenceApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("SelfInitOIDC"):
 		return &applyconfigurationopenbaov1alpha1.SelfInitOIDCApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("SelfInitRequest"):
+		return &applyconfigurationopenbaov1alpha1.SelfInitRequestApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("SelfInitSpec"):
 		return &applyconfigurationopenbaov1alpha1.SelfInitSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("SELinuxOptions"):
+		return &applyconfigurationopenbaov1alpha1.SELinuxOptionsApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("ServerServiceAccount"):
+		return &applyconfigurationopenbaov1alpha1.ServerServiceAccountApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("ServiceAccountReference"):
 		return &applyconfigurationopenbaov1alpha1.ServiceAccountReferenceApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("ServiceMonitorSpec"):
+		return &applyconfigurationopenbaov1alpha1.ServiceMonitorSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("ServiceSpec"):
+		return &applyconfigurationopenbaov1alpha1.ServiceSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("SigningKeyStatus"):
+		return &applyconfigurationopenbaov1alpha1.SigningKeyStatusApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("SocketAuditOptions"):
+		return &applyconfigurationopenbaov1alpha1.SocketAuditOptionsApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("StaticUnseal"):
+		return &applyconfigurationopenbaov1alpha1.StaticUnsealApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("StorageSpec"):
+		return &applyconfigurationopenbaov1alpha1.StorageSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("Sysctl"):
+		return &applyconfigurationopenbaov1alpha1.SysctlApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("SyslogAuditOptions"):
+		return &applyconfigurationopenbaov1alpha1.SyslogAuditOptionsApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("TelemetrySpec"):
+		return &applyconfigurationopenbaov1alpha1.TelemetrySpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("TLSSpec"):
+		return &applyconfigurationopenbaov1alpha1.TLSSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("TransitUnseal"):
+		return &applyconfigurationopenbaov1alpha1.TransitUnsealApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("UnsealSpec"):
+		return &applyconfigurationopenbaov1alpha1.UnsealSpecApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("UpgradeSpec"):
 		return &applyconfigurationopenbaov1alpha1.UpgradeSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("UpgradeStatus"):
+		return &applyconfigurationopenbaov1alpha1.UpgradeStatusApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("ValidationHook"):
+		return &applyconfigurationopenbaov1alpha1.ValidationHookApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("VerificationSpec"):
+		return &applyconfigurationopenbaov1alpha1.VerificationSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("WindowsSecurityContextOptions"):
+		return &applyconfigurationopenbaov1alpha1.WindowsSecurityContextOptionsApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("WorkError"):
+		return &applyconfigurationopenbaov1alpha1.WorkErrorApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("WorkloadHardening"):
+		return &applyconfigurationopenbaov1alpha1.WorkloadHardeningApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("WorkStatus"):
+		return &applyconfigurationopenbaov1alpha1.WorkStatusApplyConfiguration{}
 
 	}
 	return nil

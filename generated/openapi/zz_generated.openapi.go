@@ -365,20 +365,95 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		valkey.PrivatelinkAccess{}.OpenAPIModelName():                                                       schema_v1alpha1_userconfig_service_valkey_PrivatelinkAccess(ref),
 		valkey.PublicAccess{}.OpenAPIModelName():                                                            schema_v1alpha1_userconfig_service_valkey_PublicAccess(ref),
 		valkey.UserConfig{}.OpenAPIModelName():                                                              schema_v1alpha1_userconfig_service_valkey_UserConfig(ref),
+		openbaov1alpha1.ACMESpec{}.OpenAPIModelName():                                                       schema_pkg_apis_openbao_v1alpha1_ACMESpec(ref),
+		openbaov1alpha1.AWSKMSUnseal{}.OpenAPIModelName():                                                   schema_pkg_apis_openbao_v1alpha1_AWSKMSUnseal(ref),
+		openbaov1alpha1.AdditionalSubject{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_AdditionalSubject(ref),
+		openbaov1alpha1.AppArmorProfile{}.OpenAPIModelName():                                                schema_pkg_apis_openbao_v1alpha1_AppArmorProfile(ref),
+		openbaov1alpha1.AuditDevice{}.OpenAPIModelName():                                                    schema_pkg_apis_openbao_v1alpha1_AuditDevice(ref),
+		openbaov1alpha1.AuditDeviceRequest{}.OpenAPIModelName():                                             schema_pkg_apis_openbao_v1alpha1_AuditDeviceRequest(ref),
+		openbaov1alpha1.AuthMethodRequest{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_AuthMethodRequest(ref),
 		openbaov1alpha1.AuthorizationSpec{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_AuthorizationSpec(ref),
 		openbaov1alpha1.AuthorizationStatus{}.OpenAPIModelName():                                            schema_pkg_apis_openbao_v1alpha1_AuthorizationStatus(ref),
+		openbaov1alpha1.AutoRollbackSpec{}.OpenAPIModelName():                                               schema_pkg_apis_openbao_v1alpha1_AutoRollbackSpec(ref),
+		openbaov1alpha1.AutopilotSpec{}.OpenAPIModelName():                                                  schema_pkg_apis_openbao_v1alpha1_AutopilotSpec(ref),
+		openbaov1alpha1.AzureKeyVaultUnseal{}.OpenAPIModelName():                                            schema_pkg_apis_openbao_v1alpha1_AzureKeyVaultUnseal(ref),
+		openbaov1alpha1.AzureTarget{}.OpenAPIModelName():                                                    schema_pkg_apis_openbao_v1alpha1_AzureTarget(ref),
+		openbaov1alpha1.BackendTLSSpec{}.OpenAPIModelName():                                                 schema_pkg_apis_openbao_v1alpha1_BackendTLSSpec(ref),
+		openbaov1alpha1.BackupRetention{}.OpenAPIModelName():                                                schema_pkg_apis_openbao_v1alpha1_BackupRetention(ref),
 		openbaov1alpha1.BackupSpec{}.OpenAPIModelName():                                                     schema_pkg_apis_openbao_v1alpha1_BackupSpec(ref),
+		openbaov1alpha1.BackupStatus{}.OpenAPIModelName():                                                   schema_pkg_apis_openbao_v1alpha1_BackupStatus(ref),
+		openbaov1alpha1.BackupTarget{}.OpenAPIModelName():                                                   schema_pkg_apis_openbao_v1alpha1_BackupTarget(ref),
+		openbaov1alpha1.BlueGreenSpec{}.OpenAPIModelName():                                                  schema_pkg_apis_openbao_v1alpha1_BlueGreenSpec(ref),
+		openbaov1alpha1.BlueGreenStatus{}.OpenAPIModelName():                                                schema_pkg_apis_openbao_v1alpha1_BlueGreenStatus(ref),
+		openbaov1alpha1.BreakGlassStatus{}.OpenAPIModelName():                                               schema_pkg_apis_openbao_v1alpha1_BreakGlassStatus(ref),
 		openbaov1alpha1.CASecretReference{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_CASecretReference(ref),
+		openbaov1alpha1.ConfigurationSpec{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_ConfigurationSpec(ref),
+		openbaov1alpha1.FileAuditOptions{}.OpenAPIModelName():                                               schema_pkg_apis_openbao_v1alpha1_FileAuditOptions(ref),
+		openbaov1alpha1.GCPCloudKMSUnseal{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_GCPCloudKMSUnseal(ref),
+		openbaov1alpha1.GCSTarget{}.OpenAPIModelName():                                                      schema_pkg_apis_openbao_v1alpha1_GCSTarget(ref),
+		openbaov1alpha1.GatewayReference{}.OpenAPIModelName():                                               schema_pkg_apis_openbao_v1alpha1_GatewayReference(ref),
+		openbaov1alpha1.GatewaySpec{}.OpenAPIModelName():                                                    schema_pkg_apis_openbao_v1alpha1_GatewaySpec(ref),
+		openbaov1alpha1.HTTPAuditOptions{}.OpenAPIModelName():                                               schema_pkg_apis_openbao_v1alpha1_HTTPAuditOptions(ref),
+		openbaov1alpha1.IPBlock{}.OpenAPIModelName():                                                        schema_pkg_apis_openbao_v1alpha1_IPBlock(ref),
+		openbaov1alpha1.IdentityStatus{}.OpenAPIModelName():                                                 schema_pkg_apis_openbao_v1alpha1_IdentityStatus(ref),
+		openbaov1alpha1.ImageVerificationSpec{}.OpenAPIModelName():                                          schema_pkg_apis_openbao_v1alpha1_ImageVerificationSpec(ref),
+		openbaov1alpha1.IngressSpec{}.OpenAPIModelName():                                                    schema_pkg_apis_openbao_v1alpha1_IngressSpec(ref),
+		openbaov1alpha1.InitContainerSpec{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_InitContainerSpec(ref),
+		openbaov1alpha1.KMIPUnseal{}.OpenAPIModelName():                                                     schema_pkg_apis_openbao_v1alpha1_KMIPUnseal(ref),
+		openbaov1alpha1.ListenerSpec{}.OpenAPIModelName():                                                   schema_pkg_apis_openbao_v1alpha1_ListenerSpec(ref),
+		openbaov1alpha1.LocalObjectReference{}.OpenAPIModelName():                                           schema_pkg_apis_openbao_v1alpha1_LocalObjectReference(ref),
+		openbaov1alpha1.LoggingSpec{}.OpenAPIModelName():                                                    schema_pkg_apis_openbao_v1alpha1_LoggingSpec(ref),
+		openbaov1alpha1.MaintenanceSpec{}.OpenAPIModelName():                                                schema_pkg_apis_openbao_v1alpha1_MaintenanceSpec(ref),
+		openbaov1alpha1.MetricsSpec{}.OpenAPIModelName():                                                    schema_pkg_apis_openbao_v1alpha1_MetricsSpec(ref),
+		openbaov1alpha1.NetworkPolicyEgressRule{}.OpenAPIModelName():                                        schema_pkg_apis_openbao_v1alpha1_NetworkPolicyEgressRule(ref),
+		openbaov1alpha1.NetworkPolicyIngressRule{}.OpenAPIModelName():                                       schema_pkg_apis_openbao_v1alpha1_NetworkPolicyIngressRule(ref),
+		openbaov1alpha1.NetworkPolicyPeer{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_NetworkPolicyPeer(ref),
+		openbaov1alpha1.NetworkPolicyPort{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_NetworkPolicyPort(ref),
+		openbaov1alpha1.NetworkSpec{}.OpenAPIModelName():                                                    schema_pkg_apis_openbao_v1alpha1_NetworkSpec(ref),
+		openbaov1alpha1.OCIKMSUnseal{}.OpenAPIModelName():                                                   schema_pkg_apis_openbao_v1alpha1_OCIKMSUnseal(ref),
+		openbaov1alpha1.ObservabilitySpec{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_ObservabilitySpec(ref),
 		openbaov1alpha1.OpenBaoCluster{}.OpenAPIModelName():                                                 schema_pkg_apis_openbao_v1alpha1_OpenBaoCluster(ref),
 		openbaov1alpha1.OpenBaoClusterList{}.OpenAPIModelName():                                             schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterList(ref),
 		openbaov1alpha1.OpenBaoClusterSpec{}.OpenAPIModelName():                                             schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterSpec(ref),
 		openbaov1alpha1.OpenBaoClusterStatus{}.OpenAPIModelName():                                           schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterStatus(ref),
+		openbaov1alpha1.OperationLockStatus{}.OpenAPIModelName():                                            schema_pkg_apis_openbao_v1alpha1_OperationLockStatus(ref),
+		openbaov1alpha1.PKCS11Unseal{}.OpenAPIModelName():                                                   schema_pkg_apis_openbao_v1alpha1_PKCS11Unseal(ref),
+		openbaov1alpha1.PlannedChange{}.OpenAPIModelName():                                                  schema_pkg_apis_openbao_v1alpha1_PlannedChange(ref),
+		openbaov1alpha1.PluginSettings{}.OpenAPIModelName():                                                 schema_pkg_apis_openbao_v1alpha1_PluginSettings(ref),
+		openbaov1alpha1.PluginSpec{}.OpenAPIModelName():                                                     schema_pkg_apis_openbao_v1alpha1_PluginSpec(ref),
+		openbaov1alpha1.PodSecurityContext{}.OpenAPIModelName():                                             schema_pkg_apis_openbao_v1alpha1_PodSecurityContext(ref),
+		openbaov1alpha1.PolicyRequest{}.OpenAPIModelName():                                                  schema_pkg_apis_openbao_v1alpha1_PolicyRequest(ref),
+		openbaov1alpha1.RaftSpec{}.OpenAPIModelName():                                                       schema_pkg_apis_openbao_v1alpha1_RaftSpec(ref),
 		openbaov1alpha1.RestoreSpec{}.OpenAPIModelName():                                                    schema_pkg_apis_openbao_v1alpha1_RestoreSpec(ref),
+		openbaov1alpha1.SELinuxOptions{}.OpenAPIModelName():                                                 schema_pkg_apis_openbao_v1alpha1_SELinuxOptions(ref),
+		openbaov1alpha1.SeccompProfile{}.OpenAPIModelName():                                                 schema_pkg_apis_openbao_v1alpha1_SeccompProfile(ref),
+		openbaov1alpha1.SecretEngineRequest{}.OpenAPIModelName():                                            schema_pkg_apis_openbao_v1alpha1_SecretEngineRequest(ref),
 		openbaov1alpha1.SecretKeyReference{}.OpenAPIModelName():                                             schema_pkg_apis_openbao_v1alpha1_SecretKeyReference(ref),
 		openbaov1alpha1.SelfInitOIDC{}.OpenAPIModelName():                                                   schema_pkg_apis_openbao_v1alpha1_SelfInitOIDC(ref),
+		openbaov1alpha1.SelfInitRequest{}.OpenAPIModelName():                                                schema_pkg_apis_openbao_v1alpha1_SelfInitRequest(ref),
 		openbaov1alpha1.SelfInitSpec{}.OpenAPIModelName():                                                   schema_pkg_apis_openbao_v1alpha1_SelfInitSpec(ref),
+		openbaov1alpha1.ServerServiceAccount{}.OpenAPIModelName():                                           schema_pkg_apis_openbao_v1alpha1_ServerServiceAccount(ref),
 		openbaov1alpha1.ServiceAccountReference{}.OpenAPIModelName():                                        schema_pkg_apis_openbao_v1alpha1_ServiceAccountReference(ref),
+		openbaov1alpha1.ServiceMonitorSpec{}.OpenAPIModelName():                                             schema_pkg_apis_openbao_v1alpha1_ServiceMonitorSpec(ref),
+		openbaov1alpha1.ServiceSpec{}.OpenAPIModelName():                                                    schema_pkg_apis_openbao_v1alpha1_ServiceSpec(ref),
+		openbaov1alpha1.SigningKeyStatus{}.OpenAPIModelName():                                               schema_pkg_apis_openbao_v1alpha1_SigningKeyStatus(ref),
+		openbaov1alpha1.SocketAuditOptions{}.OpenAPIModelName():                                             schema_pkg_apis_openbao_v1alpha1_SocketAuditOptions(ref),
+		openbaov1alpha1.StaticUnseal{}.OpenAPIModelName():                                                   schema_pkg_apis_openbao_v1alpha1_StaticUnseal(ref),
+		openbaov1alpha1.StorageSpec{}.OpenAPIModelName():                                                    schema_pkg_apis_openbao_v1alpha1_StorageSpec(ref),
+		openbaov1alpha1.Sysctl{}.OpenAPIModelName():                                                         schema_pkg_apis_openbao_v1alpha1_Sysctl(ref),
+		openbaov1alpha1.SyslogAuditOptions{}.OpenAPIModelName():                                             schema_pkg_apis_openbao_v1alpha1_SyslogAuditOptions(ref),
+		openbaov1alpha1.TLSSpec{}.OpenAPIModelName():                                                        schema_pkg_apis_openbao_v1alpha1_TLSSpec(ref),
+		openbaov1alpha1.TelemetrySpec{}.OpenAPIModelName():                                                  schema_pkg_apis_openbao_v1alpha1_TelemetrySpec(ref),
+		openbaov1alpha1.TransitUnseal{}.OpenAPIModelName():                                                  schema_pkg_apis_openbao_v1alpha1_TransitUnseal(ref),
+		openbaov1alpha1.UnsealSpec{}.OpenAPIModelName():                                                     schema_pkg_apis_openbao_v1alpha1_UnsealSpec(ref),
 		openbaov1alpha1.UpgradeSpec{}.OpenAPIModelName():                                                    schema_pkg_apis_openbao_v1alpha1_UpgradeSpec(ref),
+		openbaov1alpha1.UpgradeStatus{}.OpenAPIModelName():                                                  schema_pkg_apis_openbao_v1alpha1_UpgradeStatus(ref),
+		openbaov1alpha1.ValidationHook{}.OpenAPIModelName():                                                 schema_pkg_apis_openbao_v1alpha1_ValidationHook(ref),
+		openbaov1alpha1.VerificationSpec{}.OpenAPIModelName():                                               schema_pkg_apis_openbao_v1alpha1_VerificationSpec(ref),
+		openbaov1alpha1.WindowsSecurityContextOptions{}.OpenAPIModelName():                                  schema_pkg_apis_openbao_v1alpha1_WindowsSecurityContextOptions(ref),
+		openbaov1alpha1.WorkError{}.OpenAPIModelName():                                                      schema_pkg_apis_openbao_v1alpha1_WorkError(ref),
+		openbaov1alpha1.WorkStatus{}.OpenAPIModelName():                                                     schema_pkg_apis_openbao_v1alpha1_WorkStatus(ref),
+		openbaov1alpha1.WorkloadHardening{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_WorkloadHardening(ref),
 		resource.Quantity{}.OpenAPIModelName():                                                              schema_apimachinery_pkg_api_resource_Quantity(ref),
 		v1.APIGroup{}.OpenAPIModelName():                                                                    schema_pkg_apis_meta_v1_APIGroup(ref),
 		v1.APIGroupList{}.OpenAPIModelName():                                                                schema_pkg_apis_meta_v1_APIGroupList(ref),
@@ -21107,6 +21182,350 @@ func schema_v1alpha1_userconfig_service_valkey_UserConfig(ref common.ReferenceCa
 	}
 }
 
+func schema_pkg_apis_openbao_v1alpha1_ACMESpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ACMESpec says how the servers get certificates by themselves.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"directoryURL": {
+						SchemaProps: spec.SchemaProps{
+							Description: "directoryURL is the directory of the ACME authority.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"domain": {
+						SchemaProps: spec.SchemaProps{
+							Description: "domain is the name that a certificate is asked for.\n\nDeprecated: Use domains.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"domains": {
+						SchemaProps: spec.SchemaProps{
+							Description: "domains are the names that a certificate is asked for.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"email": {
+						SchemaProps: spec.SchemaProps{
+							Description: "email is the contact of the account at the authority.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"directoryURL"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_AWSKMSUnseal(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "AWSKMSUnseal unseals with a key of AWS KMS.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"region": {
+						SchemaProps: spec.SchemaProps{
+							Description: "region is the AWS region of the key.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"kmsKeyID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "kmsKeyID is the id or ARN of the key.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"endpoint": {
+						SchemaProps: spec.SchemaProps{
+							Description: "endpoint is the address of the API, where it is not that of the region.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"accessKey": {
+						SchemaProps: spec.SchemaProps{
+							Description: "accessKey is an access key id.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"secretKey": {
+						SchemaProps: spec.SchemaProps{
+							Description: "secretKey is the secret of the access key.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"sessionToken": {
+						SchemaProps: spec.SchemaProps{
+							Description: "sessionToken is the token of a temporary access key.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"region", "kmsKeyID"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_AdditionalSubject(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "AdditionalSubject is a ServiceAccount that gets the policy of an identity.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"role": {
+						SchemaProps: spec.SchemaProps{
+							Description: "role is the name of the JWT role. It must not be that of an identity.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"identity": {
+						SchemaProps: spec.SchemaProps{
+							Description: "identity names whose policy it gets. Nothing is written while the spec does not request that identity.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"serviceAccount": {
+						SchemaProps: spec.SchemaProps{
+							Description: "serviceAccount is who may log in.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(openbaov1alpha1.ServiceAccountReference{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"role", "identity", "serviceAccount"},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.ServiceAccountReference{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_AppArmorProfile(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "AppArmorProfile chooses an AppArmor profile.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"type": {
+						SchemaProps: spec.SchemaProps{
+							Description: "type is RuntimeDefault, Localhost or Unconfined.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"localhostProfile": {
+						SchemaProps: spec.SchemaProps{
+							Description: "localhostProfile is the name of a profile of the type Localhost.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"type"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_AuditDevice(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "AuditDevice is an audit device in the configuration of the servers. The options of its type apply; options holds others.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"type": {
+						SchemaProps: spec.SchemaProps{
+							Description: "type is where the device writes to.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"path": {
+						SchemaProps: spec.SchemaProps{
+							Description: "path is the name of the device.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"description": {
+						SchemaProps: spec.SchemaProps{
+							Description: "description is for people.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"fileOptions": {
+						SchemaProps: spec.SchemaProps{
+							Description: "fileOptions are the options of the type file.",
+							Ref:         ref(openbaov1alpha1.FileAuditOptions{}.OpenAPIModelName()),
+						},
+					},
+					"httpOptions": {
+						SchemaProps: spec.SchemaProps{
+							Description: "httpOptions are the options of the type http.",
+							Ref:         ref(openbaov1alpha1.HTTPAuditOptions{}.OpenAPIModelName()),
+						},
+					},
+					"syslogOptions": {
+						SchemaProps: spec.SchemaProps{
+							Description: "syslogOptions are the options of the type syslog.",
+							Ref:         ref(openbaov1alpha1.SyslogAuditOptions{}.OpenAPIModelName()),
+						},
+					},
+					"socketOptions": {
+						SchemaProps: spec.SchemaProps{
+							Description: "socketOptions are the options of the type socket.",
+							Ref:         ref(openbaov1alpha1.SocketAuditOptions{}.OpenAPIModelName()),
+						},
+					},
+					"options": {
+						SchemaProps: spec.SchemaProps{
+							Description: "options are options by the names of OpenBao.",
+							Ref:         ref(runtime.RawExtension{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"type", "path"},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.FileAuditOptions{}.OpenAPIModelName(), openbaov1alpha1.HTTPAuditOptions{}.OpenAPIModelName(), openbaov1alpha1.SocketAuditOptions{}.OpenAPIModelName(), openbaov1alpha1.SyslogAuditOptions{}.OpenAPIModelName(), runtime.RawExtension{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_AuditDeviceRequest(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "AuditDeviceRequest asks for an audit device.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"type": {
+						SchemaProps: spec.SchemaProps{
+							Description: "type is where the device writes to.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"description": {
+						SchemaProps: spec.SchemaProps{
+							Description: "description is for people.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"fileOptions": {
+						SchemaProps: spec.SchemaProps{
+							Description: "fileOptions are the options of the type file.",
+							Ref:         ref(openbaov1alpha1.FileAuditOptions{}.OpenAPIModelName()),
+						},
+					},
+					"httpOptions": {
+						SchemaProps: spec.SchemaProps{
+							Description: "httpOptions are the options of the type http.",
+							Ref:         ref(openbaov1alpha1.HTTPAuditOptions{}.OpenAPIModelName()),
+						},
+					},
+					"syslogOptions": {
+						SchemaProps: spec.SchemaProps{
+							Description: "syslogOptions are the options of the type syslog.",
+							Ref:         ref(openbaov1alpha1.SyslogAuditOptions{}.OpenAPIModelName()),
+						},
+					},
+					"socketOptions": {
+						SchemaProps: spec.SchemaProps{
+							Description: "socketOptions are the options of the type socket.",
+							Ref:         ref(openbaov1alpha1.SocketAuditOptions{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"type"},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.FileAuditOptions{}.OpenAPIModelName(), openbaov1alpha1.HTTPAuditOptions{}.OpenAPIModelName(), openbaov1alpha1.SocketAuditOptions{}.OpenAPIModelName(), openbaov1alpha1.SyslogAuditOptions{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_AuthMethodRequest(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "AuthMethodRequest asks for an auth method.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"type": {
+						SchemaProps: spec.SchemaProps{
+							Description: "type is the type of the method, userpass for example.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"description": {
+						SchemaProps: spec.SchemaProps{
+							Description: "description is for people.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"config": {
+						SchemaProps: spec.SchemaProps{
+							Description: "config are settings of the mount, default_lease_ttl for example.",
+							Type:        []string{"object"},
+							AdditionalProperties: &spec.SchemaOrBool{
+								Allows: true,
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"type"},
+			},
+		},
+	}
+}
+
 func schema_pkg_apis_openbao_v1alpha1_AuthorizationSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -21116,10 +21535,24 @@ func schema_pkg_apis_openbao_v1alpha1_AuthorizationSpec(ref common.ReferenceCall
 				Properties: map[string]spec.Schema{
 					"mode": {
 						SchemaProps: spec.SchemaProps{
-							Description: "mode says how the policies and roles are kept. Once writes them with the one-time admin token, and asks for a new token when they have to change.\n\nPossible enum values:\n - `\"Once\"` writes the policies and roles once with the one-time admin token, and again when the spec changes and a new token is given.",
+							Description: "mode says how the policies and roles are kept. All modes write them with the one-time admin token, and ask for a new token where that is needed. In between Once looks at nothing, Observe reports what differs on the server, and Enforce repairs it.\n\nPossible enum values:\n - `\"Enforce\"` writes like Once, and in between repairs what differs on the server, as an identity that can write nothing but the contract.\n - `\"Observe\"` writes like Once, and in between reports what differs on the server, as an identity that can only read.\n - `\"Once\"` writes the policies and roles with a one-time admin token, and again when the spec changes and a new token is given. In between nothing is looked at.",
 							Type:        []string{"string"},
 							Format:      "",
-							Enum:        []interface{}{"Once"},
+							Enum:        []interface{}{"Enforce", "Observe", "Once"},
+						},
+					},
+					"profile": {
+						SchemaProps: spec.SchemaProps{
+							Description: "profile says which texts the policies have. Document is the texts of the published authorization document. Minimal leaves out the grants that a server never evaluates, and the policy \"default\" from all tokens.\n\nPossible enum values:\n - `\"Document\"` is the texts of the published authorization document.\n - `\"Minimal\"` leaves out the grants that a server never evaluates, and the policy \"default\" from all tokens.",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Document", "Minimal"},
+						},
+					},
+					"signingKeyOverlap": {
+						SchemaProps: spec.SchemaProps{
+							Description: "signingKeyOverlap is how long a signing key that the API server no longer publishes stays accepted. The default is 1h; 0s drops such a key at once.",
+							Ref:         ref(v1.Duration{}.OpenAPIModelName()),
 						},
 					},
 					"address": {
@@ -21175,11 +21608,32 @@ func schema_pkg_apis_openbao_v1alpha1_AuthorizationSpec(ref common.ReferenceCall
 							Ref:         ref(openbaov1alpha1.ServiceAccountReference{}.OpenAPIModelName()),
 						},
 					},
+					"additionalSubjects": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"role",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "additionalSubjects let further ServiceAccounts log in as an identity, each with a role of its own.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.AdditionalSubject{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
 				},
 			},
 		},
 		Dependencies: []string{
-			openbaov1alpha1.CASecretReference{}.OpenAPIModelName(), openbaov1alpha1.SecretKeyReference{}.OpenAPIModelName(), openbaov1alpha1.ServiceAccountReference{}.OpenAPIModelName()},
+			openbaov1alpha1.AdditionalSubject{}.OpenAPIModelName(), openbaov1alpha1.CASecretReference{}.OpenAPIModelName(), openbaov1alpha1.SecretKeyReference{}.OpenAPIModelName(), openbaov1alpha1.ServiceAccountReference{}.OpenAPIModelName(), v1.Duration{}.OpenAPIModelName()},
 	}
 }
 
@@ -21218,6 +21672,13 @@ func schema_pkg_apis_openbao_v1alpha1_AuthorizationStatus(ref common.ReferenceCa
 							Format:      "",
 						},
 					},
+					"mountCreated": {
+						SchemaProps: spec.SchemaProps{
+							Description: "mountCreated says that the mount did not exist before. Only then is it removed when nothing is requested any more.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
 					"issuer": {
 						SchemaProps: spec.SchemaProps{
 							Description: "issuer is the token issuer in the mount's config.",
@@ -21225,23 +21686,32 @@ func schema_pkg_apis_openbao_v1alpha1_AuthorizationStatus(ref common.ReferenceCa
 							Format:      "",
 						},
 					},
-					"keyIDs": {
+					"signingKeys": {
 						VendorExtensible: spec.VendorExtensible{
 							Extensions: spec.Extensions{
-								"x-kubernetes-list-type": "set",
+								"x-kubernetes-list-map-keys": []interface{}{
+									"id",
+								},
+								"x-kubernetes-list-type": "map",
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "keyIDs are the ids of the signing keys in the mount's config.",
+							Description: "signingKeys are the signing keys in the mount's config.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
 									SchemaProps: spec.SchemaProps{
-										Type:   []string{"string"},
-										Format: "",
+										Ref: ref(openbaov1alpha1.SigningKeyStatus{}.OpenAPIModelName()),
 									},
 								},
 							},
+						},
+					},
+					"droppedOldSigningKeys": {
+						SchemaProps: spec.SchemaProps{
+							Description: "droppedOldSigningKeys is the value that the annotation bailiwick.dev/drop-old-signing-keys had when it was last heeded.",
+							Type:        []string{"string"},
+							Format:      "",
 						},
 					},
 					"policies": {
@@ -21297,6 +21767,329 @@ func schema_pkg_apis_openbao_v1alpha1_AuthorizationStatus(ref common.ReferenceCa
 							Enum:        []interface{}{"InUse", "Revoked", "Unknown"},
 						},
 					},
+					"adminTokenSecretVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "adminTokenSecretVersion is the resourceVersion of the Secret whose token was used up, so that it is not tried again.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"plan": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "plan lists what differs on the server and was not repaired.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.PlannedChange{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"proved": {
+						SchemaProps: spec.SchemaProps{
+							Description: "proved is how many identities were proved, of how many, such as 4/4.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"identities": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"role",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "identities say what was proved of each role.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.IdentityStatus{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"provedAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "provedAt is when the identities were last proved.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"refusalsProvedAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "refusalsProvedAt is when wrong subjects and audiences were last seen refused.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"rootEquivalent": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "rootEquivalent lists what could still grant any right of the mount to whoever held it, and stays with Bailiwick's own identity.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.IdentityStatus{}.OpenAPIModelName(), openbaov1alpha1.PlannedChange{}.OpenAPIModelName(), openbaov1alpha1.SigningKeyStatus{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_AutoRollbackSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "AutoRollbackSpec says when the first set of servers takes over again.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "enabled says whether it ever does by itself.",
+							Default:     false,
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"onJobFailure": {
+						SchemaProps: spec.SchemaProps{
+							Description: "onJobFailure is when a job has failed too often.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"onValidationFailure": {
+						SchemaProps: spec.SchemaProps{
+							Description: "onValidationFailure is when the second set cannot be verified.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"enabled"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_AutopilotSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "AutopilotSpec are settings of what looks after the peers.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"cleanupDeadServers": {
+						SchemaProps: spec.SchemaProps{
+							Description: "cleanupDeadServers removes peers that are gone for good.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"deadServerLastContactThreshold": {
+						SchemaProps: spec.SchemaProps{
+							Description: "deadServerLastContactThreshold is how long a silent peer is waited for before it is gone for good.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"minQuorum": {
+						SchemaProps: spec.SchemaProps{
+							Description: "minQuorum is the number of peers below which none is removed.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"serverStabilizationTime": {
+						SchemaProps: spec.SchemaProps{
+							Description: "serverStabilizationTime is how long a new peer must be healthy before it votes.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"lastContactThreshold": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lastContactThreshold is how long a peer may be silent and still be healthy.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"maxTrailingLogs": {
+						SchemaProps: spec.SchemaProps{
+							Description: "maxTrailingLogs is how many log entries a healthy peer may lag behind.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_AzureKeyVaultUnseal(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "AzureKeyVaultUnseal unseals with a key of Azure Key Vault.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"vaultName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "vaultName is the name of the key vault.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"keyName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "keyName is the name of the key.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"tenantID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "tenantID is the id of the tenant.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"clientID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "clientID is the id of the application.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"clientSecret": {
+						SchemaProps: spec.SchemaProps{
+							Description: "clientSecret is the secret of the application.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"resource": {
+						SchemaProps: spec.SchemaProps{
+							Description: "resource is the DNS suffix of the service, vault.azure.net for example.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"environment": {
+						SchemaProps: spec.SchemaProps{
+							Description: "environment is the Azure cloud.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"vaultName", "keyName"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_AzureTarget(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "AzureTarget are settings of Azure Blob Storage.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"storageAccount": {
+						SchemaProps: spec.SchemaProps{
+							Description: "storageAccount is the name of the storage account.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"container": {
+						SchemaProps: spec.SchemaProps{
+							Description: "container is the container, where it is not the bucket.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_BackendTLSSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "BackendTLSSpec says how a Gateway connects to the servers.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "enabled has the Gateway check the servers' certificates.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"hostname": {
+						SchemaProps: spec.SchemaProps{
+							Description: "hostname is the name that the certificates must carry.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_BackupRetention(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "BackupRetention says which snapshots are deleted.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"maxCount": {
+						SchemaProps: spec.SchemaProps{
+							Description: "maxCount is how many are kept; 0 keeps all.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"maxAge": {
+						SchemaProps: spec.SchemaProps{
+							Description: "maxAge is how long one is kept, 168h for example.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
 				},
 			},
 		},
@@ -21307,9 +22100,22 @@ func schema_pkg_apis_openbao_v1alpha1_BackupSpec(ref common.ReferenceCallback) c
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "BackupSpec requests the identity of the backup job.",
+				Description: "BackupSpec says when snapshots are taken and where they go, and requests the identity of the backup job.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
+					"schedule": {
+						SchemaProps: spec.SchemaProps{
+							Description: "schedule says when, as a cron expression of five fields.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"target": {
+						SchemaProps: spec.SchemaProps{
+							Description: "target says where the snapshots go.",
+							Ref:         ref(openbaov1alpha1.BackupTarget{}.OpenAPIModelName()),
+						},
+					},
 					"jwtAuthRole": {
 						SchemaProps: spec.SchemaProps{
 							Description: "jwtAuthRole names the JWT role of the backup job. The policy keeps its name. The default is openbao-operator-backup.",
@@ -21317,9 +22123,419 @@ func schema_pkg_apis_openbao_v1alpha1_BackupSpec(ref common.ReferenceCallback) c
 							Format:      "",
 						},
 					},
+					"tokenSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "tokenSecretRef names the Secret with an OpenBao token, in place of a JWT role.",
+							Ref:         ref(openbaov1alpha1.LocalObjectReference{}.OpenAPIModelName()),
+						},
+					},
+					"retention": {
+						SchemaProps: spec.SchemaProps{
+							Description: "retention says which snapshots are deleted. The default is none.",
+							Ref:         ref(openbaov1alpha1.BackupRetention{}.OpenAPIModelName()),
+						},
+					},
+					"image": {
+						SchemaProps: spec.SchemaProps{
+							Description: "image is the container image of the job.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
 				},
 			},
 		},
+		Dependencies: []string{
+			openbaov1alpha1.BackupRetention{}.OpenAPIModelName(), openbaov1alpha1.BackupTarget{}.OpenAPIModelName(), openbaov1alpha1.LocalObjectReference{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_BackupStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "BackupStatus is what came of the backups.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"lastBackupTime": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lastBackupTime is when the last snapshot was taken.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"lastAttemptTime": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lastAttemptTime is when one was last tried.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"lastAttemptScheduledTime": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lastAttemptScheduledTime is when the schedule wanted that.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"lastBackupSize": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lastBackupSize is the size of the last snapshot, in bytes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"lastBackupDuration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lastBackupDuration is how long the last snapshot took.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"lastBackupName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lastBackupName is the name of the last snapshot in the storage.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"nextScheduledBackup": {
+						SchemaProps: spec.SchemaProps{
+							Description: "nextScheduledBackup is when the next one is due.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"consecutiveFailures": {
+						SchemaProps: spec.SchemaProps{
+							Description: "consecutiveFailures is how many failed since the last that succeeded.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"lastFailureReason": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lastFailureReason says why the last one failed.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1.Time{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_BackupTarget(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "BackupTarget is a place for snapshots in object storage.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"provider": {
+						SchemaProps: spec.SchemaProps{
+							Description: "provider is the kind of the storage.\n\nPossible enum values:\n - `\"azure\"` is Azure Blob Storage.\n - `\"gcs\"` is Google Cloud Storage.\n - `\"s3\"` is Amazon S3, and what speaks its API.",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"azure", "gcs", "s3"},
+						},
+					},
+					"endpoint": {
+						SchemaProps: spec.SchemaProps{
+							Description: "endpoint is the address of the storage, where it is not the provider's own.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"bucket": {
+						SchemaProps: spec.SchemaProps{
+							Description: "bucket is the name of the bucket or container.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"pathPrefix": {
+						SchemaProps: spec.SchemaProps{
+							Description: "pathPrefix is what the names of the snapshots begin with.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"credentialsSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "credentialsSecretRef names the Secret with the credentials. The default is the identity of the pod.",
+							Ref:         ref(openbaov1alpha1.LocalObjectReference{}.OpenAPIModelName()),
+						},
+					},
+					"partSize": {
+						SchemaProps: spec.SchemaProps{
+							Description: "partSize is the size of the parts of an upload, in bytes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"concurrency": {
+						SchemaProps: spec.SchemaProps{
+							Description: "concurrency is how many parts are uploaded at once.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"region": {
+						SchemaProps: spec.SchemaProps{
+							Description: "region is the region of an S3 bucket.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"roleArn": {
+						SchemaProps: spec.SchemaProps{
+							Description: "roleArn is the AWS role that the job assumes as its ServiceAccount.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"usePathStyle": {
+						SchemaProps: spec.SchemaProps{
+							Description: "usePathStyle puts the bucket into the path of S3 URLs, not into the host.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"insecureSkipVerify": {
+						SchemaProps: spec.SchemaProps{
+							Description: "insecureSkipVerify does not check the certificate of the endpoint.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"gcs": {
+						SchemaProps: spec.SchemaProps{
+							Description: "gcs are the settings of the provider gcs.",
+							Ref:         ref(openbaov1alpha1.GCSTarget{}.OpenAPIModelName()),
+						},
+					},
+					"azure": {
+						SchemaProps: spec.SchemaProps{
+							Description: "azure are the settings of the provider azure.",
+							Ref:         ref(openbaov1alpha1.AzureTarget{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"bucket"},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.AzureTarget{}.OpenAPIModelName(), openbaov1alpha1.GCSTarget{}.OpenAPIModelName(), openbaov1alpha1.LocalObjectReference{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_BlueGreenSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "BlueGreenSpec says how a second set of servers takes over from the first.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"autoPromote": {
+						SchemaProps: spec.SchemaProps{
+							Description: "autoPromote moves over as soon as the second set is verified.",
+							Default:     false,
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"preUpgradeSnapshot": {
+						SchemaProps: spec.SchemaProps{
+							Description: "preUpgradeSnapshot takes a snapshot first.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"maxJobFailures": {
+						SchemaProps: spec.SchemaProps{
+							Description: "maxJobFailures is how often a job may fail before the upgrade stops.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"verification": {
+						SchemaProps: spec.SchemaProps{
+							Description: "verification says when the second set is verified.",
+							Ref:         ref(openbaov1alpha1.VerificationSpec{}.OpenAPIModelName()),
+						},
+					},
+					"autoRollback": {
+						SchemaProps: spec.SchemaProps{
+							Description: "autoRollback says when the first set takes over again by itself.",
+							Ref:         ref(openbaov1alpha1.AutoRollbackSpec{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"autoPromote"},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.AutoRollbackSpec{}.OpenAPIModelName(), openbaov1alpha1.VerificationSpec{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_BlueGreenStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "BlueGreenStatus is how far a blue/green upgrade has come.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"phase": {
+						SchemaProps: spec.SchemaProps{
+							Description: "phase is what is being done.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"blueRevision": {
+						SchemaProps: spec.SchemaProps{
+							Description: "blueRevision identifies the first set of servers.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"blueImage": {
+						SchemaProps: spec.SchemaProps{
+							Description: "blueImage is the image of the first set.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"greenRevision": {
+						SchemaProps: spec.SchemaProps{
+							Description: "greenRevision identifies the second set of servers.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"startTime": {
+						SchemaProps: spec.SchemaProps{
+							Description: "startTime is when the upgrade began.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"jobFailureCount": {
+						SchemaProps: spec.SchemaProps{
+							Description: "jobFailureCount is how often jobs have failed.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"lastJobFailure": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lastJobFailure is the job that failed last.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"preUpgradeSnapshotJobName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "preUpgradeSnapshotJobName is the job that takes the snapshot.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"rollbackReason": {
+						SchemaProps: spec.SchemaProps{
+							Description: "rollbackReason says why the first set takes over again.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"rollbackStartTime": {
+						SchemaProps: spec.SchemaProps{
+							Description: "rollbackStartTime is when that began.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"rollbackAttempt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "rollbackAttempt counts how often that was tried.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1.Time{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_BreakGlassStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "BreakGlassStatus says what a person must repair.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"active": {
+						SchemaProps: spec.SchemaProps{
+							Description: "active says that nothing is done until a person has acknowledged it.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"reason": {
+						SchemaProps: spec.SchemaProps{
+							Description: "reason says what has happened.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"message": {
+						SchemaProps: spec.SchemaProps{
+							Description: "message is for people.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"nonce": {
+						SchemaProps: spec.SchemaProps{
+							Description: "nonce is what spec.breakGlassAck must be set to.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"enteredAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "enteredAt is when it happened.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"steps": {
+						SchemaProps: spec.SchemaProps{
+							Description: "steps are what to do.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"acknowledgedAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "acknowledgedAt is when a person acknowledged it.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1.Time{}.OpenAPIModelName()},
 	}
 }
 
@@ -21349,6 +22565,1249 @@ func schema_pkg_apis_openbao_v1alpha1_CASecretReference(ref common.ReferenceCall
 				Required: []string{"name"},
 			},
 		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_ConfigurationSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ConfigurationSpec holds settings of the OpenBao servers. What is left out keeps the default of the servers.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"ui": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ui serves the web interface.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"logLevel": {
+						SchemaProps: spec.SchemaProps{
+							Description: "logLevel is how much the servers log.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"logging": {
+						SchemaProps: spec.SchemaProps{
+							Description: "logging says where and how the servers log.",
+							Ref:         ref(openbaov1alpha1.LoggingSpec{}.OpenAPIModelName()),
+						},
+					},
+					"listener": {
+						SchemaProps: spec.SchemaProps{
+							Description: "listener are settings of the servers' listener.",
+							Ref:         ref(openbaov1alpha1.ListenerSpec{}.OpenAPIModelName()),
+						},
+					},
+					"raft": {
+						SchemaProps: spec.SchemaProps{
+							Description: "raft are settings of the storage.",
+							Ref:         ref(openbaov1alpha1.RaftSpec{}.OpenAPIModelName()),
+						},
+					},
+					"plugin": {
+						SchemaProps: spec.SchemaProps{
+							Description: "plugin are settings for all plugins.",
+							Ref:         ref(openbaov1alpha1.PluginSettings{}.OpenAPIModelName()),
+						},
+					},
+					"acmeCARoot": {
+						SchemaProps: spec.SchemaProps{
+							Description: "acmeCARoot is the file of the CA that an ACME authority is checked with.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"defaultLeaseTTL": {
+						SchemaProps: spec.SchemaProps{
+							Description: "defaultLeaseTTL is the lifetime of tokens and secrets, 768h for example.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"maxLeaseTTL": {
+						SchemaProps: spec.SchemaProps{
+							Description: "maxLeaseTTL is the longest lifetime of tokens and secrets.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"cacheSize": {
+						SchemaProps: spec.SchemaProps{
+							Description: "cacheSize is the number of storage entries that are cached.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"disableCache": {
+						SchemaProps: spec.SchemaProps{
+							Description: "disableCache turns all caches off.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"detectDeadlocks": {
+						SchemaProps: spec.SchemaProps{
+							Description: "detectDeadlocks looks for deadlocks among the servers' locks.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"rawStorageEndpoint": {
+						SchemaProps: spec.SchemaProps{
+							Description: "rawStorageEndpoint serves sys/raw, which reads and writes below all policies.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"introspectionEndpoint": {
+						SchemaProps: spec.SchemaProps{
+							Description: "introspectionEndpoint serves sys/internal/inspect.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"impreciseLeaseRoleTracking": {
+						SchemaProps: spec.SchemaProps{
+							Description: "impreciseLeaseRoleTracking counts leases by role only where a quota needs it.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"unsafeAllowAPIAuditCreation": {
+						SchemaProps: spec.SchemaProps{
+							Description: "unsafeAllowAPIAuditCreation allows making audit devices by the API, which lets whoever may do so write files on the servers.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"allowAuditLogPrefixing": {
+						SchemaProps: spec.SchemaProps{
+							Description: "allowAuditLogPrefixing allows audit devices to put a prefix before each line.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"enableResponseHeaderHostname": {
+						SchemaProps: spec.SchemaProps{
+							Description: "enableResponseHeaderHostname has answers name the server's host.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"enableResponseHeaderRaftNodeID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "enableResponseHeaderRaftNodeID has answers name the server's Raft node.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.ListenerSpec{}.OpenAPIModelName(), openbaov1alpha1.LoggingSpec{}.OpenAPIModelName(), openbaov1alpha1.PluginSettings{}.OpenAPIModelName(), openbaov1alpha1.RaftSpec{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_FileAuditOptions(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "FileAuditOptions are the options of an audit device that writes to a file.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"filePath": {
+						SchemaProps: spec.SchemaProps{
+							Description: "filePath is the file; stdout is a file as well.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"mode": {
+						SchemaProps: spec.SchemaProps{
+							Description: "mode are the permissions of the file, 0600 for example.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"filePath"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_GCPCloudKMSUnseal(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "GCPCloudKMSUnseal unseals with a key of Google Cloud KMS.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"project": {
+						SchemaProps: spec.SchemaProps{
+							Description: "project is the project of the key.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"region": {
+						SchemaProps: spec.SchemaProps{
+							Description: "region is the location of the key ring.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"keyRing": {
+						SchemaProps: spec.SchemaProps{
+							Description: "keyRing is the key ring of the key.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"cryptoKey": {
+						SchemaProps: spec.SchemaProps{
+							Description: "cryptoKey is the name of the key.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"credentials": {
+						SchemaProps: spec.SchemaProps{
+							Description: "credentials is the file of a service account key. The default is the identity of the pod.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"project", "region", "keyRing", "cryptoKey"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_GCSTarget(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "GCSTarget are settings of Google Cloud Storage.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"project": {
+						SchemaProps: spec.SchemaProps{
+							Description: "project is the project of the bucket.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_GatewayReference(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "GatewayReference names a Gateway.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name is the name of the Gateway.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"namespace": {
+						SchemaProps: spec.SchemaProps{
+							Description: "namespace is the namespace of the Gateway. The default is that of the cluster.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"name"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_GatewaySpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "GatewaySpec publishes the servers by an HTTPRoute, or by a TLSRoute where TLS is passed through.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "enabled says whether there is a route.",
+							Default:     false,
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"gatewayRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "gatewayRef names the Gateway.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(openbaov1alpha1.GatewayReference{}.OpenAPIModelName()),
+						},
+					},
+					"listenerName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "listenerName is the listener of the Gateway. The default is any that fits.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"hostname": {
+						SchemaProps: spec.SchemaProps{
+							Description: "hostname is the name that clients use.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"path": {
+						SchemaProps: spec.SchemaProps{
+							Description: "path is the path that is passed on. The default is /.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"annotations": {
+						SchemaProps: spec.SchemaProps{
+							Description: "annotations are put on the route.",
+							Type:        []string{"object"},
+							AdditionalProperties: &spec.SchemaOrBool{
+								Allows: true,
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"backendTLS": {
+						SchemaProps: spec.SchemaProps{
+							Description: "backendTLS says how the Gateway connects to the servers.",
+							Ref:         ref(openbaov1alpha1.BackendTLSSpec{}.OpenAPIModelName()),
+						},
+					},
+					"tlsPassthrough": {
+						SchemaProps: spec.SchemaProps{
+							Description: "tlsPassthrough leaves TLS to the servers.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"enabled", "gatewayRef", "hostname"},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.BackendTLSSpec{}.OpenAPIModelName(), openbaov1alpha1.GatewayReference{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_HTTPAuditOptions(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "HTTPAuditOptions are the options of an audit device that sends requests.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"uri": {
+						SchemaProps: spec.SchemaProps{
+							Description: "uri is where requests are sent to.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"headers": {
+						SchemaProps: spec.SchemaProps{
+							Description: "headers are the headers of the requests.",
+							Ref:         ref(runtime.RawExtension{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"uri"},
+			},
+		},
+		Dependencies: []string{
+			runtime.RawExtension{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_IPBlock(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "IPBlock is a network with holes.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"cidr": {
+						SchemaProps: spec.SchemaProps{
+							Description: "cidr is the network.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"except": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "except are networks within it that do not count.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"cidr"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_IdentityStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "IdentityStatus says what was proved of one role, by logging in as its ServiceAccount.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"role": {
+						SchemaProps: spec.SchemaProps{
+							Description: "role is the name of the JWT role.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"identity": {
+						SchemaProps: spec.SchemaProps{
+							Description: "identity is operator, backup, restore, upgrade or bootstrapper.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"policy": {
+						SchemaProps: spec.SchemaProps{
+							Description: "policy is the name of the policy.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"subject": {
+						SchemaProps: spec.SchemaProps{
+							Description: "subject is who may log in.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"state": {
+						SchemaProps: spec.SchemaProps{
+							Description: "state is Proved, Wrong, or NotProved when it could not be tried.\n\nPossible enum values:\n - `\"NotProved\"` means that it could not be tried.\n - `\"Proved\"` means that the identity can log in, has exactly the rights of the contract, and others were refused.\n - `\"Wrong\"` means that it cannot log in, has other rights, or that others could log in as it.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"NotProved", "Proved", "Wrong"},
+						},
+					},
+					"message": {
+						SchemaProps: spec.SchemaProps{
+							Description: "message says why the state is not Proved, and what mends it.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"missing": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "missing are rights that the contract gives and the token lacks, as \"path: capability\".",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"excess": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "excess are rights that neither the contract nor the policy \"default\" gives, as \"path: capability\".",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"viaDefault": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "viaDefault are rights that the token has through the policy \"default\" alone, as \"path: capability\".",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"role", "identity", "state"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_ImageVerificationSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ImageVerificationSpec says whose signatures an image must carry: those of a public key, or of an identity that an issuer vouches for.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "enabled turns the verification on.",
+							Default:     false,
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"failurePolicy": {
+						SchemaProps: spec.SchemaProps{
+							Description: "failurePolicy says what becomes of an image that cannot be verified.\n\nPossible enum values:\n - `\"Block\"` does not run the image.\n - `\"Warn\"` runs the image and says so.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Block", "Warn"},
+						},
+					},
+					"publicKey": {
+						SchemaProps: spec.SchemaProps{
+							Description: "publicKey is the PEM-encoded public key of the signatures.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"issuer": {
+						SchemaProps: spec.SchemaProps{
+							Description: "issuer is the OIDC issuer of the signer, where there is no public key.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"subject": {
+						SchemaProps: spec.SchemaProps{
+							Description: "subject is the identity of the signer, where there is no public key.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"ignoreTlog": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ignoreTlog does without an entry in the transparency log.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"imagePullSecrets": {
+						SchemaProps: spec.SchemaProps{
+							Description: "imagePullSecrets are the Secrets that signatures are fetched with.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.LocalObjectReference{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"enabled", "failurePolicy"},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.LocalObjectReference{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_IngressSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "IngressSpec publishes the servers by an Ingress.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "enabled says whether there is an Ingress.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"className": {
+						SchemaProps: spec.SchemaProps{
+							Description: "className is the class of the Ingress.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"host": {
+						SchemaProps: spec.SchemaProps{
+							Description: "host is the name that clients use.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"path": {
+						SchemaProps: spec.SchemaProps{
+							Description: "path is the path that is passed on. The default is /.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"tlsSecretName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "tlsSecretName names the Secret with the certificate of the host.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"annotations": {
+						SchemaProps: spec.SchemaProps{
+							Description: "annotations are put on the Ingress.",
+							Type:        []string{"object"},
+							AdditionalProperties: &spec.SchemaOrBool{
+								Allows: true,
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"host"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_InitContainerSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "InitContainerSpec is the container that prepares the configuration.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "enabled says whether there is such a container.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"image": {
+						SchemaProps: spec.SchemaProps{
+							Description: "image is the image of the container.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_KMIPUnseal(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "KMIPUnseal unseals with a key of a KMIP server.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"address": {
+						SchemaProps: spec.SchemaProps{
+							Description: "address is the address of the server.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"certificate": {
+						SchemaProps: spec.SchemaProps{
+							Description: "certificate is the file of the client certificate.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "key is the file of the key of the client certificate.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"caCert": {
+						SchemaProps: spec.SchemaProps{
+							Description: "caCert is the file of the CA that the server is checked with.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"tlsServerName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "tlsServerName is the name that the server's certificate must carry.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"tlsSkipVerify": {
+						SchemaProps: spec.SchemaProps{
+							Description: "tlsSkipVerify does not check the server, which hands what it unseals to whoever answers.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"address"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_ListenerSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ListenerSpec are settings of the servers' listener.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"tlsDisable": {
+						SchemaProps: spec.SchemaProps{
+							Description: "tlsDisable has the servers listen without TLS.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"proxyProtocolBehavior": {
+						SchemaProps: spec.SchemaProps{
+							Description: "proxyProtocolBehavior says whose PROXY protocol headers are believed.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_LocalObjectReference(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "LocalObjectReference names an object in the namespace of the cluster.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name is the name of the object.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+			VendorExtensible: spec.VendorExtensible{
+				Extensions: spec.Extensions{
+					"x-kubernetes-map-type": "atomic",
+				},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_LoggingSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "LoggingSpec says where and how the servers log.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"format": {
+						SchemaProps: spec.SchemaProps{
+							Description: "format is the format of the lines.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"file": {
+						SchemaProps: spec.SchemaProps{
+							Description: "file is a file that the log goes to as well.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"rotateDuration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "rotateDuration is the age at which a new file is begun.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"rotateBytes": {
+						SchemaProps: spec.SchemaProps{
+							Description: "rotateBytes is the size at which a new file is begun.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"rotateMaxFiles": {
+						SchemaProps: spec.SchemaProps{
+							Description: "rotateMaxFiles is how many old files are kept.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"pidFile": {
+						SchemaProps: spec.SchemaProps{
+							Description: "pidFile is a file that gets the process id.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_MaintenanceSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "MaintenanceSpec allows planned disturbances.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "enabled lets a person change the objects of the cluster by hand.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"restartAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "restartAt restarts the servers one by one whenever it changes. A time stamp says best when it was asked for.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_MetricsSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "MetricsSpec says how metrics are scraped.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "enabled has the servers serve metrics.",
+							Default:     false,
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"serviceMonitor": {
+						SchemaProps: spec.SchemaProps{
+							Description: "serviceMonitor describes the ServiceMonitor of the Prometheus operator.",
+							Ref:         ref(openbaov1alpha1.ServiceMonitorSpec{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"enabled"},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.ServiceMonitorSpec{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_NetworkPolicyEgressRule(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "NetworkPolicyEgressRule allows connections to some peers on some ports.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"ports": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "ports are the ports of the peers. None stands for all.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.NetworkPolicyPort{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"to": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "to are the peers. None stands for all.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.NetworkPolicyPeer{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.NetworkPolicyPeer{}.OpenAPIModelName(), openbaov1alpha1.NetworkPolicyPort{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_NetworkPolicyIngressRule(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "NetworkPolicyIngressRule allows connections from some peers to some ports.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"ports": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "ports are the ports of the servers. None stands for all.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.NetworkPolicyPort{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"from": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "from are the peers. None stands for all.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.NetworkPolicyPeer{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.NetworkPolicyPeer{}.OpenAPIModelName(), openbaov1alpha1.NetworkPolicyPort{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_NetworkPolicyPeer(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "NetworkPolicyPeer is who a connection is allowed with.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"podSelector": {
+						SchemaProps: spec.SchemaProps{
+							Description: "podSelector selects pods, by default of the namespace of the cluster.",
+							Ref:         ref(v1.LabelSelector{}.OpenAPIModelName()),
+						},
+					},
+					"namespaceSelector": {
+						SchemaProps: spec.SchemaProps{
+							Description: "namespaceSelector selects the namespaces of the pods.",
+							Ref:         ref(v1.LabelSelector{}.OpenAPIModelName()),
+						},
+					},
+					"ipBlock": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ipBlock is a network, in place of pods.",
+							Ref:         ref(openbaov1alpha1.IPBlock{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.IPBlock{}.OpenAPIModelName(), v1.LabelSelector{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_NetworkPolicyPort(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "NetworkPolicyPort is a port, or a range of ports.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"protocol": {
+						SchemaProps: spec.SchemaProps{
+							Description: "protocol is TCP, UDP or SCTP. The default is TCP.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"port": {
+						SchemaProps: spec.SchemaProps{
+							Description: "port is the number or the name of the port. None stands for all.",
+							Ref:         ref(intstr.IntOrString{}.OpenAPIModelName()),
+						},
+					},
+					"endPort": {
+						SchemaProps: spec.SchemaProps{
+							Description: "endPort is the last port of a range that begins with port.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			intstr.IntOrString{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_NetworkSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "NetworkSpec restricts who talks to the servers, and whom they talk to.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"apiServerCIDR": {
+						SchemaProps: spec.SchemaProps{
+							Description: "apiServerCIDR is the network that the Kubernetes API server is reached in. The default is found out.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiServerEndpointIPs": {
+						SchemaProps: spec.SchemaProps{
+							Description: "apiServerEndpointIPs are the addresses of the Kubernetes API servers, for networks that filter behind the Service.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"dnsNamespace": {
+						SchemaProps: spec.SchemaProps{
+							Description: "dnsNamespace is the namespace of the DNS servers.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"egressRules": {
+						SchemaProps: spec.SchemaProps{
+							Description: "egressRules allow further connections from the servers.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.NetworkPolicyEgressRule{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"ingressRules": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ingressRules allow further connections to the servers.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.NetworkPolicyIngressRule{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.NetworkPolicyEgressRule{}.OpenAPIModelName(), openbaov1alpha1.NetworkPolicyIngressRule{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_OCIKMSUnseal(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OCIKMSUnseal unseals with a key of OCI KMS.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"keyID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "keyID is the OCID of the key.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"cryptoEndpoint": {
+						SchemaProps: spec.SchemaProps{
+							Description: "cryptoEndpoint is the address that encrypts and decrypts.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"managementEndpoint": {
+						SchemaProps: spec.SchemaProps{
+							Description: "managementEndpoint is the address that manages keys.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"authType": {
+						SchemaProps: spec.SchemaProps{
+							Description: "authType says how the servers log in, as an instance principal for example.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"compartmentID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "compartmentID is the OCID of the compartment.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"keyID", "cryptoEndpoint", "managementEndpoint"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_ObservabilitySpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ObservabilitySpec says how metrics are scraped.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"metrics": {
+						SchemaProps: spec.SchemaProps{
+							Description: "metrics says how metrics are scraped.",
+							Ref:         ref(openbaov1alpha1.MetricsSpec{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.MetricsSpec{}.OpenAPIModelName()},
 	}
 }
 
@@ -21394,6 +23853,7 @@ func schema_pkg_apis_openbao_v1alpha1_OpenBaoCluster(ref common.ReferenceCallbac
 						},
 					},
 				},
+				Required: []string{"spec"},
 			},
 		},
 		Dependencies: []string{
@@ -21453,9 +23913,195 @@ func schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterSpec(ref common.ReferenceCal
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "OpenBaoClusterSpec is what a person asks for. Fields of the openbao-operator that are not listed here are accepted and kept.",
+				Description: "OpenBaoClusterSpec is what a person asks for. Without spec.authorization it describes servers completely, or not at all.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
+					"authorization": {
+						SchemaProps: spec.SchemaProps{
+							Description: "authorization says how Bailiwick reaches the server and sets up the policies and JWT roles. Its presence requests them, also for servers that someone else runs.",
+							Ref:         ref(openbaov1alpha1.AuthorizationSpec{}.OpenAPIModelName()),
+						},
+					},
+					"version": {
+						SchemaProps: spec.SchemaProps{
+							Description: "version is the OpenBao version of the servers, 2.5.0 for example.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"image": {
+						SchemaProps: spec.SchemaProps{
+							Description: "image is the container image of the servers. The default is the official image of the version.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"replicas": {
+						SchemaProps: spec.SchemaProps{
+							Description: "replicas is the number of servers. It means nothing for servers that somebody else runs.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"profile": {
+						SchemaProps: spec.SchemaProps{
+							Description: "profile is how much is demanded of the other fields: Hardened for production, Development for trying things out.\n\nPossible enum values:\n - `\"Development\"` demands nothing.\n - `\"Hardened\"` demands what production needs: certificates and an unseal key that come from elsewhere, and self-initialization.",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Development", "Hardened"},
+						},
+					},
+					"paused": {
+						SchemaProps: spec.SchemaProps{
+							Description: "paused stops all changes to the servers.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"maintenance": {
+						SchemaProps: spec.SchemaProps{
+							Description: "maintenance allows planned disturbances of the servers.",
+							Ref:         ref(openbaov1alpha1.MaintenanceSpec{}.OpenAPIModelName()),
+						},
+					},
+					"breakGlassAck": {
+						SchemaProps: spec.SchemaProps{
+							Description: "breakGlassAck acknowledges that a person has repaired what is described in status.breakGlass: its value is the nonce found there.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"deletionPolicy": {
+						SchemaProps: spec.SchemaProps{
+							Description: "deletionPolicy says what becomes of the data when the object is deleted. Backups are kept in any case. The default is Retain.\n\nPossible enum values:\n - `\"DeleteAll\"` deletes the volumes and the Secrets.\n - `\"DeletePVCs\"` deletes the volumes.\n - `\"Retain\"` keeps the volumes, and the Secrets with the unseal key and the root token.",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"DeleteAll", "DeletePVCs", "Retain"},
+						},
+					},
+					"serviceAccount": {
+						SchemaProps: spec.SchemaProps{
+							Description: "serviceAccount is the ServiceAccount that the servers run as.",
+							Ref:         ref(openbaov1alpha1.ServerServiceAccount{}.OpenAPIModelName()),
+						},
+					},
+					"imagePullSecrets": {
+						SchemaProps: spec.SchemaProps{
+							Description: "imagePullSecrets are the Secrets that images are pulled with.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.LocalObjectReference{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"securityContext": {
+						SchemaProps: spec.SchemaProps{
+							Description: "securityContext replaces the security settings of the servers' pods.",
+							Ref:         ref(openbaov1alpha1.PodSecurityContext{}.OpenAPIModelName()),
+						},
+					},
+					"workloadHardening": {
+						SchemaProps: spec.SchemaProps{
+							Description: "workloadHardening turns on protections that not every node has.",
+							Ref:         ref(openbaov1alpha1.WorkloadHardening{}.OpenAPIModelName()),
+						},
+					},
+					"initContainer": {
+						SchemaProps: spec.SchemaProps{
+							Description: "initContainer is the container that prepares the configuration in each pod.",
+							Ref:         ref(openbaov1alpha1.InitContainerSpec{}.OpenAPIModelName()),
+						},
+					},
+					"tls": {
+						SchemaProps: spec.SchemaProps{
+							Description: "tls says where the certificates of the servers come from.",
+							Ref:         ref(openbaov1alpha1.TLSSpec{}.OpenAPIModelName()),
+						},
+					},
+					"storage": {
+						SchemaProps: spec.SchemaProps{
+							Description: "storage is the volume of each server.",
+							Ref:         ref(openbaov1alpha1.StorageSpec{}.OpenAPIModelName()),
+						},
+					},
+					"service": {
+						SchemaProps: spec.SchemaProps{
+							Description: "service is the Service for clients.",
+							Ref:         ref(openbaov1alpha1.ServiceSpec{}.OpenAPIModelName()),
+						},
+					},
+					"ingress": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ingress publishes the servers by an Ingress.",
+							Ref:         ref(openbaov1alpha1.IngressSpec{}.OpenAPIModelName()),
+						},
+					},
+					"gateway": {
+						SchemaProps: spec.SchemaProps{
+							Description: "gateway publishes the servers by a route of the Gateway API.",
+							Ref:         ref(openbaov1alpha1.GatewaySpec{}.OpenAPIModelName()),
+						},
+					},
+					"network": {
+						SchemaProps: spec.SchemaProps{
+							Description: "network restricts who talks to the servers, and whom they talk to.",
+							Ref:         ref(openbaov1alpha1.NetworkSpec{}.OpenAPIModelName()),
+						},
+					},
+					"configuration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "configuration holds settings of the OpenBao servers.",
+							Ref:         ref(openbaov1alpha1.ConfigurationSpec{}.OpenAPIModelName()),
+						},
+					},
+					"plugins": {
+						SchemaProps: spec.SchemaProps{
+							Description: "plugins are the plugins that the servers register.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.PluginSpec{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"audit": {
+						SchemaProps: spec.SchemaProps{
+							Description: "audit are the audit devices that the servers are configured with.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.AuditDevice{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"telemetry": {
+						SchemaProps: spec.SchemaProps{
+							Description: "telemetry says where the servers send their metrics.",
+							Ref:         ref(openbaov1alpha1.TelemetrySpec{}.OpenAPIModelName()),
+						},
+					},
+					"observability": {
+						SchemaProps: spec.SchemaProps{
+							Description: "observability says how metrics are scraped.",
+							Ref:         ref(openbaov1alpha1.ObservabilitySpec{}.OpenAPIModelName()),
+						},
+					},
+					"unseal": {
+						SchemaProps: spec.SchemaProps{
+							Description: "unseal says what unseals the servers. The default is a static key in a Secret.",
+							Ref:         ref(openbaov1alpha1.UnsealSpec{}.OpenAPIModelName()),
+						},
+					},
 					"selfInit": {
 						SchemaProps: spec.SchemaProps{
 							Description: "selfInit describes the self-initialization of the cluster. When enabled, the policies and JWT roles of the cluster's identities are requested.",
@@ -21464,7 +24110,7 @@ func schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterSpec(ref common.ReferenceCal
 					},
 					"backup": {
 						SchemaProps: spec.SchemaProps{
-							Description: "backup gives the backup job its policy and JWT role. An empty block counts.",
+							Description: "backup gives the backup job its policy and JWT role, and says what it does. With spec.authorization an empty block counts.",
 							Ref:         ref(openbaov1alpha1.BackupSpec{}.OpenAPIModelName()),
 						},
 					},
@@ -21476,21 +24122,27 @@ func schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterSpec(ref common.ReferenceCal
 					},
 					"upgrade": {
 						SchemaProps: spec.SchemaProps{
-							Description: "upgrade gives the upgrade job its policy and JWT role. An empty block counts.",
+							Description: "upgrade gives the upgrade job its policy and JWT role, and says what it does. An empty block counts.",
 							Ref:         ref(openbaov1alpha1.UpgradeSpec{}.OpenAPIModelName()),
 						},
 					},
-					"authorization": {
+					"imageVerification": {
 						SchemaProps: spec.SchemaProps{
-							Description: "authorization says how Bailiwick reaches the server and sets up the policies and JWT roles. Its presence requests them, also for servers that someone else runs.",
-							Ref:         ref(openbaov1alpha1.AuthorizationSpec{}.OpenAPIModelName()),
+							Description: "imageVerification checks the signatures of the servers' image.",
+							Ref:         ref(openbaov1alpha1.ImageVerificationSpec{}.OpenAPIModelName()),
+						},
+					},
+					"operatorImageVerification": {
+						SchemaProps: spec.SchemaProps{
+							Description: "operatorImageVerification checks the signatures of the images of jobs and helper containers.",
+							Ref:         ref(openbaov1alpha1.ImageVerificationSpec{}.OpenAPIModelName()),
 						},
 					},
 				},
 			},
 		},
 		Dependencies: []string{
-			openbaov1alpha1.AuthorizationSpec{}.OpenAPIModelName(), openbaov1alpha1.BackupSpec{}.OpenAPIModelName(), openbaov1alpha1.RestoreSpec{}.OpenAPIModelName(), openbaov1alpha1.SelfInitSpec{}.OpenAPIModelName(), openbaov1alpha1.UpgradeSpec{}.OpenAPIModelName()},
+			openbaov1alpha1.AuditDevice{}.OpenAPIModelName(), openbaov1alpha1.AuthorizationSpec{}.OpenAPIModelName(), openbaov1alpha1.BackupSpec{}.OpenAPIModelName(), openbaov1alpha1.ConfigurationSpec{}.OpenAPIModelName(), openbaov1alpha1.GatewaySpec{}.OpenAPIModelName(), openbaov1alpha1.ImageVerificationSpec{}.OpenAPIModelName(), openbaov1alpha1.IngressSpec{}.OpenAPIModelName(), openbaov1alpha1.InitContainerSpec{}.OpenAPIModelName(), openbaov1alpha1.LocalObjectReference{}.OpenAPIModelName(), openbaov1alpha1.MaintenanceSpec{}.OpenAPIModelName(), openbaov1alpha1.NetworkSpec{}.OpenAPIModelName(), openbaov1alpha1.ObservabilitySpec{}.OpenAPIModelName(), openbaov1alpha1.PluginSpec{}.OpenAPIModelName(), openbaov1alpha1.PodSecurityContext{}.OpenAPIModelName(), openbaov1alpha1.RestoreSpec{}.OpenAPIModelName(), openbaov1alpha1.SelfInitSpec{}.OpenAPIModelName(), openbaov1alpha1.ServerServiceAccount{}.OpenAPIModelName(), openbaov1alpha1.ServiceSpec{}.OpenAPIModelName(), openbaov1alpha1.StorageSpec{}.OpenAPIModelName(), openbaov1alpha1.TLSSpec{}.OpenAPIModelName(), openbaov1alpha1.TelemetrySpec{}.OpenAPIModelName(), openbaov1alpha1.UnsealSpec{}.OpenAPIModelName(), openbaov1alpha1.UpgradeSpec{}.OpenAPIModelName(), openbaov1alpha1.WorkloadHardening{}.OpenAPIModelName()},
 	}
 }
 
@@ -21498,7 +24150,7 @@ func schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterStatus(ref common.ReferenceC
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "OpenBaoClusterStatus is what Bailiwick observed. Status fields of the openbao-operator are kept.",
+				Description: "OpenBaoClusterStatus is what was observed. Bailiwick writes observedGeneration, conditions and authorization; the other fields are those of who runs the servers.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"observedGeneration": {
@@ -21537,11 +24189,599 @@ func schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterStatus(ref common.ReferenceC
 							Ref:         ref(openbaov1alpha1.AuthorizationStatus{}.OpenAPIModelName()),
 						},
 					},
+					"phase": {
+						SchemaProps: spec.SchemaProps{
+							Description: "phase sums up what is going on.\n\nPossible enum values:\n - `\"BackingUp\"` means that a snapshot is being taken.\n - `\"Failed\"` means that a person must help.\n - `\"Initializing\"` means that not all servers are ready.\n - `\"Running\"` means that all servers are ready.\n - `\"Upgrading\"` means that the servers are being upgraded.",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"BackingUp", "Failed", "Initializing", "Running", "Upgrading"},
+						},
+					},
+					"activeLeader": {
+						SchemaProps: spec.SchemaProps{
+							Description: "activeLeader is the pod of the active server.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"readyReplicas": {
+						SchemaProps: spec.SchemaProps{
+							Description: "readyReplicas is the number of ready servers.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"currentVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "currentVersion is the OpenBao version that the servers run.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"initialized": {
+						SchemaProps: spec.SchemaProps{
+							Description: "initialized says that the cluster has been initialized.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"selfInitialized": {
+						SchemaProps: spec.SchemaProps{
+							Description: "selfInitialized says that the cluster has initialized itself.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"lastBackupTime": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lastBackupTime is when the last snapshot was taken.\n\nDeprecated: Use backup.lastBackupTime.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"upgrade": {
+						SchemaProps: spec.SchemaProps{
+							Description: "upgrade is how far a rolling upgrade has come.",
+							Ref:         ref(openbaov1alpha1.UpgradeStatus{}.OpenAPIModelName()),
+						},
+					},
+					"backup": {
+						SchemaProps: spec.SchemaProps{
+							Description: "backup is what came of the backups.",
+							Ref:         ref(openbaov1alpha1.BackupStatus{}.OpenAPIModelName()),
+						},
+					},
+					"blueGreen": {
+						SchemaProps: spec.SchemaProps{
+							Description: "blueGreen is how far a blue/green upgrade has come.",
+							Ref:         ref(openbaov1alpha1.BlueGreenStatus{}.OpenAPIModelName()),
+						},
+					},
+					"operationLock": {
+						SchemaProps: spec.SchemaProps{
+							Description: "operationLock says what must not be disturbed.",
+							Ref:         ref(openbaov1alpha1.OperationLockStatus{}.OpenAPIModelName()),
+						},
+					},
+					"breakGlass": {
+						SchemaProps: spec.SchemaProps{
+							Description: "breakGlass says what a person must repair.",
+							Ref:         ref(openbaov1alpha1.BreakGlassStatus{}.OpenAPIModelName()),
+						},
+					},
+					"workload": {
+						SchemaProps: spec.SchemaProps{
+							Description: "workload is what came of the work on the servers' objects.",
+							Ref:         ref(openbaov1alpha1.WorkStatus{}.OpenAPIModelName()),
+						},
+					},
+					"adminOps": {
+						SchemaProps: spec.SchemaProps{
+							Description: "adminOps is what came of the work on the servers themselves.",
+							Ref:         ref(openbaov1alpha1.WorkStatus{}.OpenAPIModelName()),
+						},
+					},
 				},
 			},
 		},
 		Dependencies: []string{
-			openbaov1alpha1.AuthorizationStatus{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName()},
+			openbaov1alpha1.AuthorizationStatus{}.OpenAPIModelName(), openbaov1alpha1.BackupStatus{}.OpenAPIModelName(), openbaov1alpha1.BlueGreenStatus{}.OpenAPIModelName(), openbaov1alpha1.BreakGlassStatus{}.OpenAPIModelName(), openbaov1alpha1.OperationLockStatus{}.OpenAPIModelName(), openbaov1alpha1.UpgradeStatus{}.OpenAPIModelName(), openbaov1alpha1.WorkStatus{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_OperationLockStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OperationLockStatus says what must not be disturbed.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"operation": {
+						SchemaProps: spec.SchemaProps{
+							Description: "operation is what is going on.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"holder": {
+						SchemaProps: spec.SchemaProps{
+							Description: "holder is who does it.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"message": {
+						SchemaProps: spec.SchemaProps{
+							Description: "message is for people.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"acquiredAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "acquiredAt is when it began.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"renewedAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "renewedAt is when the holder last confirmed it.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1.Time{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_PKCS11Unseal(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PKCS11Unseal unseals with a key of a hardware security module.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"lib": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lib is the file of the module's library.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"keyLabel": {
+						SchemaProps: spec.SchemaProps{
+							Description: "keyLabel is the label of the key.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"slot": {
+						SchemaProps: spec.SchemaProps{
+							Description: "slot is the slot of the module.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"pin": {
+						SchemaProps: spec.SchemaProps{
+							Description: "pin is the PIN of the slot.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"hmacKeyLabel": {
+						SchemaProps: spec.SchemaProps{
+							Description: "hmacKeyLabel is the label of the HMAC key.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"generateKey": {
+						SchemaProps: spec.SchemaProps{
+							Description: "generateKey makes the key where there is none.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"rsaEncryptLocal": {
+						SchemaProps: spec.SchemaProps{
+							Description: "rsaEncryptLocal encrypts outside of the module, with the public key.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"rsaOAEPHash": {
+						SchemaProps: spec.SchemaProps{
+							Description: "rsaOAEPHash is the hash of RSA-OAEP.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"lib", "keyLabel"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_PlannedChange(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PlannedChange is one difference between the contract and the server.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "kind is mount, config, policy or role.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name is the name of the mount, policy or role.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"difference": {
+						SchemaProps: spec.SchemaProps{
+							Description: "difference is Missing, Differs, Extra, or Conflict for what someone else wrote.\n\nPossible enum values:\n - `\"Conflict\"` means that someone else wrote the object.\n - `\"Differs\"` means that fields of the object differ.\n - `\"Extra\"` means that the object is no longer wanted.\n - `\"Missing\"` means that the server lacks the object.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Conflict", "Differs", "Extra", "Missing"},
+						},
+					},
+					"fields": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "fields are the names of the fields that differ.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"kind", "name", "difference"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_PluginSettings(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PluginSettings are settings for all plugins.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"fileUID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "fileUID is the user that owns the files of plugins, where that is not the user of the servers.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"filePermissions": {
+						SchemaProps: spec.SchemaProps{
+							Description: "filePermissions are the permissions of the files of plugins, 0755 for example.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"autoDownload": {
+						SchemaProps: spec.SchemaProps{
+							Description: "autoDownload has the servers download the images of plugins. It needs OpenBao 2.5.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"autoRegister": {
+						SchemaProps: spec.SchemaProps{
+							Description: "autoRegister has the servers register the plugins at their start. It needs OpenBao 2.5.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"downloadBehavior": {
+						SchemaProps: spec.SchemaProps{
+							Description: "downloadBehavior says how images of plugins are downloaded.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_PluginSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PluginSpec is a plugin that the servers register.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"type": {
+						SchemaProps: spec.SchemaProps{
+							Description: "type is secret, auth or database.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name is the name of the plugin.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"version": {
+						SchemaProps: spec.SchemaProps{
+							Description: "version is the version of the plugin.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"image": {
+						SchemaProps: spec.SchemaProps{
+							Description: "image is the image that holds the plugin.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"command": {
+						SchemaProps: spec.SchemaProps{
+							Description: "command is the plugin's program in the plugin folder, in place of an image.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"binaryName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "binaryName is the name of the program.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"sha256sum": {
+						SchemaProps: spec.SchemaProps{
+							Description: "sha256sum is the SHA-256 sum of the program.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"args": {
+						SchemaProps: spec.SchemaProps{
+							Description: "args are the arguments of the program.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"env": {
+						SchemaProps: spec.SchemaProps{
+							Description: "env are environment variables of the program, as NAME=value.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"type", "name", "version", "binaryName", "sha256sum"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_PodSecurityContext(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PodSecurityContext holds the security settings of a pod.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"seLinuxOptions": {
+						SchemaProps: spec.SchemaProps{
+							Description: "seLinuxOptions is the SELinux context of all containers.",
+							Ref:         ref(openbaov1alpha1.SELinuxOptions{}.OpenAPIModelName()),
+						},
+					},
+					"windowsOptions": {
+						SchemaProps: spec.SchemaProps{
+							Description: "windowsOptions apply on Windows nodes.",
+							Ref:         ref(openbaov1alpha1.WindowsSecurityContextOptions{}.OpenAPIModelName()),
+						},
+					},
+					"runAsUser": {
+						SchemaProps: spec.SchemaProps{
+							Description: "runAsUser is the user id of all processes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"runAsGroup": {
+						SchemaProps: spec.SchemaProps{
+							Description: "runAsGroup is the group id of all processes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"runAsNonRoot": {
+						SchemaProps: spec.SchemaProps{
+							Description: "runAsNonRoot refuses to start an image as user 0.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"supplementalGroups": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "supplementalGroups are further groups of all processes.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"integer"},
+										Format: "int64",
+									},
+								},
+							},
+						},
+					},
+					"supplementalGroupsPolicy": {
+						SchemaProps: spec.SchemaProps{
+							Description: "supplementalGroupsPolicy is Merge or Strict: whether the groups that the image gives its user count as well.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"fsGroup": {
+						SchemaProps: spec.SchemaProps{
+							Description: "fsGroup is the group that owns the volumes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"sysctls": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "sysctls are the kernel parameters of the pod.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.Sysctl{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"fsGroupChangePolicy": {
+						SchemaProps: spec.SchemaProps{
+							Description: "fsGroupChangePolicy is Always or OnRootMismatch: when the owner of the files of a volume is set.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"seccompProfile": {
+						SchemaProps: spec.SchemaProps{
+							Description: "seccompProfile is the seccomp profile of all containers.",
+							Ref:         ref(openbaov1alpha1.SeccompProfile{}.OpenAPIModelName()),
+						},
+					},
+					"appArmorProfile": {
+						SchemaProps: spec.SchemaProps{
+							Description: "appArmorProfile is the AppArmor profile of all containers.",
+							Ref:         ref(openbaov1alpha1.AppArmorProfile{}.OpenAPIModelName()),
+						},
+					},
+					"seLinuxChangePolicy": {
+						SchemaProps: spec.SchemaProps{
+							Description: "seLinuxChangePolicy is MountOption or Recursive: how the SELinux label of a volume is set.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.AppArmorProfile{}.OpenAPIModelName(), openbaov1alpha1.SELinuxOptions{}.OpenAPIModelName(), openbaov1alpha1.SeccompProfile{}.OpenAPIModelName(), openbaov1alpha1.Sysctl{}.OpenAPIModelName(), openbaov1alpha1.WindowsSecurityContextOptions{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_PolicyRequest(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PolicyRequest asks for a policy.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"policy": {
+						SchemaProps: spec.SchemaProps{
+							Description: "policy is the text of the policy.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"policy"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_RaftSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "RaftSpec are settings of the storage.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"performanceMultiplier": {
+						SchemaProps: spec.SchemaProps{
+							Description: "performanceMultiplier stretches the time limits of Raft; 0 is the default.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"autopilot": {
+						SchemaProps: spec.SchemaProps{
+							Description: "autopilot are settings of what looks after the peers.",
+							Ref:         ref(openbaov1alpha1.AutopilotSpec{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.AutopilotSpec{}.OpenAPIModelName()},
 	}
 }
 
@@ -21560,6 +24800,120 @@ func schema_pkg_apis_openbao_v1alpha1_RestoreSpec(ref common.ReferenceCallback) 
 						},
 					},
 				},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_SELinuxOptions(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "SELinuxOptions is an SELinux context.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"user": {
+						SchemaProps: spec.SchemaProps{
+							Description: "user is the SELinux user.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"role": {
+						SchemaProps: spec.SchemaProps{
+							Description: "role is the SELinux role.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"type": {
+						SchemaProps: spec.SchemaProps{
+							Description: "type is the SELinux type.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"level": {
+						SchemaProps: spec.SchemaProps{
+							Description: "level is the SELinux level.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_SeccompProfile(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "SeccompProfile chooses a seccomp profile.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"type": {
+						SchemaProps: spec.SchemaProps{
+							Description: "type is RuntimeDefault, Localhost or Unconfined.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"localhostProfile": {
+						SchemaProps: spec.SchemaProps{
+							Description: "localhostProfile is the file of a profile of the type Localhost.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"type"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_SecretEngineRequest(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "SecretEngineRequest asks for a secret engine.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"type": {
+						SchemaProps: spec.SchemaProps{
+							Description: "type is the type of the engine, kv for example.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"description": {
+						SchemaProps: spec.SchemaProps{
+							Description: "description is for people.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"options": {
+						SchemaProps: spec.SchemaProps{
+							Description: "options are options of the type, version for example.",
+							Type:        []string{"object"},
+							AdditionalProperties: &spec.SchemaOrBool{
+								Allows: true,
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"type"},
 			},
 		},
 	}
@@ -21604,6 +24958,7 @@ func schema_pkg_apis_openbao_v1alpha1_SelfInitOIDC(ref common.ReferenceCallback)
 					"enabled": {
 						SchemaProps: spec.SchemaProps{
 							Description: "enabled is accepted from manifests of the openbao-operator. The policies and roles do not depend on it.",
+							Default:     false,
 							Type:        []string{"boolean"},
 							Format:      "",
 						},
@@ -21623,8 +24978,87 @@ func schema_pkg_apis_openbao_v1alpha1_SelfInitOIDC(ref common.ReferenceCallback)
 						},
 					},
 				},
+				Required: []string{"enabled"},
 			},
 		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_SelfInitRequest(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "SelfInitRequest is a request of the first start. Its body is in exactly one of auditDevice, authMethod, secretEngine, policy and data; requests for sys/audit, sys/auth, sys/mounts and sys/policies use the first four.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name is the name of the request.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"operation": {
+						SchemaProps: spec.SchemaProps{
+							Description: "operation says what the request does.\n\nPossible enum values:\n - `\"create\"` creates what must not exist.\n - `\"delete\"` deletes.\n - `\"list\"` lists.\n - `\"patch\"` changes some fields.\n - `\"read\"` reads.\n - `\"update\"` creates or changes.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"create", "delete", "list", "patch", "read", "update"},
+						},
+					},
+					"path": {
+						SchemaProps: spec.SchemaProps{
+							Description: "path is the path of the API, without /v1/.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"allowFailure": {
+						SchemaProps: spec.SchemaProps{
+							Description: "allowFailure goes on with the next request when this one fails.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"auditDevice": {
+						SchemaProps: spec.SchemaProps{
+							Description: "auditDevice is the body of a request for sys/audit.",
+							Ref:         ref(openbaov1alpha1.AuditDeviceRequest{}.OpenAPIModelName()),
+						},
+					},
+					"authMethod": {
+						SchemaProps: spec.SchemaProps{
+							Description: "authMethod is the body of a request for sys/auth.",
+							Ref:         ref(openbaov1alpha1.AuthMethodRequest{}.OpenAPIModelName()),
+						},
+					},
+					"secretEngine": {
+						SchemaProps: spec.SchemaProps{
+							Description: "secretEngine is the body of a request for sys/mounts.",
+							Ref:         ref(openbaov1alpha1.SecretEngineRequest{}.OpenAPIModelName()),
+						},
+					},
+					"policy": {
+						SchemaProps: spec.SchemaProps{
+							Description: "policy is the body of a request for sys/policies.",
+							Ref:         ref(openbaov1alpha1.PolicyRequest{}.OpenAPIModelName()),
+						},
+					},
+					"data": {
+						SchemaProps: spec.SchemaProps{
+							Description: "data is the body of any other request.",
+							Ref:         ref(runtime.RawExtension{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"name", "operation", "path"},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.AuditDeviceRequest{}.OpenAPIModelName(), openbaov1alpha1.AuthMethodRequest{}.OpenAPIModelName(), openbaov1alpha1.PolicyRequest{}.OpenAPIModelName(), openbaov1alpha1.SecretEngineRequest{}.OpenAPIModelName(), runtime.RawExtension{}.OpenAPIModelName()},
 	}
 }
 
@@ -21638,6 +25072,7 @@ func schema_pkg_apis_openbao_v1alpha1_SelfInitSpec(ref common.ReferenceCallback)
 					"enabled": {
 						SchemaProps: spec.SchemaProps{
 							Description: "enabled requests self-initialization, and with it the policies and JWT roles of the cluster's identities.",
+							Default:     false,
 							Type:        []string{"boolean"},
 							Format:      "",
 						},
@@ -21648,11 +25083,60 @@ func schema_pkg_apis_openbao_v1alpha1_SelfInitSpec(ref common.ReferenceCallback)
 							Ref:         ref(openbaov1alpha1.SelfInitOIDC{}.OpenAPIModelName()),
 						},
 					},
+					"requests": {
+						SchemaProps: spec.SchemaProps{
+							Description: "requests are what else the servers send themselves at their first start.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.SelfInitRequest{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
 				},
+				Required: []string{"enabled"},
 			},
 		},
 		Dependencies: []string{
-			openbaov1alpha1.SelfInitOIDC{}.OpenAPIModelName()},
+			openbaov1alpha1.SelfInitOIDC{}.OpenAPIModelName(), openbaov1alpha1.SelfInitRequest{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_ServerServiceAccount(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ServerServiceAccount is the ServiceAccount of the servers.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name is the name of the ServiceAccount. The default is <name>-serviceaccount.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"annotations": {
+						SchemaProps: spec.SchemaProps{
+							Description: "annotations are put on the ServiceAccount, for cloud identities for example.",
+							Type:        []string{"object"},
+							AdditionalProperties: &spec.SchemaOrBool{
+								Allows: true,
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
 	}
 }
 
@@ -21685,13 +25169,728 @@ func schema_pkg_apis_openbao_v1alpha1_ServiceAccountReference(ref common.Referen
 	}
 }
 
+func schema_pkg_apis_openbao_v1alpha1_ServiceMonitorSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ServiceMonitorSpec describes a ServiceMonitor of the Prometheus operator.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "enabled says whether there is one.",
+							Default:     false,
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"interval": {
+						SchemaProps: spec.SchemaProps{
+							Description: "interval is the time between two scrapes.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"scrapeTimeout": {
+						SchemaProps: spec.SchemaProps{
+							Description: "scrapeTimeout is how long a scrape may take.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"enabled"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_ServiceSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ServiceSpec is the Service for clients.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"type": {
+						SchemaProps: spec.SchemaProps{
+							Description: "type is the type of the Service. The default is ClusterIP.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"annotations": {
+						SchemaProps: spec.SchemaProps{
+							Description: "annotations are put on the Service.",
+							Type:        []string{"object"},
+							AdditionalProperties: &spec.SchemaOrBool{
+								Allows: true,
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_SigningKeyStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "SigningKeyStatus is a key that ServiceAccount tokens are checked with.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"id": {
+						SchemaProps: spec.SchemaProps{
+							Description: "id is the key id.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"algorithm": {
+						SchemaProps: spec.SchemaProps{
+							Description: "algorithm is the JWS algorithm, empty if the API server does not say.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"pem": {
+						SchemaProps: spec.SchemaProps{
+							Description: "pem is the public key, kept so that the overlap outlives a restart.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"firstSeen": {
+						SchemaProps: spec.SchemaProps{
+							Description: "firstSeen is when the API server was first seen to publish the key.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"lastSeen": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lastSeen is when the API server was last seen to publish the key. It is absent while it does.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"id"},
+			},
+		},
+		Dependencies: []string{
+			v1.Time{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_SocketAuditOptions(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "SocketAuditOptions are the options of an audit device that writes to a socket.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"address": {
+						SchemaProps: spec.SchemaProps{
+							Description: "address is the address of the socket.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"socketType": {
+						SchemaProps: spec.SchemaProps{
+							Description: "socketType is tcp, udp or unix.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"writeTimeout": {
+						SchemaProps: spec.SchemaProps{
+							Description: "writeTimeout is how long a write may take, 2s for example.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_StaticUnseal(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "StaticUnseal unseals with a key from a file.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"currentKey": {
+						SchemaProps: spec.SchemaProps{
+							Description: "currentKey is the URL of the file. The default is file:///etc/bao/unseal/key, from the Secret <name>-unseal-key.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"currentKeyID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "currentKeyID is the name of the key. The default is operator-generated-v1.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_StorageSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "StorageSpec is the volume of a server.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "size is the size of the volume, 10Gi for example. It can grow only.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"storageClassName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "storageClassName is the StorageClass of the volume. The default is that of the Kubernetes cluster.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"size"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_Sysctl(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Sysctl is a kernel parameter.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name is the name of the parameter.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"value": {
+						SchemaProps: spec.SchemaProps{
+							Description: "value is its value.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"name", "value"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_SyslogAuditOptions(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "SyslogAuditOptions are the options of an audit device that writes to syslog.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"facility": {
+						SchemaProps: spec.SchemaProps{
+							Description: "facility is the facility of the entries.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"tag": {
+						SchemaProps: spec.SchemaProps{
+							Description: "tag is the tag of the entries.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_TLSSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "TLSSpec says where the certificates of the servers come from.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"enabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "enabled has the servers listen with TLS.",
+							Default:     false,
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"mode": {
+						SchemaProps: spec.SchemaProps{
+							Description: "mode says where the certificates come from.\n\nPossible enum values:\n - `\"ACME\"` has the servers get their certificates by themselves.\n - `\"External\"` takes the Secrets <name>-tls-ca and <name>-tls-server, which somebody else keeps.\n - `\"OperatorManaged\"` makes a CA and certificates for the cluster.",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"ACME", "External", "OperatorManaged"},
+						},
+					},
+					"acme": {
+						SchemaProps: spec.SchemaProps{
+							Description: "acme are the settings of the mode ACME.",
+							Ref:         ref(openbaov1alpha1.ACMESpec{}.OpenAPIModelName()),
+						},
+					},
+					"rotationPeriod": {
+						SchemaProps: spec.SchemaProps{
+							Description: "rotationPeriod is how long before its end a certificate of the mode OperatorManaged is replaced, 720h for example.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"extraSANs": {
+						SchemaProps: spec.SchemaProps{
+							Description: "extraSANs are further names and addresses that the certificates carry.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"enabled"},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.ACMESpec{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_TelemetrySpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "TelemetrySpec says where the servers send their metrics, and which.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"usageGaugePeriod": {
+						SchemaProps: spec.SchemaProps{
+							Description: "usageGaugePeriod is how often token, secret and entity counts are taken.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"maximumGaugeCardinality": {
+						SchemaProps: spec.SchemaProps{
+							Description: "maximumGaugeCardinality is the most labels that such a count has.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"disableHostname": {
+						SchemaProps: spec.SchemaProps{
+							Description: "disableHostname leaves the host out of the names of gauges.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"enableHostnameLabel": {
+						SchemaProps: spec.SchemaProps{
+							Description: "enableHostnameLabel gives all metrics a label with the host.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"metricsPrefix": {
+						SchemaProps: spec.SchemaProps{
+							Description: "metricsPrefix is what all names begin with.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"leaseMetricsEpsilon": {
+						SchemaProps: spec.SchemaProps{
+							Description: "leaseMetricsEpsilon is the width of the buckets of lease expirations.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"prometheusRetentionTime": {
+						SchemaProps: spec.SchemaProps{
+							Description: "prometheusRetentionTime is how long values are kept for Prometheus to scrape.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"statsiteAddress": {
+						SchemaProps: spec.SchemaProps{
+							Description: "statsiteAddress is the address of a statsite server.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"statsdAddress": {
+						SchemaProps: spec.SchemaProps{
+							Description: "statsdAddress is the address of a statsd server.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"dogStatsdAddress": {
+						SchemaProps: spec.SchemaProps{
+							Description: "dogStatsdAddress is the address of a DogStatsD server.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"dogStatsdTags": {
+						SchemaProps: spec.SchemaProps{
+							Description: "dogStatsdTags are tags of all metrics there.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"circonusAPIKey": {
+						SchemaProps: spec.SchemaProps{
+							Description: "circonusAPIKey is the API token of Circonus. It stands in the object for everybody who may read it.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"circonusAPIApp": {
+						SchemaProps: spec.SchemaProps{
+							Description: "circonusAPIApp is the application that the token is for.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"circonusAPIURL": {
+						SchemaProps: spec.SchemaProps{
+							Description: "circonusAPIURL is the address of the API.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"circonusSubmissionInterval": {
+						SchemaProps: spec.SchemaProps{
+							Description: "circonusSubmissionInterval is the time between two submissions.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"circonusCheckID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "circonusCheckID is the id of the check that metrics belong to.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"circonusCheckForceMetricActivation": {
+						SchemaProps: spec.SchemaProps{
+							Description: "circonusCheckForceMetricActivation activates metrics that exist already.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"circonusCheckInstanceID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "circonusCheckInstanceID tells apart the metrics of several servers.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"circonusCheckSearchTag": {
+						SchemaProps: spec.SchemaProps{
+							Description: "circonusCheckSearchTag finds the check where it has no id.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"circonusCheckDisplayName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "circonusCheckDisplayName is the name of the check for people.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"circonusCheckTags": {
+						SchemaProps: spec.SchemaProps{
+							Description: "circonusCheckTags are further tags of a new check, with commas between them.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"circonusBrokerID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "circonusBrokerID is the broker of a new check.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"circonusBrokerSelectTag": {
+						SchemaProps: spec.SchemaProps{
+							Description: "circonusBrokerSelectTag chooses the broker of a new check where none is named.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"stackdriverProjectID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "stackdriverProjectID is the Google Cloud project of the metrics.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"stackdriverLocation": {
+						SchemaProps: spec.SchemaProps{
+							Description: "stackdriverLocation is the zone or region of the metrics.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"stackdriverNamespace": {
+						SchemaProps: spec.SchemaProps{
+							Description: "stackdriverNamespace tells apart the metrics of several clusters.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"stackdriverDebugLogs": {
+						SchemaProps: spec.SchemaProps{
+							Description: "stackdriverDebugLogs logs what is sent.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_TransitUnseal(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "TransitUnseal unseals with a key of the transit engine of another OpenBao.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"address": {
+						SchemaProps: spec.SchemaProps{
+							Description: "address is the URL of that OpenBao.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"keyName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "keyName is the name of the key.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"mountPath": {
+						SchemaProps: spec.SchemaProps{
+							Description: "mountPath is where the engine is mounted.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"namespace": {
+						SchemaProps: spec.SchemaProps{
+							Description: "namespace is the OpenBao namespace of the engine.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"token": {
+						SchemaProps: spec.SchemaProps{
+							Description: "token is the token to use the key with.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"disableRenewal": {
+						SchemaProps: spec.SchemaProps{
+							Description: "disableRenewal does not renew the token.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"tlsCACert": {
+						SchemaProps: spec.SchemaProps{
+							Description: "tlsCACert is the file of the CA that the other server is checked with.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"tlsClientCert": {
+						SchemaProps: spec.SchemaProps{
+							Description: "tlsClientCert is the file of a client certificate.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"tlsClientKey": {
+						SchemaProps: spec.SchemaProps{
+							Description: "tlsClientKey is the file of the key of the client certificate.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"tlsServerName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "tlsServerName is the name that the other server's certificate must carry.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"tlsSkipVerify": {
+						SchemaProps: spec.SchemaProps{
+							Description: "tlsSkipVerify does not check the other server, which hands the token, and what it unseals, to whoever answers.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"address", "keyName", "mountPath"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_UnsealSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UnsealSpec says what unseals the servers. The block of the type applies.\n\nA credential in one of the blocks stands in the object for everybody who may read it: credentialsSecretRef keeps it in a Secret.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"type": {
+						SchemaProps: spec.SchemaProps{
+							Description: "type says what unseals the servers.\n\nPossible enum values:\n - `\"awskms\"` unseals with a key of AWS KMS.\n - `\"azurekeyvault\"` unseals with a key of Azure Key Vault.\n - `\"gcpckms\"` unseals with a key of Google Cloud KMS.\n - `\"kmip\"` unseals with a key of a KMIP server.\n - `\"ocikms\"` unseals with a key of OCI KMS.\n - `\"pkcs11\"` unseals with a key of a hardware security module.\n - `\"static\"` unseals with a key from a file.\n - `\"transit\"` unseals with a key of the transit engine of another OpenBao.",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"awskms", "azurekeyvault", "gcpckms", "kmip", "ocikms", "pkcs11", "static", "transit"},
+						},
+					},
+					"credentialsSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "credentialsSecretRef names the Secret with credentials. The servers get its keys as environment variables, and as files in /etc/bao/seal-creds.",
+							Ref:         ref(openbaov1alpha1.LocalObjectReference{}.OpenAPIModelName()),
+						},
+					},
+					"static": {
+						SchemaProps: spec.SchemaProps{
+							Description: "static are the settings of the type static.",
+							Ref:         ref(openbaov1alpha1.StaticUnseal{}.OpenAPIModelName()),
+						},
+					},
+					"awskms": {
+						SchemaProps: spec.SchemaProps{
+							Description: "awskms are the settings of the type awskms.",
+							Ref:         ref(openbaov1alpha1.AWSKMSUnseal{}.OpenAPIModelName()),
+						},
+					},
+					"gcpCloudKMS": {
+						SchemaProps: spec.SchemaProps{
+							Description: "gcpCloudKMS are the settings of the type gcpckms.",
+							Ref:         ref(openbaov1alpha1.GCPCloudKMSUnseal{}.OpenAPIModelName()),
+						},
+					},
+					"azureKeyVault": {
+						SchemaProps: spec.SchemaProps{
+							Description: "azureKeyVault are the settings of the type azurekeyvault.",
+							Ref:         ref(openbaov1alpha1.AzureKeyVaultUnseal{}.OpenAPIModelName()),
+						},
+					},
+					"transit": {
+						SchemaProps: spec.SchemaProps{
+							Description: "transit are the settings of the type transit.",
+							Ref:         ref(openbaov1alpha1.TransitUnseal{}.OpenAPIModelName()),
+						},
+					},
+					"kmip": {
+						SchemaProps: spec.SchemaProps{
+							Description: "kmip are the settings of the type kmip.",
+							Ref:         ref(openbaov1alpha1.KMIPUnseal{}.OpenAPIModelName()),
+						},
+					},
+					"ocikms": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ocikms are the settings of the type ocikms.",
+							Ref:         ref(openbaov1alpha1.OCIKMSUnseal{}.OpenAPIModelName()),
+						},
+					},
+					"pkcs11": {
+						SchemaProps: spec.SchemaProps{
+							Description: "pkcs11 are the settings of the type pkcs11.",
+							Ref:         ref(openbaov1alpha1.PKCS11Unseal{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.AWSKMSUnseal{}.OpenAPIModelName(), openbaov1alpha1.AzureKeyVaultUnseal{}.OpenAPIModelName(), openbaov1alpha1.GCPCloudKMSUnseal{}.OpenAPIModelName(), openbaov1alpha1.KMIPUnseal{}.OpenAPIModelName(), openbaov1alpha1.LocalObjectReference{}.OpenAPIModelName(), openbaov1alpha1.OCIKMSUnseal{}.OpenAPIModelName(), openbaov1alpha1.PKCS11Unseal{}.OpenAPIModelName(), openbaov1alpha1.StaticUnseal{}.OpenAPIModelName(), openbaov1alpha1.TransitUnseal{}.OpenAPIModelName()},
+	}
+}
+
 func schema_pkg_apis_openbao_v1alpha1_UpgradeSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "UpgradeSpec requests the identity of the upgrade job.",
+				Description: "UpgradeSpec says how the servers are upgraded, and requests the identity of the upgrade job.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
+					"strategy": {
+						SchemaProps: spec.SchemaProps{
+							Description: "strategy says how, and decides the text of the upgrade policy.\n\nPossible enum values:\n - `\"BlueGreen\"` joins a second set of servers and moves the peers over.\n - `\"RollingUpdate\"` replaces one server after the other.",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"BlueGreen", "RollingUpdate"},
+						},
+					},
 					"jwtAuthRole": {
 						SchemaProps: spec.SchemaProps{
 							Description: "jwtAuthRole names the JWT role of the upgrade job. The policy keeps its name. The default is openbao-operator-upgrade.",
@@ -21699,12 +25898,320 @@ func schema_pkg_apis_openbao_v1alpha1_UpgradeSpec(ref common.ReferenceCallback) 
 							Format:      "",
 						},
 					},
-					"strategy": {
+					"tokenSecretRef": {
 						SchemaProps: spec.SchemaProps{
-							Description: "strategy decides the text of the upgrade policy.\n\nPossible enum values:\n - `\"BlueGreen\"` joins a second set of servers and moves the peers over.\n - `\"RollingUpdate\"` replaces one server after the other.",
+							Description: "tokenSecretRef names the Secret with an OpenBao token, in place of a JWT role.",
+							Ref:         ref(openbaov1alpha1.LocalObjectReference{}.OpenAPIModelName()),
+						},
+					},
+					"preUpgradeSnapshot": {
+						SchemaProps: spec.SchemaProps{
+							Description: "preUpgradeSnapshot takes a snapshot first.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"image": {
+						SchemaProps: spec.SchemaProps{
+							Description: "image is the container image of the job.",
 							Type:        []string{"string"},
 							Format:      "",
-							Enum:        []interface{}{"BlueGreen", "RollingUpdate"},
+						},
+					},
+					"blueGreen": {
+						SchemaProps: spec.SchemaProps{
+							Description: "blueGreen are the settings of the strategy BlueGreen.",
+							Ref:         ref(openbaov1alpha1.BlueGreenSpec{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.BlueGreenSpec{}.OpenAPIModelName(), openbaov1alpha1.LocalObjectReference{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_UpgradeStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UpgradeStatus is how far a rolling upgrade has come.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"targetVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "targetVersion is the version that is upgraded to.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"fromVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "fromVersion is the version that is upgraded from.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"startedAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "startedAt is when the upgrade began.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"currentPartition": {
+						SchemaProps: spec.SchemaProps{
+							Description: "currentPartition is the ordinal from which on servers are upgraded.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"completedPods": {
+						SchemaProps: spec.SchemaProps{
+							Description: "completedPods are the ordinals of upgraded servers.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"integer"},
+										Format: "int32",
+									},
+								},
+							},
+						},
+					},
+					"lastStepDownTime": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lastStepDownTime is when the active server last stepped down.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"lastErrorReason": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lastErrorReason is a stable name of the last error.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"lastErrorMessage": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lastErrorMessage describes the last error.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"lastErrorAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lastErrorAt is when the last error occurred.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"targetVersion", "fromVersion", "currentPartition"},
+			},
+		},
+		Dependencies: []string{
+			v1.Time{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_ValidationHook(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ValidationHook is a job that checks something.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"image": {
+						SchemaProps: spec.SchemaProps{
+							Description: "image is the container image of the job.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"command": {
+						SchemaProps: spec.SchemaProps{
+							Description: "command is the command of the container.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"args": {
+						SchemaProps: spec.SchemaProps{
+							Description: "args are the arguments of the command.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"timeoutSeconds": {
+						SchemaProps: spec.SchemaProps{
+							Description: "timeoutSeconds is how long the job may take, in seconds.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+				},
+				Required: []string{"image"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_VerificationSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "VerificationSpec says when the second set of servers is verified.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"minSyncDuration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "minSyncDuration is how long it must have been in sync, 5m for example.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"prePromotionHook": {
+						SchemaProps: spec.SchemaProps{
+							Description: "prePromotionHook is a job that must succeed.",
+							Ref:         ref(openbaov1alpha1.ValidationHook{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.ValidationHook{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_WindowsSecurityContextOptions(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "WindowsSecurityContextOptions apply on Windows nodes.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"gmsaCredentialSpecName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "gmsaCredentialSpecName names the credential spec of a group managed service account.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"gmsaCredentialSpec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "gmsaCredentialSpec is the content of such a credential spec.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"runAsUserName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "runAsUserName is the Windows user of all processes.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"hostProcess": {
+						SchemaProps: spec.SchemaProps{
+							Description: "hostProcess runs the containers as processes of the node.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_WorkError(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "WorkError is an error.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"reason": {
+						SchemaProps: spec.SchemaProps{
+							Description: "reason is a stable name of the error.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"message": {
+						SchemaProps: spec.SchemaProps{
+							Description: "message is for people.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"at": {
+						SchemaProps: spec.SchemaProps{
+							Description: "at is when it occurred.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1.Time{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_WorkStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "WorkStatus is what came of some work.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"lastError": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lastError is the last error, absent when the last try succeeded.",
+							Ref:         ref(openbaov1alpha1.WorkError{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.WorkError{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_WorkloadHardening(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "WorkloadHardening turns on further protections of the pods.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"appArmorEnabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "appArmorEnabled runs the containers under the AppArmor profile of the container runtime.",
+							Type:        []string{"boolean"},
+							Format:      "",
 						},
 					},
 				},

@@ -18,6 +18,8 @@ type object = map[string]any
 
 // difference is one place where two CRDs differ.
 type difference struct {
+	// CRD is the name of the definition.
+	CRD string
 	// Path leads to the place: the fields of the API, [] for the entries of a list
 	// and {} for the values of a map.
 	Path string
@@ -84,11 +86,16 @@ func compareCRDs(ours, theirs object) []difference {
 		out = append(out, columns(name, ourColumns, theirColumns)...)
 		out = append(out, schemas("", ourSchema, theirSchema)...)
 	}
+	crd, _ := child(theirs, "metadata")["name"].(string)
+	for i := range out {
+		out[i].CRD = crd
+	}
 	return out
 }
 
 // schemas compares two schemas and what is below them.
 func schemas(path string, ours, theirs object) []difference {
+	ours, theirs = withoutRepetition(ours), withoutRepetition(theirs)
 	out := keywords(path, ours, theirs, "properties", "items", "additionalProperties")
 
 	ourFields, theirFields := child(ours, "properties"), child(theirs, "properties")
@@ -108,6 +115,30 @@ func schemas(path string, ours, theirs object) []difference {
 		}
 		out = append(out, schemas(path+suffix, o, t)...)
 	}
+	return out
+}
+
+// withoutRepetition returns a schema in which an allOf of several times the same
+// is that, once: generators write it where a type and a field say the same.
+func withoutRepetition(schema object) object {
+	all, _ := schema["allOf"].([]any)
+	if len(all) == 0 {
+		return schema
+	}
+	first, _ := all[0].(object)
+	for _, other := range all {
+		if !reflect.DeepEqual(other, all[0]) {
+			return schema
+		}
+	}
+	for key := range first {
+		if _, taken := schema[key]; taken {
+			return schema
+		}
+	}
+	out := maps.Clone(schema)
+	delete(out, "allOf")
+	maps.Copy(out, first)
 	return out
 }
 

@@ -84,6 +84,8 @@ func TestCompare(t *testing.T) {
 			"message: b}", "message: 'please set ProjectVPCID or ProjectVPCRef, not both'}", ".spec: x-kubernetes-validations", "",
 		},
 		"rule of ours":               {"message: b}", "message: b}\n            - {rule: x, message: c}", ".spec: x-kubernetes-validations", ""},
+		"repetition does not count":  {"enum: [a, b]", "allOf: [{enum: [a, b]}, {enum: [a, b]}]", "", ""},
+		"two enums":                  {"enum: [a, b]", "allOf: [{enum: [a, b]}, {enum: [a]}]", ".spec.mode: allOf is ours only", ""},
 		"column":                     {"jsonPath: .spec.project", "jsonPath: .spec.name", "v1alpha1 column 1: printer column is", ""},
 		"scope":                      {"scope: Namespaced", "scope: Cluster", "spec: scope is", ""},
 		"plural":                     {"plural: things", "plural: stuff", "names: plural is", ""},
@@ -122,6 +124,72 @@ func TestCompare(t *testing.T) {
 			}
 			if reason := deliberate(diffs[0]); (test.deliberate == "") != (reason == "") || !strings.Contains(reason, test.deliberate) {
 				t.Errorf("reason is %q, want %q", reason, test.deliberate)
+			}
+		})
+	}
+}
+
+const theirClusterCRD = `
+kind: CustomResourceDefinition
+metadata: {name: openbaoclusters.openbao.org}
+spec:
+  versions:
+  - name: v1alpha1
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          spec:
+            type: object
+            required: [version, tls]
+            x-kubernetes-validations:
+            - {rule: "self.tls.mode != 'OperatorManaged' || size(self.tls.rotationPeriod) > 0", message: a}
+            properties:
+              version: {type: string}
+              tls: {type: object, required: [enabled], properties: {enabled: {type: boolean}}}
+              backup: {type: object, required: [schedule], properties: {schedule: {type: string}}}
+          status:
+            type: object
+            properties:
+              phase: {type: string}
+              upgrade: {type: object, required: [targetVersion], properties: {targetVersion: {type: string}}}
+`
+
+// TestDeliberateOpenBao edits the CRD of a cluster in one place; what is meant
+// for Aiven's kinds is not meant here.
+func TestDeliberateOpenBao(t *testing.T) {
+	const rule = `{rule: "self.tls.mode != 'OperatorManaged' || size(self.tls.rotationPeriod) > 0", message: a}`
+	tests := map[string]struct {
+		from, to   string
+		deliberate string
+	}{
+		"column":                  {"  - name: v1alpha1\n", "  - name: v1alpha1\n    additionalPrinterColumns: [{name: Keys, type: string, jsonPath: .x}]\n", "at a glance"},
+		"our spec":                {"version: {type: string}", "version: {type: string}\n              authorization: {type: object}", "what Bailiwick adds"},
+		"our status":              {"phase: {type: string}", "phase: {type: string}\n              authorization: {type: object}", "what Bailiwick adds"},
+		"another field":           {"version: {type: string}", "version: {type: string}\n              other: {type: object}", ""},
+		"another status field":    {"phase: {type: string}", "phase: {type: string}\n              adopted: {type: boolean}", ""},
+		"lost field":              {"phase: {type: string}\n", "", ""},
+		"not required":            {"required: [version, tls]", "", "required by a rule"},
+		"less required":           {"required: [version, tls]", "required: [tls]", ""},
+		"backup without schedule": {"required: [schedule], ", "", "required by a rule"},
+		"TLS without enabled":     {"required: [enabled], ", "", ""},
+		"status not required":     {"required: [targetVersion], ", "", ""},
+		"our rule":                {rule, `{rule: "has(self.authorization) || has(self.version)", message: b}`, "no tls.rotationPeriod"},
+		"no rule":                 {"            x-kubernetes-validations:\n            - " + rule + "\n", "", ""},
+		"stricter rule":           {rule, `{rule: "has(self.version)", message: b}`, ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if !strings.Contains(theirClusterCRD, test.from) {
+				t.Fatalf("the CRD has no %q", test.from)
+			}
+			ours := strings.Replace(theirClusterCRD, test.from, test.to, 1)
+			diffs := compareCRDs(parse(t, ours), parse(t, theirClusterCRD))
+			if len(diffs) != 1 {
+				t.Fatalf("differences are %q, want one", diffs)
+			}
+			if reason := deliberate(diffs[0]); (test.deliberate == "") != (reason == "") || !strings.Contains(reason, test.deliberate) {
+				t.Errorf("reason for %s is %q, want %q", diffs[0], reason, test.deliberate)
 			}
 		})
 	}
@@ -168,6 +236,11 @@ func TestRun(t *testing.T) {
 	out.Reset()
 	if clean, err := run(&out, ours, theirs, true, false); err != nil || clean || !strings.Contains(out.String(), "others.aiven.io: not among ours") {
 		t.Errorf("run -complete = %t, %v, want the missing kind; output:\n%s", clean, err, &out)
+	}
+	write(theirs, "others.yaml", strings.ReplaceAll(theirCRD, "things.aiven.io", "openbaotenants.openbao.org"))
+	out.Reset()
+	if clean, err := run(&out, ours, theirs, true, true); err != nil || !clean || !strings.Contains(out.String(), "openbaotenants.openbao.org: not among ours (") {
+		t.Errorf("run -complete = %t, %v, want the kind that is not served, with the reason; output:\n%s", clean, err, &out)
 	}
 	write(ours, "things.yaml", strings.Replace(theirCRD, "^a$", "^b$", 1))
 	out.Reset()

@@ -15,8 +15,20 @@ type exception struct {
 	Applies func(difference) bool
 }
 
-// exceptions lists what we do differently on purpose, and why.
-var exceptions = []exception{
+// notServed lists kinds that we leave to the other operator, and why.
+var notServed = map[string]string{
+	"openbaorestores.openbao.org": "kinds of who runs OpenBao servers, which we do not: they act on pods and volumes",
+	"openbaotenants.openbao.org":  "kinds of who runs OpenBao servers, which we do not: they act on pods and volumes",
+}
+
+// exceptions lists what we do differently on purpose in the CRDs of each group,
+// and why.
+var exceptions = map[string][]exception{
+	"aiven.io":    aivenExceptions,
+	"openbao.org": openBaoExceptions,
+}
+
+var aivenExceptions = []exception{
 	{
 		Reason: "names to type less and to list all kinds at once",
 		Applies: func(d difference) bool {
@@ -46,8 +58,8 @@ var exceptions = []exception{
 	{
 		Reason: "further fields of the status",
 		Applies: func(d difference) bool {
-			return d.What == whatField && d.Theirs == nil &&
-				slices.Contains([]string{".status.observedGeneration", ".status.adopted", ".status.userConfigSettings"}, d.Path)
+			ours := []string{".status.observedGeneration", ".status.adopted", ".status.userConfigSettings"}
+			return d.What == whatField && d.Theirs == nil && slices.Contains(ours, d.Path)
 		},
 	},
 	{
@@ -102,7 +114,8 @@ var exceptions = []exception{
 
 // deliberate returns why a difference is meant, or "" if it is not.
 func deliberate(d difference) string {
-	for _, e := range exceptions {
+	_, group, _ := strings.Cut(d.CRD, ".")
+	for _, e := range exceptions[group] {
 		if e.Applies(d) {
 			return e.Reason
 		}

@@ -57,9 +57,16 @@ func run(w io.Writer, oursDir, theirsDir string, complete, verbose bool) (clean 
 	reasons := map[string]int{}
 	for _, name := range slices.Sorted(maps.Keys(theirs)) {
 		if ours[name] == nil {
-			if complete {
+			switch reason := notServed[name]; {
+			case !complete:
+			case reason == "":
 				clean = false
 				fmt.Fprintf(w, "%s: not among ours\n", name)
+			default:
+				reasons[reason]++
+				if verbose {
+					fmt.Fprintf(w, "%s: not among ours (%s)\n", name, reason)
+				}
 			}
 			continue
 		}

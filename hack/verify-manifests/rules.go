@@ -24,6 +24,8 @@ const (
 	operatorAccount   = "bailiwick"
 	openBaoGroup      = "openbao.org/"
 	aivenGroup        = "aiven.io/"
+	// mint begins the rights to make tokens.
+	mint = "/serviceaccounts/token "
 )
 
 func rules() []rule {
@@ -31,8 +33,8 @@ func rules() []rule {
 		"base", "overlays_aiven-only", "overlays_debug", "overlays_default-token", "overlays_namespaced", "overlays_openbao-only",
 	}
 	return []rule{
-		{append([]string{"rbac", "rbac_optional"}, operators...), onlyUsedRights},
-		{append([]string{"rbac"}, operators...), bindingsFit},
+		{append([]string{"rbac", "rbac_optional", "rbac_optional_prove-identities"}, operators...), onlyUsedRights},
+		{append([]string{"rbac", "rbac_optional_prove-identities"}, operators...), bindingsFit},
 		{operators, startsTheOperator},
 		{[]string{"base", "overlays_debug"}, grants(allRights()...)},
 		{[]string{"base", "overlays_namespaced"}, hasKinds(true, true)},
@@ -44,8 +46,13 @@ func rules() []rule {
 		}},
 		{[]string{"overlays_default-token"}, grants("/secrets get of aiven-token", "/secrets create", "/secrets patch")},
 		{[]string{"overlays_aiven-only"}, func(r *rendering) []string {
-			return lacks(r, func(_ role, right string) bool { return strings.HasPrefix(right, openBaoGroup) })
+			return lacks(r, func(_ role, right string) bool {
+				return slices.ContainsFunc([]string{openBaoGroup, "/configmaps ", mint}, func(p string) bool { return strings.HasPrefix(right, p) })
+			})
 		}},
+		{[]string{"overlays_aiven-only"}, hasTokens(false)},
+		{[]string{"base", "overlays_debug", "overlays_default-token", "overlays_namespaced", "overlays_openbao-only"}, hasTokens(true)},
+		{operators, hasObjects(true, "ValidatingAdmissionPolicy /bailiwick-token-secrets", "ValidatingAdmissionPolicyBinding /bailiwick-token-secrets")},
 		{[]string{"overlays_aiven-only"}, hasKinds(true, false)},
 		{[]string{"overlays_openbao-only"}, func(r *rendering) []string {
 			return lacks(r, func(_ role, right string) bool {
@@ -72,7 +79,11 @@ func objectRights() []string {
 		"/secrets patch",                           // publish
 		"openbao.org/openbaoclusters list",         // informer
 		"openbao.org/openbaoclusters watch",        // informer
+		"openbao.org/openbaoclusters patch",        // the record, under another operator's CRD
 		"openbao.org/openbaoclusters/status patch", // server-side apply
+		"/configmaps get",                          // owner of the ConfigMap for a first start
+		"/configmaps create",                       // publish it
+		"/configmaps patch",                        // publish it
 	}
 	for _, kind := range aivencontroller.Kinds() {
 		resource := aivenGroup + kind.Resource
@@ -89,23 +100,54 @@ func objectRights() []string {
 
 func allRights() []string {
 	return append(objectRights(),
-		"/.well-known/openid-configuration get",          // issuer
-		"/openid/v1/jwks get",                            // its keys
-		"coordination.k8s.io/leases create",              // leader election
-		"coordination.k8s.io/leases get of bailiwick",    // leader election
-		"coordination.k8s.io/leases update of bailiwick") // leader election
+		"/.well-known/openid-configuration get",                           // issuer
+		"/openid/v1/jwks get",                                             // its keys
+		mint+"create of bailiwick,bailiwick-bootstrapper,bailiwick-decoy", // log in to OpenBao servers
+		"coordination.k8s.io/leases create",                               // leader election
+		"coordination.k8s.io/leases get of bailiwick",                     // leader election
+		"coordination.k8s.io/leases update of bailiwick")                  // leader election
 }
 
 // onlyUsedRights finds rights that nothing uses.
 func onlyUsedRights(r *rendering) []string {
 	used := append(allRights(), "/secrets get of aiven-token")
-	optional := []string{"/secrets list", "/secrets watch"}
+	optional := map[string][]string{
+		"bailiwick-watch-secrets": {"/secrets list", "/secrets watch"},
+		"bailiwick-mint-demo-bao": {
+			mint + "create of demo-bao-backup-serviceaccount,demo-bao-restore-serviceaccount,demo-bao-upgrade-serviceaccount",
+		},
+	}
 	return lacks(r, func(ro role, right string) bool {
-		if ro.Name == "bailiwick-watch-secrets" {
-			return !slices.Contains(optional, right)
+		if rights := optional[ro.Name]; rights != nil {
+			return !slices.Contains(rights, right)
 		}
 		return !slices.Contains(used, right)
 	})
+}
+
+// hasTokens finds what the operator needs to log in to OpenBao servers, and what
+// limits its tokens, where that is missing or left over.
+func hasTokens(wanted bool) func(*rendering) []string {
+	return hasObjects(wanted,
+		"ServiceAccount "+operatorNamespace+"/bailiwick-bootstrapper",
+		"ServiceAccount "+operatorNamespace+"/bailiwick-decoy",
+		"Role "+operatorNamespace+"/bailiwick-mint",
+		"ConfigMap "+operatorNamespace+"/bailiwick-openbao-audiences",
+		"ValidatingAdmissionPolicy /bailiwick-token-audiences",
+		"ValidatingAdmissionPolicyBinding /bailiwick-token-audiences")
+}
+
+// hasObjects finds objects, by Kind namespace/name, that are missing or too many.
+func hasObjects(wanted bool, names ...string) func(*rendering) []string {
+	return func(r *rendering) []string {
+		var out []string
+		for _, name := range names {
+			if slices.Contains(r.names, name) != wanted {
+				out = append(out, fmt.Sprintf("%s: want it %v", name, wanted))
+			}
+		}
+		return out
+	}
 }
 
 // lacks finds rights that forbidden names.

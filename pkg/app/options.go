@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/client-go/rest"
 
+	"github.com/bailiwick-operator/bailiwick/pkg/bootstrap"
 	"github.com/bailiwick-operator/bailiwick/pkg/token"
 )
 
@@ -34,6 +35,7 @@ type Options struct {
 	Namespace string
 	// ServiceAccount is the one that the operator runs as.
 	ServiceAccount string
+	OpenBao        OpenBaoOptions
 	// Controllers selects kinds: "*", "Kafka", "-Kafka".
 	Controllers []string
 	// WatchNamespaces are the only namespaces that are looked at. Empty means
@@ -78,6 +80,17 @@ type AivenOptions struct {
 	// EventLogInterval is how often the event log of each project is read. 0
 	// turns it off.
 	EventLogInterval time.Duration
+}
+
+// OpenBaoOptions say how the authorization of OpenBao clusters is kept.
+type OpenBaoOptions struct {
+	// BootstrapperServiceAccount, in the operator's namespace, is who looks at
+	// servers and repairs them. DecoyServiceAccount is one that no server may
+	// let in.
+	BootstrapperServiceAccount string
+	DecoyServiceAccount        string
+	// ProofInterval is how often every identity is proved.
+	ProofInterval time.Duration
 }
 
 // DefaultTokenOptions name the token of objects without authSecretRef.
@@ -125,6 +138,11 @@ func NewOptions() *Options {
 			RequestTimeout:   10 * time.Second,
 			EventLogInterval: 15 * time.Second,
 		},
+		OpenBao: OpenBaoOptions{
+			BootstrapperServiceAccount: "bailiwick-bootstrapper",
+			DecoyServiceAccount:        "bailiwick-decoy",
+			ProofInterval:              bootstrap.DefaultProofInterval,
+		},
 		DefaultToken: DefaultTokenOptions{SecretKey: "token"},
 		LeaderElection: LeaderElectionOptions{
 			Enabled:       true,
@@ -162,6 +180,10 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 
 	fs.StringVar(&o.DefaultToken.SecretName, "default-token-secret-name", o.DefaultToken.SecretName, "Secret in the operator's namespace with the Aiven token of objects without authSecretRef.")
 	fs.StringVar(&o.DefaultToken.SecretKey, "default-token-secret-key", o.DefaultToken.SecretKey, "Key of that Secret.")
+
+	fs.StringVar(&o.OpenBao.BootstrapperServiceAccount, "bootstrapper-service-account", o.OpenBao.BootstrapperServiceAccount, "ServiceAccount in the operator's namespace that looks at OpenBao servers, and repairs them in mode Enforce.")
+	fs.StringVar(&o.OpenBao.DecoyServiceAccount, "decoy-service-account", o.OpenBao.DecoyServiceAccount, "ServiceAccount in the operator's namespace that no OpenBao server may let in, to prove that.")
+	fs.DurationVar(&o.OpenBao.ProofInterval, "proof-interval", o.OpenBao.ProofInterval, "How often every identity of an OpenBao cluster is proved by a login.")
 
 	fs.BoolVar(&o.LeaderElection.Enabled, "leader-elect", o.LeaderElection.Enabled, "Work only while holding the Lease. Turn it off only where a second process can't exist.")
 	fs.StringVar(&o.LeaderElection.LeaseName, "leader-elect-resource-name", o.LeaderElection.LeaseName, "Name of the Lease in the operator's namespace.")

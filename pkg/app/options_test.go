@@ -69,6 +69,11 @@ func TestValidate(t *testing.T) {
 		"health without port":    {[]string{"--health-bind-address=127.0.0.1"}, "--health-bind-address"},
 		"bad port":               {[]string{"--metrics-bind-address=:99999"}, "--metrics-bind-address"},
 		"kube burst":             {[]string{"--kube-api-burst=-1"}, "--kube-api-burst"},
+		"decoy that works":       {[]string{"--decoy-service-account=bailiwick"}, "--decoy-service-account: \"bailiwick\" is an account that works"},
+		"decoy that repairs":     {[]string{"--decoy-service-account=x", "--bootstrapper-service-account=x"}, "--decoy-service-account"},
+		"one account for both":   {[]string{"--bootstrapper-service-account=me", "--service-account=me"}, "--bootstrapper-service-account: \"me\" is --service-account"},
+		"bad bootstrapper":       {[]string{"--bootstrapper-service-account=A_b"}, "--bootstrapper-service-account: \"A_b\""},
+		"proofs all the time":    {[]string{"--proof-interval=1ms"}, "--proof-interval: 1ms is less than 100ms"},
 		"no time to drain":       {[]string{"--shutdown-timeout=0"}, "--shutdown-timeout"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -28,6 +28,7 @@ func (o *Options) Validate() error {
 		o.validateScope(),
 		o.validateAiven(),
 		o.validateDefaultToken(),
+		o.validateOpenBao(),
 		o.LeaderElection.validate(o.Namespace, o.Aiven.RequestTimeout),
 		validateAddress("health-bind-address", o.HealthBindAddress),
 		validateAddress("metrics-bind-address", o.MetricsBindAddress),
@@ -55,9 +56,7 @@ func (o *Options) validateScope() error {
 	if o.Namespace != "" {
 		errs = append(errs, validateName("namespace", o.Namespace))
 	}
-	if problems := validation.IsDNS1123Subdomain(o.ServiceAccount); len(problems) > 0 {
-		errs = append(errs, fmt.Errorf("--service-account: %q: %s", o.ServiceAccount, strings.Join(problems, "; ")))
-	}
+	errs = append(errs, validateServiceAccount("service-account", o.ServiceAccount))
 	if o.PollInterval < minPollInterval {
 		errs = append(errs, fmt.Errorf("--poll-interval: %s is less than %s", o.PollInterval, minPollInterval))
 	}
@@ -69,6 +68,32 @@ func validateName(flag, name string) error {
 		return fmt.Errorf("--%s: %q is not a namespace name: %s", flag, name, strings.Join(problems, "; "))
 	}
 	return nil
+}
+
+func validateServiceAccount(flag, name string) error {
+	if problems := validation.IsDNS1123Subdomain(name); len(problems) > 0 {
+		return fmt.Errorf("--%s: %q: %s", flag, name, strings.Join(problems, "; "))
+	}
+	return nil
+}
+
+// validateOpenBao checks that the accounts differ: who looks at servers must not
+// be who works on them, and the decoy must be nobody.
+func (o *Options) validateOpenBao() error {
+	errs := []error{
+		validateServiceAccount("bootstrapper-service-account", o.OpenBao.BootstrapperServiceAccount),
+		validateServiceAccount("decoy-service-account", o.OpenBao.DecoyServiceAccount),
+	}
+	if o.OpenBao.BootstrapperServiceAccount == o.ServiceAccount {
+		errs = append(errs, fmt.Errorf("--bootstrapper-service-account: %q is --service-account", o.ServiceAccount))
+	}
+	if d := o.OpenBao.DecoyServiceAccount; d == o.ServiceAccount || d == o.OpenBao.BootstrapperServiceAccount {
+		errs = append(errs, fmt.Errorf("--decoy-service-account: %q is an account that works", d))
+	}
+	if o.OpenBao.ProofInterval < minPollInterval {
+		errs = append(errs, fmt.Errorf("--proof-interval: %s is less than %s", o.OpenBao.ProofInterval, minPollInterval))
+	}
+	return errors.Join(errs...)
 }
 
 func (o *Options) validateAiven() error {

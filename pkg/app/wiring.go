@@ -96,7 +96,7 @@ func newOperator(ctx context.Context, o *Options, c *clients, gate *Gate, m *met
 	}
 	if err == nil && slices.Contains(selected, bootstrap.Kind) {
 		resources[bootstrap.Kind] = bootstrap.Resource
-		err = op.addBootstrapper(ctx, o, c, gate, factories, served)
+		err = op.addBootstrapper(ctx, o, c, gate, m, factories, served)
 	}
 	if err == nil {
 		err = m.Register(metrics.NewObjects(func() map[string][]any {
@@ -215,21 +215,36 @@ func forToken(f func(token.Ref, uint64)) func(string, uint64) {
 	}
 }
 
-func (op *operator) addBootstrapper(ctx context.Context, o *Options, c *clients, gate *Gate, factories informers, served *resourceWaiter) error {
+func (op *operator) addBootstrapper(ctx context.Context, o *Options, c *clients, gate *Gate, m *metrics.Metrics,
+	factories informers, served *resourceWaiter,
+) error {
+	subject := func(name string) string { return authz.ServiceAccountSubject(o.Namespace, name) }
 	var err error
 	op.bootstrapper, err = bootstrap.New(ctx, bootstrap.Options{
-		Clusters:        c.custom.OpenBaoV1alpha1(),
-		Secrets:         c.kube.CoreV1(),
-		Informer:        func(namespace string) cache.SharedIndexInformer { return factories.of(bootstrap.Resource, namespace) },
-		Namespaces:      o.watched(),
-		Recorder:        op.recorder,
-		Issuer:          bootstrap.APIServerIssuer(c.kube.Discovery().RESTClient()),
-		OperatorSubject: authz.ServiceAccountSubject(o.Namespace, o.ServiceAccount),
-		Gate:            gate.Check,
-		RecheckInterval: o.PollInterval,
-		Await:           served.await,
+		Clusters:              c.custom.OpenBaoV1alpha1(),
+		Secrets:               c.kube.CoreV1(),
+		ConfigMaps:            c.kube.CoreV1(),
+		ServiceAccounts:       c.kube.CoreV1(),
+		Informer:              func(namespace string) cache.SharedIndexInformer { return factories.of(bootstrap.Resource, namespace) },
+		Namespaces:            o.watched(),
+		Recorder:              op.recorder,
+		Issuer:                bootstrap.APIServerIssuer(c.kube.Discovery().RESTClient()),
+		DeclaresAuthorization: bootstrap.APIServerSchema(c.kube.Discovery().RESTClient()),
+		OperatorSubject:       subject(o.ServiceAccount),
+		BootstrapperSubject:   subject(o.OpenBao.BootstrapperServiceAccount),
+		DecoySubject:          subject(o.OpenBao.DecoyServiceAccount),
+		Gate:                  gate.Check,
+		Metrics:               m,
+		RecheckInterval:       o.PollInterval,
+		ProofInterval:         o.OpenBao.ProofInterval,
+		Await:                 served.await,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return m.Register(metrics.NewAuthorizations(func() []metrics.Authorization {
+		return measure(factories.objects(bootstrap.Resource))
+	}))
 }
 
 // run works until drain is closed and all work has ended, or until ctx ends.

@@ -3,7 +3,9 @@
 
 package authz
 
-import "slices"
+import (
+	"slices"
+)
 
 // Observed is what a server holds of the names that a contract is about.
 type Observed struct {
@@ -16,15 +18,20 @@ type Observed struct {
 	Policies map[string]string
 	// Roles are the roles as the server answers them, by name.
 	Roles map[string]map[string]any
+	// MountRoles are the names of all roles of the mount, nil if they are not
+	// known. Only Removal looks at them.
+	MountRoles []string
 }
 
 // Recorded is what was written for this cluster before. Only what is recorded
 // may be changed or removed.
 type Recorded struct {
 	// Mount is the path of the mount, empty if it was not written.
-	Mount    string
-	Policies []string
-	Roles    []string
+	Mount string
+	// MountCreated means that the mount was not there before.
+	MountCreated bool
+	Policies     []string
+	Roles        []string
 }
 
 // Action is what has to happen to an object on the server.
@@ -49,6 +56,9 @@ type Change struct {
 	// Conflict means that the object may not be changed: someone else made it,
 	// or it cannot be turned into what is wanted.
 	Conflict bool
+	// NeedsAdmin means that the bootstrapper, as the server knows it now, may not
+	// make the change. An admin token may.
+	NeedsAdmin bool
 	// Request makes the change; it is zero for a delete.
 	Request Request
 }
@@ -57,8 +67,44 @@ type Change struct {
 type Plan []Change
 
 // Conflicts returns the changes that may not be made.
-func (p Plan) Conflicts() Plan {
-	return slices.DeleteFunc(slices.Clone(p), func(c Change) bool { return !c.Conflict })
+func (p Plan) Conflicts() Plan { return p.only(func(c Change) bool { return c.Conflict }) }
+
+// NeedAdmin returns the changes that may be made, but not by the bootstrapper.
+func (p Plan) NeedAdmin() Plan {
+	return p.only(func(c Change) bool { return !c.Conflict && c.NeedsAdmin })
+}
+
+// Repairable returns the changes that the bootstrapper may make.
+func (p Plan) Repairable() Plan {
+	return p.only(func(c Change) bool { return !c.Conflict && !c.NeedsAdmin })
+}
+
+func (p Plan) only(keep func(Change) bool) Plan {
+	return slices.DeleteFunc(slices.Clone(p), func(c Change) bool { return !keep(c) })
+}
+
+// authority fills in which changes the bootstrapper may make, by the text that its
+// policy has on the server.
+func (p Plan) authority(mount string, observed Observed) Plan {
+	policy := observed.Policies[bootstrapperName]
+	for i, c := range p {
+		p[i].NeedsAdmin = c.Kind == KindMount || !bootstrapperMay(policy, mount, c)
+	}
+	return p
+}
+
+func bootstrapperMay(policy, mount string, c Change) bool {
+	path := c.Request.Path
+	switch {
+	case c.Action == Delete && c.Kind == KindPolicy:
+		return allows(policy, "delete", PolicyPath(c.Name), nil)
+	case c.Action == Delete:
+		return allows(policy, "delete", RolePath(mount, c.Name), nil)
+	case c.Kind == KindRole:
+		return allows(policy, string(c.Action), RolePath(mount, PinnedRoleName(c.Name)), c.Request.Data)
+	}
+	// Only roles tell a create from an update.
+	return allows(policy, "update", path, c.Request.Data)
 }
 
 // Diff returns what has to change for the server to hold the contract. Things
@@ -86,26 +132,46 @@ func Diff(desired Contract, observed Observed, recorded Recorded) Plan {
 		})
 	}
 
+	compared := map[string]bool{}
 	for _, g := range desired.Grants {
-		if text, ok := observed.Policies[g.Policy.Name]; !ok {
-			plan = append(plan, Change{Kind: KindPolicy, Name: g.Policy.Name, Action: Create, Request: policyRequest(g)})
-		} else if !EqualPolicies(g.Policy.Text, text) {
-			plan = append(plan, Change{
-				Kind: KindPolicy, Name: g.Policy.Name, Action: Update, Fields: []string{"policy"},
-				Conflict: !slices.Contains(recorded.Policies, g.Policy.Name), Request: policyRequest(g),
-			})
+		if !compared[g.Policy.Name] {
+			compared[g.Policy.Name] = true
+			plan = append(plan, diffPolicy(g, observed, recorded)...)
 		}
-		request := roleRequest(desired.Mount, g)
-		if role, ok := observed.Roles[g.Role.Name]; !ok {
-			plan = append(plan, Change{Kind: KindRole, Name: g.Role.Name, Action: Create, Request: request})
-		} else if fields := compare(roleFields, request.Data, role); len(fields) > 0 {
-			plan = append(plan, Change{
-				Kind: KindRole, Name: g.Role.Name, Action: Update, Fields: fields,
-				Conflict: !slices.Contains(recorded.Roles, g.Role.Name), Request: request,
-			})
-		}
+		plan = append(plan, diffRole(desired.Mount, g, observed, recorded)...)
 	}
-	return append(plan, prune(desired, observed, recorded)...)
+	plan = append(plan, prune(desired, observed, recorded)...)
+	return plan.authority(desired.Mount.Path, observed)
+}
+
+func diffPolicy(g Grant, observed Observed, recorded Recorded) Plan {
+	text, ok := observed.Policies[g.Policy.Name]
+	switch {
+	case !ok:
+		return Plan{{Kind: KindPolicy, Name: g.Policy.Name, Action: Create, Request: policyRequest(g)}}
+	case EqualPolicies(g.Policy.Text, text):
+		return nil
+	}
+	return Plan{{
+		Kind: KindPolicy, Name: g.Policy.Name, Action: Update, Fields: []string{"policy"},
+		Conflict: !slices.Contains(recorded.Policies, g.Policy.Name), Request: policyRequest(g),
+	}}
+}
+
+func diffRole(mount Mount, g Grant, observed Observed, recorded Recorded) Plan {
+	request := roleRequest(mount, g)
+	role, ok := observed.Roles[g.Role.Name]
+	if !ok {
+		return Plan{{Kind: KindRole, Name: g.Role.Name, Action: Create, Request: request}}
+	}
+	fields := compare(roleFields, request.Data, role)
+	if len(fields) == 0 {
+		return nil
+	}
+	return Plan{{
+		Kind: KindRole, Name: g.Role.Name, Action: Update, Fields: fields,
+		Conflict: !slices.Contains(recorded.Roles, g.Role.Name), Request: request,
+	}}
 }
 
 // prune returns the deletion of what was recorded and is no longer wanted,
@@ -120,9 +186,36 @@ func prune(desired Contract, observed Observed, recorded Recorded) Plan {
 	}
 	wanted = desired.PolicyNames()
 	for _, name := range slices.Sorted(slices.Values(recorded.Policies)) {
+		// A record that was tampered with must not cost someone else a policy.
+		if _, ours := reservedFor(name); !ours {
+			continue
+		}
 		if _, exists := observed.Policies[name]; exists && !slices.Contains(wanted, name) {
 			plan = append(plan, Change{Kind: KindPolicy, Name: name, Action: Delete})
 		}
 	}
-	return plan
+	return ownLast(plan)
+}
+
+// ownLast moves what is the bootstrapper's own to the end: it is what the rest may
+// be changed with.
+func ownLast(plan Plan) Plan {
+	own := plan.only(func(c Change) bool { return c.Name == bootstrapperName })
+	return append(plan.only(func(c Change) bool { return c.Name != bootstrapperName }), own...)
+}
+
+// Removal returns what has to be deleted when nothing is requested any more: the
+// recorded roles, then the recorded policies, the bootstrapper's own after those,
+// and at last the mount, if it was created for this cluster and no role of anyone
+// else is in it.
+func Removal(observed Observed, recorded Recorded) Plan {
+	plan := prune(Contract{}, observed, recorded)
+	mount := recorded.Mount
+	if observed.Mount != nil && recorded.MountCreated && observed.Mount.Path == mount && observed.Mount.Type == MountType &&
+		observed.MountRoles != nil && !slices.ContainsFunc(observed.MountRoles, func(role string) bool {
+		return !slices.Contains(recorded.Roles, role)
+	}) {
+		plan = append(plan, Change{Kind: KindMount, Name: mount, Action: Delete})
+	}
+	return plan.authority(mount, observed)
 }

@@ -187,11 +187,12 @@ func TestDiff(t *testing.T) {
 
 		"recorded and no longer wanted": {
 			func(o *authz.Observed) {
-				o.Policies["old"], o.Policies["foreign"] = "x", "x"
+				o.Policies["old"], o.Policies["foreign"], o.Policies["openbao-operator-bootstrapper"] = "x", "x", "x"
 				o.Roles["old-role"], o.Roles["foreign"] = map[string]any{}, map[string]any{}
 			},
-			authz.Recorded{Policies: []string{"old", "gone"}, Roles: []string{"old-role", "gone"}},
-			[]string{"delete role old-role", "delete policy old"},
+			// Only our own policies are ever deleted, whatever the record says.
+			authz.Recorded{Policies: []string{"old", "gone", "openbao-operator-bootstrapper"}, Roles: []string{"old-role", "gone"}},
+			[]string{"delete role old-role", "delete policy openbao-operator-bootstrapper"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -4,7 +4,7 @@
 package authz
 
 import (
-	"strings"
+	"slices"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 )
@@ -21,6 +21,8 @@ const (
 	Restore Identity = "restore"
 	// Upgrade moves the cluster to another version.
 	Upgrade Identity = "upgrade"
+	// Bootstrapper keeps the contract in the modes Observe and Enforce.
+	Bootstrapper Identity = "bootstrapper"
 )
 
 // identity is what makes one identity differ from another.
@@ -33,7 +35,7 @@ type identity struct {
 	// roleName returns the role's name in the spec, or ""; nil if it has none.
 	roleName func(*openbaov1alpha1.OpenBaoCluster) string
 	subject  func(*openbaov1alpha1.OpenBaoCluster) string
-	policy   func(*openbaov1alpha1.OpenBaoCluster) string
+	policy   func(openbaov1alpha1.AuthorizationProfile, openbaov1alpha1.UpgradeStrategy) string
 }
 
 // identities is the one table of the parties, in the order of the requests.
@@ -43,47 +45,89 @@ var identities = [...]identity{
 		defaultName: "openbao-operator",
 		wanted:      func(*openbaov1alpha1.OpenBaoCluster) bool { return true },
 		subject:     func(*openbaov1alpha1.OpenBaoCluster) string { return "" },
-		policy:      func(*openbaov1alpha1.OpenBaoCluster) string { return operatorPolicy },
+		policy:      always(operatorPolicy, minimalOperatorPolicy),
 	},
 	{
 		name:        Backup,
 		defaultName: "openbao-operator-backup",
 		wanted:      func(c *openbaov1alpha1.OpenBaoCluster) bool { return c.Spec.Backup != nil },
-		roleName:    func(c *openbaov1alpha1.OpenBaoCluster) string { return c.Spec.Backup.JWTAuthRole },
-		subject:     jobSubject("-backup-serviceaccount"),
-		policy:      func(*openbaov1alpha1.OpenBaoCluster) string { return backupPolicy },
+		roleName: func(c *openbaov1alpha1.OpenBaoCluster) string {
+			if c.Spec.Backup == nil {
+				return ""
+			}
+			return c.Spec.Backup.JWTAuthRole
+		},
+		subject: jobSubject("-backup-serviceaccount"),
+		policy:  always(backupPolicy, minimalBackupPolicy),
 	},
 	{
 		name:        Restore,
 		defaultName: "openbao-operator-restore",
 		wanted:      func(c *openbaov1alpha1.OpenBaoCluster) bool { return c.Spec.Restore != nil },
-		roleName:    func(c *openbaov1alpha1.OpenBaoCluster) string { return c.Spec.Restore.JWTAuthRole },
-		subject:     jobSubject("-restore-serviceaccount"),
-		policy:      func(*openbaov1alpha1.OpenBaoCluster) string { return restorePolicy },
+		roleName: func(c *openbaov1alpha1.OpenBaoCluster) string {
+			if c.Spec.Restore == nil {
+				return ""
+			}
+			return c.Spec.Restore.JWTAuthRole
+		},
+		subject: jobSubject("-restore-serviceaccount"),
+		policy:  always(restorePolicy, minimalRestorePolicy),
 	},
 	{
 		name:        Upgrade,
 		defaultName: "openbao-operator-upgrade",
 		wanted:      func(c *openbaov1alpha1.OpenBaoCluster) bool { return c.Spec.Upgrade != nil },
-		roleName:    func(c *openbaov1alpha1.OpenBaoCluster) string { return c.Spec.Upgrade.JWTAuthRole },
-		subject:     jobSubject("-upgrade-serviceaccount"),
-		policy: func(c *openbaov1alpha1.OpenBaoCluster) string {
-			if c.Spec.Upgrade.Strategy == openbaov1alpha1.UpgradeBlueGreen {
-				return upgradeBlueGreenPolicy
+		roleName: func(c *openbaov1alpha1.OpenBaoCluster) string {
+			if c.Spec.Upgrade == nil {
+				return ""
 			}
-			return upgradeRollingPolicy
+			return c.Spec.Upgrade.JWTAuthRole
+		},
+		subject: jobSubject("-upgrade-serviceaccount"),
+		policy: func(profile openbaov1alpha1.AuthorizationProfile, strategy openbaov1alpha1.UpgradeStrategy) string {
+			if strategy == openbaov1alpha1.UpgradeBlueGreen {
+				return always(upgradeBlueGreenPolicy, minimalUpgradeBlueGreenPolicy)(profile, strategy)
+			}
+			return always(upgradeRollingPolicy, minimalUpgradeRollingPolicy)(profile, strategy)
 		},
 	},
 }
 
-// reservedFor returns the identity whose default name it is.
-func reservedFor(name string) (Identity, bool) {
+// always returns the text of a profile, whatever the strategy is.
+func always(document, minimal string) func(openbaov1alpha1.AuthorizationProfile, openbaov1alpha1.UpgradeStrategy) string {
+	return func(profile openbaov1alpha1.AuthorizationProfile, _ openbaov1alpha1.UpgradeStrategy) string {
+		if profile == openbaov1alpha1.ProfileMinimal {
+			return minimal
+		}
+		return document
+	}
+}
+
+// texts returns all texts that the policy of an identity has, over the strategies.
+func (id identity) texts(profile openbaov1alpha1.AuthorizationProfile) []string {
+	texts := []string{
+		id.policy(profile, openbaov1alpha1.UpgradeRollingUpdate),
+		id.policy(profile, openbaov1alpha1.UpgradeBlueGreen),
+	}
+	return slices.Compact(texts)
+}
+
+// strategyOf returns the strategy of a cluster's upgrades.
+func strategyOf(c *openbaov1alpha1.OpenBaoCluster) openbaov1alpha1.UpgradeStrategy {
+	if c.Spec.Upgrade != nil && c.Spec.Upgrade.Strategy != "" {
+		return c.Spec.Upgrade.Strategy
+	}
+	return openbaov1alpha1.UpgradeRollingUpdate
+}
+
+// identityNamed returns a row of the table, or an empty one.
+func identityNamed(name Identity) identity {
 	for _, id := range identities {
-		if id.defaultName == name {
-			return id.name, true
+		if id.name == name {
+			return id
 		}
 	}
-	return "", false
+	return identity{}
 }
 
 // jobSubject returns the sub claim of a job's ServiceAccount, which is named
@@ -93,35 +137,3 @@ func jobSubject(suffix string) func(*openbaov1alpha1.OpenBaoCluster) string {
 		return ServiceAccountSubject(c.Namespace, c.Name+suffix)
 	}
 }
-
-// The texts of the policies are published word by word in the operator's
-// authorization document; line order and spacing are part of it.
-var (
-	operatorPolicy = lines(
-		`path "sys/health" { capabilities = ["read"] }`,
-		`path "sys/step-down" { capabilities = ["sudo", "update"] }`,
-		`path "sys/storage/raft/autopilot/configuration" { capabilities = ["read", "update"] }`,
-	)
-	backupPolicy = lines(
-		`path "sys/storage/raft/snapshot" { capabilities = ["read"] }`,
-	)
-	restorePolicy = lines(
-		`path "sys/storage/raft/snapshot-force" { capabilities = ["update"] }`,
-	)
-	upgradeRollingPolicy = lines(
-		`path "sys/health" { capabilities = ["read"] }`,
-		`path "sys/step-down" { capabilities = ["sudo", "update"] }`,
-		`path "sys/storage/raft/snapshot" { capabilities = ["read"] }`,
-		`path "sys/storage/raft/autopilot/state" { capabilities = ["read"] }`,
-	)
-	upgradeBlueGreenPolicy = lines(
-		upgradeRollingPolicy,
-		`path "sys/storage/raft/join" { capabilities = ["update"] }`,
-		`path "sys/storage/raft/configuration" { capabilities = ["read", "update"] }`,
-		`path "sys/storage/raft/remove-peer" { capabilities = ["update"] }`,
-		`path "sys/storage/raft/promote" { capabilities = ["update"] }`,
-		`path "sys/storage/raft/demote" { capabilities = ["update"] }`,
-	)
-)
-
-func lines(l ...string) string { return strings.Join(l, "\n") }

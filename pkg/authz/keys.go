@@ -84,6 +84,10 @@ func parseJWK(raw []byte) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
+	// What cannot be read back would make a server refuse all keys.
+	if _, err := x509.ParsePKIXPublicKey(der); err != nil {
+		return Key{}, err
+	}
 	id := jwk.KeyID
 	if id == "" {
 		sum, err := jwk.Thumbprint(crypto.SHA256)
@@ -120,6 +124,16 @@ func algorithm(jwk jose.JSONWebKey) (string, error) {
 
 func encodePEM(der []byte) string {
 	return strings.TrimSpace(string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})))
+}
+
+// ConfigKeys returns the public keys of a mount's config as the server answers it,
+// each spelled as in Key.PEM.
+func ConfigKeys(config map[string]any) []string {
+	keys := strs(config["jwt_validation_pubkeys"])
+	for i, k := range keys {
+		keys[i] = normalPEM(k)
+	}
+	return keys
 }
 
 // normalPEM returns one spelling for all PEM encodings of the same public key,

@@ -4,8 +4,9 @@
 package authz
 
 import (
-	"encoding/json"
 	"fmt"
+	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -13,68 +14,124 @@ import (
 )
 
 // EqualPolicies reports whether two policy texts grant the same. Order, white
-// space, comments and repetitions do not matter. Texts that the server could
-// not parse are equal only byte by byte.
+// space, comments and repetitions do not matter. Texts that do not parse are equal
+// only byte by byte.
 func EqualPolicies(a, b string) bool {
 	if a == b {
 		return true
 	}
-	na, err := normalPolicy(a)
+	ra, err := parseRules(a)
 	if err != nil {
 		return false
 	}
-	nb, err := normalPolicy(b)
+	rb, err := parseRules(b)
 	if err != nil {
 		return false
 	}
-	return slices.Equal(na, nb)
+	return reflect.DeepEqual(ra.normal(), rb.normal())
 }
 
-// normalPolicy returns the rules of a policy, each as one text, sorted.
-func normalPolicy(text string) ([]string, error) {
+// ruleSet is a policy as a server evaluates it, by path as written. Blocks that
+// have the same path add up.
+type ruleSet map[string]*rule
+
+// rule is what a policy grants on one path.
+type rule struct {
+	capabilities []string
+	deny         bool
+	// allowed are the permitted values by parameter in lower case, none for all
+	// values; a nil map permits every parameter.
+	allowed  map[string][]any
+	required []string
+	// other are the conditions that are not evaluated here, as texts.
+	other []string
+}
+
+// parseRules reads the text of a policy.
+func parseRules(text string) (ruleSet, error) {
 	var policy map[string]any
 	if err := hcl.Decode(&policy, text); err != nil {
 		return nil, fmt.Errorf("parse the policy: %w", err)
 	}
-	var rules []string
-	plain := map[string][]string{}
-	for key, value := range policy {
-		if key != "path" {
-			rules = append(rules, key+"="+encoded(value))
-			continue
+	set := ruleSet{}
+	for path, bodies := range blocks(policy["path"]) {
+		// The server ignores one leading slash.
+		path = strings.TrimPrefix(path, "/")
+		if set[path] == nil {
+			set[path] = &rule{}
 		}
-		for path, block := range blocks(value) {
-			// The server ignores one leading slash.
-			path = strings.TrimPrefix(path, "/")
-			for _, b := range block {
-				capabilities := strs(b["capabilities"])
-				delete(b, "capabilities")
-				if len(b) == 0 {
-					// Rules of the same path that only list capabilities add up.
-					plain[path] = append(plain[path], capabilities...)
-					continue
-				}
-				rules = append(rules, rule(path, capabilities, b))
-			}
+		for _, body := range bodies {
+			set[path].add(body)
 		}
 	}
-	for path, capabilities := range plain {
-		rules = append(rules, rule(path, capabilities, nil))
-	}
-	slices.Sort(rules)
-	return rules, nil
+	return set, nil
 }
 
-func rule(path string, capabilities []string, rest map[string]any) string {
-	if slices.Contains(capabilities, "deny") {
-		capabilities = []string{"deny"}
+// add adds the body of a block.
+func (r *rule) add(body map[string]any) {
+	for key, value := range body {
+		switch key {
+		case "comment":
+		case "capabilities":
+			r.capabilities = append(r.capabilities, strs(value)...)
+			r.deny = r.deny || slices.Contains(r.capabilities, "deny")
+		case "allowed_parameters":
+			for _, block := range bodies(value) {
+				for name, values := range block {
+					r.allow(strings.ToLower(name), values)
+				}
+			}
+		case "required_parameters":
+			for _, name := range strs(value) {
+				r.required = append(r.required, strings.ToLower(name))
+			}
+		default:
+			r.other = append(r.other, key+"="+encoded(value))
+		}
 	}
-	slices.Sort(capabilities)
-	data, err := json.Marshal([]any{path, slices.Compact(capabilities), rest})
-	if err != nil {
-		return fmt.Sprint(path, capabilities, rest)
+}
+
+// allow adds permitted values of a parameter. An empty list permits all, and
+// stays empty whatever else is added (vault/acl.go, NewACL).
+func (r *rule) allow(name string, values any) {
+	list, ok := values.([]any)
+	if !ok {
+		r.other = append(r.other, "allowed_parameters."+name+"="+encoded(values))
+		return
 	}
-	return string(data)
+	if r.allowed == nil {
+		r.allowed = map[string][]any{}
+	}
+	before, exists := r.allowed[name]
+	if len(list) == 0 || (exists && len(before) == 0) {
+		r.allowed[name] = nil
+		return
+	}
+	r.allowed[name] = append(before, list...)
+}
+
+// normal returns one form for all policies that grant the same.
+func (s ruleSet) normal() map[string][]string {
+	form := make(map[string][]string, len(s))
+	for path, r := range s {
+		if r.deny {
+			form[path] = []string{"deny"}
+			continue
+		}
+		terms := []string{
+			"capabilities=" + joined(slices.Clone(r.capabilities)),
+			"required=" + joined(slices.Clone(r.required)),
+		}
+		for _, name := range slices.Sorted(maps.Keys(r.allowed)) {
+			var values []string
+			for _, value := range r.allowed[name] {
+				values = append(values, fmt.Sprintf("%T %s", value, encoded(value)))
+			}
+			terms = append(terms, "allowed "+name+"="+joined(values))
+		}
+		form[path] = append(terms, joined(slices.Clone(r.other)))
+	}
+	return form
 }
 
 // blocks collects the bodies of the path blocks. The parser makes a list of one

@@ -8,6 +8,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"time"
 )
 
 // Kind says what a request or a change is about.
@@ -39,8 +41,7 @@ type Request struct {
 	Operation string
 	// Path has no "/v1/" before it.
 	Path string
-	// Data holds strings, booleans, integers (seconds or counts), lists of
-	// strings, and maps of those.
+	// Data holds strings, booleans and lists of strings.
 	Data map[string]any
 }
 
@@ -60,8 +61,13 @@ func RolePath(mount, name string) string { return "auth/" + mount + "/role/" + n
 // none of it, in the order in which they must be made.
 func Requests(c Contract) []Request {
 	requests := []Request{mountRequest(c.Mount), configRequest(c.Mount, c.Config)}
+	written := map[string]bool{}
 	for _, g := range c.Grants {
-		requests = append(requests, policyRequest(g), roleRequest(c.Mount, g))
+		if !written[g.Policy.Name] {
+			written[g.Policy.Name] = true
+			requests = append(requests, policyRequest(g))
+		}
+		requests = append(requests, roleRequest(c.Mount, g))
 	}
 	return requests
 }
@@ -107,8 +113,12 @@ func policyRequest(g Grant) Request {
 }
 
 func roleRequest(m Mount, g Grant) Request {
+	id := "create-" + string(g.Identity) + "-role"
+	if g.Additional {
+		id = "create-additional-" + g.Role.Name + "-role"
+	}
 	return Request{
-		ID: "create-" + string(g.Identity) + "-role", Kind: KindRole, Name: g.Role.Name,
+		ID: id, Kind: KindRole, Name: g.Role.Name,
 		Operation: OperationUpdate, Path: RolePath(m.Path, g.Role.Name), Data: roleData(g.Role),
 	}
 }
@@ -116,6 +126,11 @@ func roleRequest(m Mount, g Grant) Request {
 // roleData lists every field that decides who may log in and what the token may
 // do. A role write keeps or resets what it leaves out, depending on the field,
 // so nothing is left out. Fields that an older server lacks, it ignores.
+//
+// The values are of the types that a policy can pin with allowed_parameters:
+// texts, booleans and lists of texts. A number of a JSON request never equals one
+// of a policy, and neither does a map; the server reads durations and counts from
+// texts, and an empty list as an empty map.
 func roleData(r Role) map[string]any {
 	return map[string]any{
 		"role_type":                      "jwt",
@@ -125,21 +140,26 @@ func roleData(r Role) map[string]any {
 		"bound_subject":                  r.Subject,
 		"bound_audiences":                r.Audiences,
 		"bound_claims_type":              "string",
-		"bound_claims":                   map[string]any{},
-		"claim_mappings":                 map[string]any{},
-		"expiration_leeway":              150,
-		"not_before_leeway":              150,
-		"clock_skew_leeway":              60,
+		"bound_claims":                   []string{},
+		"claim_mappings":                 []string{},
+		"expiration_leeway":              "150s",
+		"not_before_leeway":              "150s",
+		"clock_skew_leeway":              "60s",
 		"token_policies":                 r.Policies,
 		"token_policies_template_claims": false,
-		"token_ttl":                      int(r.TTL.Seconds()),
-		"token_max_ttl":                  int(r.MaxTTL.Seconds()),
-		"token_explicit_max_ttl":         0,
-		"token_period":                   0,
-		"token_num_uses":                 0,
+		"token_ttl":                      secondsText(r.TTL),
+		"token_max_ttl":                  secondsText(r.MaxTTL),
+		"token_explicit_max_ttl":         "0s",
+		"token_period":                   "0s",
+		"token_num_uses":                 "0",
 		"token_bound_cidrs":              []string{},
 		"token_strictly_bind_ip":         false,
 		"token_type":                     "default",
 		"token_no_default_policy":        r.NoDefaultPolicy,
 	}
+}
+
+// secondsText spells a duration as the server reads it.
+func secondsText(d time.Duration) string {
+	return strconv.FormatInt(int64(d.Seconds()), 10) + "s"
 }

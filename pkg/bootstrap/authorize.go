@@ -5,261 +5,250 @@ package bootstrap
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
-	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 )
 
 // authorize brings the contract onto the server. It returns the message of the
 // condition if the server holds the contract, or a Problem if it does not.
-func (s *session) authorize(ctx context.Context) (string, error) {
-	if !authz.Requested(s.obj) {
-		s.release(s.obj)
-		return "", s.notRequested()
-	}
-	issuer, err := s.opts.Issuer(ctx)
-	if err != nil {
-		return "", issuerProblem(err)
-	}
-	for _, key := range issuer.Skipped {
-		klog.FromContext(ctx).V(2).Info("Skipped a signing key of the API server", "keyID", key.ID, "reason", key.Reason)
-	}
-	contract, err := authz.Desired(s.obj, authz.Inputs{
-		Issuer: issuer.URL, Keys: issuer.Keys, OperatorSubject: s.opts.OperatorSubject,
-	})
-	if err != nil {
+func (t *task) authorize(ctx context.Context) (string, error) {
+	var err error
+	if t.settings, err = authz.SettingsOf(t.obj); err != nil {
 		return "", desiredProblem(err)
 	}
+	if !authz.Requested(t.obj) {
+		return "", t.withdraw(ctx)
+	}
+	if err := t.want(ctx); err != nil {
+		return "", err
+	}
+	t.publishInit(ctx)
+	if t.settings.Mode == openbaov1alpha1.AuthorizationOnce {
+		t.endLogin(ctx)
+		err = t.once(ctx)
+	} else {
+		err = t.keep(ctx)
+	}
+	t.judgeKeys(err)
+	if err != nil {
+		return "", err
+	}
+	return t.appliedMessage(), nil
+}
 
-	digest := authz.Digest(contract)
-	if s.holds(digest) && s.obj.Status.Authorization.AdminToken != openbaov1alpha1.AdminTokenInUse {
-		return s.unchanged(ctx, issuer)
+// want finds out what the server must hold.
+func (t *task) want(ctx context.Context) error {
+	var err error
+	if t.issuer, err = t.opts.Issuer(ctx); err != nil {
+		t.keysUnknown(err)
+		return issuerProblem(err)
 	}
-	anonymous, err := s.connect(ctx, openbao.Token{})
+	for _, key := range t.issuer.Skipped {
+		klog.FromContext(ctx).V(2).Info("Skipped a signing key of the API server", "keyID", key.ID, "reason", key.Reason)
+	}
+	t.followKeys()
+	t.contract, err = authz.Desired(t.obj, authz.Inputs{
+		Issuer: t.issuer.URL, Keys: t.keys.Keys,
+		OperatorSubject: t.opts.OperatorSubject, BootstrapperSubject: t.opts.BootstrapperSubject,
+	})
 	if err != nil {
-		return "", err
+		return desiredProblem(err)
 	}
-	if err := s.claim(ctx, anonymous); err != nil {
-		return "", err
-	}
-	if s.holds(digest) {
-		return s.finish(ctx, issuer)
-	}
-	token, err := s.adminToken(ctx)
-	if err != nil {
-		return "", err
-	}
-	server, err := s.connect(ctx, token)
-	if err != nil {
-		return "", err
-	}
-	if err := s.establish(ctx, server, contract); err != nil {
-		return "", s.serverProblem(err)
-	}
+	t.digest = authz.Digest(t.contract)
+	return nil
+}
 
-	record := s.obj.Status.Authorization
-	record.Mount = contract.Mount.Path
-	record.Issuer = contract.Config.BoundIssuer
-	record.KeyIDs = distinct(contract.Config.KeyIDs())
-	record.Policies = distinct(contract.PolicyNames())
-	record.Roles = distinct(contract.RoleNames())
-	record.Digest = digest
-	// Recorded before it happens: a token that is revoked cannot tell any more
-	// that the contract was written.
-	record.AdminToken = openbaov1alpha1.AdminTokenInUse
-	if err := s.persist(ctx, s.before, s.obj); err != nil {
-		return "", err
+// once writes with an admin token when the contract changed, and looks at
+// nothing otherwise.
+func (t *task) once(ctx context.Context) error {
+	if t.holds() && t.record().AdminToken != openbaov1alpha1.AdminTokenInUse {
+		if err := t.unchanged(ctx); err != nil {
+			return err
+		}
+		if !t.anyWrong() || t.settings.AdminTokenSecretRef == nil {
+			return nil
+		}
+		// The proofs show that the server no longer holds what was written.
+		token, err := t.adminToken(ctx, need{ReasonProofFailed, ""})
+		if err != nil {
+			return nil //nolint:nilerr // Without a new token the proofs say what is wrong.
+		}
+		return t.write(ctx, token)
 	}
-	return s.revoke(ctx, server, issuer)
+	if err := t.claimServer(ctx); err != nil {
+		return err
+	}
+	if t.holds() {
+		return t.finish(ctx)
+	}
+	token, err := t.adminToken(ctx, t.firstNeed())
+	if err != nil {
+		return err
+	}
+	return t.write(ctx, token)
 }
 
 // holds reports whether the record says that the server named in it holds the
-// contract with this digest.
-func (s *session) holds(digest string) bool {
-	record := s.obj.Status.Authorization
-	return record != nil && record.Digest == digest && record.Namespace == namespaceOf(s.obj)
+// contract.
+func (t *task) holds() bool {
+	record := t.record()
+	return record != nil && record.Digest == t.digest && record.Namespace == t.settings.Namespace
 }
 
 // unchanged makes sure that it still is the same server, as far as that can be
 // seen without a token. A server that does not answer does not undo what was
 // written to it.
-func (s *session) unchanged(ctx context.Context, issuer Issuer) (string, error) {
-	record := s.obj.Status.Authorization
-	server, err := s.connect(ctx, openbao.Token{})
+func (t *task) unchanged(ctx context.Context) error {
+	record := t.record()
+	server, err := t.connect(ctx, openbao.Token{})
 	if err == nil {
 		var health openbao.Health
 		if health, err = server.Health(ctx); err == nil && health.ClusterID != "" {
 			if health.ClusterID != record.Server {
-				return "", s.otherServer(health.ClusterID)
+				return t.otherServer(health.ClusterID)
 			}
-			record.Address = addressOf(s.obj)
+			record.Address = t.settings.Address
 		}
 	}
 	if err != nil {
-		if record.Address != addressOf(s.obj) {
-			return "", s.serverProblem(err)
+		if record.Address != t.settings.Address {
+			return t.serverProblem(err)
 		}
 		klog.FromContext(ctx).V(4).Info("Could not look at the server", "err", err)
 	}
-	if holder, displaced := s.claims.add(serverKey(record.Server, record.Namespace), claimantOf(s.obj)); holder.uid != s.obj.UID {
-		return "", s.serverClaimed(record.Server, holder)
+	if holder, displaced := t.claims.add(serverKey(record.Server, record.Namespace), claimantOf(t.obj)); holder.uid != t.obj.UID {
+		return t.serverClaimed(record.Server, holder)
 	} else if len(displaced) > 0 {
-		s.wake(displaced)
+		t.wake(displaced)
 	}
-	return s.appliedMessage(issuer), nil
+	t.heedDrop()
+	return nil
 }
 
-// claim makes sure that the server is there, can be worked with, and belongs to
-// this object. It leaves a record of the server in the status.
-func (s *session) claim(ctx context.Context, server openbao.Interface) error {
+// claimServer makes sure that the server is there, can be worked with, and
+// belongs to this object. It leaves a record of the server.
+func (t *task) claimServer(ctx context.Context) error {
+	server, err := t.connect(ctx, openbao.Token{})
+	if err != nil {
+		return err
+	}
 	health, err := server.Health(ctx)
 	if err != nil {
-		return s.serverProblem(err)
+		return t.serverProblem(err)
 	}
-	if problem := s.healthProblem(health); problem != nil {
+	if problem := t.healthProblem(health); problem != nil {
 		return problem
 	}
-	holder, displaced := s.claims.add(serverKey(health.ClusterID, namespaceOf(s.obj)), claimantOf(s.obj))
-	if holder.uid != s.obj.UID {
-		return s.serverClaimed(health.ClusterID, holder)
+	holder, displaced := t.claims.add(serverKey(health.ClusterID, t.settings.Namespace), claimantOf(t.obj))
+	if holder.uid != t.obj.UID {
+		return t.serverClaimed(health.ClusterID, holder)
 	}
-	s.wake(displaced)
-	record := s.obj.Status.Authorization
-	if record == nil || record.Server != health.ClusterID || record.Namespace != namespaceOf(s.obj) {
+	t.wake(displaced)
+	record := t.record()
+	if record == nil || record.Server != health.ClusterID || record.Namespace != t.settings.Namespace {
 		// What is recorded of another server says nothing about this one.
-		record = &openbaov1alpha1.AuthorizationStatus{Server: health.ClusterID, Namespace: namespaceOf(s.obj)}
-		s.obj.Status.Authorization = record
+		record = &openbaov1alpha1.AuthorizationStatus{Server: health.ClusterID, Namespace: t.settings.Namespace}
+		t.obj.Status.Authorization = record
 	}
-	record.Address = addressOf(s.obj)
+	record.Address = t.settings.Address
 	return nil
 }
 
-func (s *session) wake(others []claimant) {
+func (t *task) wake(others []claimant) {
 	for _, o := range others {
-		s.loop.Enqueue(o.name)
+		t.loop.Enqueue(o.name)
 	}
 }
 
-// establish makes the server hold the contract, and reads it back.
-func (s *session) establish(ctx context.Context, server openbao.Interface, contract authz.Contract) error {
-	observed, policies, err := observe(ctx, server, contract, s.recorded())
-	if err != nil {
-		return err
-	}
-	plan := authz.Diff(contract, observed, s.recorded())
-	if conflicts := plan.Conflicts(); len(conflicts) > 0 {
-		return s.conflictProblem(conflicts, contract.Mount)
-	}
-	if err := s.recordIntent(ctx, contract); err != nil {
-		return err
-	}
-	for _, change := range plan {
-		if err := s.mayWrite(); err != nil {
-			return err
-		}
-		if err := apply(ctx, server, contract.Mount, change, policies); err != nil {
-			return err
-		}
-		klog.FromContext(ctx).V(2).Info("Changed the server", "action", change.Action, "kind", change.Kind, "name", change.Name)
-	}
-	if len(plan) > 0 {
-		if observed, _, err = observe(ctx, server, contract, s.recorded()); err != nil {
-			return err
-		}
-		if rest := authz.Diff(contract, observed, s.recorded()); len(rest) > 0 {
-			return verificationProblem(rest)
-		}
-	}
-	return nil
-}
-
-func (s *session) mayWrite() error {
-	if err := s.opts.Gate(); err != nil {
+// mayWrite asks for leave to write to a server.
+func (t *task) mayWrite() error {
+	if err := t.opts.Gate(); err != nil {
 		return fmt.Errorf("%w: %w", errMayNotWrite, err)
 	}
 	return nil
 }
 
-func (s *session) recorded() authz.Recorded {
-	record := s.obj.Status.Authorization
-	return authz.Recorded{Mount: record.Mount, Policies: record.Policies, Roles: record.Roles}
+func (t *task) recorded() authz.Recorded {
+	record := t.record()
+	return authz.Recorded{Mount: record.Mount, MountCreated: record.MountCreated, Policies: record.Policies, Roles: record.Roles}
 }
 
 // recordIntent records the names that are about to be written, so that a crash
-// leaves nothing of ours behind that looks like someone else's.
-func (s *session) recordIntent(ctx context.Context, contract authz.Contract) error {
-	record := s.obj.Status.Authorization
-	record.Mount = contract.Mount.Path
-	record.Policies = distinct(append(slices.Clone(record.Policies), contract.PolicyNames()...))
-	record.Roles = distinct(append(slices.Clone(record.Roles), contract.RoleNames()...))
-	// From here on the server may hold neither the old contract nor the new one.
-	record.Digest = ""
-	record.AdminToken = ""
-	return s.persist(ctx, s.before, s.obj)
-}
-
-// finish is the part after a restart between writing and revoking.
-func (s *session) finish(ctx context.Context, issuer Issuer) (string, error) {
-	token, err := s.adminToken(ctx)
-	if err != nil {
-		var problem *reconcile.Problem
-		if errors.As(err, &problem) && problem.Reason != ReasonSecretUnavailable {
-			s.obj.Status.Authorization.AdminToken = openbaov1alpha1.AdminTokenUnknown
-			return s.appliedMessage(issuer), nil
+// leaves nothing of ours behind that looks like someone else's. What is in
+// conflict is left out.
+func (t *task) recordIntent(ctx context.Context, plan authz.Plan) error {
+	record := t.record()
+	for _, c := range plan {
+		if c.Kind == authz.KindMount && c.Action == authz.Create {
+			record.MountCreated = true
 		}
-		return "", err
 	}
-	server, err := s.connect(ctx, token)
-	if err != nil {
-		return "", err
+	foreign := func(kind authz.Kind) func(string) bool {
+		return func(name string) bool {
+			return slices.ContainsFunc(plan, func(c authz.Change) bool { return c.Conflict && c.Kind == kind && c.Name == name })
+		}
 	}
-	return s.revoke(ctx, server, issuer)
+	record.Mount = t.contract.Mount.Path
+	record.Policies = distinct(record.Policies, slices.DeleteFunc(t.contract.PolicyNames(), foreign(authz.KindPolicy)))
+	record.Roles = distinct(record.Roles, slices.DeleteFunc(t.contract.RoleNames(), foreign(authz.KindRole)))
+	if record.Digest != t.digest {
+		// From here on the server may hold neither the old contract nor the new one.
+		record.Digest = ""
+	}
+	// What was proved is about to change.
+	record.ProvedAt, record.RefusalsProvedAt = nil, nil
+	return t.persist(ctx)
 }
 
-// revoke ends the admin token.
-func (s *session) revoke(ctx context.Context, server openbao.Interface, issuer Issuer) (string, error) {
-	if err := s.mayWrite(); err != nil {
-		return "", err
+// recordHeld records that the server was seen to hold the whole contract.
+func (t *task) recordHeld() {
+	record := t.record()
+	if record.Digest != t.digest {
+		record.ProvedAt, record.RefusalsProvedAt = nil, nil
 	}
-	record := s.obj.Status.Authorization
-	switch err := server.RevokeSelf(ctx); openbao.ClassOf(err) {
-	case "", openbao.Unauthenticated:
-		record.AdminToken = openbaov1alpha1.AdminTokenRevoked
-	case openbao.PermissionDenied:
-		record.AdminToken = openbaov1alpha1.AdminTokenUnknown
-	default:
-		return "", notRevoked(err)
-	}
-	klog.FromContext(ctx).V(2).Info("Ended the admin token", "state", record.AdminToken)
-	return s.appliedMessage(issuer), nil
+	record.Mount = t.contract.Mount.Path
+	record.Issuer = t.contract.Config.BoundIssuer
+	record.SigningKeys = t.keys.Status
+	record.Policies = distinct(t.contract.PolicyNames())
+	record.Roles = distinct(t.contract.RoleNames())
+	record.Digest = t.digest
+	record.Plan = nil
+	record.RootEquivalent = authz.RootEquivalent(t.contract)
+	t.heedDrop()
 }
 
 // distinct returns the sorted set of names.
-func distinct(names []string) []string {
-	names = slices.Clone(names)
+func distinct(lists ...[]string) []string {
+	names := slices.Concat(lists...)
 	slices.Sort(names)
 	return slices.Compact(names)
 }
 
-func (s *session) appliedMessage(issuer Issuer) string {
-	record := s.obj.Status.Authorization
+func (t *task) appliedMessage() string {
+	record := t.record()
 	message := fmt.Sprintf("Server %s holds the mount %s, %d policies and %d roles.",
 		record.Server, record.Mount, len(record.Policies), len(record.Roles))
-	switch ref := adminTokenRef(s.obj); {
+	switch ref := t.settings.AdminTokenSecretRef; {
 	case record.AdminToken == openbaov1alpha1.AdminTokenUnknown && ref != nil:
 		message += fmt.Sprintf(" The admin token of Secret %s could not be revoked: revoke it with \"bao token revoke -self\" as that token, then delete the Secret.", ref.Name)
 	case record.AdminToken == openbaov1alpha1.AdminTokenRevoked && ref != nil:
-		message += fmt.Sprintf(" The admin token was revoked; the Secret can be deleted: kubectl -n %s delete secret %s", s.obj.Namespace, ref.Name)
+		message += fmt.Sprintf(" The admin token was revoked; the Secret can be deleted: kubectl -n %s delete secret %s", t.obj.Namespace, ref.Name)
 	}
-	if n := len(issuer.Skipped); n > 0 {
-		message += fmt.Sprintf(" Signing keys of the API server that OpenBao cannot use were left out: %d (%s).", n, skippedNames(issuer.Skipped))
+	if n := len(t.issuer.Skipped); n > 0 {
+		message += fmt.Sprintf(" Signing keys of the API server that OpenBao cannot use were left out: %d (%s).", n, skippedNames(t.issuer.Skipped))
 	}
 	return message
+}
+
+// stamp is a time as the status has it.
+func stamp(t *task) *metav1.Time {
+	now := metav1.NewTime(t.now).Rfc3339Copy()
+	return &now
 }

@@ -4,6 +4,7 @@
 package bootstrap
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -70,6 +71,22 @@ func (c *claims) add(server string, by claimant) (holder claimant, displaced []c
 		displaced = c.othersLocked(server, by.uid)
 	}
 	return holder, displaced
+}
+
+// other returns an object that is about a server besides the one with uid.
+func (c *claims) other(server string, uid types.UID) (claimant, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	others := c.othersLocked(server, uid)
+	if len(others) == 0 {
+		return claimant{}, false
+	}
+	return slices.MinFunc(others, func(a, b claimant) int {
+		if a.olderThan(b) {
+			return -1
+		}
+		return 1
+	}), true
 }
 
 // release forgets an object and returns those that are about the same server.

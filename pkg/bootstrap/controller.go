@@ -4,25 +4,18 @@
 package bootstrap
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/cache"
-	"k8s.io/client-go/tools/record"
 	"k8s.io/klog/v2"
 
-	openbaov1alpha1client "github.com/bailiwick-operator/bailiwick/generated/clientset/versioned/typed/openbao/v1alpha1"
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
-	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 )
 
@@ -31,48 +24,18 @@ const (
 	Name = "openbao-bootstrapper"
 	// FieldManager owns what this package writes to the status.
 	FieldManager = "bailiwick-bootstrapper"
+	// RecordFieldManager owns the annotation that stands for status.authorization
+	// beside the openbao-operator. It is one of its own, so that what is applied as
+	// status says nothing about it.
+	RecordFieldManager = FieldManager + "-record"
 	// Kind is the kind of the objects.
 	Kind = "OpenBaoCluster"
-	// DefaultRecheckInterval is how often the signing keys of the API server
-	// are compared with those that were written.
-	DefaultRecheckInterval = 10 * time.Minute
 	// syncsPerServer is how many objects of one address are worked on at once.
 	syncsPerServer = 2
 )
 
 // Resource is what the controller watches.
 var Resource = openbaov1alpha1.Resource("openbaoclusters").WithVersion(openbaov1alpha1.GroupVersion.Version)
-
-// Options configures a Controller. All fields are required unless they say
-// otherwise.
-type Options struct {
-	// Clusters writes the status.
-	Clusters openbaov1alpha1client.OpenBaoClustersGetter
-	// Secrets reads the Secrets that objects name.
-	Secrets corev1client.SecretsGetter
-	// Informer returns the informer of one namespace, or of all ("").
-	Informer func(namespace string) cache.SharedIndexInformer
-	// Namespaces to watch; none means all.
-	Namespaces []string
-	// Recorder writes events.
-	Recorder record.EventRecorder
-	// Issuer reads who signs the ServiceAccount tokens, and with which keys;
-	// see APIServerIssuer.
-	Issuer func(ctx context.Context) (Issuer, error)
-	// OperatorSubject is the sub claim of the operator identity unless an
-	// object names another ServiceAccount.
-	OperatorSubject string
-	// Connect returns a client of a server. Nil means openbao.New.
-	Connect func(opts openbao.Options) (openbao.Interface, error)
-	// Gate returns an error when this process may no longer write. It is asked
-	// before every write to a server. Nil lets all through.
-	Gate func() error
-	// RecheckInterval is optional; 0 means DefaultRecheckInterval.
-	RecheckInterval time.Duration
-	// Await returns once the API server serves a resource, or with the error
-	// of a context that ended first. Nil does not wait.
-	Await func(ctx context.Context, resource schema.GroupVersionResource) error
-}
 
 // Controller is the worker that sets up authorization.
 type Controller struct {
@@ -81,30 +44,26 @@ type Controller struct {
 	loop      *reconcile.Loop
 	claims    *claims
 	written   *written
+	logins    *logins
+	rounds    *rounds
+	schemas   *schemas
 	served    atomic.Bool
 	synced    atomic.Bool
 }
 
 // New returns a controller that does nothing before Run.
 func New(ctx context.Context, opts Options) (*Controller, error) {
-	if opts.Clusters == nil || opts.Secrets == nil || opts.Informer == nil || opts.Recorder == nil || opts.Issuer == nil {
-		return nil, errors.New("the bootstrapper lacks a required option")
-	}
-	if opts.Connect == nil {
-		opts.Connect = func(o openbao.Options) (openbao.Interface, error) { return openbao.New(o) }
-	}
-	if opts.Gate == nil {
-		opts.Gate = func() error { return nil }
-	}
-	opts.RecheckInterval = cmp.Or(opts.RecheckInterval, DefaultRecheckInterval)
-	if len(opts.Namespaces) == 0 {
-		opts.Namespaces = []string{metav1.NamespaceAll}
+	if err := opts.complete(); err != nil {
+		return nil, err
 	}
 	c := &Controller{
 		opts:      opts,
 		informers: map[string]cache.SharedIndexInformer{},
 		claims:    newClaims(),
 		written:   newWritten(),
+		logins:    newLogins(),
+		rounds:    newRounds(),
+		schemas:   &schemas{read: opts.DeclaresAuthorization, valid: opts.RecheckInterval},
 	}
 	for _, namespace := range opts.Namespaces {
 		c.informers[namespace] = opts.Informer(namespace)
@@ -123,7 +82,8 @@ func New(ctx context.Context, opts Options) (*Controller, error) {
 func (c *Controller) HasSynced() bool { return !c.served.Load() || c.synced.Load() }
 
 // Run works until drain is closed and the syncs under way have ended, or until
-// ctx ends. It returns when all of its goroutines have.
+// ctx ends. It returns when all of its goroutines have and its logins are
+// revoked.
 func (c *Controller) Run(ctx context.Context, drain <-chan struct{}) error {
 	// Informers live until the last sync has ended, and no longer.
 	ctx, stop := context.WithCancel(ctx)
@@ -166,6 +126,9 @@ func (c *Controller) Run(ctx context.Context, drain <-chan struct{}) error {
 	}
 	c.synced.Store(true)
 	c.loop.Run(ctx, drain)
+	// Nothing uses the logins any more. Ending them takes nothing from anyone,
+	// also when another process leads by now.
+	c.logins.revokeAll(klog.NewContext(ctx, logger))
 	return nil
 }
 
@@ -178,7 +141,7 @@ func (c *Controller) handlers() cache.ResourceEventHandler {
 				return
 			}
 			// All claims that are on record are known before the first sync.
-			if a := obj.Status.Authorization; a != nil && a.Server != "" && authz.Requested(obj) {
+			if a := RecordOf(obj); a != nil && a.Server != "" && authz.Requested(obj) {
 				c.claims.add(serverKey(a.Server, a.Namespace), claimantOf(obj))
 			}
 			c.loop.Enqueue(cache.MetaObjectToName(obj))
@@ -193,7 +156,7 @@ func (c *Controller) handlers() cache.ResourceEventHandler {
 				c.release(old)
 			}
 			if old.UID != obj.UID || old.Generation != obj.Generation ||
-				!reconcile.UserAnnotationsEqual(old.Annotations, obj.Annotations) ||
+				!userAnnotationsEqual(old.Annotations, obj.Annotations) ||
 				!obj.DeletionTimestamp.Equal(old.DeletionTimestamp) {
 				c.loop.Enqueue(cache.MetaObjectToName(obj))
 			}
@@ -214,6 +177,16 @@ func (c *Controller) handlers() cache.ResourceEventHandler {
 	}
 }
 
+// userAnnotationsEqual leaves out the annotation that this package writes.
+func userAnnotationsEqual(a, b map[string]string) bool {
+	users := func(m map[string]string) map[string]string {
+		out := maps.Clone(m)
+		delete(out, openbaov1alpha1.AnnotationRecord)
+		return out
+	}
+	return reconcile.UserAnnotationsEqual(users(a), users(b))
+}
+
 // release ends the claim of an object and wakes those that wait for the server.
 func (c *Controller) release(obj *openbaov1alpha1.OpenBaoCluster) {
 	for _, other := range c.claims.release(obj.UID) {
@@ -224,7 +197,10 @@ func (c *Controller) release(obj *openbaov1alpha1.OpenBaoCluster) {
 // lane keeps a server that hangs from delaying others.
 func (c *Controller) lane(name cache.ObjectName) string {
 	if obj, ok := c.get(name); ok {
-		return addressOf(obj)
+		// What contradicts itself reaches no server.
+		if settings, err := authz.SettingsOf(obj); err == nil {
+			return settings.Address
+		}
 	}
 	return ""
 }

@@ -61,10 +61,13 @@ func TestRun(t *testing.T) {
 	if !f.controller.HasSynced() {
 		t.Error("a kind that is not served holds up readiness")
 	}
-	f.create("prod", 0)
+	f.create("prod", 0, inMode(openbaov1alpha1.AuthorizationEnforce))
 	close(served)
 	if event := wait(t, "the first event", f.events.Events); !strings.HasPrefix(event, "Normal Applied") {
 		t.Errorf("got event %q", event)
+	}
+	if log := f.server().takeLog(); count(log, "Login "+bootstrapperRole) != 2 || count(log, "Logout "+bootstrapperRole) != 1 {
+		t.Errorf("logins are %q, want one that is held, and one of a proof", log)
 	}
 	if !f.controller.HasSynced() {
 		t.Error("not synced after a sync")
@@ -72,6 +75,9 @@ func TestRun(t *testing.T) {
 	close(drain)
 	if err := wait(t, "the end of Run", done); err != nil {
 		t.Errorf("Run: %v", err)
+	}
+	if got := f.server().sessions; len(got) > 0 {
+		t.Errorf("sessions outlive Run: %v", got)
 	}
 }
 

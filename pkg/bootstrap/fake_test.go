@@ -4,19 +4,21 @@
 package bootstrap
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"slices"
-	"sync"
 	"testing"
+	"time"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	kubernetesfake "k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
 	"k8s.io/klog/v2/ktesting"
@@ -28,213 +30,6 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 )
-
-// server is an OpenBao server in memory, and the log of what was asked of it.
-type server struct {
-	mu       sync.Mutex
-	health   openbao.Health
-	mounts   map[string]openbao.Mount
-	config   map[string]any
-	policies map[string]string
-	roles    map[string]map[string]any
-	tokens   map[string]bool
-	// fail returns the error of an operation, such as "WriteRole backup".
-	fail   func(op string) error
-	writes []string
-	// open counts the clients that were not closed.
-	open int
-}
-
-func newServer(id string) *server {
-	return &server{
-		health:   openbao.Health{Initialized: true, ClusterID: id, Version: "2.6.2"},
-		mounts:   map[string]openbao.Mount{"token": {Type: "token"}},
-		policies: map[string]string{}, roles: map[string]map[string]any{}, tokens: map[string]bool{},
-		fail: func(string) error { return nil },
-	}
-}
-
-// client is one client of the server.
-type client struct {
-	*server
-	token string
-}
-
-func class(c openbao.Class) error {
-	return &openbao.Error{Class: c, Op: "do it", Detail: "as told by the test"}
-}
-
-// do checks token and failure of an operation, and logs writes.
-func (c *client) do(write bool, format string, args ...any) error {
-	op := fmt.Sprintf(format, args...)
-	if err := c.fail(op); err != nil {
-		return err
-	}
-	if !c.tokens[c.token] {
-		return class(openbao.Unauthenticated)
-	}
-	if write {
-		c.writes = append(c.writes, op)
-	}
-	return nil
-}
-
-func (c *client) Health(context.Context) (openbao.Health, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.health, c.fail("Health")
-}
-
-func (c *client) Close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.open--
-}
-
-func (c *client) LookupSelf(context.Context) (openbao.TokenInfo, error) {
-	return openbao.TokenInfo{}, fmt.Errorf("not expected")
-}
-
-func (c *client) CapabilitiesSelf(context.Context, ...string) (map[string][]string, error) {
-	return nil, fmt.Errorf("not expected")
-}
-
-func (c *client) LoginJWT(context.Context, string, string, openbao.Token) (openbao.Login, error) {
-	return openbao.Login{}, fmt.Errorf("not expected")
-}
-
-func (c *client) RevokeSelf(context.Context) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.do(true, "RevokeSelf"); err != nil {
-		return err
-	}
-	delete(c.tokens, c.token)
-	return nil
-}
-
-func (c *client) AuthMounts(context.Context) (map[string]openbao.Mount, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.do(false, "AuthMounts"); err != nil {
-		return nil, err
-	}
-	return c.mounts, nil
-}
-
-func (c *client) EnableAuth(_ context.Context, path string, mount openbao.Mount) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.do(true, "EnableAuth %s", path); err != nil {
-		return err
-	}
-	c.mounts[path] = mount
-	return nil
-}
-
-func (c *client) ReadConfig(context.Context, string) (map[string]any, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.do(false, "ReadConfig"); err != nil {
-		return nil, err
-	}
-	if c.config == nil {
-		return nil, class(openbao.NotFound)
-	}
-	return c.config, nil
-}
-
-func (c *client) WriteConfig(_ context.Context, mount string, data map[string]any) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.do(true, "WriteConfig %s", mount); err != nil {
-		return err
-	}
-	c.config = decoded(data)
-	return nil
-}
-
-func (c *client) ReadRole(_ context.Context, _, name string) (map[string]any, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.do(false, "ReadRole %s", name); err != nil {
-		return nil, err
-	}
-	if role, ok := c.roles[name]; ok {
-		return role, nil
-	}
-	return nil, class(openbao.NotFound)
-}
-
-func (c *client) WriteRole(_ context.Context, _, name string, data map[string]any) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.do(true, "WriteRole %s", name); err != nil {
-		return err
-	}
-	c.roles[name] = decoded(data)
-	return nil
-}
-
-func (c *client) DeleteRole(_ context.Context, _, name string) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.do(true, "DeleteRole %s", name); err != nil {
-		return err
-	}
-	delete(c.roles, name)
-	return nil
-}
-
-func (c *client) ReadPolicy(_ context.Context, name string) (openbao.Policy, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.do(false, "ReadPolicy %s", name); err != nil {
-		return openbao.Policy{}, err
-	}
-	if text, ok := c.policies[name]; ok {
-		return openbao.Policy{Text: text}, nil
-	}
-	return openbao.Policy{}, class(openbao.NotFound)
-}
-
-func (c *client) WritePolicy(_ context.Context, name, text string, read *openbao.Policy) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.do(true, "WritePolicy %s", name); err != nil {
-		return err
-	}
-	if now, ok := c.policies[name]; ok != (read != nil) || (ok && now != read.Text) {
-		return class(openbao.Conflict)
-	}
-	c.policies[name] = text
-	return nil
-}
-
-func (c *client) DeletePolicy(_ context.Context, name string) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.do(true, "DeletePolicy %s", name); err != nil {
-		return err
-	}
-	delete(c.policies, name)
-	return nil
-}
-
-// decoded returns data as it comes back from a server.
-func decoded(data map[string]any) map[string]any {
-	raw, err := json.Marshal(data)
-	if err != nil {
-		panic(err)
-	}
-	out := map[string]any{}
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.UseNumber()
-	if err := decoder.Decode(&out); err != nil {
-		panic(err)
-	}
-	return out
-}
 
 const adminToken = "s.AdminT0ken"
 
@@ -250,6 +45,16 @@ type fixture struct {
 	servers map[string]*server
 	opts    []openbao.Options
 	issuer  Issuer
+	// now is the clock.
+	now time.Time
+	// foreign says that the schema is the openbao-operator's.
+	foreign bool
+	// versions counts the versions of Secrets.
+	versions int
+	// accounts are the ServiceAccounts that exist, and the error that making a
+	// token of one fails with, if any. minted counts the tokens.
+	accounts map[string]error
+	minted   int
 	// issuerErr and gateErr, if set, are what reading the issuer and asking for
 	// leave to write fail with.
 	issuerErr, gateErr error
@@ -268,19 +73,28 @@ func newFixture(t *testing.T) *fixture {
 		kubernetes: kubernetesfake.NewClientset(),
 		events:     record.NewFakeRecorder(100),
 		servers:    map[string]*server{address: newServer("id-1")},
-		issuer: Issuer{
-			URL:  "https://kubernetes.default.svc",
-			Keys: []authz.Key{{ID: "k1", Algorithm: "RS256", PEM: "-----BEGIN PUBLIC KEY-----\nQQ==\n-----END PUBLIC KEY-----"}},
+		issuer:     Issuer{URL: "https://kubernetes.default.svc", Keys: []authz.Key{key("k1", "QQ==")}},
+		now:        time.Unix(1_800_000_000, 0),
+		accounts: map[string]error{
+			"bailiwick-system/bailiwick": nil, "bailiwick-system/bootstrapper": nil, "bailiwick-system/decoy": nil,
+			"ns/prod-backup-serviceaccount": nil, "ns/prod-restore-serviceaccount": nil, "ns/prod-upgrade-serviceaccount": nil,
 		},
 	}
+	f.kubernetes.PrependReactor("create", "serviceaccounts", f.mint)
 	f.server().tokens[adminToken] = true
 	f.informer = openbaoinformers.NewOpenBaoClusterInformer(f.clusters, metav1.NamespaceAll, 0,
 		cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})
 	controller, err := New(ctx, Options{
-		Clusters: f.clusters.OpenBaoV1alpha1(),
-		Secrets:  f.kubernetes.CoreV1(),
-		Informer: func(string) cache.SharedIndexInformer { return f.informer },
-		Recorder: f.events,
+		Clusters:              f.clusters.OpenBaoV1alpha1(),
+		Secrets:               f.kubernetes.CoreV1(),
+		ConfigMaps:            f.kubernetes.CoreV1(),
+		ServiceAccounts:       f.kubernetes.CoreV1(),
+		DeclaresAuthorization: func(context.Context) (bool, error) { return !f.foreign, nil },
+		Now:                   func() time.Time { return f.now },
+		BootstrapperSubject:   authz.ServiceAccountSubject("bailiwick-system", "bootstrapper"),
+		DecoySubject:          authz.ServiceAccountSubject("bailiwick-system", "decoy"),
+		Informer:              func(string) cache.SharedIndexInformer { return f.informer },
+		Recorder:              f.events,
 		Issuer: func(context.Context) (Issuer, error) {
 			return f.issuer, f.issuerErr
 		},
@@ -297,15 +111,7 @@ func newFixture(t *testing.T) *fixture {
 				srv = newServer("")
 				srv.fail = func(string) error { return class(openbao.Unavailable) }
 			}
-			token := ""
-			if !o.Token.IsZero() {
-				// The only token that the test uses, unless it was replaced.
-				token = f.secretValue("admin", "token")
-			}
-			srv.mu.Lock()
-			defer srv.mu.Unlock()
-			srv.open++
-			return &client{srv, token}, nil
+			return &client{server: srv, token: reveal(o.Token)}, nil
 		},
 	})
 	if err != nil {
@@ -317,6 +123,34 @@ func newFixture(t *testing.T) *fixture {
 	return f
 }
 
+// key makes a signing key.
+func key(id, value string) authz.Key {
+	return authz.Key{ID: id, Algorithm: "RS256", PEM: "-----BEGIN PUBLIC KEY-----\n" + value + "\n-----END PUBLIC KEY-----"}
+}
+
+// mint answers a TokenRequest. The last of the published keys signs.
+func (f *fixture) mint(action clienttesting.Action) (bool, runtime.Object, error) {
+	create, ok := action.(clienttesting.CreateActionImpl)
+	if !ok || create.Subresource != "token" {
+		return false, nil, nil
+	}
+	err, exists := f.accounts[create.Namespace+"/"+create.Name]
+	if !exists {
+		err = apierrors.NewNotFound(corev1.Resource("serviceaccounts"), create.Name)
+	}
+	if err != nil {
+		return true, nil, err
+	}
+	f.minted++
+	request := create.Object.(*authenticationv1.TokenRequest).DeepCopy()
+	if *request.Spec.ExpirationSeconds != jwtSeconds || len(request.Spec.Audiences) != 1 {
+		f.t.Errorf("asked for the token %+v", request.Spec)
+	}
+	request.Status.Token = jwt(f.issuer.URL, f.issuer.Keys[len(f.issuer.Keys)-1].PEM,
+		authz.ServiceAccountSubject(create.Namespace, create.Name), request.Spec.Audiences[0])
+	return true, request, nil
+}
+
 func (f *fixture) server() *server { return f.servers[address] }
 
 func (f *fixture) secret(name string, data map[string]string) {
@@ -326,7 +160,8 @@ func (f *fixture) secret(name string, data map[string]string) {
 	if data == nil {
 		return
 	}
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name}, Data: map[string][]byte{}}
+	f.versions++
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, ResourceVersion: fmt.Sprint(f.versions)}, Data: map[string][]byte{}}
 	for k, v := range data {
 		secret.Data[k] = []byte(v)
 	}
@@ -335,12 +170,11 @@ func (f *fixture) secret(name string, data map[string]string) {
 	}
 }
 
-func (f *fixture) secretValue(name, key string) string {
-	secret, err := f.kubernetes.CoreV1().Secrets("ns").Get(f.t.Context(), name, metav1.GetOptions{})
-	if err != nil {
-		return ""
-	}
-	return string(bytes.TrimSpace(secret.Data[key]))
+// admin gives a new admin token.
+func (f *fixture) admin(value string) {
+	f.t.Helper()
+	f.secret("admin", map[string]string{"token": value})
+	f.server().tokens[value] = true
 }
 
 // create makes an object that asks for authorization.
@@ -434,11 +268,18 @@ func (f *fixture) expect(name string, reason string) metav1.Condition {
 	return found
 }
 
-// takeWrites returns what was written to the server since the last call.
-func (s *server) takeWrites() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	writes := slices.Clone(s.writes)
-	s.writes = nil
-	return writes
+// keyIDs are the ids of the recorded signing keys.
+func (f *fixture) keyIDs(name string) []string {
+	var ids []string
+	for _, k := range f.get(name).Status.Authorization.SigningKeys {
+		ids = append(ids, k.ID)
+	}
+	return ids
+}
+
+func (f *fixture) name(name string) cache.ObjectName { return cache.NewObjectName("ns", name) }
+
+// forbidden is how the API server refuses a token.
+func forbidden(why string) error {
+	return apierrors.NewForbidden(corev1.Resource("serviceaccounts/token"), "x", errors.New(why))
 }

@@ -71,11 +71,34 @@ const (
 	ReasonPolicyConflict = "PolicyConflict"
 	// ReasonRoleConflict: someone else wrote a role of this name.
 	ReasonRoleConflict = "RoleConflict"
+	// ReasonDrifted: the server differs from what was written to it.
+	ReasonDrifted = "Drifted"
+	// ReasonProofFailed: an identity has other rights than the contract gives, or
+	// someone else could log in as it.
+	ReasonProofFailed = "ProofFailed"
+	// ReasonLockedOut: the server accepts no key that the API server signs with,
+	// and nothing is left to tell it a new one. Also of SigningKeysCurrent.
+	ReasonLockedOut = "LockedOut"
+	// ReasonNoStandingIdentity: Bailiwick cannot log in to look at the server.
+	ReasonNoStandingIdentity = "NoStandingIdentity"
 	// ReasonVerificationFailed: the server does not hold what was written.
 	ReasonVerificationFailed = "VerificationFailed"
 	// ReasonFailed: something else failed.
 	ReasonFailed = "Failed"
 )
+
+// Reasons of the condition SigningKeysCurrent.
+const (
+	// ReasonCurrent: the server accepts what the API server signs.
+	ReasonCurrent = "Current"
+	// ReasonBehind: the server lacks a key that the API server publishes.
+	ReasonBehind = "Behind"
+	// ReasonNotWritten: no key was written yet.
+	ReasonNotWritten = "NotWritten"
+)
+
+// ReasonRepaired is the reason of the event about repairs.
+const ReasonRepaired = "Repaired"
 
 // ReasonNotManaged is the reason of the condition ClusterLifecycle.
 const ReasonNotManaged = "NotManaged"
@@ -84,15 +107,6 @@ func retry(reason, message string, err error) *reconcile.Problem {
 	problem := &reconcile.Problem{Reason: reason, Message: message, Err: err}
 	problem.Next = reconcile.Retry(problem)
 	return problem
-}
-
-func (s *session) notRequested() error {
-	message := "The spec requests no authorization. Set spec.authorization or spec.selfInit.enabled to request it."
-	if record := s.obj.Status.Authorization; record != nil && len(record.Policies)+len(record.Roles) > 0 {
-		message += fmt.Sprintf(" What was written before stays on server %s: policies %s; roles %s of the mount %s.",
-			record.Server, strings.Join(record.Policies, ", "), strings.Join(record.Roles, ", "), record.Mount)
-	}
-	return &reconcile.Problem{Reason: ReasonNotRequested, Message: message}
 }
 
 func issuerProblem(err error) error {
@@ -119,8 +133,8 @@ func connectProblem(caSource string, err error) error {
 }
 
 // healthProblem says why a server that answers cannot be worked with.
-func (s *session) healthProblem(h openbao.Health) error {
-	at := "The server at " + addressOf(s.obj)
+func (t *task) healthProblem(h openbao.Health) error {
+	at := "The server at " + t.settings.Address
 	switch {
 	case !h.Initialized:
 		return retry(ReasonServerNotInitialized, at+" is not initialized. Initialize it (bao operator init).", nil)
@@ -134,20 +148,20 @@ func (s *session) healthProblem(h openbao.Health) error {
 
 // serverProblem turns an error of the client into what a person reads.
 // Problems and errors of other origin pass through.
-func (s *session) serverProblem(err error) error {
+func (t *task) serverProblem(err error) error {
 	var problem *reconcile.Problem
 	var remote *openbao.Error
 	if errors.As(err, &problem) || !errors.As(err, &remote) {
 		return err
 	}
-	at := fmt.Sprintf("The server at %s", addressOf(s.obj))
+	at := fmt.Sprintf("The server at %s", t.settings.Address)
 	detail := remote.Error()
 	switch remote.Class {
 	case openbao.Unauthenticated:
-		return s.tokenRefused(err)
+		return t.tokenRefused(err)
 	case openbao.PermissionDenied:
 		return retry(ReasonPermissionDenied, sentence(fmt.Sprintf("%s does not let the admin token do this: %s", at, detail))+
-			" "+s.giveToken(), err)
+			" "+t.giveToken(), err)
 	case openbao.Unavailable:
 		return retry(ReasonServerUnreachable, sentence(fmt.Sprintf("%s cannot be reached: %s", at, detail))+
 			" Check spec.authorization.address and that the network lets Bailiwick through.", err)
@@ -167,7 +181,7 @@ func (s *session) serverProblem(err error) error {
 	return retry(ReasonServerError, sentence(fmt.Sprintf("%s refused: %s", at, detail)), err)
 }
 
-func (s *session) serverClaimed(server string, holder claimant) error {
+func (t *task) serverClaimed(server string, holder claimant) error {
 	// The holder's end or change wakes this object.
 	return &reconcile.Problem{Reason: ReasonServerClaimed, Message: fmt.Sprintf(
 		"Server %s belongs to the older OpenBaoCluster %s; nothing was written. Delete one of the two, or let them use different namespaces of the server.",
@@ -180,15 +194,11 @@ func notRevoked(err error) error {
 }
 
 func verificationProblem(rest authz.Plan) error {
-	var names []string
-	for _, c := range rest {
-		names = append(names, describe(c))
-	}
-	return retry(ReasonVerificationFailed, "The server does not hold what was written: "+strings.Join(names, "; ")+".", nil)
+	return retry(ReasonVerificationFailed, "The server does not hold what was written: "+described(rest)+".", nil)
 }
 
-// conflictProblem lists what someone else made. Nothing was written.
-func (s *session) conflictProblem(conflicts authz.Plan, mount authz.Mount) error {
+// conflictProblem lists what someone else made, which stays as it is.
+func (t *task) conflictProblem(conflicts authz.Plan) error {
 	reasons := map[authz.Kind]string{
 		authz.KindMount: ReasonMountConflict, authz.KindConfig: ReasonConfigConflict,
 		authz.KindPolicy: ReasonPolicyConflict, authz.KindRole: ReasonRoleConflict,
@@ -198,16 +208,19 @@ func (s *session) conflictProblem(conflicts authz.Plan, mount authz.Mount) error
 		found = append(found, describe(c))
 		switch c.Kind {
 		case authz.KindMount, authz.KindConfig:
-			commands = append(commands, "bao auth disable "+mount.Path)
+			commands = append(commands, "bao auth disable "+c.Name)
 		case authz.KindPolicy:
 			commands = append(commands, "bao policy delete "+c.Name)
 		case authz.KindRole:
-			commands = append(commands, "bao delete "+authz.RolePath(mount.Path, c.Name))
+			commands = append(commands, "bao delete "+authz.RolePath(t.contract.Mount.Path, c.Name))
 		}
 	}
-	return retry(reasons[conflicts[0].Kind], fmt.Sprintf(
-		"Nothing was written, because the server holds something else that Bailiwick did not write: %s. If it is not needed, remove it: %s",
-		strings.Join(found, "; "), strings.Join(commands, " && ")), nil)
+	what := "Nothing was written, because the server holds something else that Bailiwick did not write"
+	if t.enforces() {
+		what = "The server holds something that Bailiwick did not write, which stays as it is"
+	}
+	return retry(reasons[conflicts[0].Kind], fmt.Sprintf("%s: %s. If it is not needed, remove it: %s",
+		what, strings.Join(found, "; "), strings.Join(commands, " && ")), nil)
 }
 
 func describe(c authz.Change) string {

@@ -5,9 +5,11 @@ package bootstrap
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
@@ -23,10 +25,12 @@ import (
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 )
 
-// conditionTypes are the conditions that this package owns.
+// conditionTypes are the conditions that this package owns. The first two are
+// all that it sets beside the openbao-operator.
 var conditionTypes = [...]string{
-	openbaov1alpha1.ConditionReady,
 	openbaov1alpha1.ConditionAuthorizationReady,
+	openbaov1alpha1.ConditionSigningKeysCurrent,
+	openbaov1alpha1.ConditionReady,
 	openbaov1alpha1.ConditionClusterLifecycle,
 }
 
@@ -34,32 +38,90 @@ var conditionTypes = [...]string{
 // same name.
 var errGone = errors.New("object is gone")
 
-// persist writes what this package owns of obj's status where it differs from
-// that of before, which then becomes a copy of obj.
-func (c *Controller) persist(ctx context.Context, before, obj *openbaov1alpha1.OpenBaoCluster) error {
-	if apiequality.Semantic.DeepEqual(before.Status, obj.Status) {
+// persist writes what this package owns of the object, where it differs from
+// what was last written. The record comes first: it says what may be removed,
+// whatever becomes of the rest.
+func (t *task) persist(ctx context.Context) error {
+	if !t.ours && !apiequality.Semantic.DeepEqual(t.before.Status.Authorization, t.obj.Status.Authorization) {
+		if err := t.persistAnnotation(ctx); err != nil {
+			return err
+		}
+		t.before.Status.Authorization = t.obj.Status.Authorization.DeepCopy()
+	}
+	if apiequality.Semantic.DeepEqual(t.before.Status, t.obj.Status) {
 		return nil
 	}
-	got, err := c.opts.Clusters.OpenBaoClusters(obj.Namespace).ApplyStatus(ctx, statusConfig(obj),
-		metav1.ApplyOptions{FieldManager: FieldManager, Force: true})
+	config, err := t.statusConfig()
 	if err != nil {
-		if apierrors.IsNotFound(err) || apierrors.IsConflict(err) || isOtherUID(err) {
-			return errGone
-		}
-		return fmt.Errorf("apply status: %w", err)
+		return err
+	}
+	got, err := t.opts.Clusters.OpenBaoClusters(t.obj.Namespace).ApplyStatus(ctx, config, applyOptions(FieldManager))
+	if err != nil {
+		return t.persistProblem("apply status", err)
 	}
 	klog.FromContext(ctx).V(2).Info("Applied status")
-	c.written.store(got)
-	obj.DeepCopyInto(before)
+	t.written.store(got)
+	t.obj.DeepCopyInto(t.before)
 	return nil
 }
 
-// statusConfig is the whole of what this package owns. The UID keeps it from
-// touching, or making, a namesake.
-func statusConfig(obj *openbaov1alpha1.OpenBaoCluster) *openbaov1alpha1ac.OpenBaoClusterApplyConfiguration {
-	status := openbaov1alpha1ac.OpenBaoClusterStatus().WithObservedGeneration(obj.Status.ObservedGeneration)
-	for _, conditionType := range conditionTypes {
-		if condition := meta.FindStatusCondition(obj.Status.Conditions, conditionType); condition != nil {
+// persistAnnotation writes the record where the status has no room for it.
+func (t *task) persistAnnotation(ctx context.Context) error {
+	config := openbaov1alpha1ac.OpenBaoCluster(t.obj.Name, t.obj.Namespace).WithUID(t.obj.UID)
+	if record := t.obj.Status.Authorization; record != nil {
+		raw, err := encodeRecord(record)
+		if err != nil {
+			return err
+		}
+		config.WithAnnotations(map[string]string{openbaov1alpha1.AnnotationRecord: raw})
+	}
+	got, err := t.opts.Clusters.OpenBaoClusters(t.obj.Namespace).Apply(ctx, config, applyOptions(RecordFieldManager))
+	if err != nil {
+		return t.persistProblem("apply the record", err)
+	}
+	klog.FromContext(ctx).V(2).Info("Applied the record")
+	t.written.store(got)
+	return nil
+}
+
+func applyOptions(manager string) metav1.ApplyOptions {
+	return metav1.ApplyOptions{FieldManager: manager, Force: true}
+}
+
+func (t *task) persistProblem(what string, err error) error {
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) || isOtherUID(err) {
+		return errGone
+	}
+	if strings.Contains(err.Error(), "not declared in schema") {
+		// Somebody installed another schema meanwhile.
+		t.schemas.forget()
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// statusConfig is the whole of what this package owns of the status. The UID
+// keeps it from touching, or making, a namesake.
+func (t *task) statusConfig() (*openbaov1alpha1ac.OpenBaoClusterApplyConfiguration, error) {
+	status := openbaov1alpha1ac.OpenBaoClusterStatus()
+	types := conditionTypes[:2]
+	if t.ours {
+		types = conditionTypes[:]
+		status.WithObservedGeneration(t.obj.Status.ObservedGeneration)
+		if record := t.obj.Status.Authorization; record != nil {
+			// The two types have the same fields, all optional.
+			raw, err := json.Marshal(record)
+			if err != nil {
+				return nil, err
+			}
+			authorization := openbaov1alpha1ac.AuthorizationStatus()
+			if err := json.Unmarshal(raw, authorization); err != nil {
+				return nil, err
+			}
+			status.WithAuthorization(authorization)
+		}
+	}
+	for _, conditionType := range types {
+		if condition := meta.FindStatusCondition(t.obj.Status.Conditions, conditionType); condition != nil {
 			status.WithConditions(metav1ac.Condition().
 				WithType(condition.Type).
 				WithStatus(condition.Status).
@@ -69,20 +131,7 @@ func statusConfig(obj *openbaov1alpha1.OpenBaoCluster) *openbaov1alpha1ac.OpenBa
 				WithLastTransitionTime(condition.LastTransitionTime))
 		}
 	}
-	if a := obj.Status.Authorization; a != nil {
-		status.WithAuthorization(openbaov1alpha1ac.AuthorizationStatus().
-			WithAddress(a.Address).
-			WithServer(a.Server).
-			WithNamespace(a.Namespace).
-			WithMount(a.Mount).
-			WithIssuer(a.Issuer).
-			WithKeyIDs(a.KeyIDs...).
-			WithPolicies(a.Policies...).
-			WithRoles(a.Roles...).
-			WithDigest(a.Digest).
-			WithAdminToken(a.AdminToken))
-	}
-	return openbaov1alpha1ac.OpenBaoCluster(obj.Name, obj.Namespace).WithUID(obj.UID).WithStatus(status)
+	return openbaov1alpha1ac.OpenBaoCluster(t.obj.Name, t.obj.Namespace).WithUID(t.obj.UID).WithStatus(status), nil
 }
 
 func isOtherUID(err error) bool {

@@ -4,6 +4,7 @@
 package bootstrap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -14,12 +15,17 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 )
 
-// workTimeout leaves the rest of reconcile.DefaultItemTimeout to the report.
-const workTimeout = reconcile.DefaultItemTimeout - 5*time.Second
+const (
+	// workTimeout leaves the rest of reconcile.DefaultItemTimeout to the report.
+	workTimeout = reconcile.DefaultItemTimeout - 5*time.Second
+	// soonestLook keeps a deadline that has just passed from making a hot loop.
+	soonestLook = 500 * time.Millisecond
+)
 
 // errMayNotWrite says that another process may be at work by now.
 var errMayNotWrite = errors.New("this process may no longer write")
@@ -31,36 +37,93 @@ func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.
 	cached, ok := c.get(name)
 	if !ok {
 		c.written.forget(name)
+		c.forget(ctx, name)
 		return reconcile.Done()
 	}
 	if cached.DeletionTimestamp != nil {
 		c.release(cached)
+		c.forget(ctx, name)
 		return reconcile.Done()
 	}
-	latest := c.written.newest(cached)
-	s := &session{Controller: c, before: latest.DeepCopy(), obj: latest.DeepCopy()}
-	defer s.disconnect()
+	t, err := c.newTask(ctx, c.written.newest(cached))
+	if err != nil {
+		return reconcile.Retry(err)
+	}
+	defer t.disconnect()
 	work, cancel := context.WithTimeout(ctx, workTimeout)
 	defer cancel()
-	message, err := s.authorize(work)
-	return s.report(ctx, message, err)
+	message, err := t.authorize(work)
+	if t.provable(err) {
+		t.prove(work)
+		err = t.proofProblem(err)
+	}
+	return t.report(ctx, message, err)
 }
 
-// session is one sync of one object.
-type session struct {
-	*Controller
-	// before is the object as it was last written, obj the copy worked on.
-	before, obj *openbaov1alpha1.OpenBaoCluster
-	// connected are the clients that were made.
-	connected []openbao.Interface
+// forget ends what is kept for an object that needs nothing any more.
+func (c *Controller) forget(ctx context.Context, name cache.ObjectName) {
+	c.rounds.forget(name)
+	if login := c.logins.take(name); login != nil {
+		login.revoke(ctx)
+	}
 }
+
+// task is one sync of one object.
+type task struct {
+	*Controller
+	name cache.ObjectName
+	now  time.Time
+	// ours says that the installed schema has the fields of this operator.
+	ours bool
+	// before is the object as it was last written, obj the copy worked on. The
+	// record of both is in the status, wherever it is stored.
+	before, obj *openbaov1alpha1.OpenBaoCluster
+
+	settings authz.Settings
+	issuer   Issuer
+	keys     authz.FollowResult
+	contract authz.Contract
+	digest   string
+
+	ca        *authority
+	connected []openbao.Interface
+	// notes are sentences at the end of the message, whatever it says.
+	notes []string
+	// wrote says that the server was changed.
+	wrote bool
+	// interrupted is why the proofs are not complete, nil if they are.
+	interrupted error
+	// keysCondition is that of the signing keys, nil if there is none.
+	keysCondition *metav1.Condition
+}
+
+func (c *Controller) newTask(ctx context.Context, latest *openbaov1alpha1.OpenBaoCluster) (*task, error) {
+	now := c.opts.Now()
+	ours, err := c.schemas.oursAt(ctx, now)
+	if err != nil && latest.Spec.Authorization == nil && latest.Status.Authorization == nil {
+		return nil, err
+	}
+	t := &task{
+		Controller: c, name: cache.MetaObjectToName(latest), now: now, ours: ours || err != nil, before: latest.DeepCopy(),
+	}
+	if !t.ours {
+		if t.before.Status.Authorization, err = annotatedRecord(latest); err != nil {
+			t.notes = append(t.notes, sentence(capital(err.Error()))+" It counts as none, so that what is on the server may look like someone else's.")
+		}
+	}
+	t.obj = t.before.DeepCopy()
+	return t, nil
+}
+
+// record returns what is recorded of the object, nil if nothing.
+func (t *task) record() *openbaov1alpha1.AuthorizationStatus { return t.obj.Status.Authorization }
 
 // report writes what the sync found to the status, and says what is next.
-func (s *session) report(ctx context.Context, message string, err error) reconcile.Outcome {
+func (t *task) report(ctx context.Context, message string, err error) reconcile.Outcome {
 	if errors.Is(err, errGone) {
 		return reconcile.Done()
 	}
-	if errors.Is(err, errMayNotWrite) {
+	if err := cmp.Or(err, t.interrupted); errors.Is(err, errMayNotWrite) {
 		return reconcile.Retry(err)
 	}
 	if ctx.Err() != nil {
@@ -68,60 +131,107 @@ func (s *session) report(ctx context.Context, message string, err error) reconci
 		// and the next look finds out the rest.
 		return reconcile.Retry(ctx.Err())
 	}
-	var problem *reconcile.Problem
-	if err != nil && !errors.As(err, &problem) {
-		problem = &reconcile.Problem{Reason: ReasonFailed, Message: sentence(err.Error()), Next: reconcile.Retry(err), Err: err}
-	}
-	previous := s.authorizationReady(s.before)
+	problem := asProblem(err)
 	status, reason := metav1.ConditionTrue, ReasonApplied
 	if problem != nil {
 		status, reason, message = metav1.ConditionFalse, problem.Reason, problem.Message
 	}
-	set := func(conditionType string, status metav1.ConditionStatus, reason, message string) {
-		meta.SetStatusCondition(&s.obj.Status.Conditions, metav1.Condition{
-			Type: conditionType, Status: status, Reason: reason, Message: message, ObservedGeneration: s.obj.Generation,
-		})
+	for _, note := range t.notes {
+		message += " " + note
 	}
-	set(openbaov1alpha1.ConditionAuthorizationReady, status, reason, message)
-	set(openbaov1alpha1.ConditionReady, status, reason, message)
-	set(openbaov1alpha1.ConditionClusterLifecycle, metav1.ConditionFalse, ReasonNotManaged, lifecycleMessage)
-	s.obj.Status.ObservedGeneration = s.obj.Generation
+	t.setCondition(metav1.Condition{Type: openbaov1alpha1.ConditionAuthorizationReady, Status: status, Reason: reason, Message: message})
+	if t.keysCondition != nil {
+		t.setCondition(*t.keysCondition)
+	} else {
+		meta.RemoveStatusCondition(&t.obj.Status.Conditions, openbaov1alpha1.ConditionSigningKeysCurrent)
+	}
+	if t.ours {
+		t.setCondition(metav1.Condition{Type: openbaov1alpha1.ConditionReady, Status: status, Reason: reason, Message: message})
+		t.setCondition(metav1.Condition{
+			Type: openbaov1alpha1.ConditionClusterLifecycle, Status: metav1.ConditionFalse, Reason: ReasonNotManaged, Message: lifecycleMessage,
+		})
+		t.obj.Status.ObservedGeneration = t.obj.Generation
+	}
 
-	if err := s.persist(ctx, s.before, s.obj); err != nil {
+	announcements := t.announcements()
+	if err := t.persist(ctx); err != nil {
 		if errors.Is(err, errGone) {
 			return reconcile.Done()
 		}
 		return reconcile.Retry(err)
 	}
-	if previous.Reason != reason || previous.Status != status {
-		s.announce(status, reason, message)
+	for _, announce := range announcements {
+		announce()
 	}
-	if problem == nil || problem.Next == (reconcile.Outcome{}) {
-		return reconcile.After(s.opts.RecheckInterval)
+	switch {
+	case problem != nil && problem.Next != (reconcile.Outcome{}):
+		return problem.Next
+	case t.interrupted != nil:
+		return reconcile.Retry(t.interrupted)
 	}
-	return problem.Next
+	return reconcile.After(t.nextLook())
 }
 
-func (s *session) authorizationReady(obj *openbaov1alpha1.OpenBaoCluster) metav1.Condition {
-	if found := meta.FindStatusCondition(obj.Status.Conditions, openbaov1alpha1.ConditionAuthorizationReady); found != nil {
-		return *found
+// asProblem returns what a person reads of err, nil if there is none.
+func asProblem(err error) *reconcile.Problem {
+	var problem *reconcile.Problem
+	if err != nil && !errors.As(err, &problem) {
+		problem = &reconcile.Problem{Reason: ReasonFailed, Message: sentence(capital(err.Error())), Next: reconcile.Retry(err), Err: err}
 	}
-	return metav1.Condition{}
+	return problem
 }
 
-// announce writes an event about a transition.
-func (s *session) announce(status metav1.ConditionStatus, reason, message string) {
-	eventType := corev1.EventTypeWarning
-	if status == metav1.ConditionTrue || reason == ReasonNotRequested {
-		eventType = corev1.EventTypeNormal
+func (t *task) setCondition(condition metav1.Condition) {
+	condition.ObservedGeneration = t.obj.Generation
+	condition.LastTransitionTime = metav1.NewTime(t.now)
+	meta.SetStatusCondition(&t.obj.Status.Conditions, condition)
+}
+
+// nextLook is when there is something to do at the latest.
+func (t *task) nextLook() time.Duration {
+	next := t.opts.RecheckInterval
+	if !t.keys.NextExpiry.IsZero() {
+		next = min(next, t.keys.NextExpiry.Sub(t.now))
 	}
+	if record := t.record(); record != nil && record.ProvedAt != nil {
+		next = min(next, record.ProvedAt.Add(t.opts.ProofInterval).Sub(t.now))
+	}
+	return max(next, soonestLook)
+}
+
+// announcements returns the events about what changed since the last report.
+func (t *task) announcements() []func() {
+	var out []func()
+	for _, conditionType := range conditionTypes[:2] {
+		now := meta.FindStatusCondition(t.obj.Status.Conditions, conditionType)
+		if now == nil {
+			continue
+		}
+		before := meta.FindStatusCondition(t.before.Status.Conditions, conditionType)
+		if before != nil && before.Status == now.Status && before.Reason == now.Reason {
+			continue
+		}
+		if conditionType == openbaov1alpha1.ConditionSigningKeysCurrent && (before == nil || now.Status == metav1.ConditionUnknown) {
+			continue
+		}
+		eventType := corev1.EventTypeWarning
+		if now.Status == metav1.ConditionTrue || now.Reason == ReasonNotRequested {
+			eventType = corev1.EventTypeNormal
+		}
+		out = append(out, func() { t.announce(eventType, now.Reason, now.Message) })
+	}
+	return out
+}
+
+// announce writes an event.
+func (t *task) announce(eventType, reason, message string) {
 	// Events need a kind, which objects from a typed cache lack.
-	s.opts.Recorder.Event(&corev1.ObjectReference{
+	t.opts.Recorder.Event(&corev1.ObjectReference{
 		APIVersion:      openbaov1alpha1.GroupVersion.String(),
 		Kind:            Kind,
-		Namespace:       s.obj.Namespace,
-		Name:            s.obj.Name,
-		UID:             s.obj.UID,
-		ResourceVersion: s.obj.ResourceVersion,
+		Namespace:       t.obj.Namespace,
+		Name:            t.obj.Name,
+		UID:             t.obj.UID,
+		ResourceVersion: t.obj.ResourceVersion,
 	}, eventType, reason, message)
 }

@@ -6,6 +6,8 @@ package bootstrap
 import (
 	"fmt"
 
+	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 )
 
@@ -15,10 +17,10 @@ const (
 	tokenNeededAgain = "What the spec or the API server's signing keys ask for is not what was written, and the admin token that wrote it is used up."
 )
 
-// adminTokenRequired says that writing to the server takes a token, and why.
-func (s *session) adminTokenRequired(why string, err error) error {
-	problem := &reconcile.Problem{Reason: ReasonAdminTokenRequired, Message: why + " " + s.giveToken(), Err: err}
-	if adminTokenRef(s.obj) != nil {
+// adminTokenRequired says that it takes a token to go on, and why.
+func (t *task) adminTokenRequired(n need, err error) error {
+	problem := &reconcile.Problem{Reason: n.reason, Message: n.why + " " + t.giveToken(), Err: err}
+	if t.settings.AdminTokenSecretRef != nil {
 		// A Secret is not watched.
 		problem.Next = reconcile.Retry(problem)
 	}
@@ -26,43 +28,52 @@ func (s *session) adminTokenRequired(why string, err error) error {
 }
 
 // tokenRefused says that the server does not know the token.
-func (s *session) tokenRefused(err error) error {
-	ref := adminTokenRef(s.obj)
+func (t *task) tokenRefused(err error) error {
+	ref := t.settings.AdminTokenSecretRef
 	if ref == nil {
-		return s.adminTokenRequired(tokenNeeded, err)
+		return t.adminTokenRequired(t.firstNeed(), err)
 	}
 	detail := fmt.Sprintf("The server at %s does not accept the token in Secret %s/%s, key %q: it has expired, was revoked, is bound to other addresses, or is from another server.",
-		addressOf(s.obj), s.obj.Namespace, ref.Name, ref.Key)
-	if s.usedUp() {
-		return s.adminTokenRequired(tokenNeededAgain+" "+detail, err)
+		t.settings.Address, t.obj.Namespace, ref.Name, ref.Key)
+	if t.usedUp() {
+		return t.adminTokenRequired(need{ReasonAdminTokenRequired, tokenNeededAgain + " " + detail}, err)
 	}
-	return retry(ReasonAdminTokenInvalid, detail+" "+s.giveToken(), err)
+	return retry(ReasonAdminTokenInvalid, detail+" "+t.giveToken(), err)
 }
 
 // otherServer says that the address leads to a server that was never set up.
-func (s *session) otherServer(clusterID string) error {
-	record := s.obj.Status.Authorization
+func (t *task) otherServer(clusterID string) error {
+	record := t.record()
 	why := fmt.Sprintf("The address %s now leads to server %s, and the policies and roles were written to server %s.",
-		addressOf(s.obj), clusterID, record.Server)
+		t.settings.Address, clusterID, record.Server)
 	// From here on the object is about the new server.
-	record.Digest = ""
-	return s.adminTokenRequired(why, nil)
+	record.Digest, record.SigningKeys = "", nil
+	return t.adminTokenRequired(need{ReasonAdminTokenRequired, why}, nil)
 }
 
 // giveToken is the command that mends it.
-func (s *session) giveToken() string {
-	name, key := s.obj.Name+"-admin-token", "token"
+func (t *task) giveToken() string {
+	name, key := t.obj.Name+"-admin-token", "token"
 	prefix := ""
-	if ref := adminTokenRef(s.obj); ref != nil {
+	if ref := t.settings.AdminTokenSecretRef; ref != nil {
 		name, key = ref.Name, ref.Key
+	} else if t.annotates() {
+		prefix = fmt.Sprintf("kubectl -n %s annotate openbaocluster %s %s=%s/%s --overwrite && ",
+			t.obj.Namespace, t.obj.Name, openbaov1alpha1.AnnotationAdminTokenSecret, name, key)
 	} else {
 		prefix = fmt.Sprintf(
 			`kubectl -n %s patch openbaocluster %s --type=merge -p '{"spec":{"authorization":{"adminTokenSecretRef":{"name":%q,"key":%q}}}}' && `,
-			s.obj.Namespace, s.obj.Name, name, key)
+			t.obj.Namespace, t.obj.Name, name, key)
 	}
 	return fmt.Sprintf(
 		`Give a short-lived admin token, which is revoked after use, in BAO_TOKEN and run: %s`+
 			`kubectl -n %s create secret generic %s --from-literal=%s="$BAO_TOKEN" --dry-run=client -o yaml | kubectl apply -f - && `+
 			`kubectl -n %s annotate openbaocluster %s %s="$(date +%%s)" --overwrite`,
-		prefix, s.obj.Namespace, name, key, s.obj.Namespace, s.obj.Name, reconcile.AnnotationRefresh)
+		prefix, t.obj.Namespace, name, key, t.obj.Namespace, t.obj.Name, reconcile.AnnotationRefresh)
+}
+
+// annotates reports whether the object takes its settings from annotations.
+func (t *task) annotates() bool {
+	_, mode := t.obj.Annotations[openbaov1alpha1.AnnotationMode]
+	return t.obj.Spec.Authorization == nil && (!t.ours || mode || !authz.Requested(t.obj))
 }

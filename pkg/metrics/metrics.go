@@ -6,8 +6,9 @@
 // Every Metrics has a registry of its own, so that a process may hold several.
 // What client-go measures (queues, requests to the API server, leases) lives in
 // the process-wide registry of component-base; Handler serves both. No label
-// ever holds a token, or the name of a Secret, an object or a project: the
-// number of series does not grow with what users create.
+// ever holds a token, or the name of a Secret or a project. Only OpenBaoClusters,
+// of which there are few, are named: everywhere else the number of series does not
+// grow with what users create.
 package metrics
 
 import (
@@ -39,6 +40,7 @@ type Metrics struct {
 	aivenDuration *prometheus.HistogramVec
 	tokenReads    *prometheus.CounterVec
 	leader        prometheus.Gauge
+	openBao       openBao
 }
 
 // New returns metrics that are registered nowhere else. version is the
@@ -67,6 +69,7 @@ func New(version string) *Metrics {
 			Name:      "leader",
 			Help:      "Whether this process leads.",
 		}),
+		openBao: newOpenBao(),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace:   namespace,
@@ -75,7 +78,7 @@ func New(version string) *Metrics {
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.aivenRequests, m.aivenDuration, m.tokenReads, m.leader, build)
+	m.registry.MustRegister(m.aivenRequests, m.aivenDuration, m.tokenReads, m.leader, m.openBao.logins, m.openBao.repairs, build)
 	return m
 }
 

@@ -6,6 +6,7 @@ package openbao
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -54,6 +55,19 @@ func (c *Client) LookupSelf(ctx context.Context) (TokenInfo, error) {
 	return info, nil
 }
 
+// RenewSelf implements Interface.
+func (c *Client) RenewSelf(ctx context.Context) (time.Duration, error) {
+	const op = "renew the token"
+	secret, err := c.write(ctx, op, "auth/token/renew-self", nil)
+	if err != nil {
+		return 0, err
+	}
+	if secret == nil || secret.Auth == nil {
+		return 0, &Error{Class: Unknown, Op: op, Detail: "the answer is empty"}
+	}
+	return time.Duration(secret.Auth.LeaseDuration) * time.Second, nil
+}
+
 // RevokeSelf implements Interface.
 func (c *Client) RevokeSelf(ctx context.Context) error {
 	return classify("revoke the token", c.api.Auth().Token().RevokeSelfWithContext(ctx, ""))
@@ -91,7 +105,7 @@ func (c *Client) LoginJWT(ctx context.Context, mount, role string, jwt Token) (L
 	}
 	secret, err := anonymous.write(ctx, op, "auth/"+mount+"/login", map[string]any{"role": role, "jwt": jwt.reveal()})
 	if err != nil {
-		return Login{}, err
+		return Login{}, classifyLogin(err)
 	}
 	if secret == nil || secret.Auth == nil || secret.Auth.ClientToken == "" {
 		return Login{}, &Error{Class: Unknown, Op: op, Detail: "the answer holds no token"}
@@ -122,6 +136,29 @@ func (c *Client) WriteConfig(ctx context.Context, mount string, data map[string]
 	}
 	_, err := c.write(ctx, op, "auth/"+mount+"/config", data)
 	return err
+}
+
+// ListRoles implements Interface.
+func (c *Client) ListRoles(ctx context.Context, mount string) ([]string, error) {
+	op := fmt.Sprintf("list the roles of %q", mount)
+	if err := checkSegment(op, mount); err != nil {
+		return nil, err
+	}
+	names := []string{}
+	secret, err := c.api.Logical().ListWithContext(ctx, "auth/"+mount+"/role")
+	if err != nil {
+		return nil, classify(op, err)
+	}
+	if secret == nil {
+		// The server answers 404 without an error where there are none.
+		return names, nil
+	}
+	keys, _ := secret.Data["keys"].([]any)
+	for _, key := range keys {
+		names = append(names, fmt.Sprint(key))
+	}
+	slices.Sort(names)
+	return names, nil
 }
 
 // ReadRole implements Interface.

@@ -29,11 +29,15 @@ type Interface interface {
 
 	// LookupSelf describes the client's token.
 	LookupSelf(ctx context.Context) (TokenInfo, error)
+	// RenewSelf extends the lease of the client's token, at most to the maximum of
+	// its role, and returns what the lease is now.
+	RenewSelf(ctx context.Context) (time.Duration, error)
 	// RevokeSelf revokes the client's token.
 	RevokeSelf(ctx context.Context) error
 	// CapabilitiesSelf returns what the client's token may do, by path.
 	CapabilitiesSelf(ctx context.Context, paths ...string) (map[string][]string, error)
 	// LoginJWT exchanges a JWT for a token. It does not use the client's token.
+	// IsUnknownKey and IsLoginRefused tell why it failed.
 	LoginJWT(ctx context.Context, mount, role string, jwt Token) (Login, error)
 
 	// AuthMounts returns the auth mounts by path, without "auth/" and without a
@@ -41,14 +45,21 @@ type Interface interface {
 	AuthMounts(ctx context.Context) (map[string]Mount, error)
 	// EnableAuth mounts an auth method. The mount must not exist.
 	EnableAuth(ctx context.Context, path string, mount Mount) error
+	// DisableAuth removes an auth mount with all its roles and its config, and
+	// revokes the tokens of its logins. A mount that does not exist is no error.
+	DisableAuth(ctx context.Context, path string) error
 
 	// ReadConfig returns the config of an auth mount.
 	ReadConfig(ctx context.Context, mount string) (map[string]any, error)
 	// WriteConfig replaces the config of an auth mount.
 	WriteConfig(ctx context.Context, mount string, data map[string]any) error
+	// ListRoles returns the names of the roles of an auth mount, sorted; an empty
+	// list if there are none.
+	ListRoles(ctx context.Context, mount string) ([]string, error)
 	// ReadRole returns a role of an auth mount.
 	ReadRole(ctx context.Context, mount, name string) (map[string]any, error)
-	// WriteRole creates or changes a role of an auth mount.
+	// WriteRole creates or changes a role of an auth mount. The server reads the
+	// name in lower case, but checks the token's rights on the name as it is given.
 	WriteRole(ctx context.Context, mount, name string, data map[string]any) error
 	// DeleteRole removes a role of an auth mount. A role that does not exist is
 	// no error.

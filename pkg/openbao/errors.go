@@ -31,6 +31,12 @@ const (
 	Unauthenticated Class = "Unauthenticated"
 	// Invalid means that the server understood and refused the request as such.
 	Invalid Class = "Invalid"
+	// LoginRefused means that a login was understood and refused: there is no such
+	// role, the JWT is of another issuer, subject or audience, or it expired.
+	LoginRefused Class = "LoginRefused"
+	// UnknownKey means that a login was refused because nothing in the mount's
+	// config verifies the signature of the JWT.
+	UnknownKey Class = "UnknownKey"
 	// Conflict means that the object changed since it was read.
 	Conflict Class = "Conflict"
 	// Sealed means that the server is sealed.
@@ -82,6 +88,36 @@ func ClassOf(err error) Class {
 
 // IsNotFound reports whether err is of the class NotFound.
 func IsNotFound(err error) bool { return ClassOf(err) == NotFound }
+
+// IsUnknownKey reports whether err is of the class UnknownKey.
+func IsUnknownKey(err error) bool { return ClassOf(err) == UnknownKey }
+
+// IsLoginRefused reports whether err is a login that the server understood and
+// refused, for whatever reason.
+func IsLoginRefused(err error) bool {
+	class := ClassOf(err)
+	return class == LoginRefused || class == UnknownKey
+}
+
+// classifyLogin is classify for a login, which has reasons of its own to be
+// refused.
+func classifyLogin(err error) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Class {
+	case Invalid, PermissionDenied, Unauthenticated:
+		e.Class = LoginRefused
+		// What verifies the JWT says which step failed (cap/jwt/jwt.go, validateAll);
+		// keys of another type make the algorithm an unexpected one.
+		text := strings.ToLower(e.Detail)
+		if strings.Contains(text, "error verifying token signature") || strings.Contains(text, "invalid algorithm (alg) header") {
+			e.Class = UnknownKey
+		}
+	}
+	return err
+}
 
 // redirectError is how the transport reports a redirect. The token is never
 // sent to where it points.

@@ -72,6 +72,15 @@ func (c *Client) EnableAuth(ctx context.Context, path string, mount Mount) error
 	return classify(op, err)
 }
 
+// DisableAuth implements Interface.
+func (c *Client) DisableAuth(ctx context.Context, path string) error {
+	op := fmt.Sprintf("disable the auth mount %q", path)
+	if err := checkSegment(op, path); err != nil {
+		return err
+	}
+	return c.remove(ctx, op, "sys/auth/"+path)
+}
+
 // ReadPolicy implements Interface.
 func (c *Client) ReadPolicy(ctx context.Context, name string) (Policy, error) {
 	op := fmt.Sprintf("read policy %q", name)

@@ -132,6 +132,25 @@ func (g *gateway) writes() []string {
 	return slices.DeleteFunc(g.all(), func(r string) bool { return strings.HasPrefix(r, http.MethodGet) })
 }
 
+// changes returns the writes but for logins, and what is done with their tokens.
+func (g *gateway) changes() []string {
+	return slices.DeleteFunc(g.writes(), func(r string) bool {
+		_, path, _ := strings.Cut(r, " ")
+		return path == "auth/"+mount+"/login" || path == "sys/capabilities-self" || path == "auth/token/revoke-self"
+	})
+}
+
+// logins returns how many logins there were.
+func (g *gateway) logins() int {
+	n := 0
+	for _, r := range g.all() {
+		if strings.HasSuffix(r, " auth/"+mount+"/login") {
+			n++
+		}
+	}
+	return n
+}
+
 // anotherLook waits until there were more requests than before.
 func (b *baoEnv) anotherLook(before int) {
 	b.Helper()
@@ -200,12 +219,22 @@ func (b *baoEnv) remove(path string) {
 
 func (b *baoEnv) read(path string) map[string]any {
 	b.Helper()
+	data := b.peek(path)
+	if data == nil {
+		b.Fatalf("There is nothing at %s", path)
+	}
+	return data
+}
+
+// peek returns what is at a path, or nil.
+func (b *baoEnv) peek(path string) map[string]any {
+	b.Helper()
 	secret, err := b.root.Logical().ReadWithContext(b.ctx, path)
 	if err != nil {
 		b.Fatal(err)
 	}
 	if secret == nil {
-		b.Fatalf("There is nothing at %s", path)
+		return nil
 	}
 	return secret.Data
 }
@@ -232,8 +261,9 @@ func (b *baoEnv) holds() map[string]string {
 	b.Helper()
 	out := map[string]string{}
 	for _, name := range b.list("sys/policies/acl") {
-		if name != "root" {
-			out["policy "+name] = b.policy(name)
+		// What was listed may be gone by now.
+		if data := b.peek("sys/policies/acl/" + name); name != "root" && data != nil {
+			out["policy "+name], _ = data["policy"].(string)
 		}
 	}
 	auth, err := b.root.Sys().ListAuthWithContext(b.ctx)
@@ -260,7 +290,9 @@ func (b *baoEnv) holds() map[string]string {
 			out["config"] = encode(b, config.Data)
 		}
 		for _, name := range b.list("auth/" + mount + "/role") {
-			out["role "+name] = encode(b, b.read("auth/"+mount+"/role/"+name))
+			if data := b.peek("auth/" + mount + "/role/" + name); data != nil {
+				out["role "+name] = encode(b, data)
+			}
 		}
 	}
 	return out
@@ -289,7 +321,7 @@ func added(t testing.TB, before, after map[string]string) []string {
 
 func (b *baoEnv) policy(name string) string {
 	b.Helper()
-	text, _ := b.read("sys/policies/acl/" + name)["policy"].(string)
+	text, _ := b.peek("sys/policies/acl/" + name)["policy"].(string)
 	return text
 }
 
@@ -438,10 +470,16 @@ func (b *baoEnv) setSecret(name string, data map[string]string) {
 // follow runs the command that a message ends with, with a new admin token.
 func (b *baoEnv) follow(message string) {
 	b.Helper()
-	_, command, ok := strings.Cut(message, "run: ")
-	if !ok {
+	at := strings.LastIndex(message, "run: ")
+	if at < 0 {
 		b.Fatalf("The message has no command: %s", message)
 	}
+	b.run(message[at+len("run: "):])
+}
+
+// run runs a command of a message, with a new admin token in BAO_TOKEN.
+func (b *baoEnv) run(command string) {
+	b.Helper()
 	kubectl, err := stack.Tool("kubectl")
 	if err != nil {
 		b.Fatal(err)

@@ -7249,9 +7249,150 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: valkey_version
       type:
         scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ACMESpec
+  map:
+    fields:
+    - name: directoryURL
+      type:
+        scalar: string
+      default: ""
+    - name: domain
+      type:
+        scalar: string
+    - name: domains
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: email
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AWSKMSUnseal
+  map:
+    fields:
+    - name: accessKey
+      type:
+        scalar: string
+    - name: endpoint
+      type:
+        scalar: string
+    - name: kmsKeyID
+      type:
+        scalar: string
+      default: ""
+    - name: region
+      type:
+        scalar: string
+      default: ""
+    - name: secretKey
+      type:
+        scalar: string
+    - name: sessionToken
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AdditionalSubject
+  map:
+    fields:
+    - name: identity
+      type:
+        scalar: string
+      default: ""
+    - name: role
+      type:
+        scalar: string
+      default: ""
+    - name: serviceAccount
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServiceAccountReference
+      default: {}
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AppArmorProfile
+  map:
+    fields:
+    - name: localhostProfile
+      type:
+        scalar: string
+    - name: type
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AuditDevice
+  map:
+    fields:
+    - name: description
+      type:
+        scalar: string
+    - name: fileOptions
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.FileAuditOptions
+    - name: httpOptions
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.HTTPAuditOptions
+    - name: options
+      type:
+        namedType: __untyped_atomic_
+    - name: path
+      type:
+        scalar: string
+      default: ""
+    - name: socketOptions
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SocketAuditOptions
+    - name: syslogOptions
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SyslogAuditOptions
+    - name: type
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AuditDeviceRequest
+  map:
+    fields:
+    - name: description
+      type:
+        scalar: string
+    - name: fileOptions
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.FileAuditOptions
+    - name: httpOptions
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.HTTPAuditOptions
+    - name: socketOptions
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SocketAuditOptions
+    - name: syslogOptions
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SyslogAuditOptions
+    - name: type
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AuthMethodRequest
+  map:
+    fields:
+    - name: config
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: description
+      type:
+        scalar: string
+    - name: type
+      type:
+        scalar: string
+      default: ""
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AuthorizationSpec
   map:
     fields:
+    - name: additionalSubjects
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AdditionalSubject
+          elementRelationship: associative
+          keys:
+          - role
     - name: address
       type:
         scalar: string
@@ -7276,6 +7417,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: operatorServiceAccount
       type:
         namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServiceAccountReference
+    - name: profile
+      type:
+        scalar: string
+    - name: signingKeyOverlap
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
     - name: tlsServerName
       type:
         scalar: string
@@ -7288,45 +7435,342 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: adminToken
       type:
         scalar: string
+    - name: adminTokenSecretVersion
+      type:
+        scalar: string
     - name: digest
       type:
         scalar: string
-    - name: issuer
+    - name: droppedOldSigningKeys
       type:
         scalar: string
-    - name: keyIDs
+    - name: identities
       type:
         list:
           elementType:
-            scalar: string
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.IdentityStatus
           elementRelationship: associative
+          keys:
+          - role
+    - name: issuer
+      type:
+        scalar: string
     - name: mount
       type:
         scalar: string
+    - name: mountCreated
+      type:
+        scalar: boolean
     - name: namespace
       type:
         scalar: string
+    - name: plan
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PlannedChange
+          elementRelationship: atomic
     - name: policies
       type:
         list:
           elementType:
             scalar: string
           elementRelationship: associative
+    - name: proved
+      type:
+        scalar: string
+    - name: provedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: refusalsProvedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: roles
       type:
         list:
           elementType:
             scalar: string
           elementRelationship: associative
+    - name: rootEquivalent
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
     - name: server
       type:
         scalar: string
+    - name: signingKeys
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SigningKeyStatus
+          elementRelationship: associative
+          keys:
+          - id
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AutoRollbackSpec
+  map:
+    fields:
+    - name: enabled
+      type:
+        scalar: boolean
+      default: false
+    - name: onJobFailure
+      type:
+        scalar: boolean
+    - name: onValidationFailure
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AutopilotSpec
+  map:
+    fields:
+    - name: cleanupDeadServers
+      type:
+        scalar: boolean
+    - name: deadServerLastContactThreshold
+      type:
+        scalar: string
+    - name: lastContactThreshold
+      type:
+        scalar: string
+    - name: maxTrailingLogs
+      type:
+        scalar: numeric
+    - name: minQuorum
+      type:
+        scalar: numeric
+    - name: serverStabilizationTime
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AzureKeyVaultUnseal
+  map:
+    fields:
+    - name: clientID
+      type:
+        scalar: string
+    - name: clientSecret
+      type:
+        scalar: string
+    - name: environment
+      type:
+        scalar: string
+    - name: keyName
+      type:
+        scalar: string
+      default: ""
+    - name: resource
+      type:
+        scalar: string
+    - name: tenantID
+      type:
+        scalar: string
+    - name: vaultName
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AzureTarget
+  map:
+    fields:
+    - name: container
+      type:
+        scalar: string
+    - name: storageAccount
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackendTLSSpec
+  map:
+    fields:
+    - name: enabled
+      type:
+        scalar: boolean
+    - name: hostname
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupRetention
+  map:
+    fields:
+    - name: maxAge
+      type:
+        scalar: string
+    - name: maxCount
+      type:
+        scalar: numeric
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupSpec
   map:
     fields:
+    - name: image
+      type:
+        scalar: string
     - name: jwtAuthRole
       type:
         scalar: string
+    - name: retention
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupRetention
+    - name: schedule
+      type:
+        scalar: string
+    - name: target
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupTarget
+    - name: tokenSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.LocalObjectReference
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupStatus
+  map:
+    fields:
+    - name: consecutiveFailures
+      type:
+        scalar: numeric
+    - name: lastAttemptScheduledTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: lastAttemptTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: lastBackupDuration
+      type:
+        scalar: string
+    - name: lastBackupName
+      type:
+        scalar: string
+    - name: lastBackupSize
+      type:
+        scalar: numeric
+    - name: lastBackupTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: lastFailureReason
+      type:
+        scalar: string
+    - name: nextScheduledBackup
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupTarget
+  map:
+    fields:
+    - name: azure
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AzureTarget
+    - name: bucket
+      type:
+        scalar: string
+      default: ""
+    - name: concurrency
+      type:
+        scalar: numeric
+    - name: credentialsSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.LocalObjectReference
+    - name: endpoint
+      type:
+        scalar: string
+    - name: gcs
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.GCSTarget
+    - name: insecureSkipVerify
+      type:
+        scalar: boolean
+    - name: partSize
+      type:
+        scalar: numeric
+    - name: pathPrefix
+      type:
+        scalar: string
+    - name: provider
+      type:
+        scalar: string
+    - name: region
+      type:
+        scalar: string
+    - name: roleArn
+      type:
+        scalar: string
+    - name: usePathStyle
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BlueGreenSpec
+  map:
+    fields:
+    - name: autoPromote
+      type:
+        scalar: boolean
+      default: false
+    - name: autoRollback
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AutoRollbackSpec
+    - name: maxJobFailures
+      type:
+        scalar: numeric
+    - name: preUpgradeSnapshot
+      type:
+        scalar: boolean
+    - name: verification
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.VerificationSpec
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BlueGreenStatus
+  map:
+    fields:
+    - name: blueImage
+      type:
+        scalar: string
+    - name: blueRevision
+      type:
+        scalar: string
+    - name: greenRevision
+      type:
+        scalar: string
+    - name: jobFailureCount
+      type:
+        scalar: numeric
+    - name: lastJobFailure
+      type:
+        scalar: string
+    - name: phase
+      type:
+        scalar: string
+    - name: preUpgradeSnapshotJobName
+      type:
+        scalar: string
+    - name: rollbackAttempt
+      type:
+        scalar: numeric
+    - name: rollbackReason
+      type:
+        scalar: string
+    - name: rollbackStartTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: startTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BreakGlassStatus
+  map:
+    fields:
+    - name: acknowledgedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: active
+      type:
+        scalar: boolean
+    - name: enteredAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: message
+      type:
+        scalar: string
+    - name: nonce
+      type:
+        scalar: string
+    - name: reason
+      type:
+        scalar: string
+    - name: steps
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.CASecretReference
   map:
     fields:
@@ -7337,6 +7781,459 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ConfigurationSpec
+  map:
+    fields:
+    - name: acmeCARoot
+      type:
+        scalar: string
+    - name: allowAuditLogPrefixing
+      type:
+        scalar: boolean
+    - name: cacheSize
+      type:
+        scalar: numeric
+    - name: defaultLeaseTTL
+      type:
+        scalar: string
+    - name: detectDeadlocks
+      type:
+        scalar: boolean
+    - name: disableCache
+      type:
+        scalar: boolean
+    - name: enableResponseHeaderHostname
+      type:
+        scalar: boolean
+    - name: enableResponseHeaderRaftNodeID
+      type:
+        scalar: boolean
+    - name: impreciseLeaseRoleTracking
+      type:
+        scalar: boolean
+    - name: introspectionEndpoint
+      type:
+        scalar: boolean
+    - name: listener
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ListenerSpec
+    - name: logLevel
+      type:
+        scalar: string
+    - name: logging
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.LoggingSpec
+    - name: maxLeaseTTL
+      type:
+        scalar: string
+    - name: plugin
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PluginSettings
+    - name: raft
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RaftSpec
+    - name: rawStorageEndpoint
+      type:
+        scalar: boolean
+    - name: ui
+      type:
+        scalar: boolean
+    - name: unsafeAllowAPIAuditCreation
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.FileAuditOptions
+  map:
+    fields:
+    - name: filePath
+      type:
+        scalar: string
+      default: ""
+    - name: mode
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.GCPCloudKMSUnseal
+  map:
+    fields:
+    - name: credentials
+      type:
+        scalar: string
+    - name: cryptoKey
+      type:
+        scalar: string
+      default: ""
+    - name: keyRing
+      type:
+        scalar: string
+      default: ""
+    - name: project
+      type:
+        scalar: string
+      default: ""
+    - name: region
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.GCSTarget
+  map:
+    fields:
+    - name: project
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.GatewayReference
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+      default: ""
+    - name: namespace
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.GatewaySpec
+  map:
+    fields:
+    - name: annotations
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: backendTLS
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackendTLSSpec
+    - name: enabled
+      type:
+        scalar: boolean
+      default: false
+    - name: gatewayRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.GatewayReference
+      default: {}
+    - name: hostname
+      type:
+        scalar: string
+      default: ""
+    - name: listenerName
+      type:
+        scalar: string
+    - name: path
+      type:
+        scalar: string
+    - name: tlsPassthrough
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.HTTPAuditOptions
+  map:
+    fields:
+    - name: headers
+      type:
+        namedType: __untyped_atomic_
+    - name: uri
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.IPBlock
+  map:
+    fields:
+    - name: cidr
+      type:
+        scalar: string
+      default: ""
+    - name: except
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.IdentityStatus
+  map:
+    fields:
+    - name: excess
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: identity
+      type:
+        scalar: string
+      default: ""
+    - name: message
+      type:
+        scalar: string
+    - name: missing
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: policy
+      type:
+        scalar: string
+    - name: role
+      type:
+        scalar: string
+      default: ""
+    - name: state
+      type:
+        scalar: string
+      default: ""
+    - name: subject
+      type:
+        scalar: string
+    - name: viaDefault
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ImageVerificationSpec
+  map:
+    fields:
+    - name: enabled
+      type:
+        scalar: boolean
+      default: false
+    - name: failurePolicy
+      type:
+        scalar: string
+      default: ""
+    - name: ignoreTlog
+      type:
+        scalar: boolean
+    - name: imagePullSecrets
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.LocalObjectReference
+          elementRelationship: atomic
+    - name: issuer
+      type:
+        scalar: string
+    - name: publicKey
+      type:
+        scalar: string
+    - name: subject
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.IngressSpec
+  map:
+    fields:
+    - name: annotations
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: className
+      type:
+        scalar: string
+    - name: enabled
+      type:
+        scalar: boolean
+    - name: host
+      type:
+        scalar: string
+      default: ""
+    - name: path
+      type:
+        scalar: string
+    - name: tlsSecretName
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.InitContainerSpec
+  map:
+    fields:
+    - name: enabled
+      type:
+        scalar: boolean
+    - name: image
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.KMIPUnseal
+  map:
+    fields:
+    - name: address
+      type:
+        scalar: string
+      default: ""
+    - name: caCert
+      type:
+        scalar: string
+    - name: certificate
+      type:
+        scalar: string
+    - name: key
+      type:
+        scalar: string
+    - name: tlsServerName
+      type:
+        scalar: string
+    - name: tlsSkipVerify
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ListenerSpec
+  map:
+    fields:
+    - name: proxyProtocolBehavior
+      type:
+        scalar: string
+    - name: tlsDisable
+      type:
+        scalar: boolean
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.LocalObjectReference
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+    elementRelationship: atomic
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.LoggingSpec
+  map:
+    fields:
+    - name: file
+      type:
+        scalar: string
+    - name: format
+      type:
+        scalar: string
+    - name: pidFile
+      type:
+        scalar: string
+    - name: rotateBytes
+      type:
+        scalar: numeric
+    - name: rotateDuration
+      type:
+        scalar: string
+    - name: rotateMaxFiles
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.MaintenanceSpec
+  map:
+    fields:
+    - name: enabled
+      type:
+        scalar: boolean
+    - name: restartAt
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.MetricsSpec
+  map:
+    fields:
+    - name: enabled
+      type:
+        scalar: boolean
+      default: false
+    - name: serviceMonitor
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServiceMonitorSpec
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NetworkPolicyEgressRule
+  map:
+    fields:
+    - name: ports
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NetworkPolicyPort
+          elementRelationship: atomic
+    - name: to
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NetworkPolicyPeer
+          elementRelationship: atomic
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NetworkPolicyIngressRule
+  map:
+    fields:
+    - name: from
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NetworkPolicyPeer
+          elementRelationship: atomic
+    - name: ports
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NetworkPolicyPort
+          elementRelationship: atomic
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NetworkPolicyPeer
+  map:
+    fields:
+    - name: ipBlock
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.IPBlock
+    - name: namespaceSelector
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+    - name: podSelector
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NetworkPolicyPort
+  map:
+    fields:
+    - name: endPort
+      type:
+        scalar: numeric
+    - name: port
+      type:
+        namedType: io.k8s.apimachinery.pkg.util.intstr.IntOrString
+    - name: protocol
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NetworkSpec
+  map:
+    fields:
+    - name: apiServerCIDR
+      type:
+        scalar: string
+    - name: apiServerEndpointIPs
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: dnsNamespace
+      type:
+        scalar: string
+    - name: egressRules
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NetworkPolicyEgressRule
+          elementRelationship: atomic
+    - name: ingressRules
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NetworkPolicyIngressRule
+          elementRelationship: atomic
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.OCIKMSUnseal
+  map:
+    fields:
+    - name: authType
+      type:
+        scalar: string
+    - name: compartmentID
+      type:
+        scalar: string
+    - name: cryptoEndpoint
+      type:
+        scalar: string
+      default: ""
+    - name: keyID
+      type:
+        scalar: string
+      default: ""
+    - name: managementEndpoint
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ObservabilitySpec
+  map:
+    fields:
+    - name: metrics
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.MetricsSpec
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.OpenBaoCluster
   map:
     fields:
@@ -7361,27 +8258,132 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.OpenBaoClusterSpec
   map:
     fields:
+    - name: audit
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AuditDevice
+          elementRelationship: atomic
     - name: authorization
       type:
         namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AuthorizationSpec
     - name: backup
       type:
         namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupSpec
+    - name: breakGlassAck
+      type:
+        scalar: string
+    - name: configuration
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ConfigurationSpec
+    - name: deletionPolicy
+      type:
+        scalar: string
+    - name: gateway
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.GatewaySpec
+    - name: image
+      type:
+        scalar: string
+    - name: imagePullSecrets
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.LocalObjectReference
+          elementRelationship: atomic
+    - name: imageVerification
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ImageVerificationSpec
+    - name: ingress
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.IngressSpec
+    - name: initContainer
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.InitContainerSpec
+    - name: maintenance
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.MaintenanceSpec
+    - name: network
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NetworkSpec
+    - name: observability
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ObservabilitySpec
+    - name: operatorImageVerification
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ImageVerificationSpec
+    - name: paused
+      type:
+        scalar: boolean
+    - name: plugins
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PluginSpec
+          elementRelationship: atomic
+    - name: profile
+      type:
+        scalar: string
+    - name: replicas
+      type:
+        scalar: numeric
     - name: restore
       type:
         namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RestoreSpec
+    - name: securityContext
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PodSecurityContext
     - name: selfInit
       type:
         namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SelfInitSpec
+    - name: service
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServiceSpec
+    - name: serviceAccount
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServerServiceAccount
+    - name: storage
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.StorageSpec
+    - name: telemetry
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.TelemetrySpec
+    - name: tls
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.TLSSpec
+    - name: unseal
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.UnsealSpec
     - name: upgrade
       type:
         namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.UpgradeSpec
+    - name: version
+      type:
+        scalar: string
+    - name: workloadHardening
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.WorkloadHardening
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.OpenBaoClusterStatus
   map:
     fields:
+    - name: activeLeader
+      type:
+        scalar: string
+    - name: adminOps
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.WorkStatus
     - name: authorization
       type:
         namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AuthorizationStatus
+    - name: backup
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupStatus
+    - name: blueGreen
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BlueGreenStatus
+    - name: breakGlass
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BreakGlassStatus
     - name: conditions
       type:
         list:
@@ -7390,7 +8392,225 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+    - name: currentVersion
+      type:
+        scalar: string
+    - name: initialized
+      type:
+        scalar: boolean
+    - name: lastBackupTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: observedGeneration
+      type:
+        scalar: numeric
+    - name: operationLock
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.OperationLockStatus
+    - name: phase
+      type:
+        scalar: string
+    - name: readyReplicas
+      type:
+        scalar: numeric
+    - name: selfInitialized
+      type:
+        scalar: boolean
+    - name: upgrade
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.UpgradeStatus
+    - name: workload
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.WorkStatus
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.OperationLockStatus
+  map:
+    fields:
+    - name: acquiredAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: holder
+      type:
+        scalar: string
+    - name: message
+      type:
+        scalar: string
+    - name: operation
+      type:
+        scalar: string
+    - name: renewedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PKCS11Unseal
+  map:
+    fields:
+    - name: generateKey
+      type:
+        scalar: boolean
+    - name: hmacKeyLabel
+      type:
+        scalar: string
+    - name: keyLabel
+      type:
+        scalar: string
+      default: ""
+    - name: lib
+      type:
+        scalar: string
+      default: ""
+    - name: pin
+      type:
+        scalar: string
+    - name: rsaEncryptLocal
+      type:
+        scalar: boolean
+    - name: rsaOAEPHash
+      type:
+        scalar: string
+    - name: slot
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PlannedChange
+  map:
+    fields:
+    - name: difference
+      type:
+        scalar: string
+      default: ""
+    - name: fields
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: kind
+      type:
+        scalar: string
+      default: ""
+    - name: name
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PluginSettings
+  map:
+    fields:
+    - name: autoDownload
+      type:
+        scalar: boolean
+    - name: autoRegister
+      type:
+        scalar: boolean
+    - name: downloadBehavior
+      type:
+        scalar: string
+    - name: filePermissions
+      type:
+        scalar: string
+    - name: fileUID
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PluginSpec
+  map:
+    fields:
+    - name: args
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: binaryName
+      type:
+        scalar: string
+      default: ""
+    - name: command
+      type:
+        scalar: string
+    - name: env
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: image
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
+      default: ""
+    - name: sha256sum
+      type:
+        scalar: string
+      default: ""
+    - name: type
+      type:
+        scalar: string
+      default: ""
+    - name: version
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PodSecurityContext
+  map:
+    fields:
+    - name: appArmorProfile
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AppArmorProfile
+    - name: fsGroup
+      type:
+        scalar: numeric
+    - name: fsGroupChangePolicy
+      type:
+        scalar: string
+    - name: runAsGroup
+      type:
+        scalar: numeric
+    - name: runAsNonRoot
+      type:
+        scalar: boolean
+    - name: runAsUser
+      type:
+        scalar: numeric
+    - name: seLinuxChangePolicy
+      type:
+        scalar: string
+    - name: seLinuxOptions
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SELinuxOptions
+    - name: seccompProfile
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SeccompProfile
+    - name: supplementalGroups
+      type:
+        list:
+          elementType:
+            scalar: numeric
+          elementRelationship: atomic
+    - name: supplementalGroupsPolicy
+      type:
+        scalar: string
+    - name: sysctls
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.Sysctl
+          elementRelationship: atomic
+    - name: windowsOptions
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.WindowsSecurityContextOptions
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PolicyRequest
+  map:
+    fields:
+    - name: policy
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RaftSpec
+  map:
+    fields:
+    - name: autopilot
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AutopilotSpec
+    - name: performanceMultiplier
       type:
         scalar: numeric
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RestoreSpec
@@ -7399,6 +8619,46 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: jwtAuthRole
       type:
         scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SELinuxOptions
+  map:
+    fields:
+    - name: level
+      type:
+        scalar: string
+    - name: role
+      type:
+        scalar: string
+    - name: type
+      type:
+        scalar: string
+    - name: user
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SeccompProfile
+  map:
+    fields:
+    - name: localhostProfile
+      type:
+        scalar: string
+    - name: type
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SecretEngineRequest
+  map:
+    fields:
+    - name: description
+      type:
+        scalar: string
+    - name: options
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: type
+      type:
+        scalar: string
+      default: ""
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SecretKeyReference
   map:
     fields:
@@ -7418,18 +8678,70 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: enabled
       type:
         scalar: boolean
+      default: false
     - name: issuer
       type:
         scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SelfInitRequest
+  map:
+    fields:
+    - name: allowFailure
+      type:
+        scalar: boolean
+    - name: auditDevice
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AuditDeviceRequest
+    - name: authMethod
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AuthMethodRequest
+    - name: data
+      type:
+        namedType: __untyped_atomic_
+    - name: name
+      type:
+        scalar: string
+      default: ""
+    - name: operation
+      type:
+        scalar: string
+      default: ""
+    - name: path
+      type:
+        scalar: string
+      default: ""
+    - name: policy
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PolicyRequest
+    - name: secretEngine
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SecretEngineRequest
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SelfInitSpec
   map:
     fields:
     - name: enabled
       type:
         scalar: boolean
+      default: false
     - name: oidc
       type:
         namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SelfInitOIDC
+    - name: requests
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SelfInitRequest
+          elementRelationship: atomic
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServerServiceAccount
+  map:
+    fields:
+    - name: annotations
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: name
+      type:
+        scalar: string
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServiceAccountReference
   map:
     fields:
@@ -7440,15 +8752,408 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: namespace
       type:
         scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServiceMonitorSpec
+  map:
+    fields:
+    - name: enabled
+      type:
+        scalar: boolean
+      default: false
+    - name: interval
+      type:
+        scalar: string
+    - name: scrapeTimeout
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServiceSpec
+  map:
+    fields:
+    - name: annotations
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: type
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SigningKeyStatus
+  map:
+    fields:
+    - name: algorithm
+      type:
+        scalar: string
+    - name: firstSeen
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: id
+      type:
+        scalar: string
+      default: ""
+    - name: lastSeen
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: pem
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SocketAuditOptions
+  map:
+    fields:
+    - name: address
+      type:
+        scalar: string
+    - name: socketType
+      type:
+        scalar: string
+    - name: writeTimeout
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.StaticUnseal
+  map:
+    fields:
+    - name: currentKey
+      type:
+        scalar: string
+    - name: currentKeyID
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.StorageSpec
+  map:
+    fields:
+    - name: size
+      type:
+        scalar: string
+      default: ""
+    - name: storageClassName
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.Sysctl
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+      default: ""
+    - name: value
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SyslogAuditOptions
+  map:
+    fields:
+    - name: facility
+      type:
+        scalar: string
+    - name: tag
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.TLSSpec
+  map:
+    fields:
+    - name: acme
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ACMESpec
+    - name: enabled
+      type:
+        scalar: boolean
+      default: false
+    - name: extraSANs
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: mode
+      type:
+        scalar: string
+    - name: rotationPeriod
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.TelemetrySpec
+  map:
+    fields:
+    - name: circonusAPIApp
+      type:
+        scalar: string
+    - name: circonusAPIKey
+      type:
+        scalar: string
+    - name: circonusAPIURL
+      type:
+        scalar: string
+    - name: circonusBrokerID
+      type:
+        scalar: string
+    - name: circonusBrokerSelectTag
+      type:
+        scalar: string
+    - name: circonusCheckDisplayName
+      type:
+        scalar: string
+    - name: circonusCheckForceMetricActivation
+      type:
+        scalar: string
+    - name: circonusCheckID
+      type:
+        scalar: string
+    - name: circonusCheckInstanceID
+      type:
+        scalar: string
+    - name: circonusCheckSearchTag
+      type:
+        scalar: string
+    - name: circonusCheckTags
+      type:
+        scalar: string
+    - name: circonusSubmissionInterval
+      type:
+        scalar: string
+    - name: disableHostname
+      type:
+        scalar: boolean
+    - name: dogStatsdAddress
+      type:
+        scalar: string
+    - name: dogStatsdTags
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: enableHostnameLabel
+      type:
+        scalar: boolean
+    - name: leaseMetricsEpsilon
+      type:
+        scalar: string
+    - name: maximumGaugeCardinality
+      type:
+        scalar: numeric
+    - name: metricsPrefix
+      type:
+        scalar: string
+    - name: prometheusRetentionTime
+      type:
+        scalar: string
+    - name: stackdriverDebugLogs
+      type:
+        scalar: boolean
+    - name: stackdriverLocation
+      type:
+        scalar: string
+    - name: stackdriverNamespace
+      type:
+        scalar: string
+    - name: stackdriverProjectID
+      type:
+        scalar: string
+    - name: statsdAddress
+      type:
+        scalar: string
+    - name: statsiteAddress
+      type:
+        scalar: string
+    - name: usageGaugePeriod
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.TransitUnseal
+  map:
+    fields:
+    - name: address
+      type:
+        scalar: string
+      default: ""
+    - name: disableRenewal
+      type:
+        scalar: boolean
+    - name: keyName
+      type:
+        scalar: string
+      default: ""
+    - name: mountPath
+      type:
+        scalar: string
+      default: ""
+    - name: namespace
+      type:
+        scalar: string
+    - name: tlsCACert
+      type:
+        scalar: string
+    - name: tlsClientCert
+      type:
+        scalar: string
+    - name: tlsClientKey
+      type:
+        scalar: string
+    - name: tlsServerName
+      type:
+        scalar: string
+    - name: tlsSkipVerify
+      type:
+        scalar: boolean
+    - name: token
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.UnsealSpec
+  map:
+    fields:
+    - name: awskms
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AWSKMSUnseal
+    - name: azureKeyVault
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AzureKeyVaultUnseal
+    - name: credentialsSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.LocalObjectReference
+    - name: gcpCloudKMS
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.GCPCloudKMSUnseal
+    - name: kmip
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.KMIPUnseal
+    - name: ocikms
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.OCIKMSUnseal
+    - name: pkcs11
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PKCS11Unseal
+    - name: static
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.StaticUnseal
+    - name: transit
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.TransitUnseal
+    - name: type
+      type:
+        scalar: string
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.UpgradeSpec
   map:
     fields:
+    - name: blueGreen
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BlueGreenSpec
+    - name: image
+      type:
+        scalar: string
     - name: jwtAuthRole
       type:
         scalar: string
+    - name: preUpgradeSnapshot
+      type:
+        scalar: boolean
     - name: strategy
       type:
         scalar: string
+    - name: tokenSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.LocalObjectReference
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.UpgradeStatus
+  map:
+    fields:
+    - name: completedPods
+      type:
+        list:
+          elementType:
+            scalar: numeric
+          elementRelationship: atomic
+    - name: currentPartition
+      type:
+        scalar: numeric
+      default: 0
+    - name: fromVersion
+      type:
+        scalar: string
+      default: ""
+    - name: lastErrorAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: lastErrorMessage
+      type:
+        scalar: string
+    - name: lastErrorReason
+      type:
+        scalar: string
+    - name: lastStepDownTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: startedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: targetVersion
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ValidationHook
+  map:
+    fields:
+    - name: args
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: command
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: image
+      type:
+        scalar: string
+      default: ""
+    - name: timeoutSeconds
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.VerificationSpec
+  map:
+    fields:
+    - name: minSyncDuration
+      type:
+        scalar: string
+    - name: prePromotionHook
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ValidationHook
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.WindowsSecurityContextOptions
+  map:
+    fields:
+    - name: gmsaCredentialSpec
+      type:
+        scalar: string
+    - name: gmsaCredentialSpecName
+      type:
+        scalar: string
+    - name: hostProcess
+      type:
+        scalar: boolean
+    - name: runAsUserName
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.WorkError
+  map:
+    fields:
+    - name: at
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: message
+      type:
+        scalar: string
+    - name: reason
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.WorkStatus
+  map:
+    fields:
+    - name: lastError
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.WorkError
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.WorkloadHardening
+  map:
+    fields:
+    - name: appArmorEnabled
+      type:
+        scalar: boolean
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
   map:
     fields:
@@ -7474,6 +9179,8 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: ""
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+  scalar: string
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1
   map:
     elementType:
@@ -7486,6 +9193,38 @@ var schemaYAML = typed.YAMLObject(`types:
         elementType:
           namedType: __untyped_deduced_
         elementRelationship: separable
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+  map:
+    fields:
+    - name: matchExpressions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelectorRequirement
+          elementRelationship: atomic
+    - name: matchLabels
+      type:
+        map:
+          elementType:
+            scalar: string
+    elementRelationship: atomic
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelectorRequirement
+  map:
+    fields:
+    - name: key
+      type:
+        scalar: string
+      default: ""
+    - name: operator
+      type:
+        scalar: string
+      default: ""
+    - name: values
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.ManagedFieldsEntry
   map:
     fields:
@@ -7613,6 +9352,8 @@ var schemaYAML = typed.YAMLObject(`types:
         elementType:
           namedType: __untyped_deduced_
         elementRelationship: separable
+- name: io.k8s.apimachinery.pkg.util.intstr.IntOrString
+  scalar: untyped
 - name: __untyped_atomic_
   scalar: untyped
   list:

@@ -7,6 +7,7 @@ package v1alpha1
 
 import (
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // AuthorizationSpecApplyConfiguration represents a declarative configuration of the AuthorizationSpec type for use
@@ -15,9 +16,18 @@ import (
 // AuthorizationSpec says how Bailiwick reaches the server and sets up the
 // policies and JWT roles.
 type AuthorizationSpecApplyConfiguration struct {
-	// mode says how the policies and roles are kept. Once writes them with the
-	// one-time admin token, and asks for a new token when they have to change.
+	// mode says how the policies and roles are kept. All modes write them with the
+	// one-time admin token, and ask for a new token where that is needed. In between
+	// Once looks at nothing, Observe reports what differs on the server, and Enforce
+	// repairs it.
 	Mode *openbaov1alpha1.AuthorizationMode `json:"mode,omitempty"`
+	// profile says which texts the policies have. Document is the texts of the
+	// published authorization document. Minimal leaves out the grants that a server
+	// never evaluates, and the policy "default" from all tokens.
+	Profile *openbaov1alpha1.AuthorizationProfile `json:"profile,omitempty"`
+	// signingKeyOverlap is how long a signing key that the API server no longer
+	// publishes stays accepted. The default is 1h; 0s drops such a key at once.
+	SigningKeyOverlap *v1.Duration `json:"signingKeyOverlap,omitempty"`
 	// address is the https URL of the active server.
 	// The default is https://<name>.<namespace>.svc:8200.
 	Address *string `json:"address,omitempty"`
@@ -43,6 +53,9 @@ type AuthorizationSpecApplyConfiguration struct {
 	// operatorServiceAccount is the ServiceAccount of the operator identity.
 	// The default is the ServiceAccount that Bailiwick runs as.
 	OperatorServiceAccount *ServiceAccountReferenceApplyConfiguration `json:"operatorServiceAccount,omitempty"`
+	// additionalSubjects let further ServiceAccounts log in as an identity, each
+	// with a role of its own.
+	AdditionalSubjects []AdditionalSubjectApplyConfiguration `json:"additionalSubjects,omitempty"`
 }
 
 // AuthorizationSpecApplyConfiguration constructs a declarative configuration of the AuthorizationSpec type for use with
@@ -56,6 +69,22 @@ func AuthorizationSpec() *AuthorizationSpecApplyConfiguration {
 // If called multiple times, the Mode field is set to the value of the last call.
 func (b *AuthorizationSpecApplyConfiguration) WithMode(value openbaov1alpha1.AuthorizationMode) *AuthorizationSpecApplyConfiguration {
 	b.Mode = &value
+	return b
+}
+
+// WithProfile sets the Profile field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Profile field is set to the value of the last call.
+func (b *AuthorizationSpecApplyConfiguration) WithProfile(value openbaov1alpha1.AuthorizationProfile) *AuthorizationSpecApplyConfiguration {
+	b.Profile = &value
+	return b
+}
+
+// WithSigningKeyOverlap sets the SigningKeyOverlap field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SigningKeyOverlap field is set to the value of the last call.
+func (b *AuthorizationSpecApplyConfiguration) WithSigningKeyOverlap(value v1.Duration) *AuthorizationSpecApplyConfiguration {
+	b.SigningKeyOverlap = &value
 	return b
 }
 
@@ -120,5 +149,18 @@ func (b *AuthorizationSpecApplyConfiguration) WithAudience(value string) *Author
 // If called multiple times, the OperatorServiceAccount field is set to the value of the last call.
 func (b *AuthorizationSpecApplyConfiguration) WithOperatorServiceAccount(value *ServiceAccountReferenceApplyConfiguration) *AuthorizationSpecApplyConfiguration {
 	b.OperatorServiceAccount = value
+	return b
+}
+
+// WithAdditionalSubjects adds the given value to the AdditionalSubjects field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the AdditionalSubjects field.
+func (b *AuthorizationSpecApplyConfiguration) WithAdditionalSubjects(values ...*AdditionalSubjectApplyConfiguration) *AuthorizationSpecApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithAdditionalSubjects")
+		}
+		b.AdditionalSubjects = append(b.AdditionalSubjects, *values[i])
+	}
 	return b
 }

@@ -7,6 +7,7 @@ package v1alpha1
 
 import (
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // AuthorizationStatusApplyConfiguration represents a declarative configuration of the AuthorizationStatus type for use
@@ -23,10 +24,16 @@ type AuthorizationStatusApplyConfiguration struct {
 	Namespace *string `json:"namespace,omitempty"`
 	// mount is the path of the JWT auth mount.
 	Mount *string `json:"mount,omitempty"`
+	// mountCreated says that the mount did not exist before. Only then is it
+	// removed when nothing is requested any more.
+	MountCreated *bool `json:"mountCreated,omitempty"`
 	// issuer is the token issuer in the mount's config.
 	Issuer *string `json:"issuer,omitempty"`
-	// keyIDs are the ids of the signing keys in the mount's config.
-	KeyIDs []string `json:"keyIDs,omitempty"`
+	// signingKeys are the signing keys in the mount's config.
+	SigningKeys []SigningKeyStatusApplyConfiguration `json:"signingKeys,omitempty"`
+	// droppedOldSigningKeys is the value that the annotation
+	// bailiwick.dev/drop-old-signing-keys had when it was last heeded.
+	DroppedOldSigningKeys *string `json:"droppedOldSigningKeys,omitempty"`
 	// policies are the names of the policies.
 	Policies []string `json:"policies,omitempty"`
 	// roles are the names of the JWT roles.
@@ -38,6 +45,22 @@ type AuthorizationStatusApplyConfiguration struct {
 	// was recorded: InUse until it is revoked, Revoked, or Unknown when the
 	// server did not confirm.
 	AdminToken *openbaov1alpha1.AdminTokenState `json:"adminToken,omitempty"`
+	// adminTokenSecretVersion is the resourceVersion of the Secret whose token was
+	// used up, so that it is not tried again.
+	AdminTokenSecretVersion *string `json:"adminTokenSecretVersion,omitempty"`
+	// plan lists what differs on the server and was not repaired.
+	Plan []PlannedChangeApplyConfiguration `json:"plan,omitempty"`
+	// proved is how many identities were proved, of how many, such as 4/4.
+	Proved *string `json:"proved,omitempty"`
+	// identities say what was proved of each role.
+	Identities []IdentityStatusApplyConfiguration `json:"identities,omitempty"`
+	// provedAt is when the identities were last proved.
+	ProvedAt *v1.Time `json:"provedAt,omitempty"`
+	// refusalsProvedAt is when wrong subjects and audiences were last seen refused.
+	RefusalsProvedAt *v1.Time `json:"refusalsProvedAt,omitempty"`
+	// rootEquivalent lists what could still grant any right of the mount to
+	// whoever held it, and stays with Bailiwick's own identity.
+	RootEquivalent []string `json:"rootEquivalent,omitempty"`
 }
 
 // AuthorizationStatusApplyConfiguration constructs a declarative configuration of the AuthorizationStatus type for use with
@@ -78,6 +101,14 @@ func (b *AuthorizationStatusApplyConfiguration) WithMount(value string) *Authori
 	return b
 }
 
+// WithMountCreated sets the MountCreated field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MountCreated field is set to the value of the last call.
+func (b *AuthorizationStatusApplyConfiguration) WithMountCreated(value bool) *AuthorizationStatusApplyConfiguration {
+	b.MountCreated = &value
+	return b
+}
+
 // WithIssuer sets the Issuer field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Issuer field is set to the value of the last call.
@@ -86,13 +117,24 @@ func (b *AuthorizationStatusApplyConfiguration) WithIssuer(value string) *Author
 	return b
 }
 
-// WithKeyIDs adds the given value to the KeyIDs field in the declarative configuration
+// WithSigningKeys adds the given value to the SigningKeys field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, values provided by each call will be appended to the KeyIDs field.
-func (b *AuthorizationStatusApplyConfiguration) WithKeyIDs(values ...string) *AuthorizationStatusApplyConfiguration {
+// If called multiple times, values provided by each call will be appended to the SigningKeys field.
+func (b *AuthorizationStatusApplyConfiguration) WithSigningKeys(values ...*SigningKeyStatusApplyConfiguration) *AuthorizationStatusApplyConfiguration {
 	for i := range values {
-		b.KeyIDs = append(b.KeyIDs, values[i])
+		if values[i] == nil {
+			panic("nil value passed to WithSigningKeys")
+		}
+		b.SigningKeys = append(b.SigningKeys, *values[i])
 	}
+	return b
+}
+
+// WithDroppedOldSigningKeys sets the DroppedOldSigningKeys field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the DroppedOldSigningKeys field is set to the value of the last call.
+func (b *AuthorizationStatusApplyConfiguration) WithDroppedOldSigningKeys(value string) *AuthorizationStatusApplyConfiguration {
+	b.DroppedOldSigningKeys = &value
 	return b
 }
 
@@ -129,5 +171,73 @@ func (b *AuthorizationStatusApplyConfiguration) WithDigest(value string) *Author
 // If called multiple times, the AdminToken field is set to the value of the last call.
 func (b *AuthorizationStatusApplyConfiguration) WithAdminToken(value openbaov1alpha1.AdminTokenState) *AuthorizationStatusApplyConfiguration {
 	b.AdminToken = &value
+	return b
+}
+
+// WithAdminTokenSecretVersion sets the AdminTokenSecretVersion field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AdminTokenSecretVersion field is set to the value of the last call.
+func (b *AuthorizationStatusApplyConfiguration) WithAdminTokenSecretVersion(value string) *AuthorizationStatusApplyConfiguration {
+	b.AdminTokenSecretVersion = &value
+	return b
+}
+
+// WithPlan adds the given value to the Plan field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Plan field.
+func (b *AuthorizationStatusApplyConfiguration) WithPlan(values ...*PlannedChangeApplyConfiguration) *AuthorizationStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithPlan")
+		}
+		b.Plan = append(b.Plan, *values[i])
+	}
+	return b
+}
+
+// WithProved sets the Proved field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Proved field is set to the value of the last call.
+func (b *AuthorizationStatusApplyConfiguration) WithProved(value string) *AuthorizationStatusApplyConfiguration {
+	b.Proved = &value
+	return b
+}
+
+// WithIdentities adds the given value to the Identities field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Identities field.
+func (b *AuthorizationStatusApplyConfiguration) WithIdentities(values ...*IdentityStatusApplyConfiguration) *AuthorizationStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithIdentities")
+		}
+		b.Identities = append(b.Identities, *values[i])
+	}
+	return b
+}
+
+// WithProvedAt sets the ProvedAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ProvedAt field is set to the value of the last call.
+func (b *AuthorizationStatusApplyConfiguration) WithProvedAt(value v1.Time) *AuthorizationStatusApplyConfiguration {
+	b.ProvedAt = &value
+	return b
+}
+
+// WithRefusalsProvedAt sets the RefusalsProvedAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RefusalsProvedAt field is set to the value of the last call.
+func (b *AuthorizationStatusApplyConfiguration) WithRefusalsProvedAt(value v1.Time) *AuthorizationStatusApplyConfiguration {
+	b.RefusalsProvedAt = &value
+	return b
+}
+
+// WithRootEquivalent adds the given value to the RootEquivalent field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the RootEquivalent field.
+func (b *AuthorizationStatusApplyConfiguration) WithRootEquivalent(values ...string) *AuthorizationStatusApplyConfiguration {
+	for i := range values {
+		b.RootEquivalent = append(b.RootEquivalent, values[i])
+	}
 	return b
 }

@@ -8,11 +8,22 @@ package v1alpha1
 // BackupSpecApplyConfiguration represents a declarative configuration of the BackupSpec type for use
 // with apply.
 //
-// BackupSpec requests the identity of the backup job.
+// BackupSpec says when snapshots are taken and where they go, and requests the
+// identity of the backup job.
 type BackupSpecApplyConfiguration struct {
+	// schedule says when, as a cron expression of five fields.
+	Schedule *string `json:"schedule,omitempty"`
+	// target says where the snapshots go.
+	Target *BackupTargetApplyConfiguration `json:"target,omitempty"`
 	// jwtAuthRole names the JWT role of the backup job. The policy keeps its name.
 	// The default is openbao-operator-backup.
 	JWTAuthRole *string `json:"jwtAuthRole,omitempty"`
+	// tokenSecretRef names the Secret with an OpenBao token, in place of a JWT role.
+	TokenSecretRef *LocalObjectReferenceApplyConfiguration `json:"tokenSecretRef,omitempty"`
+	// retention says which snapshots are deleted. The default is none.
+	Retention *BackupRetentionApplyConfiguration `json:"retention,omitempty"`
+	// image is the container image of the job.
+	Image *string `json:"image,omitempty"`
 }
 
 // BackupSpecApplyConfiguration constructs a declarative configuration of the BackupSpec type for use with
@@ -21,10 +32,50 @@ func BackupSpec() *BackupSpecApplyConfiguration {
 	return &BackupSpecApplyConfiguration{}
 }
 
+// WithSchedule sets the Schedule field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Schedule field is set to the value of the last call.
+func (b *BackupSpecApplyConfiguration) WithSchedule(value string) *BackupSpecApplyConfiguration {
+	b.Schedule = &value
+	return b
+}
+
+// WithTarget sets the Target field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Target field is set to the value of the last call.
+func (b *BackupSpecApplyConfiguration) WithTarget(value *BackupTargetApplyConfiguration) *BackupSpecApplyConfiguration {
+	b.Target = value
+	return b
+}
+
 // WithJWTAuthRole sets the JWTAuthRole field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the JWTAuthRole field is set to the value of the last call.
 func (b *BackupSpecApplyConfiguration) WithJWTAuthRole(value string) *BackupSpecApplyConfiguration {
 	b.JWTAuthRole = &value
+	return b
+}
+
+// WithTokenSecretRef sets the TokenSecretRef field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the TokenSecretRef field is set to the value of the last call.
+func (b *BackupSpecApplyConfiguration) WithTokenSecretRef(value *LocalObjectReferenceApplyConfiguration) *BackupSpecApplyConfiguration {
+	b.TokenSecretRef = value
+	return b
+}
+
+// WithRetention sets the Retention field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Retention field is set to the value of the last call.
+func (b *BackupSpecApplyConfiguration) WithRetention(value *BackupRetentionApplyConfiguration) *BackupSpecApplyConfiguration {
+	b.Retention = value
+	return b
+}
+
+// WithImage sets the Image field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Image field is set to the value of the last call.
+func (b *BackupSpecApplyConfiguration) WithImage(value string) *BackupSpecApplyConfiguration {
+	b.Image = &value
 	return b
 }

@@ -5,31 +5,320 @@
 
 package v1alpha1
 
+import (
+	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+)
+
 // OpenBaoClusterSpecApplyConfiguration represents a declarative configuration of the OpenBaoClusterSpec type for use
 // with apply.
 //
-// OpenBaoClusterSpec is what a person asks for. Fields of the openbao-operator
-// that are not listed here are accepted and kept.
+// OpenBaoClusterSpec is what a person asks for. Without spec.authorization it
+// describes servers completely, or not at all.
 type OpenBaoClusterSpecApplyConfiguration struct {
-	// selfInit describes the self-initialization of the cluster. When enabled,
-	// the policies and JWT roles of the cluster's identities are requested.
-	SelfInit *SelfInitSpecApplyConfiguration `json:"selfInit,omitempty"`
-	// backup gives the backup job its policy and JWT role. An empty block counts.
-	Backup *BackupSpecApplyConfiguration `json:"backup,omitempty"`
-	// restore gives the restore job its policy and JWT role. An empty block counts.
-	Restore *RestoreSpecApplyConfiguration `json:"restore,omitempty"`
-	// upgrade gives the upgrade job its policy and JWT role. An empty block counts.
-	Upgrade *UpgradeSpecApplyConfiguration `json:"upgrade,omitempty"`
 	// authorization says how Bailiwick reaches the server and sets up the
 	// policies and JWT roles. Its presence requests them, also for servers that
 	// someone else runs.
 	Authorization *AuthorizationSpecApplyConfiguration `json:"authorization,omitempty"`
+	// version is the OpenBao version of the servers, 2.5.0 for example.
+	Version *string `json:"version,omitempty"`
+	// image is the container image of the servers. The default is the official
+	// image of the version.
+	Image *string `json:"image,omitempty"`
+	// replicas is the number of servers. It means nothing for servers that
+	// somebody else runs.
+	Replicas *int32 `json:"replicas,omitempty"`
+	// profile is how much is demanded of the other fields: Hardened for production,
+	// Development for trying things out.
+	Profile *openbaov1alpha1.ClusterProfile `json:"profile,omitempty"`
+	// paused stops all changes to the servers.
+	Paused *bool `json:"paused,omitempty"`
+	// maintenance allows planned disturbances of the servers.
+	Maintenance *MaintenanceSpecApplyConfiguration `json:"maintenance,omitempty"`
+	// breakGlassAck acknowledges that a person has repaired what is described in
+	// status.breakGlass: its value is the nonce found there.
+	BreakGlassAck *string `json:"breakGlassAck,omitempty"`
+	// deletionPolicy says what becomes of the data when the object is deleted.
+	// Backups are kept in any case. The default is Retain.
+	DeletionPolicy *openbaov1alpha1.DeletionPolicy `json:"deletionPolicy,omitempty"`
+	// serviceAccount is the ServiceAccount that the servers run as.
+	ServiceAccount *ServerServiceAccountApplyConfiguration `json:"serviceAccount,omitempty"`
+	// imagePullSecrets are the Secrets that images are pulled with.
+	ImagePullSecrets []LocalObjectReferenceApplyConfiguration `json:"imagePullSecrets,omitempty"`
+	// securityContext replaces the security settings of the servers' pods.
+	SecurityContext *PodSecurityContextApplyConfiguration `json:"securityContext,omitempty"`
+	// workloadHardening turns on protections that not every node has.
+	WorkloadHardening *WorkloadHardeningApplyConfiguration `json:"workloadHardening,omitempty"`
+	// initContainer is the container that prepares the configuration in each pod.
+	InitContainer *InitContainerSpecApplyConfiguration `json:"initContainer,omitempty"`
+	// tls says where the certificates of the servers come from.
+	TLS *TLSSpecApplyConfiguration `json:"tls,omitempty"`
+	// storage is the volume of each server.
+	Storage *StorageSpecApplyConfiguration `json:"storage,omitempty"`
+	// service is the Service for clients.
+	Service *ServiceSpecApplyConfiguration `json:"service,omitempty"`
+	// ingress publishes the servers by an Ingress.
+	Ingress *IngressSpecApplyConfiguration `json:"ingress,omitempty"`
+	// gateway publishes the servers by a route of the Gateway API.
+	Gateway *GatewaySpecApplyConfiguration `json:"gateway,omitempty"`
+	// network restricts who talks to the servers, and whom they talk to.
+	Network *NetworkSpecApplyConfiguration `json:"network,omitempty"`
+	// configuration holds settings of the OpenBao servers.
+	Configuration *ConfigurationSpecApplyConfiguration `json:"configuration,omitempty"`
+	// plugins are the plugins that the servers register.
+	Plugins []PluginSpecApplyConfiguration `json:"plugins,omitempty"`
+	// audit are the audit devices that the servers are configured with.
+	Audit []AuditDeviceApplyConfiguration `json:"audit,omitempty"`
+	// telemetry says where the servers send their metrics.
+	Telemetry *TelemetrySpecApplyConfiguration `json:"telemetry,omitempty"`
+	// observability says how metrics are scraped.
+	Observability *ObservabilitySpecApplyConfiguration `json:"observability,omitempty"`
+	// unseal says what unseals the servers. The default is a static key in a Secret.
+	Unseal *UnsealSpecApplyConfiguration `json:"unseal,omitempty"`
+	// selfInit describes the self-initialization of the cluster. When enabled,
+	// the policies and JWT roles of the cluster's identities are requested.
+	SelfInit *SelfInitSpecApplyConfiguration `json:"selfInit,omitempty"`
+	// backup gives the backup job its policy and JWT role, and says what it does.
+	// With spec.authorization an empty block counts.
+	Backup *BackupSpecApplyConfiguration `json:"backup,omitempty"`
+	// restore gives the restore job its policy and JWT role. An empty block counts.
+	Restore *RestoreSpecApplyConfiguration `json:"restore,omitempty"`
+	// upgrade gives the upgrade job its policy and JWT role, and says what it does.
+	// An empty block counts.
+	Upgrade *UpgradeSpecApplyConfiguration `json:"upgrade,omitempty"`
+	// imageVerification checks the signatures of the servers' image.
+	ImageVerification *ImageVerificationSpecApplyConfiguration `json:"imageVerification,omitempty"`
+	// operatorImageVerification checks the signatures of the images of jobs and
+	// helper containers.
+	OperatorImageVerification *ImageVerificationSpecApplyConfiguration `json:"operatorImageVerification,omitempty"`
 }
 
 // OpenBaoClusterSpecApplyConfiguration constructs a declarative configuration of the OpenBaoClusterSpec type for use with
 // apply.
 func OpenBaoClusterSpec() *OpenBaoClusterSpecApplyConfiguration {
 	return &OpenBaoClusterSpecApplyConfiguration{}
+}
+
+// WithAuthorization sets the Authorization field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Authorization field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithAuthorization(value *AuthorizationSpecApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
+	b.Authorization = value
+	return b
+}
+
+// WithVersion sets the Version field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Version field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithVersion(value string) *OpenBaoClusterSpecApplyConfiguration {
+	b.Version = &value
+	return b
+}
+
+// WithImage sets the Image field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Image field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithImage(value string) *OpenBaoClusterSpecApplyConfiguration {
+	b.Image = &value
+	return b
+}
+
+// WithReplicas sets the Replicas field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Replicas field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithReplicas(value int32) *OpenBaoClusterSpecApplyConfiguration {
+	b.Replicas = &value
+	return b
+}
+
+// WithProfile sets the Profile field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Profile field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithProfile(value openbaov1alpha1.ClusterProfile) *OpenBaoClusterSpecApplyConfiguration {
+	b.Profile = &value
+	return b
+}
+
+// WithPaused sets the Paused field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Paused field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithPaused(value bool) *OpenBaoClusterSpecApplyConfiguration {
+	b.Paused = &value
+	return b
+}
+
+// WithMaintenance sets the Maintenance field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Maintenance field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithMaintenance(value *MaintenanceSpecApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
+	b.Maintenance = value
+	return b
+}
+
+// WithBreakGlassAck sets the BreakGlassAck field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the BreakGlassAck field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithBreakGlassAck(value string) *OpenBaoClusterSpecApplyConfiguration {
+	b.BreakGlassAck = &value
+	return b
+}
+
+// WithDeletionPolicy sets the DeletionPolicy field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the DeletionPolicy field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithDeletionPolicy(value openbaov1alpha1.DeletionPolicy) *OpenBaoClusterSpecApplyConfiguration {
+	b.DeletionPolicy = &value
+	return b
+}
+
+// WithServiceAccount sets the ServiceAccount field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ServiceAccount field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithServiceAccount(value *ServerServiceAccountApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
+	b.ServiceAccount = value
+	return b
+}
+
+// WithImagePullSecrets adds the given value to the ImagePullSecrets field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the ImagePullSecrets field.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithImagePullSecrets(values ...*LocalObjectReferenceApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithImagePullSecrets")
+		}
+		b.ImagePullSecrets = append(b.ImagePullSecrets, *values[i])
+	}
+	return b
+}
+
+// WithSecurityContext sets the SecurityContext field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SecurityContext field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithSecurityContext(value *PodSecurityContextApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
+	b.SecurityContext = value
+	return b
+}
+
+// WithWorkloadHardening sets the WorkloadHardening field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the WorkloadHardening field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithWorkloadHardening(value *WorkloadHardeningApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
+	b.WorkloadHardening = value
+	return b
+}
+
+// WithInitContainer sets the InitContainer field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the InitContainer field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithInitContainer(value *InitContainerSpecApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
+	b.InitContainer = value
+	return b
+}
+
+// WithTLS sets the TLS field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the TLS field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithTLS(value *TLSSpecApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
+	b.TLS = value
+	return b
+}
+
+// WithStorage sets the Storage field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Storage field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithStorage(value *StorageSpecApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
+	b.Storage = value
+	return b
+}
+
+// WithService sets the Service field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Service field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithService(value *ServiceSpecApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
+	b.Service = value
+	return b
+}
+
+// WithIngress sets the Ingress field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Ingress field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithIngress(value *IngressSpecApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
+	b.Ingress = value
+	return b
+}
+
+// WithGateway sets the Gateway field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Gateway field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithGateway(value *GatewaySpecApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
+	b.Gateway = value
+	return b
+}
+
+// WithNetwork sets the Network field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Network field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithNetwork(value *NetworkSpecApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
+	b.Network = value
+	return b
+}
+
+// WithConfiguration sets the Configuration field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Configuration field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithConfiguration(value *ConfigurationSpecApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
+	b.Configuration = value
+	return b
+}
+
+// WithPlugins adds the given value to the Plugins field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Plugins field.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithPlugins(values ...*PluginSpecApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithPlugins")
+		}
+		b.Plugins = append(b.Plugins, *values[i])
+	}
+	return b
+}
+
+// WithAudit adds the given value to the Audit field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Audit field.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithAudit(values ...*AuditDeviceApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithAudit")
+		}
+		b.Audit = append(b.Audit, *values[i])
+	}
+	return b
+}
+
+// WithTelemetry sets the Telemetry field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Telemetry field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithTelemetry(value *TelemetrySpecApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
+	b.Telemetry = value
+	return b
+}
+
+// WithObservability sets the Observability field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Observability field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithObservability(value *ObservabilitySpecApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
+	b.Observability = value
+	return b
+}
+
+// WithUnseal sets the Unseal field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Unseal field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithUnseal(value *UnsealSpecApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
+	b.Unseal = value
+	return b
 }
 
 // WithSelfInit sets the SelfInit field in the declarative configuration to the given value
@@ -64,10 +353,18 @@ func (b *OpenBaoClusterSpecApplyConfiguration) WithUpgrade(value *UpgradeSpecApp
 	return b
 }
 
-// WithAuthorization sets the Authorization field in the declarative configuration to the given value
+// WithImageVerification sets the ImageVerification field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Authorization field is set to the value of the last call.
-func (b *OpenBaoClusterSpecApplyConfiguration) WithAuthorization(value *AuthorizationSpecApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
-	b.Authorization = value
+// If called multiple times, the ImageVerification field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithImageVerification(value *ImageVerificationSpecApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
+	b.ImageVerification = value
+	return b
+}
+
+// WithOperatorImageVerification sets the OperatorImageVerification field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the OperatorImageVerification field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithOperatorImageVerification(value *ImageVerificationSpecApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
+	b.OperatorImageVerification = value
 	return b
 }

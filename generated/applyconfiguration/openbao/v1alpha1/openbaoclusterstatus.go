@@ -6,14 +6,16 @@
 package v1alpha1
 
 import (
+	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	v1 "k8s.io/client-go/applyconfigurations/meta/v1"
 )
 
 // OpenBaoClusterStatusApplyConfiguration represents a declarative configuration of the OpenBaoClusterStatus type for use
 // with apply.
 //
-// OpenBaoClusterStatus is what Bailiwick observed. Status fields of the
-// openbao-operator are kept.
+// OpenBaoClusterStatus is what was observed. Bailiwick writes observedGeneration,
+// conditions and authorization; the other fields are those of who runs the servers.
 type OpenBaoClusterStatusApplyConfiguration struct {
 	// observedGeneration is the generation that the conditions speak of.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
@@ -21,6 +23,36 @@ type OpenBaoClusterStatusApplyConfiguration struct {
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// authorization records what Bailiwick wrote to the server.
 	Authorization *AuthorizationStatusApplyConfiguration `json:"authorization,omitempty"`
+	// phase sums up what is going on.
+	Phase *openbaov1alpha1.ClusterPhase `json:"phase,omitempty"`
+	// activeLeader is the pod of the active server.
+	ActiveLeader *string `json:"activeLeader,omitempty"`
+	// readyReplicas is the number of ready servers.
+	ReadyReplicas *int32 `json:"readyReplicas,omitempty"`
+	// currentVersion is the OpenBao version that the servers run.
+	CurrentVersion *string `json:"currentVersion,omitempty"`
+	// initialized says that the cluster has been initialized.
+	Initialized *bool `json:"initialized,omitempty"`
+	// selfInitialized says that the cluster has initialized itself.
+	SelfInitialized *bool `json:"selfInitialized,omitempty"`
+	// lastBackupTime is when the last snapshot was taken.
+	//
+	// Deprecated: Use backup.lastBackupTime.
+	LastBackupTime *metav1.Time `json:"lastBackupTime,omitempty"`
+	// upgrade is how far a rolling upgrade has come.
+	Upgrade *UpgradeStatusApplyConfiguration `json:"upgrade,omitempty"`
+	// backup is what came of the backups.
+	Backup *BackupStatusApplyConfiguration `json:"backup,omitempty"`
+	// blueGreen is how far a blue/green upgrade has come.
+	BlueGreen *BlueGreenStatusApplyConfiguration `json:"blueGreen,omitempty"`
+	// operationLock says what must not be disturbed.
+	OperationLock *OperationLockStatusApplyConfiguration `json:"operationLock,omitempty"`
+	// breakGlass says what a person must repair.
+	BreakGlass *BreakGlassStatusApplyConfiguration `json:"breakGlass,omitempty"`
+	// workload is what came of the work on the servers' objects.
+	Workload *WorkStatusApplyConfiguration `json:"workload,omitempty"`
+	// adminOps is what came of the work on the servers themselves.
+	AdminOps *WorkStatusApplyConfiguration `json:"adminOps,omitempty"`
 }
 
 // OpenBaoClusterStatusApplyConfiguration constructs a declarative configuration of the OpenBaoClusterStatus type for use with
@@ -55,5 +87,117 @@ func (b *OpenBaoClusterStatusApplyConfiguration) WithConditions(values ...*v1.Co
 // If called multiple times, the Authorization field is set to the value of the last call.
 func (b *OpenBaoClusterStatusApplyConfiguration) WithAuthorization(value *AuthorizationStatusApplyConfiguration) *OpenBaoClusterStatusApplyConfiguration {
 	b.Authorization = value
+	return b
+}
+
+// WithPhase sets the Phase field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Phase field is set to the value of the last call.
+func (b *OpenBaoClusterStatusApplyConfiguration) WithPhase(value openbaov1alpha1.ClusterPhase) *OpenBaoClusterStatusApplyConfiguration {
+	b.Phase = &value
+	return b
+}
+
+// WithActiveLeader sets the ActiveLeader field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ActiveLeader field is set to the value of the last call.
+func (b *OpenBaoClusterStatusApplyConfiguration) WithActiveLeader(value string) *OpenBaoClusterStatusApplyConfiguration {
+	b.ActiveLeader = &value
+	return b
+}
+
+// WithReadyReplicas sets the ReadyReplicas field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ReadyReplicas field is set to the value of the last call.
+func (b *OpenBaoClusterStatusApplyConfiguration) WithReadyReplicas(value int32) *OpenBaoClusterStatusApplyConfiguration {
+	b.ReadyReplicas = &value
+	return b
+}
+
+// WithCurrentVersion sets the CurrentVersion field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CurrentVersion field is set to the value of the last call.
+func (b *OpenBaoClusterStatusApplyConfiguration) WithCurrentVersion(value string) *OpenBaoClusterStatusApplyConfiguration {
+	b.CurrentVersion = &value
+	return b
+}
+
+// WithInitialized sets the Initialized field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Initialized field is set to the value of the last call.
+func (b *OpenBaoClusterStatusApplyConfiguration) WithInitialized(value bool) *OpenBaoClusterStatusApplyConfiguration {
+	b.Initialized = &value
+	return b
+}
+
+// WithSelfInitialized sets the SelfInitialized field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SelfInitialized field is set to the value of the last call.
+func (b *OpenBaoClusterStatusApplyConfiguration) WithSelfInitialized(value bool) *OpenBaoClusterStatusApplyConfiguration {
+	b.SelfInitialized = &value
+	return b
+}
+
+// WithLastBackupTime sets the LastBackupTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastBackupTime field is set to the value of the last call.
+func (b *OpenBaoClusterStatusApplyConfiguration) WithLastBackupTime(value metav1.Time) *OpenBaoClusterStatusApplyConfiguration {
+	b.LastBackupTime = &value
+	return b
+}
+
+// WithUpgrade sets the Upgrade field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Upgrade field is set to the value of the last call.
+func (b *OpenBaoClusterStatusApplyConfiguration) WithUpgrade(value *UpgradeStatusApplyConfiguration) *OpenBaoClusterStatusApplyConfiguration {
+	b.Upgrade = value
+	return b
+}
+
+// WithBackup sets the Backup field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Backup field is set to the value of the last call.
+func (b *OpenBaoClusterStatusApplyConfiguration) WithBackup(value *BackupStatusApplyConfiguration) *OpenBaoClusterStatusApplyConfiguration {
+	b.Backup = value
+	return b
+}
+
+// WithBlueGreen sets the BlueGreen field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the BlueGreen field is set to the value of the last call.
+func (b *OpenBaoClusterStatusApplyConfiguration) WithBlueGreen(value *BlueGreenStatusApplyConfiguration) *OpenBaoClusterStatusApplyConfiguration {
+	b.BlueGreen = value
+	return b
+}
+
+// WithOperationLock sets the OperationLock field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the OperationLock field is set to the value of the last call.
+func (b *OpenBaoClusterStatusApplyConfiguration) WithOperationLock(value *OperationLockStatusApplyConfiguration) *OpenBaoClusterStatusApplyConfiguration {
+	b.OperationLock = value
+	return b
+}
+
+// WithBreakGlass sets the BreakGlass field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the BreakGlass field is set to the value of the last call.
+func (b *OpenBaoClusterStatusApplyConfiguration) WithBreakGlass(value *BreakGlassStatusApplyConfiguration) *OpenBaoClusterStatusApplyConfiguration {
+	b.BreakGlass = value
+	return b
+}
+
+// WithWorkload sets the Workload field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Workload field is set to the value of the last call.
+func (b *OpenBaoClusterStatusApplyConfiguration) WithWorkload(value *WorkStatusApplyConfiguration) *OpenBaoClusterStatusApplyConfiguration {
+	b.Workload = value
+	return b
+}
+
+// WithAdminOps sets the AdminOps field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AdminOps field is set to the value of the last call.
+func (b *OpenBaoClusterStatusApplyConfiguration) WithAdminOps(value *WorkStatusApplyConfiguration) *OpenBaoClusterStatusApplyConfiguration {
+	b.AdminOps = value
 	return b
 }

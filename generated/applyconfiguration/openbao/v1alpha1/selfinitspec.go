@@ -15,6 +15,8 @@ type SelfInitSpecApplyConfiguration struct {
 	Enabled *bool `json:"enabled,omitempty"`
 	// oidc sets the audience and issuer of the JWT roles.
 	OIDC *SelfInitOIDCApplyConfiguration `json:"oidc,omitempty"`
+	// requests are what else the servers send themselves at their first start.
+	Requests []SelfInitRequestApplyConfiguration `json:"requests,omitempty"`
 }
 
 // SelfInitSpecApplyConfiguration constructs a declarative configuration of the SelfInitSpec type for use with
@@ -36,5 +38,18 @@ func (b *SelfInitSpecApplyConfiguration) WithEnabled(value bool) *SelfInitSpecAp
 // If called multiple times, the OIDC field is set to the value of the last call.
 func (b *SelfInitSpecApplyConfiguration) WithOIDC(value *SelfInitOIDCApplyConfiguration) *SelfInitSpecApplyConfiguration {
 	b.OIDC = value
+	return b
+}
+
+// WithRequests adds the given value to the Requests field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Requests field.
+func (b *SelfInitSpecApplyConfiguration) WithRequests(values ...*SelfInitRequestApplyConfiguration) *SelfInitSpecApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithRequests")
+		}
+		b.Requests = append(b.Requests, *values[i])
+	}
 	return b
 }

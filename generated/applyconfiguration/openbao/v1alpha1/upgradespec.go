@@ -12,19 +12,36 @@ import (
 // UpgradeSpecApplyConfiguration represents a declarative configuration of the UpgradeSpec type for use
 // with apply.
 //
-// UpgradeSpec requests the identity of the upgrade job.
+// UpgradeSpec says how the servers are upgraded, and requests the identity of
+// the upgrade job.
 type UpgradeSpecApplyConfiguration struct {
+	// strategy says how, and decides the text of the upgrade policy.
+	Strategy *openbaov1alpha1.UpgradeStrategy `json:"strategy,omitempty"`
 	// jwtAuthRole names the JWT role of the upgrade job. The policy keeps its name.
 	// The default is openbao-operator-upgrade.
 	JWTAuthRole *string `json:"jwtAuthRole,omitempty"`
-	// strategy decides the text of the upgrade policy.
-	Strategy *openbaov1alpha1.UpgradeStrategy `json:"strategy,omitempty"`
+	// tokenSecretRef names the Secret with an OpenBao token, in place of a JWT role.
+	TokenSecretRef *LocalObjectReferenceApplyConfiguration `json:"tokenSecretRef,omitempty"`
+	// preUpgradeSnapshot takes a snapshot first.
+	PreUpgradeSnapshot *bool `json:"preUpgradeSnapshot,omitempty"`
+	// image is the container image of the job.
+	Image *string `json:"image,omitempty"`
+	// blueGreen are the settings of the strategy BlueGreen.
+	BlueGreen *BlueGreenSpecApplyConfiguration `json:"blueGreen,omitempty"`
 }
 
 // UpgradeSpecApplyConfiguration constructs a declarative configuration of the UpgradeSpec type for use with
 // apply.
 func UpgradeSpec() *UpgradeSpecApplyConfiguration {
 	return &UpgradeSpecApplyConfiguration{}
+}
+
+// WithStrategy sets the Strategy field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Strategy field is set to the value of the last call.
+func (b *UpgradeSpecApplyConfiguration) WithStrategy(value openbaov1alpha1.UpgradeStrategy) *UpgradeSpecApplyConfiguration {
+	b.Strategy = &value
+	return b
 }
 
 // WithJWTAuthRole sets the JWTAuthRole field in the declarative configuration to the given value
@@ -35,10 +52,34 @@ func (b *UpgradeSpecApplyConfiguration) WithJWTAuthRole(value string) *UpgradeSp
 	return b
 }
 
-// WithStrategy sets the Strategy field in the declarative configuration to the given value
+// WithTokenSecretRef sets the TokenSecretRef field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Strategy field is set to the value of the last call.
-func (b *UpgradeSpecApplyConfiguration) WithStrategy(value openbaov1alpha1.UpgradeStrategy) *UpgradeSpecApplyConfiguration {
-	b.Strategy = &value
+// If called multiple times, the TokenSecretRef field is set to the value of the last call.
+func (b *UpgradeSpecApplyConfiguration) WithTokenSecretRef(value *LocalObjectReferenceApplyConfiguration) *UpgradeSpecApplyConfiguration {
+	b.TokenSecretRef = value
+	return b
+}
+
+// WithPreUpgradeSnapshot sets the PreUpgradeSnapshot field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PreUpgradeSnapshot field is set to the value of the last call.
+func (b *UpgradeSpecApplyConfiguration) WithPreUpgradeSnapshot(value bool) *UpgradeSpecApplyConfiguration {
+	b.PreUpgradeSnapshot = &value
+	return b
+}
+
+// WithImage sets the Image field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Image field is set to the value of the last call.
+func (b *UpgradeSpecApplyConfiguration) WithImage(value string) *UpgradeSpecApplyConfiguration {
+	b.Image = &value
+	return b
+}
+
+// WithBlueGreen sets the BlueGreen field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the BlueGreen field is set to the value of the last call.
+func (b *UpgradeSpecApplyConfiguration) WithBlueGreen(value *BlueGreenSpecApplyConfiguration) *UpgradeSpecApplyConfiguration {
+	b.BlueGreen = value
 	return b
 }

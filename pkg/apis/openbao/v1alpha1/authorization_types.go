@@ -3,23 +3,62 @@
 
 package v1alpha1
 
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 // AuthorizationMode says how the policies and roles are kept.
 // +enum
 type AuthorizationMode string
 
-// AuthorizationOnce writes the policies and roles once with the one-time admin
-// token, and again when the spec changes and a new token is given.
-const AuthorizationOnce AuthorizationMode = "Once"
+const (
+	// AuthorizationOnce writes the policies and roles with a one-time admin
+	// token, and again when the spec changes and a new token is given. In
+	// between nothing is looked at.
+	AuthorizationOnce AuthorizationMode = "Once"
+	// AuthorizationObserve writes like Once, and in between reports what differs
+	// on the server, as an identity that can only read.
+	AuthorizationObserve AuthorizationMode = "Observe"
+	// AuthorizationEnforce writes like Once, and in between repairs what differs
+	// on the server, as an identity that can write nothing but the contract.
+	AuthorizationEnforce AuthorizationMode = "Enforce"
+)
+
+// AuthorizationProfile says which texts the policies have.
+// +enum
+type AuthorizationProfile string
+
+const (
+	// ProfileDocument is the texts of the published authorization document.
+	ProfileDocument AuthorizationProfile = "Document"
+	// ProfileMinimal leaves out the grants that a server never evaluates, and
+	// the policy "default" from all tokens.
+	ProfileMinimal AuthorizationProfile = "Minimal"
+)
 
 // AuthorizationSpec says how Bailiwick reaches the server and sets up the
 // policies and JWT roles.
 type AuthorizationSpec struct {
-	// mode says how the policies and roles are kept. Once writes them with the
-	// one-time admin token, and asks for a new token when they have to change.
-	// +kubebuilder:validation:Enum=Once
+	// mode says how the policies and roles are kept. All modes write them with the
+	// one-time admin token, and ask for a new token where that is needed. In between
+	// Once looks at nothing, Observe reports what differs on the server, and Enforce
+	// repairs it.
+	// +kubebuilder:validation:Enum=Once;Observe;Enforce
 	// +kubebuilder:default=Once
 	// +optional
 	Mode AuthorizationMode `json:"mode,omitempty"`
+
+	// profile says which texts the policies have. Document is the texts of the
+	// published authorization document. Minimal leaves out the grants that a server
+	// never evaluates, and the policy "default" from all tokens.
+	// +kubebuilder:validation:Enum=Document;Minimal
+	// +kubebuilder:default=Document
+	// +optional
+	Profile AuthorizationProfile `json:"profile,omitempty"`
+
+	// signingKeyOverlap is how long a signing key that the API server no longer
+	// publishes stays accepted. The default is 1h; 0s drops such a key at once.
+	// +kubebuilder:validation:Format=duration
+	// +optional
+	SigningKeyOverlap *metav1.Duration `json:"signingKeyOverlap,omitempty"`
 
 	// address is the https URL of the active server.
 	// The default is https://<name>.<namespace>.svc:8200.
@@ -64,6 +103,28 @@ type AuthorizationSpec struct {
 	// The default is the ServiceAccount that Bailiwick runs as.
 	// +optional
 	OperatorServiceAccount *ServiceAccountReference `json:"operatorServiceAccount,omitempty"`
+
+	// additionalSubjects let further ServiceAccounts log in as an identity, each
+	// with a role of its own.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=role
+	// +optional
+	AdditionalSubjects []AdditionalSubject `json:"additionalSubjects,omitempty"`
+}
+
+// AdditionalSubject is a ServiceAccount that gets the policy of an identity.
+type AdditionalSubject struct {
+	// role is the name of the JWT role. It must not be that of an identity.
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_](([A-Za-z0-9_.-]+)?[A-Za-z0-9_])?$`
+	// +kubebuilder:validation:MaxLength=128
+	Role string `json:"role"`
+	// identity names whose policy it gets. Nothing is written while the spec does
+	// not request that identity.
+	// +kubebuilder:validation:Enum=operator;backup;restore;upgrade
+	Identity string `json:"identity"`
+	// serviceAccount is who may log in.
+	ServiceAccount ServiceAccountReference `json:"serviceAccount"`
 }
 
 // CASecretReference names a key of a Secret that holds a CA.
@@ -114,13 +175,22 @@ type AuthorizationStatus struct {
 	// mount is the path of the JWT auth mount.
 	// +optional
 	Mount string `json:"mount,omitempty"`
+	// mountCreated says that the mount did not exist before. Only then is it
+	// removed when nothing is requested any more.
+	// +optional
+	MountCreated bool `json:"mountCreated,omitempty"`
 	// issuer is the token issuer in the mount's config.
 	// +optional
 	Issuer string `json:"issuer,omitempty"`
-	// keyIDs are the ids of the signing keys in the mount's config.
+	// signingKeys are the signing keys in the mount's config.
 	// +optional
-	// +listType=set
-	KeyIDs []string `json:"keyIDs,omitempty"`
+	// +listType=map
+	// +listMapKey=id
+	SigningKeys []SigningKeyStatus `json:"signingKeys,omitempty"`
+	// droppedOldSigningKeys is the value that the annotation
+	// bailiwick.dev/drop-old-signing-keys had when it was last heeded.
+	// +optional
+	DroppedOldSigningKeys string `json:"droppedOldSigningKeys,omitempty"`
 	// policies are the names of the policies.
 	// +optional
 	// +listType=set
@@ -138,7 +208,134 @@ type AuthorizationStatus struct {
 	// server did not confirm.
 	// +optional
 	AdminToken AdminTokenState `json:"adminToken,omitempty"`
+	// adminTokenSecretVersion is the resourceVersion of the Secret whose token was
+	// used up, so that it is not tried again.
+	// +optional
+	AdminTokenSecretVersion string `json:"adminTokenSecretVersion,omitempty"`
+	// plan lists what differs on the server and was not repaired.
+	// +optional
+	// +listType=atomic
+	Plan []PlannedChange `json:"plan,omitempty"`
+	// proved is how many identities were proved, of how many, such as 4/4.
+	// +optional
+	Proved string `json:"proved,omitempty"`
+	// identities say what was proved of each role.
+	// +optional
+	// +listType=map
+	// +listMapKey=role
+	Identities []IdentityStatus `json:"identities,omitempty"`
+	// provedAt is when the identities were last proved.
+	// +optional
+	ProvedAt *metav1.Time `json:"provedAt,omitempty"`
+	// refusalsProvedAt is when wrong subjects and audiences were last seen refused.
+	// +optional
+	RefusalsProvedAt *metav1.Time `json:"refusalsProvedAt,omitempty"`
+	// rootEquivalent lists what could still grant any right of the mount to
+	// whoever held it, and stays with Bailiwick's own identity.
+	// +optional
+	// +listType=atomic
+	RootEquivalent []string `json:"rootEquivalent,omitempty"`
 }
+
+// SigningKeyStatus is a key that ServiceAccount tokens are checked with.
+type SigningKeyStatus struct {
+	// id is the key id.
+	ID string `json:"id"`
+	// algorithm is the JWS algorithm, empty if the API server does not say.
+	// +optional
+	Algorithm string `json:"algorithm,omitempty"`
+	// pem is the public key, kept so that the overlap outlives a restart.
+	// +optional
+	PEM string `json:"pem,omitempty"`
+	// firstSeen is when the API server was first seen to publish the key.
+	// +optional
+	FirstSeen *metav1.Time `json:"firstSeen,omitempty"`
+	// lastSeen is when the API server was last seen to publish the key. It is
+	// absent while it does.
+	// +optional
+	LastSeen *metav1.Time `json:"lastSeen,omitempty"`
+}
+
+// PlannedChange is one difference between the contract and the server.
+type PlannedChange struct {
+	// kind is mount, config, policy or role.
+	Kind string `json:"kind"`
+	// name is the name of the mount, policy or role.
+	Name string `json:"name"`
+	// difference is Missing, Differs, Extra, or Conflict for what someone else wrote.
+	// +kubebuilder:validation:Enum=Missing;Differs;Extra;Conflict
+	Difference PlannedDifference `json:"difference"`
+	// fields are the names of the fields that differ.
+	// +optional
+	// +listType=atomic
+	Fields []string `json:"fields,omitempty"`
+}
+
+// PlannedDifference says how the server differs.
+// +enum
+type PlannedDifference string
+
+const (
+	// DifferenceMissing means that the server lacks the object.
+	DifferenceMissing PlannedDifference = "Missing"
+	// DifferenceDiffers means that fields of the object differ.
+	DifferenceDiffers PlannedDifference = "Differs"
+	// DifferenceExtra means that the object is no longer wanted.
+	DifferenceExtra PlannedDifference = "Extra"
+	// DifferenceConflict means that someone else wrote the object.
+	DifferenceConflict PlannedDifference = "Conflict"
+)
+
+// IdentityStatus says what was proved of one role, by logging in as its
+// ServiceAccount.
+type IdentityStatus struct {
+	// role is the name of the JWT role.
+	Role string `json:"role"`
+	// identity is operator, backup, restore, upgrade or bootstrapper.
+	Identity string `json:"identity"`
+	// policy is the name of the policy.
+	// +optional
+	Policy string `json:"policy,omitempty"`
+	// subject is who may log in.
+	// +optional
+	Subject string `json:"subject,omitempty"`
+	// state is Proved, Wrong, or NotProved when it could not be tried.
+	// +kubebuilder:validation:Enum=Proved;Wrong;NotProved
+	State ProofState `json:"state"`
+	// message says why the state is not Proved, and what mends it.
+	// +optional
+	Message string `json:"message,omitempty"`
+	// missing are rights that the contract gives and the token lacks, as
+	// "path: capability".
+	// +optional
+	// +listType=atomic
+	Missing []string `json:"missing,omitempty"`
+	// excess are rights that neither the contract nor the policy "default" gives,
+	// as "path: capability".
+	// +optional
+	// +listType=atomic
+	Excess []string `json:"excess,omitempty"`
+	// viaDefault are rights that the token has through the policy "default" alone,
+	// as "path: capability".
+	// +optional
+	// +listType=atomic
+	ViaDefault []string `json:"viaDefault,omitempty"`
+}
+
+// ProofState says what came of trying an identity.
+// +enum
+type ProofState string
+
+const (
+	// Proved means that the identity can log in, has exactly the rights of the
+	// contract, and others were refused.
+	Proved ProofState = "Proved"
+	// ProvedWrong means that it cannot log in, has other rights, or that others
+	// could log in as it.
+	ProvedWrong ProofState = "Wrong"
+	// NotProved means that it could not be tried.
+	NotProved ProofState = "NotProved"
+)
 
 // AdminTokenState says what became of the one-time admin token.
 // +enum
@@ -159,6 +356,9 @@ const (
 	ConditionReady = "Ready"
 	// ConditionAuthorizationReady is True when the server holds the whole contract.
 	ConditionAuthorizationReady = "AuthorizationReady"
+	// ConditionSigningKeysCurrent is True when the server accepts the tokens that
+	// the API server signs now.
+	ConditionSigningKeysCurrent = "SigningKeysCurrent"
 	// ConditionClusterLifecycle says whether Bailiwick runs the servers.
 	ConditionClusterLifecycle = "ClusterLifecycle"
 )

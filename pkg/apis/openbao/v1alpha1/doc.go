@@ -9,8 +9,8 @@
 
 // Package v1alpha1 holds the OpenBao API of Bailiwick.
 //
-// The group, the kind and the field names are those of the openbao-operator,
-// so that its manifests apply unchanged. Fields that Bailiwick does not read
-// are kept as they are. What Bailiwick adds is spec.authorization and
+// The group, the kind and the fields are those of the openbao-operator, so that
+// its manifests apply unchanged; a field that Bailiwick does not act on yet is
+// validated and kept. What Bailiwick adds is spec.authorization and
 // status.authorization.
 package v1alpha1

@@ -7,27 +7,134 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// UpgradeStrategy says how the servers of a cluster are upgraded.
-// +enum
-type UpgradeStrategy string
-
-const (
-	// UpgradeRollingUpdate replaces one server after the other.
-	UpgradeRollingUpdate UpgradeStrategy = "RollingUpdate"
-	// UpgradeBlueGreen joins a second set of servers and moves the peers over.
-	UpgradeBlueGreen UpgradeStrategy = "BlueGreen"
-)
-
-// OpenBaoClusterSpec is what a person asks for. Fields of the openbao-operator
-// that are not listed here are accepted and kept.
-// +kubebuilder:pruning:PreserveUnknownFields
+// OpenBaoClusterSpec is what a person asks for. Without spec.authorization it
+// describes servers completely, or not at all.
+// +kubebuilder:validation:XValidation:rule="has(self.authorization) || (has(self.version) == has(self.storage) && has(self.storage) == has(self.tls))",message="spec.version, spec.storage and spec.tls are required together; only with spec.authorization, for servers that somebody else runs, may some be left out"
+// +kubebuilder:validation:XValidation:rule="has(self.authorization) || !has(self.version) || !has(self.backup) || (has(self.backup.schedule) && has(self.backup.target))",message="spec.backup.schedule and spec.backup.target are required; only with spec.authorization, for servers that somebody else runs, may they be left out"
 type OpenBaoClusterSpec struct {
+	// authorization says how Bailiwick reaches the server and sets up the
+	// policies and JWT roles. Its presence requests them, also for servers that
+	// someone else runs.
+	// +optional
+	Authorization *AuthorizationSpec `json:"authorization,omitempty"`
+
+	// version is the OpenBao version of the servers, 2.5.0 for example.
+	// +kubebuilder:validation:MinLength=1
+	// +optional
+	Version string `json:"version,omitempty"`
+
+	// image is the container image of the servers. The default is the official
+	// image of the version.
+	// +optional
+	Image string `json:"image,omitempty"`
+
+	// replicas is the number of servers. It means nothing for servers that
+	// somebody else runs.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:default=3
+	// +optional
+	Replicas *int32 `json:"replicas,omitempty"`
+
+	// profile is how much is demanded of the other fields: Hardened for production,
+	// Development for trying things out.
+	// +kubebuilder:validation:Enum=Hardened;Development
+	// +optional
+	Profile ClusterProfile `json:"profile,omitempty"`
+
+	// paused stops all changes to the servers.
+	// +optional
+	Paused *bool `json:"paused,omitempty"`
+
+	// maintenance allows planned disturbances of the servers.
+	// +optional
+	Maintenance *MaintenanceSpec `json:"maintenance,omitempty"`
+
+	// breakGlassAck acknowledges that a person has repaired what is described in
+	// status.breakGlass: its value is the nonce found there.
+	// +optional
+	BreakGlassAck string `json:"breakGlassAck,omitempty"`
+
+	// deletionPolicy says what becomes of the data when the object is deleted.
+	// Backups are kept in any case. The default is Retain.
+	// +kubebuilder:validation:Enum=Retain;DeletePVCs;DeleteAll
+	// +optional
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+
+	// serviceAccount is the ServiceAccount that the servers run as.
+	// +optional
+	ServiceAccount *ServerServiceAccount `json:"serviceAccount,omitempty"`
+
+	// imagePullSecrets are the Secrets that images are pulled with.
+	// +optional
+	ImagePullSecrets []LocalObjectReference `json:"imagePullSecrets,omitempty"`
+
+	// securityContext replaces the security settings of the servers' pods.
+	// +optional
+	SecurityContext *PodSecurityContext `json:"securityContext,omitempty"`
+
+	// workloadHardening turns on protections that not every node has.
+	// +optional
+	WorkloadHardening *WorkloadHardening `json:"workloadHardening,omitempty"`
+
+	// initContainer is the container that prepares the configuration in each pod.
+	// +optional
+	InitContainer *InitContainerSpec `json:"initContainer,omitempty"`
+
+	// tls says where the certificates of the servers come from.
+	// +optional
+	TLS *TLSSpec `json:"tls,omitempty"`
+
+	// storage is the volume of each server.
+	// +optional
+	Storage *StorageSpec `json:"storage,omitempty"`
+
+	// service is the Service for clients.
+	// +optional
+	Service *ServiceSpec `json:"service,omitempty"`
+
+	// ingress publishes the servers by an Ingress.
+	// +optional
+	Ingress *IngressSpec `json:"ingress,omitempty"`
+
+	// gateway publishes the servers by a route of the Gateway API.
+	// +optional
+	Gateway *GatewaySpec `json:"gateway,omitempty"`
+
+	// network restricts who talks to the servers, and whom they talk to.
+	// +optional
+	Network *NetworkSpec `json:"network,omitempty"`
+
+	// configuration holds settings of the OpenBao servers.
+	// +optional
+	Configuration *ConfigurationSpec `json:"configuration,omitempty"`
+
+	// plugins are the plugins that the servers register.
+	// +optional
+	Plugins []PluginSpec `json:"plugins,omitempty"`
+
+	// audit are the audit devices that the servers are configured with.
+	// +optional
+	Audit []AuditDevice `json:"audit,omitempty"`
+
+	// telemetry says where the servers send their metrics.
+	// +optional
+	Telemetry *TelemetrySpec `json:"telemetry,omitempty"`
+
+	// observability says how metrics are scraped.
+	// +optional
+	Observability *ObservabilitySpec `json:"observability,omitempty"`
+
+	// unseal says what unseals the servers. The default is a static key in a Secret.
+	// +optional
+	Unseal *UnsealSpec `json:"unseal,omitempty"`
+
 	// selfInit describes the self-initialization of the cluster. When enabled,
 	// the policies and JWT roles of the cluster's identities are requested.
 	// +optional
 	SelfInit *SelfInitSpec `json:"selfInit,omitempty"`
 
-	// backup gives the backup job its policy and JWT role. An empty block counts.
+	// backup gives the backup job its policy and JWT role, and says what it does.
+	// With spec.authorization an empty block counts.
 	// +optional
 	Backup *BackupSpec `json:"backup,omitempty"`
 
@@ -35,101 +142,19 @@ type OpenBaoClusterSpec struct {
 	// +optional
 	Restore *RestoreSpec `json:"restore,omitempty"`
 
-	// upgrade gives the upgrade job its policy and JWT role. An empty block counts.
+	// upgrade gives the upgrade job its policy and JWT role, and says what it does.
+	// An empty block counts.
 	// +optional
 	Upgrade *UpgradeSpec `json:"upgrade,omitempty"`
 
-	// authorization says how Bailiwick reaches the server and sets up the
-	// policies and JWT roles. Its presence requests them, also for servers that
-	// someone else runs.
+	// imageVerification checks the signatures of the servers' image.
 	// +optional
-	Authorization *AuthorizationSpec `json:"authorization,omitempty"`
-}
+	ImageVerification *ImageVerificationSpec `json:"imageVerification,omitempty"`
 
-// SelfInitSpec describes the self-initialization of a cluster.
-// +kubebuilder:pruning:PreserveUnknownFields
-type SelfInitSpec struct {
-	// enabled requests self-initialization, and with it the policies and JWT
-	// roles of the cluster's identities.
+	// operatorImageVerification checks the signatures of the images of jobs and
+	// helper containers.
 	// +optional
-	Enabled bool `json:"enabled,omitempty"`
-
-	// oidc sets the audience and issuer of the JWT roles.
-	// +optional
-	OIDC *SelfInitOIDC `json:"oidc,omitempty"`
-}
-
-// SelfInitOIDC sets what the ServiceAccount tokens must carry.
-// +kubebuilder:pruning:PreserveUnknownFields
-type SelfInitOIDC struct {
-	// enabled is accepted from manifests of the openbao-operator. The policies
-	// and roles do not depend on it.
-	// +optional
-	Enabled bool `json:"enabled,omitempty"`
-
-	// audience is the audience that ServiceAccount tokens must carry.
-	// spec.authorization.audience takes precedence.
-	// +optional
-	Audience string `json:"audience,omitempty"`
-
-	// issuer is the issuer that ServiceAccount tokens must carry. The default
-	// is the issuer of the Kubernetes API server.
-	// +optional
-	Issuer string `json:"issuer,omitempty"`
-}
-
-// BackupSpec requests the identity of the backup job.
-// +kubebuilder:pruning:PreserveUnknownFields
-type BackupSpec struct {
-	// jwtAuthRole names the JWT role of the backup job. The policy keeps its name.
-	// The default is openbao-operator-backup.
-	// +optional
-	JWTAuthRole string `json:"jwtAuthRole,omitempty"`
-}
-
-// RestoreSpec requests the identity of the restore job.
-// +kubebuilder:pruning:PreserveUnknownFields
-type RestoreSpec struct {
-	// jwtAuthRole names the JWT role of the restore job. The policy keeps its name.
-	// The default is openbao-operator-restore.
-	// +optional
-	JWTAuthRole string `json:"jwtAuthRole,omitempty"`
-}
-
-// UpgradeSpec requests the identity of the upgrade job.
-// +kubebuilder:pruning:PreserveUnknownFields
-type UpgradeSpec struct {
-	// jwtAuthRole names the JWT role of the upgrade job. The policy keeps its name.
-	// The default is openbao-operator-upgrade.
-	// +optional
-	JWTAuthRole string `json:"jwtAuthRole,omitempty"`
-
-	// strategy decides the text of the upgrade policy.
-	// +kubebuilder:validation:Enum=RollingUpdate;BlueGreen
-	// +kubebuilder:default=RollingUpdate
-	// +optional
-	Strategy UpgradeStrategy `json:"strategy,omitempty"`
-}
-
-// OpenBaoClusterStatus is what Bailiwick observed. Status fields of the
-// openbao-operator are kept.
-// +kubebuilder:pruning:PreserveUnknownFields
-type OpenBaoClusterStatus struct {
-	// observedGeneration is the generation that the conditions speak of.
-	// +optional
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-
-	// conditions say what is right, what is not, and how to mend it.
-	// +optional
-	// +listType=map
-	// +listMapKey=type
-	// +patchStrategy=merge
-	// +patchMergeKey=type
-	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
-
-	// authorization records what Bailiwick wrote to the server.
-	// +optional
-	Authorization *AuthorizationStatus `json:"authorization,omitempty"`
+	OperatorImageVerification *ImageVerificationSpec `json:"operatorImageVerification,omitempty"`
 }
 
 // +genclient
@@ -139,7 +164,10 @@ type OpenBaoClusterStatus struct {
 // +kubebuilder:resource:path=openbaoclusters,shortName=bao;baoc
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Authorization",type=string,JSONPath=`.status.conditions[?(@.type=="AuthorizationReady")].reason`
-// +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.status.authorization.address`
+// +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=`.spec.authorization.mode`
+// +kubebuilder:printcolumn:name="Proved",type=string,JSONPath=`.status.authorization.proved`
+// +kubebuilder:printcolumn:name="Keys",type=string,JSONPath=`.status.conditions[?(@.type=="SigningKeysCurrent")].reason`
+// +kubebuilder:printcolumn:name="Address",type=string,priority=1,JSONPath=`.status.authorization.address`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 
 // OpenBaoCluster is an OpenBao cluster whose identities (operator, backup,
@@ -150,8 +178,7 @@ type OpenBaoCluster struct {
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	// spec is what a person asks for.
-	// +optional
-	Spec OpenBaoClusterSpec `json:"spec,omitempty"`
+	Spec OpenBaoClusterSpec `json:"spec"`
 	// status is what Bailiwick observed.
 	// +optional
 	Status OpenBaoClusterStatus `json:"status,omitempty"`

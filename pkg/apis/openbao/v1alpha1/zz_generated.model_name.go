@@ -9,6 +9,41 @@
 package v1alpha1
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ACMESpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ACMESpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in AWSKMSUnseal) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AWSKMSUnseal"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in AdditionalSubject) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AdditionalSubject"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in AppArmorProfile) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AppArmorProfile"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in AuditDevice) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AuditDevice"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in AuditDeviceRequest) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AuditDeviceRequest"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in AuthMethodRequest) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AuthMethodRequest"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in AuthorizationSpec) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AuthorizationSpec"
 }
@@ -19,13 +54,193 @@ func (in AuthorizationStatus) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in AutoRollbackSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AutoRollbackSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in AutopilotSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AutopilotSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in AzureKeyVaultUnseal) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AzureKeyVaultUnseal"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in AzureTarget) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AzureTarget"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in BackendTLSSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackendTLSSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in BackupRetention) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupRetention"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in BackupSpec) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupSpec"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in BackupStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in BackupTarget) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupTarget"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in BlueGreenSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BlueGreenSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in BlueGreenStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BlueGreenStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in BreakGlassStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BreakGlassStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in CASecretReference) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.CASecretReference"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ConfigurationSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ConfigurationSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in FileAuditOptions) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.FileAuditOptions"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in GCPCloudKMSUnseal) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.GCPCloudKMSUnseal"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in GCSTarget) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.GCSTarget"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in GatewayReference) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.GatewayReference"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in GatewaySpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.GatewaySpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in HTTPAuditOptions) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.HTTPAuditOptions"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in IPBlock) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.IPBlock"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in IdentityStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.IdentityStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ImageVerificationSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ImageVerificationSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in IngressSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.IngressSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in InitContainerSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.InitContainerSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in KMIPUnseal) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.KMIPUnseal"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ListenerSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ListenerSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in LocalObjectReference) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.LocalObjectReference"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in LoggingSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.LoggingSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in MaintenanceSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.MaintenanceSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in MetricsSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.MetricsSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in NetworkPolicyEgressRule) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NetworkPolicyEgressRule"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in NetworkPolicyIngressRule) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NetworkPolicyIngressRule"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in NetworkPolicyPeer) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NetworkPolicyPeer"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in NetworkPolicyPort) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NetworkPolicyPort"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in NetworkSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NetworkSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in OCIKMSUnseal) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.OCIKMSUnseal"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ObservabilitySpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ObservabilitySpec"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -49,8 +264,63 @@ func (in OpenBaoClusterStatus) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in OperationLockStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.OperationLockStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in PKCS11Unseal) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PKCS11Unseal"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in PlannedChange) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PlannedChange"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in PluginSettings) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PluginSettings"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in PluginSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PluginSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in PodSecurityContext) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PodSecurityContext"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in PolicyRequest) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PolicyRequest"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in RaftSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RaftSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in RestoreSpec) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RestoreSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in SELinuxOptions) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SELinuxOptions"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in SeccompProfile) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SeccompProfile"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in SecretEngineRequest) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SecretEngineRequest"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -64,8 +334,18 @@ func (in SelfInitOIDC) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in SelfInitRequest) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SelfInitRequest"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in SelfInitSpec) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SelfInitSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ServerServiceAccount) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServerServiceAccount"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -74,6 +354,101 @@ func (in ServiceAccountReference) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ServiceMonitorSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServiceMonitorSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ServiceSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServiceSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in SigningKeyStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SigningKeyStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in SocketAuditOptions) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SocketAuditOptions"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in StaticUnseal) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.StaticUnseal"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in StorageSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.StorageSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Sysctl) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.Sysctl"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in SyslogAuditOptions) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SyslogAuditOptions"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in TLSSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.TLSSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in TelemetrySpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.TelemetrySpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in TransitUnseal) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.TransitUnseal"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in UnsealSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.UnsealSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in UpgradeSpec) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.UpgradeSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in UpgradeStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.UpgradeStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ValidationHook) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ValidationHook"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in VerificationSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.VerificationSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in WindowsSecurityContextOptions) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.WindowsSecurityContextOptions"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in WorkError) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.WorkError"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in WorkStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.WorkStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in WorkloadHardening) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.WorkloadHardening"
 }

@@ -1,0 +1,28 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Annotations of an OpenBaoCluster. The first four stand for fields of
+// spec.authorization where the installed schema has no such field, and count
+// only while the object has none.
+const (
+	// AnnotationMode stands for spec.authorization.mode, and requests the
+	// policies and roles.
+	AnnotationMode = "bailiwick.dev/authorization-mode"
+	// AnnotationAddress stands for spec.authorization.address.
+	AnnotationAddress = "bailiwick.dev/authorization-address"
+	// AnnotationProfile stands for spec.authorization.profile.
+	AnnotationProfile = "bailiwick.dev/authorization-profile"
+	// AnnotationAdminTokenSecret stands for spec.authorization.adminTokenSecretRef:
+	// "name", or "name/key".
+	AnnotationAdminTokenSecret = "bailiwick.dev/authorization-admin-token-secret" //nolint:gosec // A name, not a credential.
+
+	// AnnotationDropOldSigningKeys drops the signing keys that the API server no
+	// longer publishes now, before their overlap ends, whenever its value changes.
+	AnnotationDropOldSigningKeys = "bailiwick.dev/drop-old-signing-keys"
+
+	// AnnotationRecord holds what status.authorization records where the installed
+	// schema has no such field. It is the operator's own.
+	AnnotationRecord = "bailiwick.dev/authorization-record"
+)

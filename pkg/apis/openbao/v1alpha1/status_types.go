@@ -1,0 +1,253 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// OpenBaoClusterStatus is what was observed. Bailiwick writes observedGeneration,
+// conditions and authorization; the other fields are those of who runs the servers.
+type OpenBaoClusterStatus struct {
+	// observedGeneration is the generation that the conditions speak of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions say what is right, what is not, and how to mend it.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +patchStrategy=merge
+	// +patchMergeKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
+
+	// authorization records what Bailiwick wrote to the server.
+	// +optional
+	Authorization *AuthorizationStatus `json:"authorization,omitempty"`
+
+	// phase sums up what is going on.
+	// +kubebuilder:validation:Enum=Initializing;Running;Upgrading;BackingUp;Failed
+	// +optional
+	Phase ClusterPhase `json:"phase,omitempty"`
+	// activeLeader is the pod of the active server.
+	// +optional
+	ActiveLeader string `json:"activeLeader,omitempty"`
+	// readyReplicas is the number of ready servers.
+	// +optional
+	ReadyReplicas *int32 `json:"readyReplicas,omitempty"`
+	// currentVersion is the OpenBao version that the servers run.
+	// +optional
+	CurrentVersion string `json:"currentVersion,omitempty"`
+	// initialized says that the cluster has been initialized.
+	// +optional
+	Initialized *bool `json:"initialized,omitempty"`
+	// selfInitialized says that the cluster has initialized itself.
+	// +optional
+	SelfInitialized *bool `json:"selfInitialized,omitempty"`
+	// lastBackupTime is when the last snapshot was taken.
+	//
+	// Deprecated: Use backup.lastBackupTime.
+	// +optional
+	LastBackupTime *metav1.Time `json:"lastBackupTime,omitempty"`
+	// upgrade is how far a rolling upgrade has come.
+	// +optional
+	Upgrade *UpgradeStatus `json:"upgrade,omitempty"`
+	// backup is what came of the backups.
+	// +optional
+	Backup *BackupStatus `json:"backup,omitempty"`
+	// blueGreen is how far a blue/green upgrade has come.
+	// +optional
+	BlueGreen *BlueGreenStatus `json:"blueGreen,omitempty"`
+	// operationLock says what must not be disturbed.
+	// +optional
+	OperationLock *OperationLockStatus `json:"operationLock,omitempty"`
+	// breakGlass says what a person must repair.
+	// +optional
+	BreakGlass *BreakGlassStatus `json:"breakGlass,omitempty"`
+	// workload is what came of the work on the servers' objects.
+	// +optional
+	// +nullable
+	Workload *WorkStatus `json:"workload,omitempty"`
+	// adminOps is what came of the work on the servers themselves.
+	// +optional
+	AdminOps *WorkStatus `json:"adminOps,omitempty"`
+}
+
+// ClusterPhase sums up what is going on.
+// +enum
+type ClusterPhase string
+
+const (
+	// PhaseInitializing means that not all servers are ready.
+	PhaseInitializing ClusterPhase = "Initializing"
+	// PhaseRunning means that all servers are ready.
+	PhaseRunning ClusterPhase = "Running"
+	// PhaseUpgrading means that the servers are being upgraded.
+	PhaseUpgrading ClusterPhase = "Upgrading"
+	// PhaseBackingUp means that a snapshot is being taken.
+	PhaseBackingUp ClusterPhase = "BackingUp"
+	// PhaseFailed means that a person must help.
+	PhaseFailed ClusterPhase = "Failed"
+)
+
+// WorkStatus is what came of some work.
+type WorkStatus struct {
+	// lastError is the last error, absent when the last try succeeded.
+	// +optional
+	LastError *WorkError `json:"lastError,omitempty"`
+}
+
+// WorkError is an error.
+type WorkError struct {
+	// reason is a stable name of the error.
+	// +optional
+	Reason string `json:"reason,omitempty"`
+	// message is for people.
+	// +optional
+	Message string `json:"message,omitempty"`
+	// at is when it occurred.
+	// +optional
+	At *metav1.Time `json:"at,omitempty"`
+}
+
+// UpgradeStatus is how far a rolling upgrade has come.
+type UpgradeStatus struct {
+	// targetVersion is the version that is upgraded to.
+	TargetVersion string `json:"targetVersion"`
+	// fromVersion is the version that is upgraded from.
+	FromVersion string `json:"fromVersion"`
+	// startedAt is when the upgrade began.
+	// +optional
+	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+	// currentPartition is the ordinal from which on servers are upgraded.
+	CurrentPartition int32 `json:"currentPartition"`
+	// completedPods are the ordinals of upgraded servers.
+	// +optional
+	CompletedPods []int32 `json:"completedPods,omitempty"`
+	// lastStepDownTime is when the active server last stepped down.
+	// +optional
+	LastStepDownTime *metav1.Time `json:"lastStepDownTime,omitempty"`
+	// lastErrorReason is a stable name of the last error.
+	// +optional
+	LastErrorReason string `json:"lastErrorReason,omitempty"`
+	// lastErrorMessage describes the last error.
+	// +optional
+	LastErrorMessage string `json:"lastErrorMessage,omitempty"`
+	// lastErrorAt is when the last error occurred.
+	// +optional
+	LastErrorAt *metav1.Time `json:"lastErrorAt,omitempty"`
+}
+
+// BackupStatus is what came of the backups.
+type BackupStatus struct {
+	// lastBackupTime is when the last snapshot was taken.
+	// +optional
+	LastBackupTime *metav1.Time `json:"lastBackupTime,omitempty"`
+	// lastAttemptTime is when one was last tried.
+	// +optional
+	LastAttemptTime *metav1.Time `json:"lastAttemptTime,omitempty"`
+	// lastAttemptScheduledTime is when the schedule wanted that.
+	// +optional
+	LastAttemptScheduledTime *metav1.Time `json:"lastAttemptScheduledTime,omitempty"`
+	// lastBackupSize is the size of the last snapshot, in bytes.
+	// +optional
+	LastBackupSize *int64 `json:"lastBackupSize,omitempty"`
+	// lastBackupDuration is how long the last snapshot took.
+	// +optional
+	LastBackupDuration string `json:"lastBackupDuration,omitempty"`
+	// lastBackupName is the name of the last snapshot in the storage.
+	// +optional
+	LastBackupName string `json:"lastBackupName,omitempty"`
+	// nextScheduledBackup is when the next one is due.
+	// +optional
+	NextScheduledBackup *metav1.Time `json:"nextScheduledBackup,omitempty"`
+	// consecutiveFailures is how many failed since the last that succeeded.
+	// +optional
+	ConsecutiveFailures *int32 `json:"consecutiveFailures,omitempty"`
+	// lastFailureReason says why the last one failed.
+	// +optional
+	LastFailureReason string `json:"lastFailureReason,omitempty"`
+}
+
+// BlueGreenStatus is how far a blue/green upgrade has come.
+type BlueGreenStatus struct {
+	// phase is what is being done.
+	// +kubebuilder:validation:Enum=Idle;DeployingGreen;JoiningMesh;Syncing;Promoting;DemotingBlue;Cleanup;RollingBack;RollbackCleanup
+	// +optional
+	Phase string `json:"phase,omitempty"`
+	// blueRevision identifies the first set of servers.
+	// +optional
+	BlueRevision string `json:"blueRevision,omitempty"`
+	// blueImage is the image of the first set.
+	// +optional
+	BlueImage string `json:"blueImage,omitempty"`
+	// greenRevision identifies the second set of servers.
+	// +optional
+	GreenRevision string `json:"greenRevision,omitempty"`
+	// startTime is when the upgrade began.
+	// +optional
+	StartTime *metav1.Time `json:"startTime,omitempty"`
+	// jobFailureCount is how often jobs have failed.
+	// +optional
+	JobFailureCount *int32 `json:"jobFailureCount,omitempty"`
+	// lastJobFailure is the job that failed last.
+	// +optional
+	LastJobFailure string `json:"lastJobFailure,omitempty"`
+	// preUpgradeSnapshotJobName is the job that takes the snapshot.
+	// +optional
+	PreUpgradeSnapshotJobName string `json:"preUpgradeSnapshotJobName,omitempty"`
+	// rollbackReason says why the first set takes over again.
+	// +optional
+	RollbackReason string `json:"rollbackReason,omitempty"`
+	// rollbackStartTime is when that began.
+	// +optional
+	RollbackStartTime *metav1.Time `json:"rollbackStartTime,omitempty"`
+	// rollbackAttempt counts how often that was tried.
+	// +optional
+	RollbackAttempt *int32 `json:"rollbackAttempt,omitempty"`
+}
+
+// OperationLockStatus says what must not be disturbed.
+type OperationLockStatus struct {
+	// operation is what is going on.
+	// +kubebuilder:validation:Enum=Upgrade;Backup;Restore
+	// +optional
+	Operation string `json:"operation,omitempty"`
+	// holder is who does it.
+	// +optional
+	Holder string `json:"holder,omitempty"`
+	// message is for people.
+	// +optional
+	Message string `json:"message,omitempty"`
+	// acquiredAt is when it began.
+	// +optional
+	AcquiredAt *metav1.Time `json:"acquiredAt,omitempty"`
+	// renewedAt is when the holder last confirmed it.
+	// +optional
+	RenewedAt *metav1.Time `json:"renewedAt,omitempty"`
+}
+
+// BreakGlassStatus says what a person must repair.
+type BreakGlassStatus struct {
+	// active says that nothing is done until a person has acknowledged it.
+	// +optional
+	Active *bool `json:"active,omitempty"`
+	// reason says what has happened.
+	// +kubebuilder:validation:Enum=RollbackConsensusRepairFailed
+	// +optional
+	Reason string `json:"reason,omitempty"`
+	// message is for people.
+	// +optional
+	Message string `json:"message,omitempty"`
+	// nonce is what spec.breakGlassAck must be set to.
+	// +optional
+	Nonce string `json:"nonce,omitempty"`
+	// enteredAt is when it happened.
+	// +optional
+	EnteredAt *metav1.Time `json:"enteredAt,omitempty"`
+	// steps are what to do.
+	// +optional
+	Steps []string `json:"steps,omitempty"`
+	// acknowledgedAt is when a person acknowledged it.
+	// +optional
+	AcknowledgedAt *metav1.Time `json:"acknowledgedAt,omitempty"`
+}

@@ -1,0 +1,91 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package authz
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// initializeName names the block of the requests.
+const initializeName = "operator-bootstrap"
+
+// RenderInitialize returns the requests of a contract as an initialize stanza,
+// which a server of OpenBao 2.4 or later carries out when it first starts
+// (https://openbao.org/docs/configuration/self-init/). The same contract gives
+// the same bytes.
+func RenderInitialize(c Contract) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "initialize %s {\n", hclString(initializeName))
+	for i, r := range Requests(c) {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(&b, "  request %s {\n    operation = %s\n    path      = %s\n    data {\n",
+			hclString(r.ID), hclString(r.Operation), hclString(r.Path))
+		width := 0
+		for name := range r.Data {
+			width = max(width, len(name))
+		}
+		for _, name := range slices.Sorted(maps.Keys(r.Data)) {
+			fmt.Fprintf(&b, "      %-*s = %s\n", width, name, hclValue(r.Data[name]))
+		}
+		b.WriteString("    }\n  }\n")
+	}
+	b.WriteString("}\n")
+	return b.Bytes()
+}
+
+// hclValue spells a text, a boolean, or a list of those and of lists.
+func hclValue(value any) string {
+	switch v := value.(type) {
+	case bool:
+		return strconv.FormatBool(v)
+	case string:
+		return hclString(v)
+	case []string:
+		return hclList(v, hclString)
+	case []any:
+		return hclList(v, hclValue)
+	}
+	panic(fmt.Sprintf("requests and rules hold no %T", value))
+}
+
+func hclList[T any](list []T, spell func(T) string) string {
+	items := make([]string, 0, len(list))
+	for _, item := range list {
+		items = append(items, spell(item))
+	}
+	return "[" + strings.Join(items, ", ") + "]"
+}
+
+// hclString spells a text so that it stays on one line and means nothing but
+// itself: "${" would begin an interpolation.
+func hclString(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for i, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r == '\n':
+			b.WriteString(`\n`)
+		case r == '\t':
+			b.WriteString(`\t`)
+		case r < ' ' || r == 0x7f:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		case r == '$' && strings.HasPrefix(s[i:], "${"):
+			b.WriteString(`\u0024`)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}

@@ -1,0 +1,172 @@
+initialize "operator-bootstrap" {
+  request "enable-jwt-auth" {
+    operation = "update"
+    path      = "sys/auth/jwt-operator"
+    data {
+      description = "Auth method for OpenBao Operator"
+      type        = "jwt"
+    }
+  }
+
+  request "config-jwt-auth" {
+    operation = "update"
+    path      = "auth/jwt-operator/config"
+    data {
+      bound_issuer           = "https://kubernetes.default.svc"
+      jwt_supported_algs     = ["RS256"]
+      jwt_validation_pubkeys = ["-----BEGIN PUBLIC KEY-----\nQQ==\n-----END PUBLIC KEY-----"]
+    }
+  }
+
+  request "create-operator-policy" {
+    operation = "update"
+    path      = "sys/policies/acl/openbao-operator"
+    data {
+      policy = "path \"sys/storage/raft/autopilot/configuration\" { capabilities = [\"read\", \"update\"] }\npath \"sys/capabilities-self\" { capabilities = [\"update\"] }\npath \"auth/token/revoke-self\" { capabilities = [\"update\"] }"
+    }
+  }
+
+  request "create-operator-role" {
+    operation = "update"
+    path      = "auth/jwt-operator/role/openbao-operator"
+    data {
+      bound_audiences                = ["openbao-internal"]
+      bound_claims                   = []
+      bound_claims_type              = "string"
+      bound_subject                  = "system:serviceaccount:bailiwick-system:bailiwick"
+      claim_mappings                 = []
+      clock_skew_leeway              = "60s"
+      expiration_leeway              = "150s"
+      groups_claim                   = ""
+      not_before_leeway              = "150s"
+      role_type                      = "jwt"
+      token_bound_cidrs              = []
+      token_explicit_max_ttl         = "0s"
+      token_max_ttl                  = "3600s"
+      token_no_default_policy        = true
+      token_num_uses                 = "0"
+      token_period                   = "0s"
+      token_policies                 = ["openbao-operator"]
+      token_policies_template_claims = false
+      token_strictly_bind_ip         = false
+      token_ttl                      = "3600s"
+      token_type                     = "default"
+      user_claim                     = "sub"
+      user_claim_json_pointer        = false
+    }
+  }
+
+  request "create-backup-policy" {
+    operation = "update"
+    path      = "sys/policies/acl/openbao-operator-backup"
+    data {
+      policy = "path \"sys/storage/raft/snapshot\" { capabilities = [\"read\"] }\npath \"sys/capabilities-self\" { capabilities = [\"update\"] }\npath \"auth/token/revoke-self\" { capabilities = [\"update\"] }"
+    }
+  }
+
+  request "create-backup-role" {
+    operation = "update"
+    path      = "auth/jwt-operator/role/openbao-operator-backup"
+    data {
+      bound_audiences                = ["openbao-internal"]
+      bound_claims                   = []
+      bound_claims_type              = "string"
+      bound_subject                  = "system:serviceaccount:vaults:prod-backup-serviceaccount"
+      claim_mappings                 = []
+      clock_skew_leeway              = "60s"
+      expiration_leeway              = "150s"
+      groups_claim                   = ""
+      not_before_leeway              = "150s"
+      role_type                      = "jwt"
+      token_bound_cidrs              = []
+      token_explicit_max_ttl         = "0s"
+      token_max_ttl                  = "3600s"
+      token_no_default_policy        = true
+      token_num_uses                 = "0"
+      token_period                   = "0s"
+      token_policies                 = ["openbao-operator-backup"]
+      token_policies_template_claims = false
+      token_strictly_bind_ip         = false
+      token_ttl                      = "3600s"
+      token_type                     = "default"
+      user_claim                     = "sub"
+      user_claim_json_pointer        = false
+    }
+  }
+
+  request "create-restore-policy" {
+    operation = "update"
+    path      = "sys/policies/acl/openbao-operator-restore"
+    data {
+      policy = "path \"sys/storage/raft/snapshot-force\" { capabilities = [\"update\"] }\npath \"sys/capabilities-self\" { capabilities = [\"update\"] }\npath \"auth/token/revoke-self\" { capabilities = [\"update\"] }"
+    }
+  }
+
+  request "create-restore-role" {
+    operation = "update"
+    path      = "auth/jwt-operator/role/openbao-operator-restore"
+    data {
+      bound_audiences                = ["openbao-internal"]
+      bound_claims                   = []
+      bound_claims_type              = "string"
+      bound_subject                  = "system:serviceaccount:vaults:prod-restore-serviceaccount"
+      claim_mappings                 = []
+      clock_skew_leeway              = "60s"
+      expiration_leeway              = "150s"
+      groups_claim                   = ""
+      not_before_leeway              = "150s"
+      role_type                      = "jwt"
+      token_bound_cidrs              = []
+      token_explicit_max_ttl         = "0s"
+      token_max_ttl                  = "3600s"
+      token_no_default_policy        = true
+      token_num_uses                 = "0"
+      token_period                   = "0s"
+      token_policies                 = ["openbao-operator-restore"]
+      token_policies_template_claims = false
+      token_strictly_bind_ip         = false
+      token_ttl                      = "3600s"
+      token_type                     = "default"
+      user_claim                     = "sub"
+      user_claim_json_pointer        = false
+    }
+  }
+
+  request "create-upgrade-policy" {
+    operation = "update"
+    path      = "sys/policies/acl/openbao-operator-upgrade"
+    data {
+      policy = "path \"sys/step-down\" { capabilities = [\"sudo\", \"update\"] }\npath \"sys/storage/raft/autopilot/state\" { capabilities = [\"read\"] }\npath \"sys/storage/raft/configuration\" { capabilities = [\"read\"] }\npath \"sys/storage/raft/remove-peer\" { capabilities = [\"update\"] }\npath \"sys/storage/raft/promote\" { capabilities = [\"update\"] }\npath \"sys/storage/raft/demote\" { capabilities = [\"update\"] }\npath \"sys/capabilities-self\" { capabilities = [\"update\"] }\npath \"auth/token/revoke-self\" { capabilities = [\"update\"] }"
+    }
+  }
+
+  request "create-upgrade-role" {
+    operation = "update"
+    path      = "auth/jwt-operator/role/openbao-operator-upgrade"
+    data {
+      bound_audiences                = ["openbao-internal"]
+      bound_claims                   = []
+      bound_claims_type              = "string"
+      bound_subject                  = "system:serviceaccount:vaults:prod-upgrade-serviceaccount"
+      claim_mappings                 = []
+      clock_skew_leeway              = "60s"
+      expiration_leeway              = "150s"
+      groups_claim                   = ""
+      not_before_leeway              = "150s"
+      role_type                      = "jwt"
+      token_bound_cidrs              = []
+      token_explicit_max_ttl         = "0s"
+      token_max_ttl                  = "3600s"
+      token_no_default_policy        = true
+      token_num_uses                 = "0"
+      token_period                   = "0s"
+      token_policies                 = ["openbao-operator-upgrade"]
+      token_policies_template_claims = false
+      token_strictly_bind_ip         = false
+      token_ttl                      = "3600s"
+      token_type                     = "default"
+      user_claim                     = "sub"
+      user_claim_json_pointer        = false
+    }
+  }
+}

@@ -1,0 +1,127 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bootstrap
+
+import (
+	"context"
+
+	"k8s.io/klog/v2"
+
+	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
+)
+
+// oneTimeToken is a one-time token.
+type oneTimeToken struct {
+	value openbao.Token
+	// version is the resourceVersion of the Secret that holds it.
+	version string
+}
+
+// write makes the server hold the contract with an admin token, and ends the
+// token.
+func (t *task) write(ctx context.Context, token oneTimeToken) error {
+	server, err := t.connect(ctx, token.value)
+	if err != nil {
+		return err
+	}
+	if err := t.establish(ctx, server); err != nil {
+		if openbao.ClassOf(err) == openbao.Unauthenticated {
+			// It is dead, and not tried again.
+			t.record().AdminTokenSecretVersion = token.version
+			return t.tokenRefused(err)
+		}
+		return t.serverProblem(err)
+	}
+	t.recordHeld()
+	// Recorded before it happens: a token that is revoked cannot tell any more
+	// that the contract was written.
+	t.record().AdminToken = openbaov1alpha1.AdminTokenInUse
+	t.record().AdminTokenSecretVersion = token.version
+	if err := t.persist(ctx); err != nil {
+		return err
+	}
+	return t.revoke(ctx, server)
+}
+
+// establish makes the server hold the contract, and reads it back.
+func (t *task) establish(ctx context.Context, server openbao.Interface) error {
+	observed, err := t.observe(ctx, server, false)
+	if err != nil {
+		return err
+	}
+	plan := authz.Diff(t.contract, observed.Observed, t.recorded())
+	if conflicts := plan.Conflicts(); len(conflicts) > 0 {
+		t.record().Plan = planned(plan)
+		return t.conflictProblem(conflicts)
+	}
+	// The token may write all of it, and until it has, nothing of it is certain.
+	t.record().Digest, t.record().AdminToken = "", ""
+	if err := t.recordIntent(ctx, plan); err != nil {
+		return err
+	}
+	for _, change := range plan {
+		if err := t.mayWrite(); err != nil {
+			return err
+		}
+		if err := apply(ctx, server, t.contract.Mount, change, observed.policies, plainName); err != nil {
+			return err
+		}
+		t.wrote = true
+		klog.FromContext(ctx).V(2).Info("Changed the server", "action", change.Action, "kind", change.Kind, "name", change.Name)
+	}
+	if len(plan) > 0 {
+		if observed, err = t.observe(ctx, server, false); err != nil {
+			return err
+		}
+		if rest := authz.Diff(t.contract, observed.Observed, t.recorded()); len(rest) > 0 {
+			return verificationProblem(rest)
+		}
+	}
+	return nil
+}
+
+// finish is the part after a restart between writing and revoking.
+func (t *task) finish(ctx context.Context) error {
+	record := t.record()
+	ref := t.settings.AdminTokenSecretRef
+	if ref == nil {
+		record.AdminToken = openbaov1alpha1.AdminTokenUnknown
+		return nil
+	}
+	value, version, err := t.readSecret(ctx, ref.Name, ref.Key, secretReasons{})
+	if problem := asProblem(err); problem != nil && problem.Reason == ReasonSecretUnavailable {
+		return err
+	}
+	if version == "" || version != record.AdminTokenSecretVersion {
+		// The Secret is gone or holds another token: the one that did the work is
+		// out of reach.
+		record.AdminToken = openbaov1alpha1.AdminTokenUnknown
+		return nil
+	}
+	server, err := t.connect(ctx, openbao.NewToken(string(value)))
+	if err != nil {
+		return err
+	}
+	return t.revoke(ctx, server)
+}
+
+// revoke ends the admin token.
+func (t *task) revoke(ctx context.Context, server openbao.Interface) error {
+	if err := t.mayWrite(); err != nil {
+		return err
+	}
+	record := t.record()
+	switch err := server.RevokeSelf(ctx); openbao.ClassOf(err) {
+	case "", openbao.Unauthenticated:
+		record.AdminToken = openbaov1alpha1.AdminTokenRevoked
+	case openbao.PermissionDenied:
+		record.AdminToken = openbaov1alpha1.AdminTokenUnknown
+	default:
+		return notRevoked(err)
+	}
+	klog.FromContext(ctx).V(2).Info("Ended the admin token", "state", record.AdminToken)
+	return nil
+}

@@ -1,0 +1,86 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bootstrap
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+	"k8s.io/klog/v2"
+
+	corev1 "k8s.io/api/core/v1"
+
+	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+)
+
+const (
+	// initSuffix follows the name of the object in that of the ConfigMap.
+	initSuffix = "-authorization-init"
+	// initKey is the key of the ConfigMap.
+	initKey = "initialize.hcl"
+	// managedByLabel and managedByValue say whose the ConfigMap is.
+	managedByLabel = "app.kubernetes.io/managed-by"
+	managedByValue = "bailiwick"
+)
+
+// publishInit keeps the requests of the contract, as a server carries them out
+// when it first starts, in a ConfigMap. What goes wrong with it holds up nothing
+// else, and is a note at the end of the message.
+func (t *task) publishInit(ctx context.Context) {
+	if !t.ours || t.obj.Spec.SelfInit == nil || !t.obj.Spec.SelfInit.Enabled {
+		return
+	}
+	name := t.obj.Name + initSuffix
+	if err := t.applyInit(ctx, name, string(authz.RenderInitialize(t.contract))); err != nil {
+		t.notes = append(t.notes, sentence(fmt.Sprintf("The ConfigMap %s/%s with the requests for the first start was not written: %v", t.obj.Namespace, name, err)))
+	}
+}
+
+// applyInit writes the ConfigMap where it differs. One that is not this object's
+// is not touched.
+func (t *task) applyInit(ctx context.Context, name, content string) error {
+	configMaps := t.opts.ConfigMaps.ConfigMaps(t.obj.Namespace)
+	found, err := configMaps.Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		_, err = configMaps.Create(ctx, &corev1.ConfigMap{
+			ObjectMeta: metav1.ObjectMeta{
+				Name: name, Labels: map[string]string{managedByLabel: managedByValue},
+				OwnerReferences: []metav1.OwnerReference{{
+					APIVersion: openbaov1alpha1.GroupVersion.String(), Kind: Kind, Name: t.obj.Name, UID: t.obj.UID, Controller: new(true),
+				}},
+			},
+			Data: map[string]string{initKey: content},
+		}, metav1.CreateOptions{FieldManager: FieldManager})
+		if err == nil {
+			klog.FromContext(ctx).V(2).Info("Created ConfigMap", "configMap", klog.KRef(t.obj.Namespace, name))
+		}
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(found.OwnerReferences, func(o metav1.OwnerReference) bool { return o.UID == t.obj.UID }) {
+		return fmt.Errorf("it exists and does not belong to this object; delete or rename it: kubectl -n %s delete configmap %s", t.obj.Namespace, name)
+	}
+	if found.Data[initKey] == content && found.Labels[managedByLabel] == managedByValue {
+		return nil
+	}
+	// The UID keeps it from touching, or making, a namesake.
+	config := corev1ac.ConfigMap(name, t.obj.Namespace).
+		WithUID(found.UID).
+		WithLabels(map[string]string{managedByLabel: managedByValue}).
+		WithOwnerReferences(metav1ac.OwnerReference().
+			WithAPIVersion(openbaov1alpha1.GroupVersion.String()).WithKind(Kind).WithName(t.obj.Name).WithUID(t.obj.UID).WithController(true)).
+		WithData(map[string]string{initKey: content})
+	if _, err = configMaps.Apply(ctx, config, applyOptions(FieldManager)); err == nil {
+		klog.FromContext(ctx).V(2).Info("Applied ConfigMap", "configMap", klog.KRef(t.obj.Namespace, name))
+	}
+	return err
+}

@@ -1,0 +1,130 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bootstrap
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clienttesting "k8s.io/client-go/testing"
+
+	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
+)
+
+func selfInit(c *openbaov1alpha1.OpenBaoCluster) {
+	c.Spec.SelfInit = &openbaov1alpha1.SelfInitSpec{Enabled: true}
+}
+
+func (f *fixture) init() *corev1.ConfigMap {
+	f.t.Helper()
+	found, err := f.kubernetes.CoreV1().ConfigMaps("ns").Get(f.t.Context(), "prod-authorization-init", metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return found
+}
+
+// writesTo counts the writes to ConfigMaps.
+func (f *fixture) writesToConfigMaps() int {
+	n := 0
+	for _, action := range f.kubernetes.Actions() {
+		if action.GetResource().Resource == "configmaps" && action.GetVerb() != "get" {
+			n++
+		}
+	}
+	return n
+}
+
+// TestInit checks that the requests for the first start are there before the
+// server is, and follow the spec.
+func TestInit(t *testing.T) {
+	f := newFixture(t)
+	f.server().fail = func(string) error { return class(openbao.Unavailable) }
+	f.create("prod", 0, selfInit)
+	f.sync("prod")
+	f.expect("prod", ReasonServerUnreachable)
+	found := f.init()
+	if found == nil || !strings.Contains(found.Data["initialize.hcl"], `initialize "operator-bootstrap"`) || strings.Contains(found.Data["initialize.hcl"], "openbao-operator-backup") {
+		t.Fatalf("the ConfigMap is %+v", found)
+	}
+	if len(found.OwnerReferences) != 1 || found.OwnerReferences[0].UID != "uid-prod" || found.OwnerReferences[0].BlockOwnerDeletion != nil || found.Labels["app.kubernetes.io/managed-by"] != "bailiwick" {
+		t.Errorf("the ConfigMap is %+v", found.ObjectMeta)
+	}
+	f.sync("prod")
+	if got := f.writesToConfigMaps(); got != 1 {
+		t.Errorf("%d writes, want 1", got)
+	}
+	f.change("prod", withBackup)
+	f.sync("prod")
+	if got := f.init().Data["initialize.hcl"]; !strings.Contains(got, "openbao-operator-backup") {
+		t.Errorf("the ConfigMap did not follow: %s", got)
+	}
+}
+
+func TestInitOfSomeoneElse(t *testing.T) {
+	f := newFixture(t)
+	foreign := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "prod-authorization-init"}, Data: map[string]string{"x": "y"}}
+	if _, err := f.kubernetes.CoreV1().ConfigMaps("ns").Create(t.Context(), foreign, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	f.create("prod", 0, selfInit)
+	f.sync("prod")
+	if c := f.expect("prod", ReasonApplied); !strings.Contains(c.Message, "kubectl -n ns delete configmap prod-authorization-init") {
+		t.Errorf("the message is %s", c.Message)
+	}
+	if got := f.init(); len(got.Data) != 1 || got.Data["x"] != "y" {
+		t.Errorf("the ConfigMap is %+v", got)
+	}
+}
+
+func TestInitOnlyWhereItIsUsed(t *testing.T) {
+	f := newFixture(t)
+	f.create("prod", 0)
+	f.sync("prod")
+	f.expect("prod", ReasonApplied)
+	for _, action := range f.kubernetes.Actions() {
+		if action.GetResource().Resource == "configmaps" {
+			t.Errorf("did %v", action)
+		}
+	}
+}
+
+func TestInitFailureHoldsUpNothing(t *testing.T) {
+	f := newFixture(t)
+	f.kubernetes.PrependReactor("create", "configmaps", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, forbidden("no")
+	})
+	f.create("prod", 0, selfInit)
+	f.sync("prod")
+	if c := f.expect("prod", ReasonApplied); !strings.Contains(c.Message, "prod-authorization-init") {
+		t.Errorf("the message is %s", c.Message)
+	}
+}
+
+// TestSelfInitializedServer checks that what the server wrote at its first start
+// is taken over where it can be looked at.
+func TestSelfInitializedServer(t *testing.T) {
+	f := enforced(t, selfInit, withBackup)
+	f.restart()
+	f.change("prod", func(c *openbaov1alpha1.OpenBaoCluster) {
+		c.Status.Authorization = nil
+		c.Spec.Authorization.AdminTokenSecretRef = nil
+	})
+	f.sync("prod")
+	f.expect("prod", ReasonApplied)
+	if got := f.server().takeWrites(); len(got) > 0 {
+		t.Errorf("wrote %q", got)
+	}
+	if record := f.record("prod"); len(record.Roles) != 3 || record.Digest == "" || record.MountCreated {
+		t.Errorf("recorded %+v", record)
+	}
+}

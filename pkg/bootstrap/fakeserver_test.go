@@ -1,0 +1,428 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bootstrap
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
+)
+
+// server is an OpenBao server in memory, and the log of what was asked of it. It
+// evaluates policies, but for the constraints on parameters.
+type server struct {
+	mu       sync.Mutex
+	health   openbao.Health
+	mounts   map[string]openbao.Mount
+	config   map[string]any
+	policies map[string]string
+	roles    map[string]map[string]any
+	// tokens may do everything, sessions what their policies say.
+	tokens   map[string]bool
+	sessions map[string]session
+	logins   int
+	// fail returns the error of an operation, such as "WriteRole backup".
+	fail func(op string) error
+	// writes are the changes of the contract, and the ends of admin tokens. log has
+	// the logins and their ends.
+	writes, log []string
+	// open counts the clients that were used and not closed.
+	open int
+}
+
+// session is a token from a login.
+type session struct {
+	role     string
+	policies []string
+}
+
+func newServer(id string) *server {
+	return &server{
+		health:   openbao.Health{Initialized: true, ClusterID: id, Version: "2.6.2"},
+		mounts:   map[string]openbao.Mount{"token": {Type: "token"}},
+		policies: map[string]string{}, roles: map[string]map[string]any{}, tokens: map[string]bool{}, sessions: map[string]session{},
+		fail: func(string) error { return nil },
+	}
+}
+
+// take returns a list and empties it.
+func (s *server) take(list *[]string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := slices.Clone(*list)
+	*list = nil
+	return out
+}
+
+// takeWrites returns what was written to the server since the last call, and
+// takeLog the logins.
+func (s *server) takeWrites() []string { return s.take(&s.writes) }
+func (s *server) takeLog() []string    { return s.take(&s.log) }
+
+// count returns how many entries of a log begin with prefix.
+func count(log []string, prefix string) int {
+	n := 0
+	for _, entry := range log {
+		if strings.HasPrefix(entry, prefix) {
+			n++
+		}
+	}
+	return n
+}
+
+// state is all that the contract is about.
+func (s *server) state() map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[string]string{}
+	for name, text := range s.policies {
+		out["policy "+name] = text
+	}
+	for name, role := range s.roles {
+		out["role "+name] = fmt.Sprint(role)
+	}
+	if s.config != nil {
+		out["config"] = fmt.Sprint(s.config)
+	}
+	for path := range maps.Keys(s.mounts) {
+		out["mount "+path] = s.mounts[path].Type
+	}
+	return out
+}
+
+// capabilities are what a token may do on a path.
+func (s *server) capabilities(token, path string) []string {
+	if s.tokens[token] {
+		return []string{"root"}
+	}
+	var out []string
+	for _, name := range s.sessions[token].policies {
+		if name == "default" {
+			out = append(out, authz.ExpectDefault(path)...)
+			continue
+		}
+		out = append(out, authz.Expect(authz.Grant{Policy: authz.Policy{Text: s.policies[name]}}, path)...)
+	}
+	if len(out) == 0 {
+		return []string{"deny"}
+	}
+	return out
+}
+
+// client is one client of the server.
+type client struct {
+	*server
+	token string
+	used  bool
+}
+
+var _ openbao.Interface = (*client)(nil)
+
+func class(c openbao.Class) error {
+	return &openbao.Error{Class: c, Op: "do it", Detail: "as told by the test"}
+}
+
+// use notes that the client has a connection.
+func (c *client) use() {
+	if !c.used {
+		c.used = true
+		c.open++
+	}
+}
+
+// do checks token, rights and failure of an operation, and logs writes.
+func (c *client) do(capability, path, format string, args ...any) error {
+	c.use()
+	op := fmt.Sprintf(format, args...)
+	if err := c.fail(op); err != nil {
+		return err
+	}
+	_, known := c.sessions[c.token]
+	if !known && !c.tokens[c.token] {
+		return class(openbao.Unauthenticated)
+	}
+	if got := c.capabilities(c.token, path); !slices.Contains(got, capability) && !slices.Contains(got, "root") {
+		return class(openbao.PermissionDenied)
+	}
+	if capability != "read" && capability != "list" && op != "RevokeSelf" && op != "CapabilitiesSelf" {
+		c.writes = append(c.writes, op)
+	}
+	return nil
+}
+
+func (c *client) Health(context.Context) (openbao.Health, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.use()
+	return c.health, c.fail("Health")
+}
+
+func (c *client) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.used {
+		c.used = false
+		c.open--
+	}
+}
+
+func (c *client) LookupSelf(context.Context) (openbao.TokenInfo, error) {
+	return openbao.TokenInfo{}, fmt.Errorf("not expected")
+}
+
+func (c *client) RenewSelf(context.Context) (time.Duration, error) {
+	return 0, fmt.Errorf("not expected")
+}
+
+func (c *client) CapabilitiesSelf(_ context.Context, paths ...string) (map[string][]string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.do("update", "sys/capabilities-self", "CapabilitiesSelf"); err != nil {
+		return nil, err
+	}
+	out := map[string][]string{}
+	for _, path := range paths {
+		out[path] = c.capabilities(c.token, path)
+	}
+	return out, nil
+}
+
+// jwt is what the tokens of the API server say here.
+func jwt(issuer, key, subject, audience string) string {
+	return strings.Join([]string{issuer, key, subject, audience}, "|")
+}
+
+// reveal returns what a token holds, which only tests may.
+func reveal(token openbao.Token) string {
+	if token.IsZero() {
+		return ""
+	}
+	return reflect.ValueOf(token).Field(0).Elem().String()
+}
+
+func (c *client) LoginJWT(_ context.Context, mount, role string, token openbao.Token) (openbao.Login, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.use()
+	if err := c.fail("Login " + role); err != nil {
+		return openbao.Login{}, err
+	}
+	refuse := func(class openbao.Class, detail string) (openbao.Login, error) {
+		c.log = append(c.log, map[bool]string{true: "Unknown key ", false: "Refused "}[class == openbao.UnknownKey]+role)
+		return openbao.Login{}, &openbao.Error{Class: class, Op: "log in", Detail: detail}
+	}
+	var claims [4]string
+	copy(claims[:], strings.Split(reveal(token), "|"))
+	held := c.roles[role]
+	switch {
+	case c.mounts[mount].Type != "jwt" || c.config == nil || held == nil:
+		return refuse(openbao.LoginRefused, "role could not be found")
+	case !slices.Contains(list(c.config["jwt_validation_pubkeys"]), claims[1]):
+		return refuse(openbao.UnknownKey, "error verifying token signature")
+	case c.config["bound_issuer"] != claims[0], held["bound_subject"] != claims[2], !slices.Contains(list(held["bound_audiences"]), claims[3]):
+		return refuse(openbao.LoginRefused, "invalid claims")
+	}
+	c.logins++
+	name := fmt.Sprintf("s.login-%d", c.logins)
+	policies := list(held["token_policies"])
+	if fmt.Sprint(held["token_no_default_policy"]) != "true" {
+		policies = append(policies, "default")
+	}
+	c.sessions[name] = session{role, policies}
+	c.log = append(c.log, "Login "+role)
+	ttl, err := time.ParseDuration(strings.TrimSuffix(fmt.Sprint(held["token_ttl"]), "s") + "s")
+	if err != nil {
+		panic(err)
+	}
+	return openbao.Login{Token: openbao.NewToken(name), TTL: ttl}, nil
+}
+
+func list(value any) []string {
+	items, _ := value.([]any)
+	var out []string
+	for _, item := range items {
+		out = append(out, fmt.Sprint(item))
+	}
+	return out
+}
+
+func (c *client) RevokeSelf(context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.do("update", "auth/token/revoke-self", "RevokeSelf"); err != nil {
+		return err
+	}
+	if s, ok := c.sessions[c.token]; ok {
+		delete(c.sessions, c.token)
+		c.log = append(c.log, "Logout "+s.role)
+		return nil
+	}
+	delete(c.tokens, c.token)
+	c.writes = append(c.writes, "RevokeSelf")
+	return nil
+}
+
+func (c *client) AuthMounts(context.Context) (map[string]openbao.Mount, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.do("read", "sys/auth", "AuthMounts"); err != nil {
+		return nil, err
+	}
+	return maps.Clone(c.mounts), nil
+}
+
+func (c *client) EnableAuth(_ context.Context, path string, mount openbao.Mount) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.do("update", "sys/auth/"+path, "EnableAuth %s", path); err != nil {
+		return err
+	}
+	c.mounts[path] = mount
+	return nil
+}
+
+func (c *client) DisableAuth(_ context.Context, path string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.do("delete", "sys/auth/"+path, "DisableAuth %s", path); err != nil {
+		return err
+	}
+	delete(c.mounts, path)
+	c.config, c.roles = nil, map[string]map[string]any{}
+	return nil
+}
+
+func (c *client) ReadConfig(_ context.Context, mount string) (map[string]any, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.do("read", authz.ConfigPath(mount), "ReadConfig"); err != nil {
+		return nil, err
+	}
+	if c.config == nil {
+		return nil, class(openbao.NotFound)
+	}
+	return maps.Clone(c.config), nil
+}
+
+func (c *client) WriteConfig(_ context.Context, mount string, data map[string]any) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.do("update", authz.ConfigPath(mount), "WriteConfig %s", mount); err != nil {
+		return err
+	}
+	c.config = decoded(data)
+	return nil
+}
+
+func (c *client) ListRoles(_ context.Context, mount string) ([]string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.do("list", "auth/"+mount+"/role", "ListRoles"); err != nil {
+		return nil, err
+	}
+	names := slices.Sorted(maps.Keys(c.roles))
+	if names == nil {
+		names = []string{}
+	}
+	return names, nil
+}
+
+func (c *client) ReadRole(_ context.Context, mount, name string) (map[string]any, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.do("read", authz.RolePath(mount, name), "ReadRole %s", name); err != nil {
+		return nil, err
+	}
+	if role, ok := c.roles[name]; ok {
+		return maps.Clone(role), nil
+	}
+	return nil, class(openbao.NotFound)
+}
+
+func (c *client) WriteRole(_ context.Context, mount, name string, data map[string]any) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	capability := "update"
+	if _, ok := c.roles[strings.ToLower(name)]; !ok {
+		capability = "create"
+	}
+	if c.tokens[c.token] {
+		capability = "update"
+	}
+	if err := c.do(capability, authz.RolePath(mount, name), "WriteRole %s", strings.ToLower(name)); err != nil {
+		return err
+	}
+	c.roles[strings.ToLower(name)] = decoded(data)
+	return nil
+}
+
+func (c *client) DeleteRole(_ context.Context, mount, name string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.do("delete", authz.RolePath(mount, name), "DeleteRole %s", name); err != nil {
+		return err
+	}
+	delete(c.roles, name)
+	return nil
+}
+
+func (c *client) ReadPolicy(_ context.Context, name string) (openbao.Policy, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.do("read", authz.PolicyPath(name), "ReadPolicy %s", name); err != nil {
+		return openbao.Policy{}, err
+	}
+	if text, ok := c.policies[name]; ok {
+		return openbao.Policy{Text: text}, nil
+	}
+	return openbao.Policy{}, class(openbao.NotFound)
+}
+
+func (c *client) WritePolicy(_ context.Context, name, text string, read *openbao.Policy) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.do("update", authz.PolicyPath(name), "WritePolicy %s", name); err != nil {
+		return err
+	}
+	if now, ok := c.policies[name]; ok != (read != nil) || (ok && now != read.Text) {
+		return class(openbao.Conflict)
+	}
+	c.policies[name] = text
+	return nil
+}
+
+func (c *client) DeletePolicy(_ context.Context, name string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.do("delete", authz.PolicyPath(name), "DeletePolicy %s", name); err != nil {
+		return err
+	}
+	delete(c.policies, name)
+	return nil
+}
+
+// decoded returns data as it comes back from a server.
+func decoded(data map[string]any) map[string]any {
+	raw, err := json.Marshal(data)
+	if err != nil {
+		panic(err)
+	}
+	out := map[string]any{}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	if err := decoder.Decode(&out); err != nil {
+		panic(err)
+	}
+	return out
+}

@@ -1,0 +1,198 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/klog/v2"
+
+	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
+)
+
+// lacking says that it takes an admin token to go on, and why.
+type lacking struct {
+	need need
+}
+
+func (e *lacking) Error() string { return e.need.why }
+
+// keep compares the server with the contract as the bootstrapper and, in mode
+// Enforce, repairs it. What the bootstrapper may not do is done with an admin
+// token if a new one is given.
+func (t *task) keep(ctx context.Context) error {
+	if err := t.claimServer(ctx); err != nil {
+		if asProblem(err).Reason == ReasonServerClaimed {
+			t.endLogin(ctx)
+		}
+		return err
+	}
+	if t.record().AdminToken == openbaov1alpha1.AdminTokenInUse && t.record().Digest != "" {
+		if err := t.finish(ctx); err != nil {
+			return err
+		}
+	}
+	written := false
+	if t.record().Digest == "" {
+		token, err := t.adminToken(ctx, t.firstNeed())
+		if err != nil && !t.mayStand() {
+			return err
+		}
+		if err == nil {
+			if err := t.write(ctx, token); err != nil {
+				return err
+			}
+			written = true
+		}
+	}
+	for {
+		err := t.attend(ctx)
+		var lack *lacking
+		if !errors.As(err, &lack) {
+			return err
+		}
+		if written {
+			return t.adminTokenRequired(lack.need, err)
+		}
+		token, err := t.adminToken(ctx, lack.need)
+		if err != nil {
+			return err
+		}
+		if err := t.write(ctx, token); err != nil {
+			return err
+		}
+		// A login has the policies that its role had.
+		t.endLogin(ctx)
+		written = true
+	}
+}
+
+// attend looks at the server as the bootstrapper. It returns nil if the server
+// holds the contract by now, and a *lacking if it takes more than the
+// bootstrapper's rights.
+func (t *task) attend(ctx context.Context) error {
+	var err error
+	// A login that the server has forgotten is replaced once.
+	for range 2 {
+		var server openbao.Interface
+		if server, err = t.standing(ctx); err != nil {
+			return t.noStanding(err)
+		}
+		if err = t.compare(ctx, server); openbao.ClassOf(err) != openbao.Unauthenticated {
+			return t.standingProblem(err)
+		}
+		t.endLogin(ctx)
+	}
+	return t.standingProblem(err)
+}
+
+// compare finds what differs, repairs what it may, and records the rest.
+func (t *task) compare(ctx context.Context, server openbao.Interface) error {
+	observed, err := t.observe(ctx, server, true)
+	if err != nil {
+		return err
+	}
+	plan := authz.Diff(t.contract, observed.Observed, t.recorded())
+	if repairs := plan.Repairable(); t.enforces() && len(repairs) > 0 {
+		if err := t.repair(ctx, server, plan, repairs, observed); err != nil {
+			return err
+		}
+		if observed, err = t.observe(ctx, server, true); err != nil {
+			return err
+		}
+		plan = authz.Diff(t.contract, observed.Observed, t.recorded())
+	}
+	t.sawConfig(observed.Config)
+	if len(plan) == 0 {
+		t.recordHeld()
+		return nil
+	}
+	t.record().Plan = planned(plan)
+	if conflicts := plan.Conflicts(); len(conflicts) > 0 {
+		return t.conflictProblem(conflicts)
+	}
+	if rest := plan.Repairable(); t.enforces() && len(rest) == len(plan) {
+		return verificationProblem(rest)
+	}
+	return &lacking{t.driftNeed(plan)}
+}
+
+// repair makes the changes that the bootstrapper may make.
+func (t *task) repair(ctx context.Context, server openbao.Interface, plan, repairs authz.Plan, observed observation) error {
+	if err := t.recordIntent(ctx, plan); err != nil {
+		return err
+	}
+	var repaired []string
+	defer func() {
+		if len(repaired) > 0 {
+			t.announce(corev1.EventTypeNormal, ReasonRepaired, "Repaired on the server: "+strings.Join(repaired, "; ")+".")
+		}
+	}()
+	for _, change := range repairs {
+		if err := t.mayWrite(); err != nil {
+			return err
+		}
+		err := apply(ctx, server, t.contract.Mount, change, observed.policies, authz.PinnedRoleName)
+		if openbao.ClassOf(err) == openbao.PermissionDenied {
+			// The token has other rights than the policy gives. The read-back shows
+			// what stays as it is.
+			klog.FromContext(ctx).Info("The server denied a repair", "kind", change.Kind, "name", change.Name)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		t.wrote = true
+		t.opts.Metrics.OpenBaoRepair(string(change.Kind))
+		repaired = append(repaired, describe(change))
+		klog.FromContext(ctx).V(2).Info("Repaired the server", "action", change.Action, "kind", change.Kind, "name", change.Name)
+	}
+	return nil
+}
+
+// planned is a plan as the status has it.
+func planned(plan authz.Plan) []openbaov1alpha1.PlannedChange {
+	out := make([]openbaov1alpha1.PlannedChange, 0, len(plan))
+	for _, c := range plan {
+		difference := openbaov1alpha1.DifferenceDiffers
+		switch {
+		case c.Conflict:
+			difference = openbaov1alpha1.DifferenceConflict
+		case c.Action == authz.Create:
+			difference = openbaov1alpha1.DifferenceMissing
+		case c.Action == authz.Delete:
+			difference = openbaov1alpha1.DifferenceExtra
+		}
+		out = append(out, openbaov1alpha1.PlannedChange{Kind: string(c.Kind), Name: c.Name, Difference: difference, Fields: c.Fields})
+	}
+	return out
+}
+
+// described is a plan for people.
+func described(plan authz.Plan) string {
+	var out []string
+	for _, c := range plan {
+		out = append(out, describe(c))
+	}
+	return strings.Join(out, "; ")
+}
+
+// driftNeed says that the server differs in what the bootstrapper may not write.
+func (t *task) driftNeed(plan authz.Plan) need {
+	what := described(plan)
+	if !t.enforces() {
+		if t.record().Digest == t.digest {
+			return need{ReasonDrifted, fmt.Sprintf("The server differs from what was written: %s. In mode Observe it takes an admin token to repair that; "+
+				"once mode Enforce was written with one, it takes none.", what)}
+		}
+		return need{ReasonAdminTokenRequired, fmt.Sprintf("The server is to be changed, and in mode Observe only an admin token does that: %s.", what)}
+	}
+	return need{ReasonAdminTokenRequired, fmt.Sprintf("The server differs in what Bailiwick's own identity must not change: %s.", what)}
+}

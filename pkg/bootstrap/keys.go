@@ -1,0 +1,130 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bootstrap
+
+import (
+	"encoding/pem"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+)
+
+// followKeys decides which keys the config must hold. The record is about the
+// keys that it is known to hold.
+func (t *task) followKeys() {
+	record := t.record()
+	if record == nil {
+		record = &openbaov1alpha1.AuthorizationStatus{}
+	}
+	t.keys = authz.FollowKeys(authz.FollowInput{
+		Published: t.issuer.Keys, Recorded: record.SigningKeys, Now: t.now,
+		Overlap: t.settings.SigningKeyOverlap,
+		DropOld: t.settings.DropOldKeys != "" && t.settings.DropOldKeys != record.DroppedOldSigningKeys,
+	})
+	record.SigningKeys = stillHeld(record.SigningKeys, t.keys.Status, metav1.NewTime(t.now).Rfc3339Copy())
+}
+
+// stillHeld brings what is recorded of the held keys up to date. Keys that are to
+// be added or dropped are so only when that was written.
+func stillHeld(held, wanted []openbaov1alpha1.SigningKeyStatus, now metav1.Time) []openbaov1alpha1.SigningKeyStatus {
+	held = slices.Clone(held)
+	for i, k := range held {
+		at := slices.IndexFunc(wanted, func(w openbaov1alpha1.SigningKeyStatus) bool { return w.ID == k.ID && w.PEM == k.PEM })
+		switch {
+		case at >= 0:
+			held[i] = wanted[at]
+		case k.LastSeen == nil:
+			held[i].LastSeen = &now
+		}
+	}
+	return held
+}
+
+// heedDrop records that the annotation which drops old keys was heeded.
+func (t *task) heedDrop() {
+	t.record().DroppedOldSigningKeys = t.settings.DropOldKeys
+}
+
+// sawConfig records which of the keys the server holds, as it was read just now.
+func (t *task) sawConfig(config map[string]any) {
+	accepted := configKeys(config)
+	var held []openbaov1alpha1.SigningKeyStatus
+	for _, list := range [][]openbaov1alpha1.SigningKeyStatus{t.keys.Status, t.record().SigningKeys} {
+		for _, k := range list {
+			known := slices.ContainsFunc(held, func(h openbaov1alpha1.SigningKeyStatus) bool { return h.ID == k.ID })
+			if !known && slices.Contains(accepted, k.PEM) {
+				held = append(held, k)
+			}
+		}
+	}
+	slices.SortFunc(held, func(a, b openbaov1alpha1.SigningKeyStatus) int { return strings.Compare(a.ID, b.ID) })
+	t.record().SigningKeys = held
+}
+
+// keysUnknown says that the keys of the API server cannot be read.
+func (t *task) keysUnknown(err error) {
+	t.keysCondition = &metav1.Condition{
+		Type: openbaov1alpha1.ConditionSigningKeysCurrent, Status: metav1.ConditionUnknown, Reason: ReasonIssuerUnavailable,
+		Message: sentence("The signing keys of the API server cannot be read: " + err.Error()),
+	}
+}
+
+// judgeKeys says whether the server accepts what the API server signs. err is
+// how the work ended.
+func (t *task) judgeKeys(err error) {
+	condition := metav1.Condition{Type: openbaov1alpha1.ConditionSigningKeysCurrent}
+	defer func() { t.keysCondition = &condition }()
+	if problem := asProblem(err); problem != nil && problem.Reason == ReasonLockedOut {
+		condition.Status, condition.Reason, condition.Message = metav1.ConditionFalse, ReasonLockedOut, problem.Message
+		return
+	}
+	record := t.record()
+	if record == nil || len(record.SigningKeys) == 0 {
+		condition.Status, condition.Reason = metav1.ConditionUnknown, ReasonNotWritten
+		condition.Message = "The signing keys were not written to the server yet; AuthorizationReady says why."
+		return
+	}
+	var missing, retained []string
+	for _, k := range t.issuer.Keys {
+		if !slices.ContainsFunc(record.SigningKeys, func(h openbaov1alpha1.SigningKeyStatus) bool { return h.PEM == k.PEM }) {
+			missing = append(missing, k.ID)
+		}
+	}
+	for _, k := range record.SigningKeys {
+		if k.LastSeen != nil {
+			until := k.LastSeen.Add(t.settings.SigningKeyOverlap).UTC().Format(time.RFC3339)
+			retained = append(retained, fmt.Sprintf("%s (until %s)", k.ID, until))
+		}
+	}
+	if len(missing) > 0 {
+		condition.Status, condition.Reason = metav1.ConditionFalse, ReasonBehind
+		condition.Message = fmt.Sprintf("The server does not accept these signing keys of the API server: %s. "+
+			"Logins with ServiceAccount tokens that they sign fail until the keys are written; AuthorizationReady says what that takes.", strings.Join(missing, ", "))
+		return
+	}
+	condition.Status, condition.Reason = metav1.ConditionTrue, ReasonCurrent
+	condition.Message = fmt.Sprintf("The server accepts the signing keys of the API server: %d.", len(t.issuer.Keys))
+	if len(retained) > 0 {
+		condition.Message += fmt.Sprintf(" It also accepts keys that are no longer published: %s. To drop them now, run: kubectl -n %s annotate openbaocluster %s %s=\"$(date +%%s)\" --overwrite",
+			strings.Join(retained, ", "), t.obj.Namespace, t.obj.Name, openbaov1alpha1.AnnotationDropOldSigningKeys)
+	}
+}
+
+// configKeys returns the keys of a mount's config, spelled as they are recorded.
+func configKeys(config map[string]any) []string {
+	list, _ := config["jwt_validation_pubkeys"].([]any)
+	keys := make([]string, 0, len(list))
+	for _, item := range list {
+		if block, _ := pem.Decode([]byte(strings.TrimSpace(fmt.Sprint(item)))); block != nil {
+			keys = append(keys, strings.TrimSpace(string(pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes}))))
+		}
+	}
+	return keys
+}

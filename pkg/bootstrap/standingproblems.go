@@ -1,0 +1,75 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bootstrap
+
+import (
+	"errors"
+	"fmt"
+
+	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
+	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
+)
+
+// noStanding says why the bootstrapper could not log in, and what that takes.
+func (t *task) noStanding(err error) error {
+	grant, _ := t.contract.Bootstrapper()
+	var refused *loginRefused
+	var unminted *mintError
+	switch {
+	case errors.As(err, &unminted) && unminted.passing:
+		return retry(ReasonNoStandingIdentity, "Bailiwick cannot log in to look at the server. "+unminted.message, err)
+	case errors.As(err, &unminted) && t.record().Digest == t.digest:
+		// The server holds what was written, as far as anyone knows, and no token of
+		// OpenBao makes the API server give one.
+		return &reconcile.Problem{Reason: ReasonNoStandingIdentity, Err: err, Message: fmt.Sprintf(
+			"In mode %s Bailiwick looks at the server as the role %s, and cannot log in as that. %s", t.settings.Mode, grant.Role.Name, unminted.message)}
+	case errors.As(err, &unminted):
+		n := t.firstNeed()
+		return &lacking{need{n.reason, n.why + " " + unminted.message}}
+	case errors.As(err, &refused) && t.record().Digest == "":
+		return &lacking{t.firstNeed()}
+	case errors.As(err, &refused) && openbao.IsUnknownKey(refused.err):
+		return &lacking{need{ReasonLockedOut, fmt.Sprintf(
+			"The server at %s knows none of the keys that the API server signs with now, so that no ServiceAccount can log in, and Bailiwick holds no login from before. "+
+				"Someone with a login of another kind can write the keys: bao write auth/%s/config bound_issuer=%q jwt_validation_pubkeys=@keys.pem, "+
+				"with the keys of \"kubectl get --raw /openid/v1/jwks\" as PEM.", t.settings.Address, authz.MountPath, t.contract.Config.BoundIssuer)}}
+	case errors.As(err, &refused):
+		return &lacking{need{ReasonNoStandingIdentity, sentence(fmt.Sprintf(
+			"The server at %s does not let Bailiwick's ServiceAccount %s log in as %s: %v", t.settings.Address, subjectName(grant.Role.Subject), grant.Role.Name, refused.err))}}
+	}
+	return err
+}
+
+// standingProblem turns an error of the bootstrapper's client into what a person
+// reads.
+func (t *task) standingProblem(err error) error {
+	switch openbao.ClassOf(err) {
+	case openbao.PermissionDenied:
+		return &lacking{need{ReasonAdminTokenRequired, sentence(fmt.Sprintf(
+			"The server at %s does not let Bailiwick's own identity do this: %v", t.settings.Address, err)) +
+			" Its policy or role on the server is not the contract's."}}
+	case openbao.Unauthenticated:
+		return retry(ReasonServerError, sentence(fmt.Sprintf("The server at %s does not accept a login that it has just given: %v", t.settings.Address, err)), err)
+	}
+	return t.serverProblem(err)
+}
+
+// subjectName is a sub claim as people know it.
+func subjectName(subject string) string {
+	if who, ok := accountOf(subject); ok {
+		return who.String()
+	}
+	return subject
+}
+
+// notRequested is the message of an object that asks for nothing.
+func (t *task) notRequested(rest string) *reconcile.Problem {
+	message := "The spec requests no authorization. Set spec.authorization or spec.selfInit.enabled to request it"
+	if !t.ours {
+		message += fmt.Sprintf(", or the annotation %s", openbaov1alpha1.AnnotationMode)
+	}
+	return &reconcile.Problem{Reason: ReasonNotRequested, Message: message + "." + rest}
+}

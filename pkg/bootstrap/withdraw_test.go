@@ -1,0 +1,203 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bootstrap
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
+)
+
+// unrequest takes the request back, as a person does.
+func unrequest(c *openbaov1alpha1.OpenBaoCluster) { c.Spec.Authorization = nil }
+
+// giveAdmin names the Secret of an admin token where there is no
+// spec.authorization.
+func (f *fixture) giveAdmin(value string) {
+	f.t.Helper()
+	f.admin(value)
+	f.secret("prod-tls-ca", map[string]string{"ca.crt": testCA})
+	f.change("prod", func(c *openbaov1alpha1.OpenBaoCluster) {
+		c.Annotations = map[string]string{openbaov1alpha1.AnnotationAdminTokenSecret: "admin"}
+	})
+}
+
+func TestWithdrawWithTheLogin(t *testing.T) {
+	f := enforced(t, withBackup)
+	f.server().policies["team"] = "path \"x\" {}"
+	f.change("prod", unrequest)
+	f.sync("prod")
+	c := f.expect("prod", ReasonNotRequested)
+	for _, part := range []string{"stays on server id-1: policies " + bootstrapperRole, "annotate openbaocluster prod " + openbaov1alpha1.AnnotationAdminTokenSecret} {
+		if !strings.Contains(c.Message, part) {
+			t.Errorf("the message does not say %q: %s", part, c.Message)
+		}
+	}
+	want := []string{
+		"DeleteRole openbao-operator", "DeleteRole openbao-operator-backup", "DeletePolicy openbao-operator", "DeletePolicy openbao-operator-backup",
+	}
+	if got := f.server().takeWrites(); !slices.Equal(got, want) {
+		t.Errorf("wrote %q, want %q", got, want)
+	}
+	if len(f.server().sessions) > 0 {
+		t.Errorf("sessions live on: %v", f.server().sessions)
+	}
+	record := f.record("prod")
+	if !slices.Equal(record.Roles, []string{bootstrapperRole}) || !slices.Equal(record.Policies, []string{bootstrapperRole}) || record.Digest != "" {
+		t.Errorf("recorded %+v", record)
+	}
+	for _, c := range f.get("prod").Status.Conditions {
+		if c.Type == openbaov1alpha1.ConditionSigningKeysCurrent {
+			t.Errorf("there is still %+v", c)
+		}
+	}
+
+	// The rest takes an admin token, and leaves only what others wrote.
+	f.giveAdmin("s.second")
+	f.sync("prod")
+	f.expect("prod", ReasonNotRequested)
+	want = []string{"DeleteRole " + bootstrapperRole, "DeletePolicy " + bootstrapperRole, "DisableAuth jwt-operator", "RevokeSelf"}
+	if got := f.server().takeWrites(); !slices.Equal(got, want) {
+		t.Errorf("wrote %q, want %q", got, want)
+	}
+	if got := f.server().state(); !maps.Equal(got, map[string]string{"mount token": "token", "policy team": "path \"x\" {}"}) {
+		t.Errorf("the server holds %v", got)
+	}
+	if record := f.get("prod").Status.Authorization; record != nil {
+		t.Errorf("recorded %+v", record)
+	}
+	used := len(f.opts)
+	f.sync("prod")
+	f.expect("prod", ReasonNotRequested)
+	if len(f.opts) != used {
+		t.Error("the server was asked again")
+	}
+}
+
+// TestWithdrawLogsIn checks that a new process removes what the bootstrapper may,
+// where the defaults still lead to the server.
+func TestWithdrawLogsIn(t *testing.T) {
+	f := enforced(t, withBackup)
+	f.restart()
+	f.secret("prod-tls-ca", map[string]string{"ca.crt": testCA})
+	f.change("prod", unrequest)
+	f.sync("prod")
+	f.expect("prod", ReasonNotRequested)
+	if got := slices.Sorted(maps.Keys(f.server().roles)); !slices.Equal(got, []string{bootstrapperRole}) {
+		t.Errorf("the server has the roles %q", got)
+	}
+}
+
+func TestWithdrawWithoutAuthority(t *testing.T) {
+	f := newFixture(t)
+	f.create("prod", 0, withBackup)
+	f.sync("prod")
+	before := f.server().state()
+	f.change("prod", unrequest)
+	used := len(f.opts)
+	f.sync("prod")
+	if c := f.expect("prod", ReasonNotRequested); !strings.Contains(c.Message, "roles openbao-operator, openbao-operator-backup of the mount jwt-operator") {
+		t.Errorf("the message is %s", c.Message)
+	}
+	if got := f.server().state(); !maps.Equal(got, before) || len(f.opts) != used {
+		t.Errorf("the server holds %v", got)
+	}
+
+	f.giveAdmin("s.second")
+	f.sync("prod")
+	f.expect("prod", ReasonNotRequested)
+	if got := f.server().state(); !maps.Equal(got, map[string]string{"mount token": "token"}) {
+		t.Errorf("the server holds %v", got)
+	}
+}
+
+// TestWithdrawLeavesTheMount checks both reasons to leave it.
+func TestWithdrawLeavesTheMount(t *testing.T) {
+	t.Run("others use it", func(t *testing.T) {
+		f := newFixture(t)
+		f.create("prod", 0)
+		f.sync("prod")
+		f.server().roles["team"] = map[string]any{}
+		f.change("prod", unrequest)
+		f.giveAdmin("s.second")
+		f.sync("prod")
+		if c := f.expect("prod", ReasonNotRequested); !strings.Contains(c.Message, "other roles: team") {
+			t.Errorf("the message is %s", c.Message)
+		}
+		if _, ok := f.server().roles["team"]; !ok || len(f.server().roles) != 1 {
+			t.Errorf("the server has the roles %v", f.server().roles)
+		}
+	})
+	t.Run("it was there before", func(t *testing.T) {
+		f := newFixture(t)
+		f.server().mounts["jwt-operator"] = openbao.Mount{Type: "jwt"}
+		f.create("prod", 0)
+		f.sync("prod")
+		f.expect("prod", ReasonApplied)
+		f.change("prod", unrequest)
+		f.giveAdmin("s.second")
+		f.sync("prod")
+		f.expect("prod", ReasonNotRequested)
+		if _, ok := f.server().mounts["jwt-operator"]; !ok || len(f.server().roles) > 0 {
+			t.Errorf("the server holds %v", f.server().state())
+		}
+	})
+}
+
+// TestWithdrawLeavesWhatAnotherTakesOver checks that an object which waits for the
+// server gets it as it is.
+func TestWithdrawLeavesWhatAnotherTakesOver(t *testing.T) {
+	f := newFixture(t)
+	f.create("prod", 9)
+	f.sync("prod")
+	f.create("next", 0)
+	f.sync("next")
+	f.expect("next", ReasonServerClaimed)
+	before := f.server().state()
+	f.change("prod", unrequest)
+	f.giveAdmin("s.second")
+	f.sync("prod")
+	if c := f.expect("prod", ReasonNotRequested); !strings.Contains(c.Message, "ns/next") {
+		t.Errorf("the message is %s", c.Message)
+	}
+	if got := f.server().state(); !maps.Equal(got, before) {
+		t.Errorf("the server holds %v", got)
+	}
+	f.sync("next")
+	f.expect("next", ReasonApplied)
+}
+
+// TestCrashInRemoval stops the removal at every write, and expects the next
+// process to finish it.
+func TestCrashInRemoval(t *testing.T) {
+	for n := 0; ; n++ {
+		f := newFixture(t)
+		f.create("prod", 0, withBackup)
+		f.sync("prod")
+		f.expect("prod", ReasonApplied)
+		f.change("prod", unrequest)
+		f.giveAdmin("s.second")
+		restore := f.crash(n)
+		f.sync("prod")
+		if !restore() {
+			if n != 5 {
+				t.Errorf("there were %d writes, want 5", n)
+			}
+			return
+		}
+		f.expect("prod", ReasonNotRequested)
+		f.sync("prod")
+		f.expect("prod", ReasonNotRequested)
+		if got := f.server().state(); !maps.Equal(got, map[string]string{"mount token": "token"}) || f.server().tokens["s.second"] {
+			t.Errorf("write %d: the server holds %v", n, got)
+		}
+		if record := f.get("prod").Status.Authorization; record != nil {
+			t.Errorf("write %d: recorded %+v", n, record)
+		}
+	}
+}
