@@ -71,7 +71,7 @@ func TestObserve(t *testing.T) {
 
 		t.Log("Without the policy it is made")
 		e.manage(kind)
-		remote := e.onlyRemote(kind)
+		e.onlyRemote(kind)
 
 		t.Log("With it, what differs is told")
 		e.sim.ResetRequests()
@@ -100,7 +100,7 @@ func TestObserve(t *testing.T) {
 		if c.changesSpec(kind) && e.sim.Count(aivensim.Mutating) == 0 {
 			t.Error("nothing was repaired")
 		}
-		remote = e.onlyRemote(kind)
+		remote := e.onlyRemote(kind)
 
 		t.Log("With it, deleting the object deletes nothing else")
 		e.annotate(kind, "x", managementPolicy, "Observe")
