@@ -118,7 +118,7 @@ func RootEquivalent(c Contract) []string {
 		return nil
 	}
 	config := configRequest(c.Mount, c.Config)
-	if !allows(g.Policy.Text, "update", config.Path, config.Data) {
+	if !rulesOf(g.Policy.Text).allows("update", config.Path, config.Data) {
 		return nil
 	}
 	return []string{fmt.Sprintf("%s update: whoever may write the signing keys can add one of their own, "+

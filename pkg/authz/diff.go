@@ -86,25 +86,25 @@ func (p Plan) only(keep func(Change) bool) Plan {
 // authority fills in which changes the bootstrapper may make, by the text that its
 // policy has on the server.
 func (p Plan) authority(mount string, observed Observed) Plan {
-	policy := observed.Policies[bootstrapperName]
+	policy := rulesOf(observed.Policies[bootstrapperName])
 	for i, c := range p {
 		p[i].NeedsAdmin = c.Kind == KindMount || !bootstrapperMay(policy, mount, c)
 	}
 	return p
 }
 
-func bootstrapperMay(policy, mount string, c Change) bool {
+func bootstrapperMay(policy ruleSet, mount string, c Change) bool {
 	path := c.Request.Path
 	switch {
 	case c.Action == Delete && c.Kind == KindPolicy:
-		return allows(policy, "delete", PolicyPath(c.Name), nil)
+		return policy.allows("delete", PolicyPath(c.Name), nil)
 	case c.Action == Delete:
-		return allows(policy, "delete", RolePath(mount, c.Name), nil)
+		return policy.allows("delete", RolePath(mount, c.Name), nil)
 	case c.Kind == KindRole:
-		return allows(policy, string(c.Action), RolePath(mount, PinnedRoleName(c.Name)), c.Request.Data)
+		return policy.allows(string(c.Action), RolePath(mount, PinnedRoleName(c.Name)), c.Request.Data)
 	}
 	// Only roles tell a create from an update.
-	return allows(policy, "update", path, c.Request.Data)
+	return policy.allows("update", path, c.Request.Data)
 }
 
 // Diff returns what has to change for the server to hold the contract. Things

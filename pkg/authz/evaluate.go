@@ -98,12 +98,8 @@ func moreSpecific(a, b string) int {
 
 // allows reports whether a token that has only the policy could make a request.
 // Conditions that are not understood here do not allow it.
-func allows(text, capability, path string, data map[string]any) bool {
-	set, err := parseRules(text)
-	if err != nil {
-		return false
-	}
-	rule := set.find(path)
+func (s ruleSet) allows(capability, path string, data map[string]any) bool {
+	rule := s.find(path)
 	if rule == nil || rule.deny || len(rule.other) > 0 || !slices.Contains(rule.capabilities, capability) {
 		return false
 	}

@@ -69,11 +69,11 @@ func TestAllows(t *testing.T) {
 		{"update", "opened", map[string]any{"text": "anything"}, true},
 		{"update", "opened", map[string]any{"other": "x"}, false},
 	} {
-		if got := allows(policy, tc.capability, tc.path, tc.data); got != tc.want {
+		if got := rulesOf(policy).allows(tc.capability, tc.path, tc.data); got != tc.want {
 			t.Errorf("%s %s %v: got %t", tc.capability, tc.path, tc.data, got)
 		}
 	}
-	if allows(`path "x" {`, "read", "x", nil) {
+	if rulesOf(`path "x" {`).allows("read", "x", nil) {
 		t.Error("a policy that does not parse allows something")
 	}
 }

@@ -83,8 +83,11 @@ func TestSoftRotation(t *testing.T) {
 	}
 }
 
-func TestNextLookIsAtTheEndOfTheOverlap(t *testing.T) {
-	s := &task{Controller: &Controller{opts: Options{RecheckInterval: time.Hour, ProofInterval: 24 * time.Hour}}, now: time.Unix(1000, 0)}
+func TestNextLook(t *testing.T) {
+	s := &task{
+		Controller: &Controller{opts: Options{RecheckInterval: time.Hour, ProofInterval: 24 * time.Hour}, logins: newLogins()},
+		now:        time.Unix(1000, 0),
+	}
 	s.before, s.obj = &openbaov1alpha1.OpenBaoCluster{}, &openbaov1alpha1.OpenBaoCluster{}
 	if got := s.nextLook(); got != time.Hour {
 		t.Errorf("got %s", got)
@@ -97,6 +100,10 @@ func TestNextLookIsAtTheEndOfTheOverlap(t *testing.T) {
 	s.obj.Status.Authorization = &openbaov1alpha1.AuthorizationStatus{ProvedAt: &proved}
 	if got := s.nextLook(); got != time.Minute {
 		t.Errorf("got %s with a proof that is due in a minute", got)
+	}
+	s.logins.put(s.name, &login{renewAt: time.Unix(1030, 0)})
+	if got := s.nextLook(); got != 30*time.Second {
+		t.Errorf("got %s with a login to be replaced in 30 seconds", got)
 	}
 	s.keys.NextExpiry = time.Unix(900, 0)
 	if got := s.nextLook(); got != soonestLook {

@@ -196,6 +196,10 @@ func (t *task) nextLook() time.Duration {
 	if record := t.record(); record != nil && record.ProvedAt != nil {
 		next = min(next, record.ProvedAt.Add(t.opts.ProofInterval).Sub(t.now))
 	}
+	if held := t.logins.get(t.name); held != nil {
+		// Keys that change at once are written with a login that still lives.
+		next = min(next, held.renewAt.Sub(t.now))
+	}
 	return max(next, soonestLook)
 }
 

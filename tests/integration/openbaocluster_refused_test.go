@@ -30,7 +30,7 @@ func TestClusterManifestsRefused(t *testing.T) {
 		"no servers":               {`replicas: 0`, "spec.replicas"},
 		"replicas not a number":    {`replicas: three`, "spec.replicas"},
 		"unknown field":            {`resources: {}`, `unknown field "spec.resources"`},
-		"unknown field below":      {`configuration: {listener: {adress: x}}`, `unknown field "spec.configuration.listener.adress"`},
+		"unknown field below":      {`configuration: {listener: {port: x}}`, `unknown field "spec.configuration.listener.port"`},
 		"profile":                  {`profile: hardened`, "spec.profile: Unsupported value"},
 		"deletion policy":          {`deletionPolicy: Delete`, "spec.deletionPolicy: Unsupported value"},
 		"rotation period empty":    {`tls: {rotationPeriod: ""}`, "spec.tls.rotationPeriod"},
