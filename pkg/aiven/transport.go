@@ -242,10 +242,12 @@ func (t *Transport) exchange(req *http.Request, r request, body []byte, connecte
 		return res.StatusCode, nil, lost(r, err, true)
 	case int64(len(answer)) > t.options.MaxResponseBytes:
 		return res.StatusCode, nil, &Error{Class: Unknown, Operation: r.operation, Err: fmt.Errorf("the answer is larger than %d bytes", t.options.MaxResponseBytes)}
-	case len(answer) == 0 && r.mutates(), json.Valid(answer):
-		return res.StatusCode, answer, nil
+	case !json.Valid(answer) && (len(answer) > 0 || !r.mutates()):
+		return res.StatusCode, nil, &Error{Class: Unknown, Operation: r.operation, Err: errors.New("the answer is not JSON")}
+	case !r.mutates() && !informative(answer):
+		return res.StatusCode, nil, &Error{Class: Unknown, Operation: r.operation, Err: errors.New("the answer holds nothing of what was asked for")}
 	}
-	return res.StatusCode, nil, &Error{Class: Unknown, Operation: r.operation, Err: errors.New("the answer is not JSON")}
+	return res.StatusCode, answer, nil
 }
 
 // readAnswer reads at most limit bytes, into a buffer of the announced size.
@@ -254,6 +256,26 @@ func readAnswer(res *http.Response, limit int64) ([]byte, error) {
 	buf.Grow(int(min(max(res.ContentLength, 0), maxAnnounced, limit)) + bytes.MinRead)
 	_, err := buf.ReadFrom(io.LimitReader(res.Body, limit))
 	return buf.Bytes(), err
+}
+
+// informative is false for an object without any member beside those that every
+// answer may have. Decoded, it would say that nothing exists.
+func informative(answer []byte) bool {
+	decoder := json.NewDecoder(bytes.NewReader(answer))
+	if first, err := decoder.Token(); err != nil || first != json.Delim('{') {
+		return true // a list or a plain value
+	}
+	for decoder.More() {
+		member, err := decoder.Token()
+		if err != nil || member != "message" && member != "errors" {
+			return true
+		}
+		var skipped json.RawMessage
+		if err := decoder.Decode(&skipped); err != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // lost is the error of a request that got no whole answer. What was to change

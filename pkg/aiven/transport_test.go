@@ -49,7 +49,11 @@ func TestClasses(t *testing.T) {
 		unauth   bool
 		accepted bool
 	}{
-		"ok":                   {status: 200, body: `{}`, accepted: true},
+		"ok":                   {status: 200, body: `{"message":"","service":{}}`, accepted: true},
+		"list":                 {status: 200, body: `[]`, accepted: true},
+		"deleted":              {method: "DELETE", status: 200, body: `{"message":"deleted"}`, accepted: true},
+		"read without content": {status: 200, body: `{"errors":[],"message":"ok"}`, want: Unknown, accepted: true},
+		"read of nothing":      {status: 200, body: `{}`, want: Unknown, accepted: true},
 		"created, no body":     {method: "POST", status: 201, body: ``, accepted: true},
 		"empty read":           {status: 200, body: ``, want: Unknown, accepted: true},
 		"truncated":            {status: 200, body: `{"service":`, want: Unknown, accepted: true},

@@ -34,7 +34,7 @@ func Kinds() []Kind {
 		newKind("Flink", "flinks", flinkService(), client.Flinks),
 		newKind("Grafana", "grafanas", grafanaService(), client.Grafanas),
 		newKind("Kafka", "kafkas", kafkaService(), client.Kafkas),
-		newKind("KafkaACL", "kafkaacls", kafkaACL{}, client.KafkaACLs),
+		newKind("KafkaACL", "kafkaacls", newKafkaACL(), client.KafkaACLs),
 		newKind("KafkaConnect", "kafkaconnects", kafkaConnectService(), client.KafkaConnects),
 		newKind("KafkaConnector", "kafkaconnectors", kafkaConnector{}, client.KafkaConnectors),
 		newKind("KafkaNativeACL", "kafkanativeacls", kafkaNativeACL{}, client.KafkaNativeACLs),
