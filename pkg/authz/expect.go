@@ -16,14 +16,18 @@ type Proof struct {
 	ViaDefault []string
 }
 
-// Expect returns the capabilities that the contract gives an identity on a path,
-// sorted; nil if none.
-func Expect(g Grant, path string) []string { return rulesOf(g.Policy.Text).capabilitiesOn(path) }
+// Rights are what a policy grants.
+type Rights struct{ rules ruleSet }
 
-// ExpectDefault returns the capabilities that the policy "default" gives on a
-// path, sorted; nil if none. It is that of a new server, which its owner can
-// change.
-func ExpectDefault(path string) []string { return rulesOf(defaultPolicy).capabilitiesOn(path) }
+// RightsOf reads a policy. One that does not parse grants nothing.
+func RightsOf(policy string) Rights { return Rights{rulesOf(policy)} }
+
+// DefaultRights returns what the policy "default" grants. It is that of a new
+// server, which its owner can change.
+func DefaultRights() Rights { return RightsOf(defaultPolicy) }
+
+// On returns the capabilities on a path, sorted; nil if there are none.
+func (r Rights) On(path string) []string { return r.rules.capabilitiesOn(path) }
 
 // rulesOf reads a policy that grants nothing if it does not parse.
 func rulesOf(text string) ruleSet {

@@ -99,7 +99,7 @@ func TestExpectMatchesPaths(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for path, want := range tc.want {
-				if got := strings.Join(authz.Expect(granting(tc.policy), path), " "); got != want {
+				if got := strings.Join(authz.RightsOf(tc.policy).On(path), " "); got != want {
 					t.Errorf("%s: got %q, want %q", path, got, want)
 				}
 			}
@@ -107,7 +107,7 @@ func TestExpectMatchesPaths(t *testing.T) {
 	}
 }
 
-func TestExpectDefault(t *testing.T) {
+func TestDefaultRights(t *testing.T) {
 	for path, want := range map[string]string{
 		"sys/capabilities-self":       "update",
 		"auth/token/lookup-self":      "read",
@@ -128,7 +128,7 @@ func TestExpectDefault(t *testing.T) {
 
 		"identity/oidc/provider/x/authorize": "read update",
 	} {
-		if got := strings.Join(authz.ExpectDefault(path), " "); got != want {
+		if got := strings.Join(authz.DefaultRights().On(path), " "); got != want {
 			t.Errorf("%s: got %q, want %q", path, got, want)
 		}
 	}

@@ -32,6 +32,8 @@ type server struct {
 	tokens   map[string]bool
 	sessions map[string]session
 	logins   int
+	// rights are those of policies by their text.
+	rights map[string]authz.Rights
 	// fail returns the error of an operation, such as "WriteRole backup".
 	fail func(op string) error
 	// writes are the changes of the contract, and the ends of admin tokens. log has
@@ -109,15 +111,30 @@ func (s *server) capabilities(token, path string) []string {
 	var out []string
 	for _, name := range s.sessions[token].policies {
 		if name == "default" {
-			out = append(out, authz.ExpectDefault(path)...)
+			out = append(out, defaultRights().On(path)...)
 			continue
 		}
-		out = append(out, authz.Expect(authz.Grant{Policy: authz.Policy{Text: s.policies[name]}}, path)...)
+		out = append(out, s.rightsOf(s.policies[name]).On(path)...)
 	}
 	if len(out) == 0 {
 		return []string{"deny"}
 	}
 	return out
+}
+
+var defaultRights = sync.OnceValue(authz.DefaultRights)
+
+// rightsOf reads each text once.
+func (s *server) rightsOf(policy string) authz.Rights {
+	rights, ok := s.rights[policy]
+	if !ok {
+		rights = authz.RightsOf(policy)
+		if s.rights == nil {
+			s.rights = map[string]authz.Rights{}
+		}
+		s.rights[policy] = rights
+	}
+	return rights
 }
 
 // client is one client of the server.
