@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 )
@@ -24,7 +25,7 @@ func (c *Controller[T, C, AC]) finalize(ctx context.Context, cached, obj T) Outc
 	gone, err := c.deleteRemote(ctx, obj)
 	if err == nil && gone {
 		err = c.removeFinalizer(ctx, obj)
-		if err == nil || errors.Is(err, errGone) {
+		if err == nil || errors.Is(err, errGone) && !apierrors.IsConflict(err) {
 			c.release(obj)
 			klog.FromContext(ctx).V(2).Info("Released object")
 			return Done()

@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
@@ -67,6 +68,10 @@ func (c *Controller[T, C, AC]) report(ctx context.Context, cached, obj T, obs Ob
 func (c *Controller[T, C, AC]) unwritten(ctx context.Context, err error) Outcome {
 	if errors.Is(err, errGone) {
 		klog.FromContext(ctx).V(4).Info("Object is gone", "err", err)
+		if apierrors.IsConflict(err) {
+			// Others than an absent object are answered so too: look again.
+			return After(backoffBase)
+		}
 		return Done()
 	}
 	return Retry(err)

@@ -34,6 +34,11 @@ const (
 	HTML Action = "html"
 	// Huge answers Status with a JSON body of Size bytes.
 	Huge Action = "huge"
+	// WrongType sends the real answer with one value of another type.
+	WrongType Action = "wrong-type"
+	// UnknownEnum sends the real answer with one word of an enumeration, such as a
+	// state, replaced by one that no documentation has.
+	UnknownEnum Action = "unknown-enum"
 )
 
 // Fault makes chosen requests go wrong. All the matchers that are set must
@@ -60,7 +65,7 @@ type Fault struct {
 	// Action is what happens. Empty means Respond.
 	Action Action
 	// Apply carries the operation out before the action, where the default is
-	// not to. Hang, Truncate, TruncateJSON and Slow always apply it, Hang after
+	// not to. Hang and whatever sends the real answer always apply it, Hang after
 	// its release unless Apply is set.
 	Apply bool
 	// Status of Respond (default 500), HTML (default 502) and Huge (default 200).
@@ -145,6 +150,13 @@ func (fs *faultSet) pick(r Request) *FaultHandle {
 		return h
 	}
 	return nil
+}
+
+// draw returns a number in [0,n) that follows from the seed.
+func (fs *faultSet) draw(n int) int {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	return fs.rand.IntN(n)
 }
 
 // wake must be called with the lock held.

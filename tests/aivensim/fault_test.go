@@ -4,6 +4,7 @@
 package aivensim
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -64,6 +65,16 @@ func TestFaults(t *testing.T) {
 		}},
 		"slow answer": {Fault{Action: Slow, Delay: time.Millisecond}, true, func(t *testing.T, status int, body string, _ http.Header, err error) {
 			if status != 200 || err != nil || !strings.HasSuffix(body, "}}") {
+				t.Errorf("got %d %q %v", status, body, err)
+			}
+		}},
+		"wrong type": {Fault{Action: WrongType}, true, func(t *testing.T, status int, body string, _ http.Header, err error) {
+			if status != 200 || err != nil || !strings.Contains(body, `4711`) && !strings.Contains(body, `"unexpected"`) || !json.Valid([]byte(body)) {
+				t.Errorf("got %d %q %v", status, body, err)
+			}
+		}},
+		"unknown enum": {Fault{Action: UnknownEnum}, true, func(t *testing.T, status int, body string, _ http.Header, err error) {
+			if status != 200 || err != nil || strings.Count(body, `:"UNHEARD_OF"`) != 1 {
 				t.Errorf("got %d %q %v", status, body, err)
 			}
 		}},

@@ -19,7 +19,7 @@ func (s *Server) misbehave(w http.ResponseWriter, r *http.Request, h *FaultHandl
 	var real answer
 	applied := f.Apply
 	switch f.Action {
-	case Truncate, TruncateJSON, Slow:
+	case Truncate, TruncateJSON, Slow, WrongType, UnknownEnum:
 		applied = true
 	}
 	if applied {
@@ -45,6 +45,9 @@ func (s *Server) misbehave(w http.ResponseWriter, r *http.Request, h *FaultHandl
 		return answer{applied: real.applied}, n
 	case TruncateJSON:
 		real.body = real.body[:len(real.body)/2]
+		return real, write(w, real)
+	case WrongType, UnknownEnum:
+		real.body = garble(real.body, f.Action, s.faults.draw)
 		return real, write(w, real)
 	case Slow:
 		return real, s.dribble(w, r, real, cmp.Or(f.Delay, 10*time.Millisecond))
