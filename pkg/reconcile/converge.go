@@ -37,6 +37,9 @@ func (c *Controller[T, C, AC]) converge(ctx context.Context, name cache.ObjectNa
 	if err := c.claim(obj); err != nil {
 		return Observation{}, err
 	}
+	if !obs.Exists && obs.Recheck != nil && c.memory.justCreated(obj) {
+		obs.Recheck()
+	}
 	switch {
 	case !obs.Exists:
 		if obs, err = c.create(ctx, client, obj); err == nil {

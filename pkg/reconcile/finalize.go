@@ -92,15 +92,18 @@ func (c *Controller[T, C, AC]) heir(obj T) (Claimant, bool) {
 	return rivals[0], true
 }
 
-// withWayOut adds, to what keeps an object from going, how to let it go.
+// withWayOut says that it is the deletion that fails, and adds, to what keeps an
+// object from going for want of a token, how to let it go.
 func (c *Controller[T, C, AC]) withWayOut(obj T, err error) error {
 	var p *Problem
-	if !errors.As(err, &p) || !p.Credential {
+	if !errors.As(err, &p) || p.Phase == "" && !p.Credential {
 		return err
 	}
 	out := *p
 	out.Phase = PhaseDelete
-	out.Message = fmt.Sprintf("%s To delete the object and keep what is at Aiven: kubectl annotate %s %s -n %s %s=%s",
-		strings.TrimSpace(p.Message), c.kind.Resource.GroupResource(), obj.GetName(), obj.GetNamespace(), AnnotationDeletionPolicy, PolicyOrphan)
+	if p.Credential {
+		out.Message = fmt.Sprintf("%s To delete the object and keep what is at Aiven: kubectl annotate %s %s -n %s %s=%s",
+			strings.TrimSpace(p.Message), c.kind.Resource.GroupResource(), obj.GetName(), obj.GetNamespace(), AnnotationDeletionPolicy, PolicyOrphan)
+	}
 	return &out
 }

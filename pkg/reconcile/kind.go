@@ -46,8 +46,8 @@ type Handler[T Object, C any] interface {
 
 // Observation is what Observe found.
 type Observation struct {
-	// Exists is false when there is no remote; the other fields then mean
-	// nothing.
+	// Exists is false when there is no remote; the other fields but Recheck then
+	// mean nothing.
 	Exists bool
 	// Differs names what Update has to change, in the spec's words and without
 	// values. Empty means that the remote is up to date.
@@ -67,6 +67,10 @@ type Observation struct {
 	// Again asks for another look after this time, beside the poll; for what
 	// nobody can wake the object for.
 	Again time.Duration
+	// Recheck has the remote looked for again, soon and at rising intervals, and
+	// the object woken then. It is called while a remote that was just created is
+	// not visible yet, and may be nil where that does not happen.
+	Recheck func()
 }
 
 // Client is the part of a generated typed client that the engine uses. A is

@@ -6,6 +6,7 @@ package integration
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -168,7 +169,9 @@ func TestMajorUpgrade(t *testing.T) {
 	t.Log("A version that Aiven's check refuses")
 	e.sim.ResetRequests()
 	e.patch("PostgreSQL", "x", `{"spec":{"userConfig":{"pg_version":"15"}}}`)
-	e.unready("PostgreSQL", "x", "UpgradeCheckFailed")
+	if message := e.unready("PostgreSQL", "x", "UpgradeCheckFailed"); !strings.Contains(message, "The service cannot be upgraded to version 15") {
+		t.Errorf("message is %q, want the result of the check in it", message)
+	}
 	if n := e.sim.Count(aivensim.ByOperation("ServiceUpdate")); n != 0 {
 		t.Errorf("%d updates although the check failed", n)
 	}

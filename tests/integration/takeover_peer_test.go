@@ -8,6 +8,9 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"reflect"
@@ -84,7 +87,7 @@ func TestTakeoverFromTheRunningPeer(t *testing.T) {
 				objects[i].secret.StringData[key] = string(value)
 			}
 		}
-		t.Logf("%s: %s", r.kind(), managedBy(e.get(r.kind(), r.name())))
+		t.Logf("%s is managed by%s", r.kind(), managedBy(e.get(r.kind(), r.name())))
 	}
 	e.sim.ResetRequests()
 	e.start(quickEvents)
@@ -141,9 +144,22 @@ func managedBy(obj *unstructured.Unstructured) string {
 // the returned function is called.
 func (e *env) runPeer(binary string) (stop func()) {
 	e.Helper()
+	target, err := url.Parse(e.sim.URL())
+	if err != nil {
+		e.Fatal(err)
+	}
+	// It takes for granted that a user is shown with the password; the simulator
+	// wants to be asked for it.
+	front := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target)
+		query := r.Out.URL.Query()
+		query.Set("include_secrets", "true")
+		r.Out.URL.RawQuery = query.Encode()
+	}})
+	e.Cleanup(front.Close)
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, binary, "--kubeconfig="+e.cluster.Kubeconfig, "--metrics-bind-address=0", "--health-probe-bind-address=0")
-	cmd.Env = []string{"AIVEN_WEB_URL=" + e.sim.URL(), "ENABLE_WEBHOOKS=false", "WATCHED_NAMESPACES=" + e.ns, "PATH=" + os.Getenv("PATH")}
+	cmd.Env = []string{"AIVEN_WEB_URL=" + front.URL, "ENABLE_WEBHOOKS=false", "WATCHED_NAMESPACES=" + e.ns, "PATH=" + os.Getenv("PATH")}
 	log := &logBuffer{}
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {

@@ -266,6 +266,10 @@ func TestTakeoverOfRecordedStates(t *testing.T) {
 		t.Errorf("at Aiven there are %v, before there were %v", after, before)
 	}
 
+	if finalizers := e.secret("aiven-token").Finalizers; len(finalizers) != 0 {
+		t.Errorf("the token's Secret has the finalizers %v", finalizers)
+	}
+
 	t.Log("What the user changes arrives, and what he removes goes")
 	e.patch("PostgreSQL", "my-pg", `{"spec":{"maintenanceWindowDow":"monday"}}`)
 	e.ready("PostgreSQL", "my-pg")

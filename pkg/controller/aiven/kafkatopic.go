@@ -36,7 +36,8 @@ func (kafkaTopic) Observe(_ context.Context, r *remote, obj *v1alpha1.KafkaTopic
 	}
 	if !ok {
 		obj.Status.State = ""
-		return reconcile.Observation{}, enoughNodes(view, obj)
+		// Aiven lists a new topic late.
+		return reconcile.Observation{Recheck: topics.Recheck}, enoughNodes(view, obj)
 	}
 	obj.Status.State = string(topic.State)
 	differs, err := topicDiffers(&obj.Spec, topic)
