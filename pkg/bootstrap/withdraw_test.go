@@ -100,8 +100,8 @@ func TestWithdrawGoesTheSameWay(t *testing.T) {
 		// server is the name that the certificate is to carry.
 		server string
 	}{
-		"a CA in a Secret": {},
-		"a CA in the spec": {spec: func(a *openbaov1alpha1.AuthorizationSpec) { a.CABundle, a.CASecretRef = testCA, nil }},
+		"a CA in a Secret":     {},
+		"a CA in the spec":     {spec: func(a *openbaov1alpha1.AuthorizationSpec) { a.CABundle, a.CASecretRef = testCA, nil }},
 		"a name of the server": {spec: func(a *openbaov1alpha1.AuthorizationSpec) { a.TLSServerName = "bao.internal" }, server: "bao.internal"},
 		"a record of before": {
 			spec: func(a *openbaov1alpha1.AuthorizationSpec) { a.CASecretRef = nil },
