@@ -21651,6 +21651,26 @@ func schema_pkg_apis_openbao_v1alpha1_AuthorizationStatus(ref common.ReferenceCa
 							Format:      "",
 						},
 					},
+					"caBundle": {
+						SchemaProps: spec.SchemaProps{
+							Description: "caBundle is the PEM-encoded CA that the server was reached with, if the spec held it. It is public, and kept to reach the server when the spec no longer says how.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"caSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "caSecretRef names the Secret with the CA that the server was reached with, if that was not in the spec.",
+							Ref:         ref(openbaov1alpha1.CASecretReference{}.OpenAPIModelName()),
+						},
+					},
+					"tlsServerName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "tlsServerName is the name that the server's certificate carried, if the spec named one.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
 					"server": {
 						SchemaProps: spec.SchemaProps{
 							Description: "server is the cluster id of the server.",
@@ -21855,7 +21875,7 @@ func schema_pkg_apis_openbao_v1alpha1_AuthorizationStatus(ref common.ReferenceCa
 			},
 		},
 		Dependencies: []string{
-			openbaov1alpha1.IdentityStatus{}.OpenAPIModelName(), openbaov1alpha1.PlannedChange{}.OpenAPIModelName(), openbaov1alpha1.SigningKeyStatus{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
+			openbaov1alpha1.CASecretReference{}.OpenAPIModelName(), openbaov1alpha1.IdentityStatus{}.OpenAPIModelName(), openbaov1alpha1.PlannedChange{}.OpenAPIModelName(), openbaov1alpha1.SigningKeyStatus{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
 	}
 }
 

@@ -111,7 +111,8 @@ func BootstrapperPolicy(p Pins) string {
 }
 
 // RootEquivalent says, for people, what of the contract could still give any right
-// of the mount to whoever took over the bootstrapper.
+// of the mount, and by that the whole server, to whoever took over the
+// bootstrapper.
 func RootEquivalent(c Contract) []string {
 	g, ok := c.Bootstrapper()
 	if !ok {
@@ -121,8 +122,17 @@ func RootEquivalent(c Contract) []string {
 	if !rulesOf(g.Policy.Text).allows("update", config.Path, config.Data) {
 		return nil
 	}
+	// Only a spec that asks for the restore can have renamed its role.
+	restore := identityNamed(Restore).defaultName
+	for _, g := range c.Grants {
+		if g.Identity == Restore && !g.Additional {
+			restore = g.Role.Name
+		}
+	}
 	return []string{fmt.Sprintf("%s update: whoever may write the signing keys can add one of their own, "+
-		"and sign with it tokens that log in with any role of the mount %s.", config.Path, c.Mount.Path)}
+		"and sign with it tokens that log in with any role of the mount %s. One of those is %s, which the same identity "+
+		"may write whether or not the spec asks for it, and whoever logs in with it can restore a snapshot of their own "+
+		"and so owns the server.", config.Path, c.Mount.Path, restore)}
 }
 
 // parameters are the allowed_parameters of a rule: the permitted values by name,

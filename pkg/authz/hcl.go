@@ -5,8 +5,10 @@ package authz
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +16,9 @@ import (
 
 // initializeName names the block of the requests.
 const initializeName = "operator-bootstrap"
+
+// hclIdentifier matches the names that need no quotes.
+var hclIdentifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // RenderInitialize returns the requests of a contract as an initialize stanza,
 // which a server of OpenBao 2.4 or later carries out when it first starts
@@ -26,22 +31,35 @@ func RenderInitialize(c Contract) []byte {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		fmt.Fprintf(&b, "  request %s {\n    operation = %s\n    path      = %s\n    data {\n",
-			hclString(r.ID), hclString(r.Operation), hclString(r.Path))
-		width := 0
-		for name := range r.Data {
-			width = max(width, len(name))
-		}
-		for _, name := range slices.Sorted(maps.Keys(r.Data)) {
-			fmt.Fprintf(&b, "      %-*s = %s\n", width, name, hclValue(r.Data[name]))
-		}
-		b.WriteString("    }\n  }\n")
+		writeRequest(&b, r, nil)
 	}
 	b.WriteString("}\n")
 	return b.Bytes()
 }
 
-// hclValue spells a text, a boolean, or a list of those and of lists.
+// writeRequest writes a request of an initialize stanza. Without data it has no
+// body.
+func writeRequest(b *bytes.Buffer, r Request, allowFailure *bool) {
+	fmt.Fprintf(b, "  request %s {\n    operation = %s\n    path      = %s\n",
+		hclString(r.ID), hclString(r.Operation), hclString(r.Path))
+	if allowFailure != nil {
+		fmt.Fprintf(b, "    allow_failure = %t\n", *allowFailure)
+	}
+	if len(r.Data) > 0 {
+		b.WriteString("    data {\n")
+		width := 0
+		for name := range r.Data {
+			width = max(width, len(hclKey(name)))
+		}
+		for _, name := range slices.Sorted(maps.Keys(r.Data)) {
+			fmt.Fprintf(b, "      %-*s = %s\n", width, hclKey(name), hclValue(r.Data[name]))
+		}
+		b.WriteString("    }\n")
+	}
+	b.WriteString("  }\n")
+}
+
+// hclValue spells a text, a boolean, a number, or a list or object of those.
 func hclValue(value any) string {
 	switch v := value.(type) {
 	case bool:
@@ -52,8 +70,24 @@ func hclValue(value any) string {
 		return hclList(v, hclString)
 	case []any:
 		return hclList(v, hclValue)
+	case json.Number:
+		return v.String()
+	case map[string]any:
+		members := make([]string, 0, len(v))
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			members = append(members, hclKey(name)+" = "+hclValue(v[name]))
+		}
+		return "{" + strings.Join(members, ", ") + "}"
 	}
 	panic(fmt.Sprintf("requests and rules hold no %T", value))
+}
+
+// hclKey spells the name of a member, in quotes where it needs them.
+func hclKey(name string) string {
+	if hclIdentifier.MatchString(name) && name != "true" && name != "false" {
+		return name
+	}
+	return hclString(name)
 }
 
 func hclList[T any](list []T, spell func(T) string) string {
@@ -78,7 +112,7 @@ func hclString(s string) string {
 			b.WriteString(`\n`)
 		case r == '\t':
 			b.WriteString(`\t`)
-		case r < ' ' || r == 0x7f:
+		case r < ' ' || r == 0x7f || r == 0xe123: // the parser keeps the last for itself
 			fmt.Fprintf(&b, `\u%04x`, r)
 		case r == '$' && strings.HasPrefix(s[i:], "${"):
 			b.WriteString(`\u0024`)

@@ -162,4 +162,14 @@ func TestRootEquivalent(t *testing.T) {
 			}
 		}
 	}
+	renamed := func(s *openbaov1alpha1.OpenBaoClusterSpec) { s.Restore.JWTAuthRole = "Comeback" }
+	for role, mutate := range map[string][]func(*openbaov1alpha1.OpenBaoClusterSpec){
+		"openbao-operator-restore": {},
+		"comeback":                 {all, renamed},
+	} {
+		contract := mustDesire(t, cluster(append(mutate, mode(openbaov1alpha1.AuthorizationEnforce))...), inputs())
+		if got := strings.Join(authz.RootEquivalent(contract), "\n"); !strings.Contains(got, "One of those is "+role+",") || !strings.Contains(got, "owns the server") {
+			t.Errorf("%s: got %q", role, got)
+		}
+	}
 }

@@ -135,7 +135,7 @@ func SettingsOf(c *openbaov1alpha1.OpenBaoCluster) (Settings, error) {
 		if err := s.fromSpec(c, a); err != nil {
 			return Settings{}, err
 		}
-	} else if err := s.fromAnnotations(c.Annotations); err != nil {
+	} else if err := s.fromAnnotations(c); err != nil {
 		return Settings{}, err
 	}
 	if s.CABundle == "" {
@@ -241,7 +241,8 @@ func (s *Settings) setProfile(value, field string) error {
 
 func annotationField(name string) string { return "metadata.annotations[" + name + "]" }
 
-func (s *Settings) fromAnnotations(annotations map[string]string) error {
+func (s *Settings) fromAnnotations(c *openbaov1alpha1.OpenBaoCluster) error {
+	annotations := c.Annotations
 	if err := s.setMode(annotations[openbaov1alpha1.AnnotationMode], annotationField(openbaov1alpha1.AnnotationMode)); err != nil {
 		return err
 	}
@@ -264,6 +265,19 @@ func (s *Settings) fromAnnotations(annotations map[string]string) error {
 			return &SpecError{annotationField(openbaov1alpha1.AnnotationAdminTokenSecret), fmt.Sprintf("%q is neither the name of a Secret nor name/key", value)}
 		}
 		s.AdminTokenSecretRef = &openbaov1alpha1.SecretKeyReference{Name: name, Key: key}
+	}
+	if value := annotations[openbaov1alpha1.AnnotationOperatorServiceAccount]; value != "" {
+		ref := openbaov1alpha1.ServiceAccountReference{Name: value}
+		if namespace, name, both := strings.Cut(value, "/"); both {
+			// An empty namespace is a mistake here, and the default there.
+			ref = openbaov1alpha1.ServiceAccountReference{Namespace: cmp.Or(namespace, "/"), Name: name}
+		}
+		field := annotationField(openbaov1alpha1.AnnotationOperatorServiceAccount)
+		subject, err := subjectOf(c, ref, field)
+		if err != nil {
+			return &SpecError{field, fmt.Sprintf("%q is neither the name of a ServiceAccount nor namespace/name", value)}
+		}
+		s.OperatorSubject = subject
 	}
 	return nil
 }

@@ -105,6 +105,24 @@ func TestSettings(t *testing.T) {
 		"empty annotations": {
 			annotated(map[string]string{openbaov1alpha1.AnnotationMode: "", openbaov1alpha1.AnnotationAddress: ""}), func(*authz.Settings) {},
 		},
+		"annotated operator": {
+			annotated(map[string]string{openbaov1alpha1.AnnotationOperatorServiceAccount: "openbao-operator-system/openbao-operator-controller"}),
+			func(s *authz.Settings) {
+				s.OperatorSubject = "system:serviceaccount:openbao-operator-system:openbao-operator-controller"
+			},
+		},
+		"annotated operator of the same namespace": {
+			annotated(map[string]string{openbaov1alpha1.AnnotationOperatorServiceAccount: "op"}),
+			func(s *authz.Settings) { s.OperatorSubject = "system:serviceaccount:vaults:op" },
+		},
+		"annotated operator that counts for nothing": {
+			func() *openbaov1alpha1.OpenBaoCluster {
+				c := cluster()
+				c.Annotations = map[string]string{openbaov1alpha1.AnnotationOperatorServiceAccount: "op"}
+				return c
+			}(),
+			func(*authz.Settings) {},
+		},
 		"annotation without a key": {
 			annotated(map[string]string{openbaov1alpha1.AnnotationAdminTokenSecret: "admin"}),
 			func(s *authz.Settings) {
@@ -207,6 +225,26 @@ func TestSettingsRefuse(t *testing.T) {
 		"annotated address with a password": {
 			annotated(map[string]string{openbaov1alpha1.AnnotationAddress: "https://a:b@bao:8200"}),
 			"metadata.annotations[bailiwick.dev/authorization-address]",
+		},
+		"annotated operator with three parts": {
+			annotated(map[string]string{openbaov1alpha1.AnnotationOperatorServiceAccount: "a/b/c"}),
+			"metadata.annotations[bailiwick.dev/authorization-operator-service-account]",
+		},
+		"annotated operator without a name": {
+			annotated(map[string]string{openbaov1alpha1.AnnotationOperatorServiceAccount: "a/"}),
+			"metadata.annotations[bailiwick.dev/authorization-operator-service-account]",
+		},
+		"annotated operator without a namespace": {
+			annotated(map[string]string{openbaov1alpha1.AnnotationOperatorServiceAccount: "/a"}),
+			"metadata.annotations[bailiwick.dev/authorization-operator-service-account]",
+		},
+		"annotated operator that would be a pattern": {
+			annotated(map[string]string{openbaov1alpha1.AnnotationOperatorServiceAccount: "a/*"}),
+			"metadata.annotations[bailiwick.dev/authorization-operator-service-account]",
+		},
+		"annotated operator with a colon": {
+			annotated(map[string]string{openbaov1alpha1.AnnotationOperatorServiceAccount: "a:b"}),
+			"metadata.annotations[bailiwick.dev/authorization-operator-service-account]",
 		},
 		"annotated Secret with two keys": {
 			annotated(map[string]string{openbaov1alpha1.AnnotationAdminTokenSecret: "a/b/c"}),

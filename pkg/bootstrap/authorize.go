@@ -114,7 +114,7 @@ func (t *task) unchanged(ctx context.Context) error {
 			if health.ClusterID != record.Server {
 				return t.otherServer(health.ClusterID)
 			}
-			record.Address = t.settings.Address
+			t.recordRoute()
 		}
 	}
 	if err != nil {
@@ -157,8 +157,27 @@ func (t *task) claimServer(ctx context.Context) error {
 		record = &openbaov1alpha1.AuthorizationStatus{Server: health.ClusterID, Namespace: t.settings.Namespace}
 		t.obj.Status.Authorization = record
 	}
-	record.Address = t.settings.Address
+	t.recordRoute()
 	return nil
+}
+
+// recordRoute records how the server was reached, so that what is on it can be
+// removed when the spec no longer says that.
+func (t *task) recordRoute() {
+	record := t.record()
+	record.Address, record.TLSServerName = t.settings.Address, t.settings.TLSServerName
+	record.CABundle, record.CASecretRef = t.settings.CABundle, t.settings.CASecretRef
+}
+
+// takeRoute goes the way that is recorded. Where only the address is, the CA is
+// where the settings say.
+func (t *task) takeRoute() {
+	record := t.record()
+	t.settings.Address, t.settings.Namespace = record.Address, record.Namespace
+	if record.CABundle == "" && record.CASecretRef == nil {
+		return
+	}
+	t.settings.CABundle, t.settings.CASecretRef, t.settings.TLSServerName = record.CABundle, record.CASecretRef, record.TLSServerName
 }
 
 func (t *task) wake(others []claimant) {

@@ -30,15 +30,20 @@ const (
 	managedByValue = "bailiwick"
 )
 
-// publishInit keeps the requests of the contract, as a server carries them out
-// when it first starts, in a ConfigMap. What goes wrong with it holds up nothing
-// else, and is a note at the end of the message.
+// publishInit keeps the requests of the contract and then those of the object, as
+// a server carries them out when it first starts, in a ConfigMap. What goes wrong
+// with it holds up nothing else, and is a note at the end of the message: a server
+// starts for the first time once, so that half of the requests are worse than none.
 func (t *task) publishInit(ctx context.Context) {
 	if !t.ours || t.obj.Spec.SelfInit == nil || !t.obj.Spec.SelfInit.Enabled {
 		return
 	}
 	name := t.obj.Name + initSuffix
-	if err := t.applyInit(ctx, name, string(authz.RenderInitialize(t.contract))); err != nil {
+	requests, err := authz.RenderSelfInit(t.obj.Spec.SelfInit.Requests)
+	if err == nil {
+		err = t.applyInit(ctx, name, string(slices.Concat(authz.RenderInitialize(t.contract), requests)))
+	}
+	if err != nil {
 		t.notes = append(t.notes, sentence(fmt.Sprintf("The ConfigMap %s/%s with the requests for the first start was not written: %v", t.obj.Namespace, name, err)))
 	}
 }

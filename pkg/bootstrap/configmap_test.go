@@ -70,6 +70,39 @@ func TestInit(t *testing.T) {
 	}
 }
 
+// TestInitRequests checks that the requests of the object come after ours, that
+// one which is impossible leaves what is there, and that none is ever sent.
+func TestInitRequests(t *testing.T) {
+	f := newFixture(t)
+	f.create("prod", 0, selfInit, func(c *openbaov1alpha1.OpenBaoCluster) {
+		c.Spec.SelfInit.Requests = []openbaov1alpha1.SelfInitRequest{{
+			Name: "people", Operation: openbaov1alpha1.RequestUpdate, Path: "sys/policies/acl/people",
+			Policy: &openbaov1alpha1.PolicyRequest{Policy: "path \"x\" {}"},
+		}}
+	})
+	f.sync("prod")
+	f.expect("prod", ReasonApplied)
+	content := f.init().Data["initialize.hcl"]
+	if ours, theirs := strings.Index(content, `initialize "operator-bootstrap"`), strings.Index(content, `initialize "people"`); ours != 0 || theirs < 0 {
+		t.Errorf("the ConfigMap holds %s", content)
+	}
+	if _, sent := f.server().policies["people"]; sent {
+		t.Error("the request was sent to the server")
+	}
+
+	f.change("prod", func(c *openbaov1alpha1.OpenBaoCluster) {
+		c.Spec.SelfInit.Requests[0].Data = &runtime.RawExtension{Raw: []byte(`{"a": 1}`)}
+	})
+	f.sync("prod")
+	if c := f.expect("prod", ReasonApplied); !strings.Contains(c.Message, "prod-authorization-init") ||
+		!strings.Contains(c.Message, `spec.selfInit.requests[0]: the request "people"`) {
+		t.Errorf("the message is %s", c.Message)
+	}
+	if got := f.init().Data["initialize.hcl"]; got != content {
+		t.Errorf("the ConfigMap holds %s", got)
+	}
+}
+
 func TestInitOfSomeoneElse(t *testing.T) {
 	f := newFixture(t)
 	foreign := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "prod-authorization-init"}, Data: map[string]string{"x": "y"}}

@@ -118,6 +118,46 @@ func TestBesideTheOpenBaoOperator(t *testing.T) {
 	}
 }
 
+// TestBesideWithTheirAccount checks that the operator identity can be the other
+// operator's, and that a role which is the same already is taken over.
+func TestBesideWithTheirAccount(t *testing.T) {
+	const theirs = "openbao-operator-system/openbao-operator-controller"
+	f := newFixture(t)
+	f.beside("Once")
+	f.change("prod", func(c *openbaov1alpha1.OpenBaoCluster) {
+		c.Annotations[openbaov1alpha1.AnnotationOperatorServiceAccount] = theirs
+	})
+	f.sync("prod")
+	f.authorizationReady(ReasonApplied)
+	if got := f.server().roles["openbao-operator"]["bound_subject"]; got != "system:serviceaccount:openbao-operator-system:openbao-operator-controller" {
+		t.Errorf("the role is bound to %v", got)
+	}
+
+	// All of it is there, and nothing is known of it.
+	f.server().takeWrites()
+	forget := func(account string) {
+		f.restart()
+		f.admin("s." + account)
+		f.change("prod", func(c *openbaov1alpha1.OpenBaoCluster) {
+			delete(c.Annotations, openbaov1alpha1.AnnotationRecord)
+			c.Annotations[openbaov1alpha1.AnnotationOperatorServiceAccount] = account
+		})
+		f.sync("prod")
+	}
+	forget("")
+	if c := f.authorizationReady(ReasonRoleConflict); !strings.Contains(c.Message, "role openbao-operator differs in bound_subject") {
+		t.Errorf("the message is %s", c.Message)
+	}
+	forget(theirs)
+	f.authorizationReady(ReasonApplied)
+	if got := f.server().takeWrites(); !slices.Equal(got, []string{"RevokeSelf"}) {
+		t.Errorf("wrote %q", got)
+	}
+	if record := RecordOf(f.get("prod")); record == nil || !slices.Contains(record.Roles, "openbao-operator") {
+		t.Errorf("recorded %+v", record)
+	}
+}
+
 func TestAnnotationMistake(t *testing.T) {
 	f := newFixture(t)
 	f.beside("Sometimes")

@@ -64,7 +64,7 @@ func orNone(names []string) string {
 // removeAll removes what an admin token may, or else what the bootstrapper may.
 func (t *task) removeAll(ctx context.Context) error {
 	// The spec may no longer say where the server is.
-	t.settings.Address, t.settings.Namespace = t.record().Address, t.record().Namespace
+	t.takeRoute()
 	token, tokenErr := t.adminToken(ctx, need{ReasonNotRequested, "It takes an admin token to remove it."})
 	if tokenErr == nil {
 		if err := t.sameServer(ctx); err != nil {

@@ -21,7 +21,6 @@ func unrequest(c *openbaov1alpha1.OpenBaoCluster) { c.Spec.Authorization = nil }
 func (f *fixture) giveAdmin(value string) {
 	f.t.Helper()
 	f.admin(value)
-	f.secret("prod-tls-ca", map[string]string{"ca.crt": testCA})
 	f.change("prod", func(c *openbaov1alpha1.OpenBaoCluster) {
 		c.Annotations = map[string]string{openbaov1alpha1.AnnotationAdminTokenSecret: "admin"}
 	})
@@ -80,16 +79,70 @@ func TestWithdrawWithTheLogin(t *testing.T) {
 }
 
 // TestWithdrawLogsIn checks that a new process removes what the bootstrapper may,
-// where the defaults still lead to the server.
+// on the way to the server that is recorded.
 func TestWithdrawLogsIn(t *testing.T) {
 	f := enforced(t, withBackup)
 	f.restart()
-	f.secret("prod-tls-ca", map[string]string{"ca.crt": testCA})
 	f.change("prod", unrequest)
 	f.sync("prod")
 	f.expect("prod", ReasonNotRequested)
 	if got := slices.Sorted(maps.Keys(f.server().roles)); !slices.Equal(got, []string{bootstrapperRole}) {
 		t.Errorf("the server has the roles %q", got)
+	}
+}
+
+// TestWithdrawGoesTheSameWay checks that the server is reached as it was when the
+// spec still said how.
+func TestWithdrawGoesTheSameWay(t *testing.T) {
+	for name, tc := range map[string]struct {
+		spec   func(*openbaov1alpha1.AuthorizationSpec)
+		record func(*openbaov1alpha1.AuthorizationStatus)
+		// server is the name that the certificate is to carry.
+		server string
+	}{
+		"a CA in a Secret":     {},
+		"a CA in the spec":     {spec: func(a *openbaov1alpha1.AuthorizationSpec) { a.CABundle, a.CASecretRef = testCA, nil }},
+		"a name of the server": {spec: func(a *openbaov1alpha1.AuthorizationSpec) { a.TLSServerName = "bao.internal" }, server: "bao.internal"},
+		"a record of before": {
+			spec: func(a *openbaov1alpha1.AuthorizationSpec) { a.CASecretRef = nil },
+			record: func(r *openbaov1alpha1.AuthorizationStatus) {
+				r.CABundle, r.CASecretRef, r.TLSServerName = "", nil, ""
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.secret("prod-tls-ca", map[string]string{"ca.crt": testCA})
+			f.create("prod", 0, func(c *openbaov1alpha1.OpenBaoCluster) {
+				if tc.spec != nil {
+					tc.spec(c.Spec.Authorization)
+				}
+			})
+			f.sync("prod")
+			f.expect("prod", ReasonApplied)
+			if tc.record == nil {
+				f.secret("prod-tls-ca", nil)
+			}
+			f.restart()
+			f.change("prod", func(c *openbaov1alpha1.OpenBaoCluster) {
+				unrequest(c)
+				if tc.record != nil {
+					tc.record(c.Status.Authorization)
+				}
+			})
+			f.giveAdmin("s.second")
+			f.opts = nil
+			f.sync("prod")
+			f.expect("prod", ReasonNotRequested)
+			if got := f.server().state(); !maps.Equal(got, map[string]string{"mount token": "token"}) || len(f.opts) == 0 {
+				t.Errorf("the server holds %v", got)
+			}
+			for _, o := range f.opts {
+				if strings.TrimSpace(string(o.CABundle)) != strings.TrimSpace(testCA) || o.ServerName != tc.server || o.Address != address {
+					t.Errorf("reached %s as %q with the CA %q", o.Address, o.ServerName, o.CABundle)
+				}
+			}
+		})
 	}
 }
 

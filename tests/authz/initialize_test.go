@@ -4,6 +4,7 @@
 package authz
 
 import (
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/hashicorp/hcl"
 	"github.com/hashicorp/hcl/hcl/ast"
 	"github.com/openbao/openbao/api/v2"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
@@ -202,4 +204,61 @@ func blueGreen(s *openbaov1alpha1.OpenBaoClusterSpec) {
 
 func observe(s *openbaov1alpha1.OpenBaoClusterSpec) {
 	s.Authorization.Mode = openbaov1alpha1.AuthorizationObserve
+}
+
+// TestSelfInitRequestsAreCarriedOut replays requests of a user, parsed as a server
+// parses them.
+func TestSelfInitRequestsAreCarriedOut(t *testing.T) {
+	root := rootClient(t, fresh(t))
+	const policy = "path \"secret/*\" {\n  capabilities = [\"read\"] # ${x}\n}"
+	text, err := authz.RenderSelfInit([]openbaov1alpha1.SelfInitRequest{
+		{
+			Name: "policy", Operation: openbaov1alpha1.RequestUpdate, Path: "sys/policies/acl/people",
+			Policy: &openbaov1alpha1.PolicyRequest{Policy: policy},
+		},
+		{
+			Name: "mount", Operation: openbaov1alpha1.RequestUpdate, Path: "sys/auth/people",
+			AuthMethod: &openbaov1alpha1.AuthMethodRequest{Type: "jwt", Description: "d", Config: map[string]string{"default_lease_ttl": "2h"}},
+		},
+		{
+			Name: "role", Operation: openbaov1alpha1.RequestUpdate, Path: "auth/people/role/people",
+			Data: &runtime.RawExtension{Raw: []byte(`{"role_type": "jwt", "user_claim": "sub", "bound_audiences": ["a"], "token_ttl": 60,
+				"bound_claims": {"team": ["x", "${y}"], "level": 3}, "token_policies": ["people"], "groups_claim": null}`)},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range parseInitialize(t, text) {
+		write(t, root, r.Path, merged(r.Data))
+	}
+	if got, err := root.Sys().GetPolicyWithContext(t.Context(), "people"); err != nil || got != policy {
+		t.Errorf("the policy is %q, %v", got, err)
+	}
+	mounts, err := root.Sys().ListAuthWithContext(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := mounts["people/"]; m == nil || m.Type != "jwt" || m.Description != "d" || m.Config.DefaultLeaseTTL != 7200 {
+		t.Errorf("the mount is %+v", m)
+	}
+	role := read(t, root, "auth/people/role/people")
+	if got := fmt.Sprintf("%v %v %v", role["token_ttl"], role["token_policies"], role["bound_claims"]); got != "60 [people] map[level:3 team:[x ${y}]]" {
+		t.Errorf("the role has %s", got)
+	}
+}
+
+// merged makes one object again of each list of objects that the parser makes of a
+// member, as a server does (maybeEvaluateTypedField in helper/profiles of OpenBao).
+func merged(object map[string]any) map[string]any {
+	for name, value := range object {
+		if parts, ok := value.([]map[string]any); ok {
+			one := map[string]any{}
+			for _, part := range parts {
+				maps.Copy(one, merged(part))
+			}
+			object[name] = one
+		}
+	}
+	return object
 }

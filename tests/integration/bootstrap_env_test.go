@@ -92,7 +92,20 @@ type gateway struct {
 	*httptest.Server
 	mu       sync.Mutex
 	requests []string
+	// lose, if set, says of a request what of it gets lost.
+	lose func(request string) loss
 }
+
+// loss is what of a request gets lost on its way.
+type loss int
+
+const (
+	nothing loss = iota
+	// theRequest does not reach the server.
+	theRequest
+	// theAnswer does not reach the client.
+	theAnswer
+)
 
 func newGateway(t testing.TB, server *stack.OpenBao) *gateway {
 	t.Helper()
@@ -108,9 +121,21 @@ func newGateway(t testing.TB, server *stack.OpenBao) *gateway {
 		Transport: &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}},
 	}
 	g.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		request := r.Method + " " + strings.TrimPrefix(r.URL.Path, "/v1/")
 		g.mu.Lock()
-		g.requests = append(g.requests, r.Method+" "+strings.TrimPrefix(r.URL.Path, "/v1/"))
+		g.requests = append(g.requests, request)
+		lost := nothing
+		if g.lose != nil {
+			lost = g.lose(request)
+		}
 		g.mu.Unlock()
+		switch lost {
+		case theAnswer:
+			proxy.ServeHTTP(httptest.NewRecorder(), r)
+			panic(http.ErrAbortHandler)
+		case theRequest:
+			panic(http.ErrAbortHandler)
+		}
 		proxy.ServeHTTP(w, r)
 	}))
 	t.Cleanup(g.Close)
@@ -134,10 +159,20 @@ func (g *gateway) writes() []string {
 
 // changes returns the writes but for logins, and what is done with their tokens.
 func (g *gateway) changes() []string {
-	return slices.DeleteFunc(g.writes(), func(r string) bool {
-		_, path, _ := strings.Cut(r, " ")
-		return path == "auth/"+mount+"/login" || path == "sys/capabilities-self" || path == "auth/token/revoke-self"
-	})
+	return slices.DeleteFunc(g.all(), func(r string) bool { return !isChange(r) })
+}
+
+// isChange tells whether a request could change what a server holds.
+func isChange(request string) bool {
+	method, path, _ := strings.Cut(request, " ")
+	return method != http.MethodGet && path != "auth/"+mount+"/login" && path != "sys/capabilities-self" && path != "auth/token/revoke-self"
+}
+
+// losing has requests get lost from now on; nil ends it.
+func (g *gateway) losing(lose func(request string) loss) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.lose = lose
 }
 
 // logins returns how many logins there were.
@@ -328,7 +363,7 @@ func (b *baoEnv) policy(name string) string {
 // login logs a ServiceAccount in, as a workload does.
 func (b *baoEnv) login(role, namespace, account string, audiences ...string) (*api.SecretAuth, error) {
 	b.Helper()
-	jwt, err := shared.Kubernetes.ServiceAccountToken(b.ctx, namespace, account, audiences...)
+	jwt, err := b.env.cluster.ServiceAccountToken(b.ctx, namespace, account, audiences...)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -486,7 +521,7 @@ func (b *baoEnv) run(command string) {
 	}
 	cmd := exec.CommandContext(b.ctx, "sh", "-ec", command)
 	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(kubectl)+":"+os.Getenv("PATH"),
-		"KUBECONFIG="+shared.Kubernetes.Kubeconfig, "BAO_TOKEN="+b.adminToken("root"))
+		"KUBECONFIG="+b.env.cluster.Kubeconfig, "BAO_TOKEN="+b.adminToken("root"))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		b.Fatalf("%s: %v: %s", command, err, out)
 	}

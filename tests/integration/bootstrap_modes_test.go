@@ -374,7 +374,6 @@ func TestBootstrapWithdraws(t *testing.T) {
 	}
 
 	t.Log("The rest takes an admin token")
-	b.setSecret("bao-tls-ca", map[string]string{"ca.crt": b.ca})
 	b.follow(message)
 	b.heldAgain("the removal of the rest", before)
 	b.eventually("the record to be gone", func() error {

@@ -178,7 +178,7 @@ func TestBootstrap(t *testing.T) {
 		got.SigningKeys, got.Digest, got.AdminTokenSecretVersion = nil, "", ""
 		got.Proved, got.Identities, got.ProvedAt, got.RefusalsProvedAt = "", nil, nil, nil
 		want := &v1alpha1.AuthorizationStatus{
-			Address: b.address, Server: health.ClusterID, Mount: mount, MountCreated: true, Issuer: shared.Kubernetes.Issuer,
+			Address: b.address, CABundle: b.ca, Server: health.ClusterID, Mount: mount, MountCreated: true, Issuer: shared.Kubernetes.Issuer,
 			Policies: names, Roles: names, AdminToken: v1alpha1.AdminTokenRevoked,
 		}
 		if !reflect.DeepEqual(got, want) {

@@ -52,8 +52,6 @@ func TestGuideAdminPolicy(t *testing.T) {
 	}
 
 	b.setSecret("bao-admin", map[string]string{"token": b.adminToken("bailiwick-admin")})
-	// Without spec.authorization the CA is where it is by default.
-	b.setSecret("bao-tls-ca", map[string]string{"ca.crt": b.ca})
 	b.patchCluster("bao", `{"metadata":{"annotations":{"bailiwick.dev/authorization-admin-token-secret":"bao-admin"}},`+
 		`"spec":{"authorization":null,"selfInit":{"enabled":false}}}`)
 	message := b.wantCondition(v1alpha1.ConditionAuthorizationReady, metav1.ConditionFalse, bootstrap.ReasonNotRequested, b.clusterConditions("bao")).Message

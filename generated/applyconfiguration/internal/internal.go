@@ -7438,6 +7438,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: adminTokenSecretVersion
       type:
         scalar: string
+    - name: caBundle
+      type:
+        scalar: string
+    - name: caSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.CASecretReference
     - name: digest
       type:
         scalar: string
@@ -7508,6 +7514,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - id
+    - name: tlsServerName
+      type:
+        scalar: string
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AutoRollbackSpec
   map:
     fields:

@@ -18,6 +18,16 @@ import (
 type AuthorizationStatusApplyConfiguration struct {
 	// address is the URL that the server was reached at.
 	Address *string `json:"address,omitempty"`
+	// caBundle is the PEM-encoded CA that the server was reached with, if the spec
+	// held it. It is public, and kept to reach the server when the spec no longer
+	// says how.
+	CABundle *string `json:"caBundle,omitempty"`
+	// caSecretRef names the Secret with the CA that the server was reached with, if
+	// that was not in the spec.
+	CASecretRef *CASecretReferenceApplyConfiguration `json:"caSecretRef,omitempty"`
+	// tlsServerName is the name that the server's certificate carried, if the spec
+	// named one.
+	TLSServerName *string `json:"tlsServerName,omitempty"`
 	// server is the cluster id of the server.
 	Server *string `json:"server,omitempty"`
 	// namespace is the OpenBao namespace; empty is the root namespace.
@@ -74,6 +84,30 @@ func AuthorizationStatus() *AuthorizationStatusApplyConfiguration {
 // If called multiple times, the Address field is set to the value of the last call.
 func (b *AuthorizationStatusApplyConfiguration) WithAddress(value string) *AuthorizationStatusApplyConfiguration {
 	b.Address = &value
+	return b
+}
+
+// WithCABundle sets the CABundle field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CABundle field is set to the value of the last call.
+func (b *AuthorizationStatusApplyConfiguration) WithCABundle(value string) *AuthorizationStatusApplyConfiguration {
+	b.CABundle = &value
+	return b
+}
+
+// WithCASecretRef sets the CASecretRef field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CASecretRef field is set to the value of the last call.
+func (b *AuthorizationStatusApplyConfiguration) WithCASecretRef(value *CASecretReferenceApplyConfiguration) *AuthorizationStatusApplyConfiguration {
+	b.CASecretRef = value
+	return b
+}
+
+// WithTLSServerName sets the TLSServerName field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the TLSServerName field is set to the value of the last call.
+func (b *AuthorizationStatusApplyConfiguration) WithTLSServerName(value string) *AuthorizationStatusApplyConfiguration {
+	b.TLSServerName = &value
 	return b
 }
 

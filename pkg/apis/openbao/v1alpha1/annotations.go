@@ -3,7 +3,7 @@
 
 package v1alpha1
 
-// Annotations of an OpenBaoCluster. The first four stand for fields of
+// Annotations of an OpenBaoCluster. The first five stand for fields of
 // spec.authorization where the installed schema has no such field, and count
 // only while the object has none.
 const (
@@ -17,6 +17,11 @@ const (
 	// AnnotationAdminTokenSecret stands for spec.authorization.adminTokenSecretRef:
 	// "name", or "name/key".
 	AnnotationAdminTokenSecret = "bailiwick.dev/authorization-admin-token-secret" //nolint:gosec // A name, not a credential.
+
+	// AnnotationOperatorServiceAccount stands for
+	// spec.authorization.operatorServiceAccount: "name" in the namespace of the
+	// object, or "namespace/name".
+	AnnotationOperatorServiceAccount = "bailiwick.dev/authorization-operator-service-account"
 
 	// AnnotationDropOldSigningKeys drops the signing keys that the API server no
 	// longer publishes now, before their overlap ends, whenever its value changes.

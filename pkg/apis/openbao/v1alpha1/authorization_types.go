@@ -166,6 +166,19 @@ type AuthorizationStatus struct {
 	// address is the URL that the server was reached at.
 	// +optional
 	Address string `json:"address,omitempty"`
+	// caBundle is the PEM-encoded CA that the server was reached with, if the spec
+	// held it. It is public, and kept to reach the server when the spec no longer
+	// says how.
+	// +optional
+	CABundle string `json:"caBundle,omitempty"`
+	// caSecretRef names the Secret with the CA that the server was reached with, if
+	// that was not in the spec.
+	// +optional
+	CASecretRef *CASecretReference `json:"caSecretRef,omitempty"`
+	// tlsServerName is the name that the server's certificate carried, if the spec
+	// named one.
+	// +optional
+	TLSServerName string `json:"tlsServerName,omitempty"`
 	// server is the cluster id of the server.
 	// +optional
 	Server string `json:"server,omitempty"`
