@@ -19,6 +19,14 @@ const (
 	maxRetryAfter = 5 * time.Minute
 )
 
+// maxHidden is how many bytes of a failure's text secrets are taken out of: far
+// more than is shown, and few enough to be searched for every piece of them.
+const maxHidden = 16 << 10
+
+// maxErrors is how many of a failure's errors are looked at: more than a person
+// reads, and few enough to compare each with all others.
+const maxErrors = 50
+
 // badTokenTexts are the messages of a 403 that is about the token itself.
 var badTokenTexts = [...]string{"Invalid token", "Missing (expired) db token"}
 
@@ -31,7 +39,7 @@ func classify(operation, method string, res *http.Response, body []byte, hide re
 		Status:     res.StatusCode,
 		Class:      classOfStatus(res.StatusCode, method, message),
 		RetryAfter: parseRetryAfter(res.Header.Get("Retry-After"), time.Now()),
-		Message:    shorten(hide.clean(message)),
+		Message:    shorten(hide.clean(message[:min(len(message), maxHidden)])),
 	}
 	if e.Status >= 300 && e.Status < 400 {
 		e.Message = "the answer redirects elsewhere, which is not followed: check the API's URL"
@@ -87,7 +95,7 @@ func failureMessage(body []byte) string {
 		}
 	}
 	add(failure.Message)
-	for _, raw := range failure.Errors {
+	for _, raw := range failure.Errors[:min(len(failure.Errors), maxErrors)] {
 		var entry struct {
 			Message string `json:"message"`
 		}

@@ -36,6 +36,14 @@ func call(ctx context.Context, tr *Transport, operation, method string, in any) 
 	})
 }
 
+func manyErrors(n int) string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf(`{"message":"error %d"}`, i)
+	}
+	return strings.Join(all, ",")
+}
+
 func TestClasses(t *testing.T) {
 	message := func(text string) string {
 		return fmt.Sprintf(`{"message":%q,"errors":[{"message":%q,"status":1}]}`, text, text)
@@ -74,6 +82,8 @@ func TestClasses(t *testing.T) {
 		"redirect":             {status: 302, body: ``, want: Unavailable, text: "redirect"},
 		"delete, 417":          {method: "DELETE", status: 417, body: message("x"), want: Unavailable},
 		"message and details":  {status: 400, body: `{"message":"Invalid input","errors":[{"message":"plan is wrong"}]}`, want: Invalid, text: "Invalid input; plan is wrong"},
+		"errors without end":   {status: 400, body: `{"message":"Invalid input","errors":[` + manyErrors(200000) + `]}`, want: Invalid, text: "Invalid input; error 0; error 1"},
+		"text without end":     {status: 400, body: message(strings.Repeat("the-api-", 1<<20)), want: Invalid},
 		"errors of other form": {status: 400, body: `{"message":"Invalid input","errors":["x",{"message":1}]}`, want: Invalid, text: "Invalid input"},
 	}
 	for name, tc := range tests {

@@ -147,7 +147,7 @@ func userConfigOf(userConfig any) (*map[string]any, error) {
 func diskSpaceMiB(size string) int {
 	number := strings.TrimRight(strings.ToLower(size), "gib")
 	n, err := strconv.Atoi(number)
-	if err != nil || n > 1<<20 {
+	if err != nil || n < 0 || n > 1<<20 {
 		return 0
 	}
 	return n * 1024
