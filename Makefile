@@ -7,7 +7,7 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -o errexit -o nounset -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build generate verify lint test demo bench clean
+.PHONY: help build generate verify lint test soak demo bench clean
 
 # The modules of this repository that hold code to vet and test.
 MODULES := . tests hack/userconfig hack/compare-crds hack/licenses
@@ -37,6 +37,15 @@ test: ## Run every test, on a real API server, etcd and OpenBao server.
 	hack/install-deps.sh
 	hack/build-tools.sh etcd kubernetes openbao-server
 	for module in $(MODULES); do (cd $$module && go test -race -timeout 40m ./...); done
+
+# How long each random test and each fuzz target of soak runs.
+SOAK ?= 10m
+
+soak: ## Run random faults, kills and fuzzing for long: SOAK=10m each.
+	hack/install-deps.sh
+	hack/build-tools.sh etcd kubernetes openbao-server
+	cd tests && BAILIWICK_FAULTS_DURATION=$(SOAK) go test -race -timeout 12h -v -run '^(TestModel|TestModelInBadWeather|TestOutageOfTheControlPlane|TestKillAtEveryStep|TestDeathAtEveryStep|TestFailover)$$' ./integration
+	hack/fuzz.sh $(SOAK)
 
 demo: ## Start everything on this machine and watch the samples become Ready.
 	hack/install-deps.sh

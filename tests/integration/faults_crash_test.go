@@ -6,6 +6,9 @@ package integration
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"os"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -29,9 +32,14 @@ func TestDeathAtEveryStep(t *testing.T) {
 	})
 }
 
-// The same with processes that are killed.
+// The same with processes that are killed: those of a few kinds, or of all where
+// the random tests run for longer.
 func TestKillAtEveryStep(t *testing.T) {
-	for _, kind := range []string{"KafkaACL", "PostgreSQL", "ServiceIntegration"} {
+	kinds := []string{"KafkaACL", "PostgreSQL", "ServiceIntegration"}
+	if os.Getenv(durationVariable) != "" {
+		kinds = slices.Sorted(maps.Keys(kindCases))
+	}
+	for _, kind := range kinds {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			e := lifecycleEnv(t, aivensim.Options{})

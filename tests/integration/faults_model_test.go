@@ -25,6 +25,7 @@ import (
 
 	"github.com/bailiwick-operator/bailiwick/pkg/app"
 	"github.com/bailiwick-operator/bailiwick/tests/aivensim"
+	"github.com/bailiwick-operator/bailiwick/tests/stack"
 )
 
 const (
@@ -57,7 +58,7 @@ func randomRun(t testing.TB, duration time.Duration) (uint64, time.Duration) {
 			t.Fatal(err)
 		}
 	}
-	t.Logf("To replay: %s=%d %s=%s", seedVariable, seed, durationVariable, duration)
+	t.Logf("To replay: %s=%d, for %s", seedVariable, seed, duration)
 	return seed, duration
 }
 
@@ -140,7 +141,14 @@ var modelTokens = map[string][]aivensim.Token{
 }
 
 func newModel(t testing.TB, seed uint64) *model {
-	e := newEnv(t, aivensim.Options{
+	t.Helper()
+	return newModelOn(t, shared.Kubernetes, shared.Kubernetes.Namespace(t), seed)
+}
+
+// newModelOn is newModel for a namespace of any API server.
+func newModelOn(t testing.TB, cluster *stack.Kubernetes, namespace string, seed uint64) *model {
+	t.Helper()
+	e := newEnvOn(t, cluster, namespace, aivensim.Options{
 		Tokens: slices.Concat(modelTokens["s0"], modelTokens["s1"]), Seed: seed,
 		Timing: aivensim.Timing{ServiceBuild: 200 * time.Millisecond, TopicVisible: 100 * time.Millisecond, TopicActive: 200 * time.Millisecond},
 	})
