@@ -26,7 +26,7 @@ func TestConnectorFollowsSecrets(t *testing.T) {
 	e.create(e.object("KafkaConnector", "x", set("userConfig", map[string]any{
 		"http.url": "https://example.com", "http.headers.authorization": `Bearer {{ fromSecret "api" "credential" }}`,
 	})))
-	if message := e.unready("KafkaConnector", "x", "SourceSecretUnusable"); !strings.Contains(message, `Secret "api" does not exist`) {
+	if message := e.unready("KafkaConnector", "x", "SourceSecretUnusable"); !strings.Contains(message, `Secret "api", named by spec.userConfig.http.headers.authorization, does not exist`) {
 		t.Errorf("message is %s", message)
 	}
 
