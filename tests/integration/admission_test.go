@@ -119,7 +119,9 @@ func TestNamespaceWithAProtectedObject(t *testing.T) {
 	if err := namespaces.Delete(e.ctx, e.ns, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	e.eventually("the namespace to say what keeps it", func() error {
+	// The namespaces of all other tests are in the same queue.
+	const turn = 2 * time.Minute
+	e.within(turn, "the namespace to say what keeps it", func() error {
 		namespace, err := namespaces.Get(e.ctx, e.ns, metav1.GetOptions{})
 		if err != nil {
 			return err
@@ -140,7 +142,7 @@ func TestNamespaceWithAProtectedObject(t *testing.T) {
 	}
 
 	e.patch("Database", "kept", `{"spec":{"terminationProtection":false}}`)
-	e.within(time.Minute, "the namespace to be gone", func() error {
+	e.within(turn, "the namespace to be gone", func() error {
 		_, err := namespaces.Get(e.ctx, e.ns, metav1.GetOptions{})
 		if err == nil {
 			return errors.New("it is still there")
