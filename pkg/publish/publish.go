@@ -4,7 +4,8 @@
 // Package publish writes connection details to Secrets.
 //
 // A Secret is ours when its controller owner has the UID of the object that it
-// is published for. Any other Secret of that name is never changed. Keys, labels
+// is published for, or is a predecessor of that object: one of the same kind and
+// name that was deleted. Any other Secret of that name is never changed. Keys, labels
 // and annotations that somebody else put on a Secret of ours stay, and keys that
 // we no longer publish go: server-side apply keeps both apart.
 //
@@ -119,8 +120,14 @@ func (p *Publisher) Publish(ctx context.Context, owner Owner, target Target, dat
 	case err != nil:
 		return fmt.Errorf("read secret %s/%s: %w", owner.Namespace, target.Name, err)
 	}
-	if err := owned(owner, live); err != nil {
+	heir, err := owned(owner, live)
+	if err != nil {
 		return err
+	}
+	if heir {
+		if live, err = p.inherit(ctx, owner, live); err != nil {
+			return err
+		}
 	}
 	if live, err = p.takeOver(ctx, live, peerManager); err != nil {
 		return err
@@ -274,8 +281,39 @@ func (p *Publisher) ownedUID(ctx context.Context, owner Owner, target Target) (t
 	if err != nil {
 		return "", fmt.Errorf("read owner of secret %s/%s: %w", owner.Namespace, target.Name, err)
 	}
-	return live.UID, owned(owner, live)
+	heir, err := owned(owner, live)
+	if err == nil && heir {
+		_, err = p.inherit(ctx, owner, live)
+	}
+	return live.UID, err
 }
+
+// inherit makes the owner the controller of a Secret that its predecessor left.
+// The garbage collector is slow to collect that, and after an outage of the API
+// server may never: until it does, nothing could be published.
+func (p *Publisher) inherit(ctx context.Context, owner Owner, live metav1.Object) (*corev1.Secret, error) {
+	refs := live.GetOwnerReferences()
+	path := fmt.Sprintf("/metadata/ownerReferences/%d/uid", slices.IndexFunc(refs, isController))
+	patch, err := json.Marshal([]map[string]any{
+		{"op": "test", "path": "/metadata/uid", "value": live.GetUID()},
+		{"op": "test", "path": path, "value": metav1.GetControllerOfNoCopy(live).UID},
+		{"op": "replace", "path": path, "value": owner.UID},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("build patch of ownership: %w", err)
+	}
+	got, err := p.secrets.Secrets(owner.Namespace).Patch(ctx, live.GetName(), types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: FieldManager})
+	switch {
+	case apierrors.IsNotFound(err) || apierrors.IsInvalid(err):
+		// The collector came first.
+		return nil, fmt.Errorf("inherit secret %s/%s: %w", owner.Namespace, live.GetName(), errGone)
+	case err != nil:
+		return nil, fmt.Errorf("inherit secret %s/%s: %w", owner.Namespace, live.GetName(), err)
+	}
+	return got, nil
+}
+
+func isController(ref metav1.OwnerReference) bool { return ref.Controller != nil && *ref.Controller }
 
 // apply writes all that we own. The UID keeps a namesake untouched. What turns
 // out to be owned by our create is moved first to what an apply can remove.
@@ -327,16 +365,25 @@ var errGone = errors.New("the Secret was replaced or deleted meanwhile")
 // errInvalid stands for a validation error, for the same reason.
 var errInvalid = errors.New("the API server refuses it as invalid; correct spec.connInfoSecretTarget")
 
-func owned(owner Owner, secret metav1.Object) error {
+// owned returns a *ConflictError unless the Secret is the owner's. heir says that
+// it is by inheritance: its controller is a predecessor, of the owner's kind and
+// name, which must be gone since the owner is there.
+func owned(owner Owner, secret metav1.Object) (heir bool, err error) {
 	ref := metav1.GetControllerOfNoCopy(secret)
-	if ref != nil && ref.UID == owner.UID {
-		return nil
+	switch {
+	case ref == nil:
+	case ref.UID == owner.UID:
+		return false, nil
+	case ref.Kind == owner.GVK.Kind && ref.Name == owner.Name:
+		if gv, err := schema.ParseGroupVersion(ref.APIVersion); err == nil && gv.Group == owner.GVK.Group {
+			return true, nil
+		}
 	}
 	whose := "nobody"
 	if ref != nil {
 		whose = ref.Kind + " " + ref.Name
 	}
-	return &ConflictError{Message: fmt.Sprintf(
+	return false, &ConflictError{Message: fmt.Sprintf(
 		"Secret %s/%s exists and is controlled by %s, so it was not touched. Delete it (kubectl delete secret %s -n %s), or give %s %s another spec.connInfoSecretTarget.name. Then change any annotation of the object, to have it looked at at once.",
 		owner.Namespace, secret.GetName(), whose, secret.GetName(), owner.Namespace, owner.GVK.Kind, owner.Name)}
 }

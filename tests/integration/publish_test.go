@@ -4,6 +4,7 @@
 package integration
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/bailiwick-operator/bailiwick/pkg/app"
 	"github.com/bailiwick-operator/bailiwick/tests/aivensim"
+	"github.com/bailiwick-operator/bailiwick/tests/stack"
 )
 
 // account makes the operator run as an account of the test's namespace that has
@@ -295,6 +297,82 @@ func TestPublishedSecretIsKept(t *testing.T) {
 			})))
 			e.ready("Valkey", "host")
 			e.checkKept(tt.poll > time.Minute)
+		})
+	}
+}
+
+// An object that was deleted and made again publishes into the Secret that the
+// first one left, also where the garbage collector doesn't come.
+func TestPublishedSecretIsInherited(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	cluster, err := stack.StartKubernetes(ctx, stack.KubernetesOptions{
+		CRDs: []string{manifests + "/crds"}, ControllerManagerArgs: []string{"--enable-garbage-collector=false"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := cluster.Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := install(ctx, &stack.Stack{Kubernetes: cluster}); err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string][]string{
+		"reading and watching": {"get", "list", "watch", "create", "patch"},
+		"only writing":         {"create", "patch"},
+	}
+	for name, verbs := range tests {
+		t.Run(name, func(t *testing.T) {
+			e := newEnvOn(t, cluster, cluster.Namespace(t), aivensim.Options{Tokens: []aivensim.Token{tokenDefault}})
+			e.change = append(e.change, withDefault(tokenDefault.Value), quickEvents, e.account(verbs...))
+			e.hostOf("pg")
+			e.start()
+			e.create(e.object("ServiceUser", "x", set("connInfoSecretTarget", map[string]any{"name": "x", "prefix": "OLD_"})))
+			e.ready("ServiceUser", "x")
+			left := e.secret("x")
+			e.editSecret("x", `{"stringData":{"EXTRA":"e"}}`)
+			e.delete("ServiceUser", "x")
+			e.gone("ServiceUser", "x")
+			// Of another kind, of another group: not its predecessors.
+			for i, foreign := range []metav1.OwnerReference{
+				{APIVersion: "aiven.io/v1alpha1", Kind: "ServiceUser", Name: "y", UID: "1"},
+				{APIVersion: "aiven.io/v1alpha1", Kind: "Database", Name: "x", UID: "2"},
+				{APIVersion: "example.com/v1alpha1", Kind: "ServiceUser", Name: "x", UID: "3"},
+			} {
+				foreign.Controller = new(true)
+				name := fmt.Sprintf("foreign-%d", i)
+				if _, err := e.kube.CoreV1().Secrets(e.ns).Create(e.ctx, &corev1.Secret{
+					ObjectMeta: metav1.ObjectMeta{Name: name, OwnerReferences: []metav1.OwnerReference{foreign}},
+				}, metav1.CreateOptions{}); err != nil {
+					t.Fatal(err)
+				}
+				e.create(e.object("ServiceUser", "x", set("connInfoSecretTarget", map[string]any{"name": name})))
+				e.unready("ServiceUser", "x", "SecretConflict")
+				e.delete("ServiceUser", "x")
+				e.gone("ServiceUser", "x")
+				if data := e.secret(name).Data; len(data) > 0 {
+					t.Errorf("something was published into a Secret of %+v", foreign)
+				}
+			}
+
+			e.create(e.object("ServiceUser", "x", set("connInfoSecretTarget", map[string]any{"name": "x", "prefix": "NEW_"})))
+			e.ready("ServiceUser", "x")
+			secret := e.secret("x")
+			if secret.UID != left.UID || len(secret.OwnerReferences) != 1 || secret.OwnerReferences[0].UID != e.get("ServiceUser", "x").GetUID() {
+				t.Errorf("the Secret is %s of %v, want %s and the new object as its owner", secret.UID, secret.OwnerReferences, left.UID)
+			}
+			if len(secret.Data["NEW_PASSWORD"]) == 0 || string(secret.Data["EXTRA"]) != "e" {
+				t.Errorf("its keys are %v, want the new ones and what others put there", slices.Sorted(maps.Keys(secret.Data)))
+			}
+			for key := range secret.Data {
+				if strings.HasPrefix(key, "OLD_") {
+					t.Errorf("%s of the object that is gone is still there", key)
+				}
+			}
 		})
 	}
 }
