@@ -51,7 +51,9 @@ func Run(m *testing.M, opts Options, handOver func(*Stack), after ...func(*Stack
 }
 
 // Namespace makes a namespace for one test, with its default ServiceAccount, and
-// returns its name. It is deleted after the test, without waiting for that.
+// returns its name. It stays until the stack goes: objects that keep a finalizer
+// would keep a deleted one Terminating, and dozens of those leave the namespace
+// controller no time for a test that waits for it.
 func (k *Kubernetes) Namespace(t testing.TB) string {
 	t.Helper()
 	client, err := kubernetes.NewForConfig(k.Config())
@@ -65,14 +67,6 @@ func (k *Kubernetes) Namespace(t testing.TB) string {
 	if err != nil {
 		t.Fatalf("Creating a namespace: %v", err)
 	}
-	t.Cleanup(func() {
-		// The test's own context is over by now.
-		ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
-		defer cancel()
-		if err := client.CoreV1().Namespaces().Delete(ctx, namespace.Name, metav1.DeleteOptions{}); err != nil {
-			t.Logf("Deleting namespace %s: %v", namespace.Name, err)
-		}
-	})
 	err = wait.PollUntilContextCancel(ctx, readyInterval, true, func(ctx context.Context) (bool, error) {
 		return namespaceReady(ctx, client, namespace.Name) == nil, nil
 	})
