@@ -35,13 +35,14 @@ rules:
   - level: None
 `
 
-// auditArgs are the API server's arguments for an audit log in a directory.
+// auditArgs are the API server's arguments for an audit log in a directory, in one
+// file: at 100 MB it would begin another.
 func auditArgs(dir string) ([]string, error) {
 	policy := filepath.Join(dir, "policy.yaml")
 	if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
 		return nil, err
 	}
-	return []string{"--audit-policy-file=" + policy, "--audit-log-path=" + auditLog(dir)}, nil
+	return []string{"--audit-policy-file=" + policy, "--audit-log-path=" + auditLog(dir), "--audit-log-maxsize=10000"}, nil
 }
 
 func auditLog(dir string) string { return filepath.Join(dir, "audit.log") }
