@@ -6,7 +6,6 @@
 package authz
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -36,18 +35,7 @@ const (
 // fresh starts a server of its own for the test.
 func fresh(t *testing.T) *stack.OpenBao {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	server, err := stack.StartOpenBao(ctx, stack.OpenBaoOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Errorf("Stopping OpenBao: %v", err)
-		}
-	})
-	return server
+	return stack.NewOpenBao(t, stack.OpenBaoOptions{})
 }
 
 // rootClient returns a client that may do everything.

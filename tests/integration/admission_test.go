@@ -359,19 +359,9 @@ func specFields(t testing.TB, kind string) map[string]bool {
 // is still worked on, and can be deleted. Whoever changes its spec has to mend it.
 func TestObjectsThatPredateTheRules(t *testing.T) {
 	t.Parallel()
-	cluster, err := stack.StartKubernetes(t.Context(), stack.KubernetesOptions{CRDs: []string{manifests + "/crds"}})
-	if err != nil {
+	cluster := stack.NewKubernetes(t, stack.KubernetesOptions{CRDs: []string{manifests + "/crds"}})
+	if err := install(t.Context(), cluster); err != nil {
 		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cluster.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	for _, folder := range []string{"/rbac", "/admission"} {
-		if out, err := kubectlOn(t.Context(), cluster, "apply", "--server-side", "-k", manifests+folder); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
 	}
 	e := newEnvOn(t, cluster, cluster.Namespace(t), aivensim.Options{Tokens: []aivensim.Token{tokenDefault}})
 	e.change = append(e.change, withDefault(tokenDefault.Value))

@@ -74,19 +74,9 @@ func TestBootstrapBeside(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(context.Background(), 4*patience)
 	t.Cleanup(cancel)
-	cluster, err := stack.StartKubernetes(ctx, stack.KubernetesOptions{CRDs: []string{foreignCRD(t)}})
-	if err != nil {
+	cluster := stack.NewKubernetes(t, stack.KubernetesOptions{CRDs: []string{foreignCRD(t)}})
+	if err := install(ctx, cluster); err != nil {
 		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cluster.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	for _, folder := range []string{"/rbac", "/admission"} {
-		if out, err := kubectlOn(ctx, cluster, "apply", "--server-side", "-k", manifests+folder); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
 	}
 	kube, err := kubernetes.NewForConfig(cluster.Config())
 	if err != nil {
@@ -95,15 +85,7 @@ func TestBootstrapBeside(t *testing.T) {
 	if _, err := kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "team"}}, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	server, err := stack.StartOpenBao(ctx, stack.OpenBaoOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	server := stack.NewOpenBao(t, stack.OpenBaoOptions{})
 	root, err := server.Client()
 	if err != nil {
 		t.Fatal(err)

@@ -4,7 +4,6 @@
 package integration
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
@@ -61,18 +60,7 @@ type baoEnv struct {
 // server of its own.
 func newBaoEnv(t testing.TB) *baoEnv {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
-	defer cancel()
-	server, err := stack.StartOpenBao(ctx, stack.OpenBaoOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Errorf("Stopping OpenBao: %v", err)
-		}
-	})
-	return newBaoEnvOn(t, server)
+	return newBaoEnvOn(t, stack.NewOpenBao(t, stack.OpenBaoOptions{}))
 }
 
 func newBaoEnvOn(t testing.TB, server *stack.OpenBao) *baoEnv {

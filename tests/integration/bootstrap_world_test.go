@@ -332,29 +332,11 @@ func TestBootstrapFollowsTheIssuer(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(context.Background(), 4*patience)
 	t.Cleanup(cancel)
-	cluster, err := stack.StartKubernetes(ctx, stack.KubernetesOptions{CRDs: []string{manifests + "/crds/openbao.org_openbaoclusters.yaml"}})
-	if err != nil {
+	cluster := stack.NewKubernetes(t, stack.KubernetesOptions{CRDs: []string{manifests + "/crds/openbao.org_openbaoclusters.yaml"}})
+	if err := install(ctx, cluster); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := cluster.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	for _, folder := range []string{"/rbac", "/admission"} {
-		if out, err := kubectlOn(ctx, cluster, "apply", "--server-side", "-k", manifests+folder); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-	}
-	server, err := stack.StartOpenBao(ctx, stack.OpenBaoOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	server := stack.NewOpenBao(t, stack.OpenBaoOptions{})
 	root, err := server.Client()
 	if err != nil {
 		t.Fatal(err)

@@ -32,14 +32,14 @@ const (
 	// project exists in every simulator.
 	project = "test-project"
 	// patience bounds every wait; what is waited for normally takes far less.
-	patience = 30 * time.Second
+	patience = time.Minute
 )
 
 // install gives the operator its rights and the API server its rules, as a person
 // does: with kubectl.
-func install(ctx context.Context, s *stack.Stack) error {
+func install(ctx context.Context, cluster *stack.Kubernetes) error {
 	for _, folder := range []string{"/rbac", "/admission"} {
-		if out, err := kubectl(ctx, s, "apply", "--server-side", "-k", manifests+folder); err != nil {
+		if out, err := kubectlOn(ctx, cluster, "apply", "--server-side", "-k", manifests+folder); err != nil {
 			return fmt.Errorf("%s: %w: %s", folder, err, out)
 		}
 	}

@@ -23,16 +23,8 @@ func TestOutageOfTheControlPlane(t *testing.T) {
 	seed, _ := randomRun(t, 2*outage)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	t.Cleanup(cancel)
-	cluster, err := stack.StartKubernetes(ctx, stack.KubernetesOptions{CRDs: []string{manifests + "/crds"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cluster.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := install(ctx, &stack.Stack{Kubernetes: cluster}); err != nil {
+	cluster := stack.NewKubernetes(t, stack.KubernetesOptions{CRDs: []string{manifests + "/crds"}})
+	if err := install(ctx, cluster); err != nil {
 		t.Fatal(err)
 	}
 	m := newModelOn(t, cluster, "default", seed)

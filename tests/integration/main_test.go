@@ -46,7 +46,7 @@ func run(m *testing.M) int {
 		shared = s
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		if err := install(ctx, s); err != nil {
+		if err := install(ctx, s.Kubernetes); err != nil {
 			fmt.Fprintln(os.Stderr, "installing the manifests:", err)
 			os.Exit(1)
 		}

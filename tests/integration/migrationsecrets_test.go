@@ -25,15 +25,7 @@ func TestDeletingMigrationSecrets(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
-	cluster, err := stack.StartKubernetes(ctx, stack.KubernetesOptions{CRDs: []string{manifests + "/crds"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cluster.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	cluster := stack.NewKubernetes(t, stack.KubernetesOptions{CRDs: []string{manifests + "/crds"}})
 	const namespace = "team"
 	kube, err := kubernetes.NewForConfig(cluster.Config())
 	if err != nil {

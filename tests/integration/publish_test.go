@@ -307,18 +307,10 @@ func TestPublishedSecretIsInherited(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	cluster, err := stack.StartKubernetes(ctx, stack.KubernetesOptions{
+	cluster := stack.NewKubernetes(t, stack.KubernetesOptions{
 		CRDs: []string{manifests + "/crds"}, ControllerManagerArgs: []string{"--enable-garbage-collector=false"},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := cluster.Stop(); err != nil {
-			t.Error(err)
-		}
-	}()
-	if err := install(ctx, &stack.Stack{Kubernetes: cluster}); err != nil {
+	if err := install(ctx, cluster); err != nil {
 		t.Fatal(err)
 	}
 	tests := map[string][]string{

@@ -39,15 +39,7 @@ func TestTakeoverFromTheRunningPeer(t *testing.T) {
 		t.Skipf("%s and %s name no aiven-operator and no folder of its CRDs", peerVariable, peerCRDsVariable)
 	}
 	t.Parallel()
-	cluster, err := stack.StartKubernetes(t.Context(), stack.KubernetesOptions{CRDs: []string{crds}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cluster.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	cluster := stack.NewKubernetes(t, stack.KubernetesOptions{CRDs: []string{crds}})
 	e := newEnvOn(t, cluster, cluster.Namespace(t), aivensim.Options{Tokens: []aivensim.Token{tokenOwn}})
 	e.outside(e.sim.Console("POST", "/v1/project/"+project+"/service", map[string]any{
 		"service_name": "my-clickhouse", "service_type": "clickhouse", "plan": "startup-16", "cloud": "google-europe-west1",

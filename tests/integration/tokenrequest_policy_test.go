@@ -43,24 +43,15 @@ func newTokenTest(t *testing.T) *tokenTest {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
-	cluster, err := stack.StartKubernetes(ctx, stack.KubernetesOptions{CRDs: []string{manifests + "/crds"}})
+	cluster := stack.NewKubernetes(t, stack.KubernetesOptions{CRDs: []string{manifests + "/crds"}})
+	if err := install(ctx, cluster); err != nil {
+		t.Fatal(err)
+	}
+	admin, err := kubernetes.NewForConfig(cluster.Config())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := cluster.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	for _, folder := range []string{"/rbac", "/admission"} {
-		if out, err := kubectlOn(ctx, cluster, "apply", "--server-side", "-k", manifests+folder); err != nil {
-			t.Fatalf("%s: %v: %s", folder, err, out)
-		}
-	}
-	tt := &tokenTest{ctx: ctx, cluster: cluster}
-	if tt.admin, err = kubernetes.NewForConfig(cluster.Config()); err != nil {
-		t.Fatal(err)
-	}
+	tt := &tokenTest{ctx: ctx, cluster: cluster, admin: admin}
 	tt.operator = tt.as(t, operatorNamespace, operatorAccount)
 	return tt
 }

@@ -159,15 +159,7 @@ func TestKubeconfigIsAdministrator(t *testing.T) {
 
 // TestKubernetesFaults takes servers away, so it has a control plane of its own.
 func TestKubernetesFaults(t *testing.T) {
-	k, err := StartKubernetes(t.Context(), KubernetesOptions{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := k.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	k := NewKubernetes(t, KubernetesOptions{Dir: t.TempDir()})
 	namespace := k.Namespace(t)
 	client, err := kubernetes.NewForConfig(k.probeConfig())
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 )
 
 // startTimeout is enough for a stack on a busy machine.
-const startTimeout = 2 * time.Minute
+const startTimeout = 5 * time.Minute
 
 // Run is the body of TestMain in a package whose tests share one stack: it
 // starts the stack, hands it over, runs the tests, stops the stack and returns
@@ -48,6 +48,34 @@ func Run(m *testing.M, opts Options, handOver func(*Stack), after ...func(*Stack
 		return 1
 	}
 	return code
+}
+
+// NewKubernetes starts a Kubernetes part for one test, which stops it at its end.
+func NewKubernetes(t testing.TB, opts KubernetesOptions) *Kubernetes {
+	t.Helper()
+	return forTest(t, opts, StartKubernetes)
+}
+
+// NewOpenBao starts an OpenBao part for one test, which stops it at its end.
+func NewOpenBao(t testing.TB, opts OpenBaoOptions) *OpenBao {
+	t.Helper()
+	return forTest(t, opts, StartOpenBao)
+}
+
+func forTest[O any, P interface{ Stop() error }](t testing.TB, opts O, start func(context.Context, O) (P, error)) P {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
+	defer cancel()
+	part, err := start(ctx, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := part.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return part
 }
 
 // Namespace makes a namespace for one test, with its default ServiceAccount, and
