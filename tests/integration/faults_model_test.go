@@ -265,9 +265,6 @@ func (m *model) makeObject(a *actor, w *wish) {
 	if w.made = err == nil; !w.made && !apierrors.IsAlreadyExists(err) {
 		m.Fatal(err)
 	}
-	if w.made {
-		w.left = false
-	}
 }
 
 func (m *model) changeObject(a *actor, w *wish, what string, patch map[string]any) {
@@ -294,6 +291,9 @@ func (m *model) deleteObject(a *actor, w *wish, orphan bool) {
 		m.note("orphan", a, nil)
 		m.annotate(a.kind, a.name, "controllers.aiven.io/deletion-policy", "Orphan")
 		w.left = true
+	} else if _, conditions, err := m.conditions(a.kind, a.name)(); err == nil && meta.IsStatusConditionTrue(conditions, "Initialized") {
+		// One that ends before it has found what its predecessor left leaves that.
+		w.left = false
 	}
 	m.note("delete", a, nil)
 	m.delete(a.kind, a.name)
