@@ -4,6 +4,7 @@
 package bootstrap
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -22,6 +23,9 @@ func (t *task) authorize(ctx context.Context) (string, error) {
 	var err error
 	if t.settings, err = authz.SettingsOf(t.obj); err != nil {
 		return "", desiredProblem(err)
+	}
+	if !t.selfInits() {
+		t.withdrawInit(ctx)
 	}
 	if !authz.Requested(t.obj) {
 		return "", t.withdraw(ctx)
@@ -169,11 +173,12 @@ func (t *task) recordRoute() {
 	record.CABundle, record.CASecretRef = t.settings.CABundle, t.settings.CASecretRef
 }
 
-// takeRoute goes the way that is recorded. Where only the address is, the CA is
-// where the settings say.
+// takeRoute goes the way that is recorded, and logs in with the audience that is.
+// Where only the address is, the CA is where the settings say.
 func (t *task) takeRoute() {
 	record := t.record()
 	t.settings.Address, t.settings.Namespace = record.Address, record.Namespace
+	t.settings.Audience = cmp.Or(record.Audience, t.settings.Audience)
 	if record.CABundle == "" && record.CASecretRef == nil {
 		return
 	}
@@ -234,6 +239,7 @@ func (t *task) recordHeld() {
 	}
 	record.Mount = t.contract.Mount.Path
 	record.Issuer = t.contract.Config.BoundIssuer
+	record.Audience = t.settings.Audience
 	record.SigningKeys = t.keys.Status
 	record.Policies = distinct(t.contract.PolicyNames())
 	record.Roles = distinct(t.contract.RoleNames())
