@@ -231,6 +231,16 @@ func (t *task) recordIntent(ctx context.Context, plan authz.Plan) error {
 	return t.persist(ctx)
 }
 
+// forgetIntent takes a policy from the record that somebody else turned out to have
+// written meanwhile: what is recorded counts as ours. before is the record before
+// the intent.
+func (t *task) forgetIntent(err error, change authz.Change, before authz.Recorded) {
+	if openbao.ClassOf(err) != openbao.Conflict || change.Kind != authz.KindPolicy || slices.Contains(before.Policies, change.Name) {
+		return
+	}
+	t.record().Policies = slices.DeleteFunc(slices.Clone(t.record().Policies), func(name string) bool { return name == change.Name })
+}
+
 // recordHeld records that the server was seen to hold the whole contract.
 func (t *task) recordHeld() {
 	record := t.record()
