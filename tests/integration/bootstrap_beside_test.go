@@ -165,7 +165,8 @@ func TestBootstrapBeside(t *testing.T) {
 	}
 	created.Status.ObservedGeneration = 7
 	created.Status.Conditions = []metav1.Condition{{Type: "Available", Status: metav1.ConditionTrue, Reason: "AllReplicasReady", LastTransitionTime: metav1.Now()}}
-	if _, err := clusters.UpdateStatus(ctx, created, metav1.UpdateOptions{FieldManager: "openbao-operator"}); err != nil {
+	theirs, err := clusters.UpdateStatus(ctx, created, metav1.UpdateOptions{FieldManager: "openbao-operator"})
+	if err != nil {
 		t.Fatal(err)
 	}
 	before := b.holds()
@@ -180,7 +181,9 @@ func TestBootstrapBeside(t *testing.T) {
 	for _, c := range got.Status.Conditions {
 		types = append(types, c.Type)
 	}
-	if slices.Sort(types); !slices.Equal(types, []string{"AuthorizationReady", "Available", "SigningKeysCurrent"}) || got.Status.ObservedGeneration != 7 {
+	if slices.Sort(types); !slices.Equal(types, []string{"AuthorizationReady", "Available", "SigningKeysCurrent"}) ||
+		// Their schema has no such field.
+		got.Status.ObservedGeneration != theirs.Status.ObservedGeneration {
 		t.Errorf("The status is %+v", got.Status)
 	}
 	record := bootstrap.RecordOf(got)
