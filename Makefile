@@ -44,7 +44,7 @@ SOAK ?= 10m
 soak: ## Run random faults, kills and fuzzing for long: SOAK=10m each.
 	hack/install-deps.sh
 	hack/build-tools.sh etcd kubernetes openbao-server
-	cd tests && BAILIWICK_FAULTS_DURATION=$(SOAK) go test -race -timeout 12h -v -run '^(TestModel|TestModelInBadWeather|TestOutageOfTheControlPlane|TestKillAtEveryStep|TestDeathAtEveryStep|TestFailover)$$' ./integration
+	cd tests && BAILIWICK_FAULTS_DURATION=$(SOAK) go test -race -timeout 12h -v -run '^(TestModel|TestModelInBadWeather|TestOutageOfTheControlPlane|TestKillAtEveryStep|TestDeathAtEveryStep|TestFailover|TestFaultsOfOpenBao)$$' ./integration
 	hack/fuzz.sh $(SOAK)
 
 demo: ## Start everything on this machine and watch the samples become Ready.

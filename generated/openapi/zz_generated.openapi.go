@@ -21706,6 +21706,13 @@ func schema_pkg_apis_openbao_v1alpha1_AuthorizationStatus(ref common.ReferenceCa
 							Format:      "",
 						},
 					},
+					"audience": {
+						SchemaProps: spec.SchemaProps{
+							Description: "audience is the audience that the roles accept. It is kept to log in when the spec no longer says it.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
 					"signingKeys": {
 						VendorExtensible: spec.VendorExtensible{
 							Extensions: spec.Extensions{

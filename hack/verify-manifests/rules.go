@@ -84,6 +84,7 @@ func objectRights() []string {
 		"/configmaps get",                          // owner of the ConfigMap for a first start
 		"/configmaps create",                       // publish it
 		"/configmaps patch",                        // publish it
+		"/configmaps delete",                       // take it back
 	}
 	for _, kind := range aivencontroller.Kinds() {
 		resource := aivenGroup + kind.Resource

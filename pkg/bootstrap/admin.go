@@ -59,6 +59,7 @@ func (t *task) establish(ctx context.Context, server openbao.Interface) error {
 	}
 	// The token may write all of it, and until it has, nothing of it is certain.
 	t.record().Digest, t.record().AdminToken = "", ""
+	before := t.recorded()
 	if err := t.recordIntent(ctx, plan); err != nil {
 		return err
 	}
@@ -67,6 +68,7 @@ func (t *task) establish(ctx context.Context, server openbao.Interface) error {
 			return err
 		}
 		if err := apply(ctx, server, t.contract.Mount, change, observed.policies, plainName); err != nil {
+			t.forgetIntent(err, change, before)
 			return err
 		}
 		t.wrote = true

@@ -4,6 +4,7 @@
 package bootstrap
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -22,6 +23,9 @@ func (t *task) authorize(ctx context.Context) (string, error) {
 	var err error
 	if t.settings, err = authz.SettingsOf(t.obj); err != nil {
 		return "", desiredProblem(err)
+	}
+	if !t.selfInits() {
+		t.withdrawInit(ctx)
 	}
 	if !authz.Requested(t.obj) {
 		return "", t.withdraw(ctx)
@@ -169,11 +173,12 @@ func (t *task) recordRoute() {
 	record.CABundle, record.CASecretRef = t.settings.CABundle, t.settings.CASecretRef
 }
 
-// takeRoute goes the way that is recorded. Where only the address is, the CA is
-// where the settings say.
+// takeRoute goes the way that is recorded, and logs in with the audience that is.
+// Where only the address is, the CA is where the settings say.
 func (t *task) takeRoute() {
 	record := t.record()
 	t.settings.Address, t.settings.Namespace = record.Address, record.Namespace
+	t.settings.Audience = cmp.Or(record.Audience, t.settings.Audience)
 	if record.CABundle == "" && record.CASecretRef == nil {
 		return
 	}
@@ -226,6 +231,16 @@ func (t *task) recordIntent(ctx context.Context, plan authz.Plan) error {
 	return t.persist(ctx)
 }
 
+// forgetIntent takes a policy from the record that somebody else turned out to have
+// written meanwhile: what is recorded counts as ours. before is the record before
+// the intent.
+func (t *task) forgetIntent(err error, change authz.Change, before authz.Recorded) {
+	if openbao.ClassOf(err) != openbao.Conflict || change.Kind != authz.KindPolicy || slices.Contains(before.Policies, change.Name) {
+		return
+	}
+	t.record().Policies = slices.DeleteFunc(slices.Clone(t.record().Policies), func(name string) bool { return name == change.Name })
+}
+
 // recordHeld records that the server was seen to hold the whole contract.
 func (t *task) recordHeld() {
 	record := t.record()
@@ -234,6 +249,7 @@ func (t *task) recordHeld() {
 	}
 	record.Mount = t.contract.Mount.Path
 	record.Issuer = t.contract.Config.BoundIssuer
+	record.Audience = t.settings.Audience
 	record.SigningKeys = t.keys.Status
 	record.Policies = distinct(t.contract.PolicyNames())
 	record.Roles = distinct(t.contract.RoleNames())

@@ -7,14 +7,16 @@ import (
 	"context"
 	"fmt"
 	"slices"
-
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
-	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
-	"k8s.io/klog/v2"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
@@ -35,9 +37,11 @@ const (
 // with it holds up nothing else, and is a note at the end of the message: a server
 // starts for the first time once, so that half of the requests are worse than none.
 func (t *task) publishInit(ctx context.Context) {
-	if !t.ours || t.obj.Spec.SelfInit == nil || !t.obj.Spec.SelfInit.Enabled {
+	if !t.ours || !t.selfInits() {
 		return
 	}
+	// Even a request without an answer may have made one.
+	t.inits.present(t.name)
 	name := t.obj.Name + initSuffix
 	requests, err := authz.RenderSelfInit(t.obj.Spec.SelfInit.Requests)
 	if err == nil {
@@ -46,6 +50,79 @@ func (t *task) publishInit(ctx context.Context) {
 	if err != nil {
 		t.notes = append(t.notes, sentence(fmt.Sprintf("The ConfigMap %s/%s with the requests for the first start was not written: %v", t.obj.Namespace, name, err)))
 	}
+}
+
+// selfInits reports whether the object asks for the requests of a first start.
+func (t *task) selfInits() bool {
+	return t.obj.Spec.SelfInit != nil && t.obj.Spec.SelfInit.Enabled
+}
+
+// withdrawInit deletes the ConfigMap of an object that does not ask for it any
+// more: a server that started with it would hold what nobody wants. Only the first
+// look of a process goes to the API server for nothing.
+func (t *task) withdrawInit(ctx context.Context) {
+	if !t.ours || t.inits.isAbsent(t.name, t.obj.UID) {
+		return
+	}
+	name := t.obj.Name + initSuffix
+	if err := t.deleteInit(ctx, name); err != nil {
+		t.notes = append(t.notes, fmt.Sprintf("The ConfigMap %s/%s holds requests for a first start that are not wanted any more. It was not deleted: %s Delete it: kubectl -n %s delete configmap %s",
+			t.obj.Namespace, name, sentence(err.Error()), t.obj.Namespace, name))
+		return
+	}
+	t.inits.absent(t.name, t.obj.UID)
+}
+
+// deleteInit deletes the ConfigMap if it is this object's.
+func (t *task) deleteInit(ctx context.Context, name string) error {
+	configMaps := t.opts.ConfigMaps.ConfigMaps(t.obj.Namespace)
+	found, err := configMaps.Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !metav1.IsControlledBy(found, t.obj) {
+		return nil
+	}
+	err = configMaps.Delete(ctx, name, metav1.DeleteOptions{
+		Preconditions: &metav1.Preconditions{UID: &found.UID, ResourceVersion: &found.ResourceVersion},
+	})
+	if err == nil {
+		klog.FromContext(ctx).V(2).Info("Deleted ConfigMap", "configMap", klog.KRef(t.obj.Namespace, name))
+	}
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// inits says which objects are known to have no ConfigMap for a first start.
+type inits struct {
+	mu   sync.Mutex
+	none map[cache.ObjectName]types.UID
+}
+
+func newInits() *inits { return &inits{none: map[cache.ObjectName]types.UID{}} }
+
+func (i *inits) isAbsent(name cache.ObjectName, uid types.UID) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	known, ok := i.none[name]
+	return ok && known == uid
+}
+
+func (i *inits) absent(name cache.ObjectName, uid types.UID) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.none[name] = uid
+}
+
+func (i *inits) present(name cache.ObjectName) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	delete(i.none, name)
 }
 
 // applyInit writes the ConfigMap where it differs. One that is not this object's

@@ -4,6 +4,7 @@
 package bootstrap
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -124,10 +125,96 @@ func TestInitOnlyWhereItIsUsed(t *testing.T) {
 	f.create("prod", 0)
 	f.sync("prod")
 	f.expect("prod", ReasonApplied)
+	for range 2 {
+		f.sync("prod")
+	}
+	// The first look of a process finds out that there is none.
+	var did []string
 	for _, action := range f.kubernetes.Actions() {
 		if action.GetResource().Resource == "configmaps" {
-			t.Errorf("did %v", action)
+			did = append(did, action.GetVerb())
 		}
+	}
+	if !slices.Equal(did, []string{"get"}) {
+		t.Errorf("did %q with ConfigMaps", did)
+	}
+}
+
+// TestInitGoes checks that the ConfigMap goes when it is not asked for any more,
+// whatever else is requested, whether or not the process made it.
+func TestInitGoes(t *testing.T) {
+	for name, off := range map[string]func(*openbaov1alpha1.OpenBaoCluster){
+		"turned off":      func(c *openbaov1alpha1.OpenBaoCluster) { c.Spec.SelfInit.Enabled = false },
+		"left out":        func(c *openbaov1alpha1.OpenBaoCluster) { c.Spec.SelfInit = nil },
+		"nothing is kept": func(c *openbaov1alpha1.OpenBaoCluster) { c.Spec.SelfInit, c.Spec.Authorization = nil, nil },
+	} {
+		for _, restarted := range []bool{false, true} {
+			f := newFixture(t)
+			f.create("prod", 0, selfInit)
+			f.sync("prod")
+			if f.init() == nil {
+				t.Fatal("there is no ConfigMap")
+			}
+			if restarted {
+				f.restart()
+			}
+			f.change("prod", off)
+			f.sync("prod")
+			if found := f.init(); found != nil {
+				t.Errorf("%s, restarted %t: there is still %+v", name, restarted, found)
+			}
+			writes := f.writesToConfigMaps()
+			f.sync("prod")
+			if got := f.writesToConfigMaps(); got != writes {
+				t.Errorf("%s, restarted %t: %d writes for nothing", name, restarted, got-writes)
+			}
+			// And it comes back.
+			f.change("prod", selfInit)
+			f.sync("prod")
+			if f.init() == nil {
+				t.Errorf("%s, restarted %t: the ConfigMap did not come back", name, restarted)
+			}
+		}
+	}
+}
+
+// TestInitOfSomeoneElseStays checks that only what this object controls is deleted.
+func TestInitOfSomeoneElseStays(t *testing.T) {
+	f := newFixture(t)
+	foreign := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "ns", Name: "prod-authorization-init", Labels: map[string]string{managedByLabel: managedByValue},
+		OwnerReferences: []metav1.OwnerReference{{APIVersion: "v1", Kind: "OpenBaoCluster", Name: "prod", UID: "another", Controller: new(true)}},
+	}}
+	if _, err := f.kubernetes.CoreV1().ConfigMaps("ns").Create(t.Context(), foreign, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	f.create("prod", 0)
+	f.sync("prod")
+	f.expect("prod", ReasonApplied)
+	if f.init() == nil {
+		t.Error("the ConfigMap of another object was deleted")
+	}
+}
+
+// TestInitMayNotGo checks that a missing right is told, holds up nothing, and is
+// tried again.
+func TestInitMayNotGo(t *testing.T) {
+	f := newFixture(t)
+	refuse := true
+	f.kubernetes.PrependReactor("delete", "configmaps", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return refuse, nil, forbidden("no")
+	})
+	f.create("prod", 0, selfInit)
+	f.sync("prod")
+	f.change("prod", func(c *openbaov1alpha1.OpenBaoCluster) { c.Spec.SelfInit = nil })
+	f.sync("prod")
+	if c := f.expect("prod", ReasonApplied); !strings.Contains(c.Message, "kubectl -n ns delete configmap prod-authorization-init") {
+		t.Errorf("the message is %s", c.Message)
+	}
+	refuse = false
+	f.sync("prod")
+	if c := f.expect("prod", ReasonApplied); strings.Contains(c.Message, "ConfigMap") || f.init() != nil {
+		t.Errorf("the message is %s, the ConfigMap %+v", c.Message, f.init())
 	}
 }
 

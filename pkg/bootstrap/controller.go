@@ -46,6 +46,7 @@ type Controller struct {
 	written   *written
 	logins    *logins
 	rounds    *rounds
+	inits     *inits
 	schemas   *schemas
 	served    atomic.Bool
 	synced    atomic.Bool
@@ -63,6 +64,7 @@ func New(ctx context.Context, opts Options) (*Controller, error) {
 		written:   newWritten(),
 		logins:    newLogins(),
 		rounds:    newRounds(),
+		inits:     newInits(),
 		schemas:   &schemas{read: opts.DeclaresAuthorization, valid: opts.RecheckInterval},
 	}
 	for _, namespace := range opts.Namespaces {

@@ -126,6 +126,7 @@ func (t *task) compare(ctx context.Context, server openbao.Interface) error {
 
 // repair makes the changes that the bootstrapper may make.
 func (t *task) repair(ctx context.Context, server openbao.Interface, plan, repairs authz.Plan, observed observation) error {
+	before := t.recorded()
 	if err := t.recordIntent(ctx, plan); err != nil {
 		return err
 	}
@@ -147,6 +148,7 @@ func (t *task) repair(ctx context.Context, server openbao.Interface, plan, repai
 			continue
 		}
 		if err != nil {
+			t.forgetIntent(err, change, before)
 			return err
 		}
 		t.wrote = true

@@ -186,7 +186,7 @@ func TestLockedOut(t *testing.T) {
 			f.settle()
 			f.sync("prod")
 			c := f.expect("prod", ReasonLockedOut)
-			for _, part := range []string{"bao write auth/jwt-operator/config", "kubectl -n ns create secret generic admin"} {
+			for _, part := range []string{"bao write auth/jwt-operator/config", "jwt_supported_algs=", "kubectl -n ns create secret generic admin"} {
 				if !strings.Contains(c.Message, part) {
 					t.Errorf("the message does not say %q: %s", part, c.Message)
 				}

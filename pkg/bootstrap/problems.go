@@ -175,6 +175,8 @@ func (t *task) serverProblem(err error) error {
 	case openbao.Standby:
 		return retry(ReasonServerStandby, sentence(fmt.Sprintf("%s cannot take writes: %s", at, detail))+
 			" Set spec.authorization.address to the active server.", err)
+	case openbao.Conflict:
+		return retry(ReasonServerError, sentence(fmt.Sprintf("Somebody else wrote to the server at %s at the same time: %s", t.settings.Address, detail)), err)
 	case openbao.Throttled:
 		return retry(ReasonServerThrottled, sentence(fmt.Sprintf("%s refuses more requests: %s", at, detail)), err)
 	}
@@ -204,14 +206,20 @@ func (t *task) conflictProblem(conflicts authz.Plan) error {
 		authz.KindPolicy: ReasonPolicyConflict, authz.KindRole: ReasonRoleConflict,
 	}
 	var found, commands []string
+	// The roles of a mount go with it.
+	unmounts := false
 	for _, c := range conflicts {
 		found = append(found, describe(c))
 		switch c.Kind {
 		case authz.KindMount, authz.KindConfig:
 			commands = append(commands, "bao auth disable "+c.Name)
+			unmounts = true
 		case authz.KindPolicy:
 			commands = append(commands, "bao policy delete "+c.Name)
 		case authz.KindRole:
+			if unmounts {
+				continue
+			}
 			commands = append(commands, "bao delete "+authz.RolePath(t.contract.Mount.Path, c.Name))
 		}
 	}

@@ -128,5 +128,6 @@ func (t *task) adminToken(ctx context.Context, n need) (oneTimeToken, error) {
 // usedUp reports whether an admin token did its work before.
 func (t *task) usedUp() bool {
 	record := t.before.Status.Authorization
-	return record != nil && record.Digest != ""
+	// While a repair is not complete there is no digest, but still that token.
+	return record != nil && (record.Digest != "" || record.AdminToken != "")
 }

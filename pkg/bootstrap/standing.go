@@ -161,8 +161,7 @@ func (t *task) mayStand() bool {
 	if !ok {
 		return false
 	}
-	selfInit := t.obj.Spec.SelfInit
-	return slices.Contains(t.record().Roles, grant.Role.Name) || (selfInit != nil && selfInit.Enabled)
+	return slices.Contains(t.record().Roles, grant.Role.Name) || t.selfInits()
 }
 
 // enforces reports whether what differs may be repaired.

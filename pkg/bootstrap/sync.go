@@ -63,6 +63,7 @@ func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.
 // forget ends what is kept for an object that needs nothing any more.
 func (c *Controller) forget(ctx context.Context, name cache.ObjectName) {
 	c.rounds.forget(name)
+	c.inits.present(name)
 	if login := c.logins.take(name); login != nil {
 		login.revoke(ctx)
 	}

@@ -289,6 +289,60 @@ func TestConflictsAreNotTouched(t *testing.T) {
 	}
 }
 
+// TestConflictWithAConcurrentWriter checks that a policy which somebody else made
+// while the contract was written stays theirs, and does not count as ours later.
+func TestConflictWithAConcurrentWriter(t *testing.T) {
+	for name, mutate := range map[string]func(*openbaov1alpha1.OpenBaoCluster){
+		"once": withBackup,
+		"enforce": func(c *openbaov1alpha1.OpenBaoCluster) {
+			withBackup(c)
+			c.Spec.Authorization.Mode = openbaov1alpha1.AuthorizationEnforce
+		},
+	} {
+		const policy, theirs = "openbao-operator-backup", `path "x" {}`
+		f := newFixture(t)
+		intruded := false
+		f.server().fail = func(op string) error {
+			if op == "WritePolicy "+policy && !intruded {
+				intruded = true
+				f.server().policies[policy] = theirs
+			}
+			return nil
+		}
+		f.create("prod", 0, mutate)
+		f.sync("prod")
+		if c := f.expect("prod", ReasonServerError); !strings.Contains(c.Message, "Somebody else wrote") {
+			t.Errorf("%s: the message is %s", name, c.Message)
+		}
+		f.sync("prod")
+		if c := f.expect("prod", ReasonPolicyConflict); !strings.Contains(c.Message, "bao policy delete "+policy) {
+			t.Errorf("%s: the message is %s", name, c.Message)
+		}
+		if got := f.server().policies[policy]; got != theirs {
+			t.Errorf("%s: the policy of someone else is %q", name, got)
+		}
+		delete(f.server().policies, policy)
+		f.sync("prod")
+		f.expect("prod", ReasonApplied)
+	}
+}
+
+// TestConflictWithTheMount checks that the commands fit each other: who removes a
+// mount has no role to delete in it.
+func TestConflictWithTheMount(t *testing.T) {
+	f := newFixture(t)
+	f.server().mounts["jwt-operator"] = openbao.Mount{Type: "jwt"}
+	f.server().config = map[string]any{"oidc_discovery_url": "https://else"}
+	f.server().roles["openbao-operator"] = map[string]any{"bound_subject": "else"}
+	f.server().policies["openbao-operator-backup"] = `path "x" {}`
+	f.create("prod", 0, withBackup)
+	f.sync("prod")
+	c := f.expect("prod", ReasonConfigConflict)
+	if _, commands, _ := strings.Cut(c.Message, "remove it: "); commands != "bao auth disable jwt-operator && bao policy delete openbao-operator-backup" {
+		t.Errorf("the commands are %q in %s", commands, c.Message)
+	}
+}
+
 // TestSpecChangeNeedsAnotherToken walks through adding and removing a backup.
 func TestSpecChangeNeedsAnotherToken(t *testing.T) {
 	f := newFixture(t)

@@ -91,6 +91,19 @@ func TestWithdrawLogsIn(t *testing.T) {
 	}
 }
 
+// TestWithdrawKnowsTheAudience checks that a new process logs in with the audience
+// that the spec no longer says.
+func TestWithdrawKnowsTheAudience(t *testing.T) {
+	f := enforced(t, withBackup, func(c *openbaov1alpha1.OpenBaoCluster) { c.Spec.Authorization.Audience = "prod-bao" })
+	f.restart()
+	f.change("prod", unrequest)
+	f.sync("prod")
+	f.expect("prod", ReasonNotRequested)
+	if got := slices.Sorted(maps.Keys(f.server().roles)); !slices.Equal(got, []string{bootstrapperRole}) {
+		t.Errorf("the server has the roles %q", got)
+	}
+}
+
 // TestWithdrawGoesTheSameWay checks that the server is reached as it was when the
 // spec still said how.
 func TestWithdrawGoesTheSameWay(t *testing.T) {

@@ -18,7 +18,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/yaml"
 
 	"github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
@@ -68,21 +67,24 @@ func foreignCRD(t *testing.T) string {
 	return file
 }
 
-// TestBootstrapBeside works under a CRD that has none of our fields, with settings
-// and record in annotations, beside another operator that writes the status.
-func TestBootstrapBeside(t *testing.T) {
-	t.Parallel()
+// peerOpenBaoCRDs names the folder of the openbao-operator's CRDs. Without it ours
+// stands for them, without our fields.
+const peerOpenBaoCRDs = "BAILIWICK_OPENBAO_CRDS"
+
+// newBesideEnv makes a baoEnv with an API server of its own, which has the CRD of
+// the openbao-operator.
+func newBesideEnv(t *testing.T) *baoEnv {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 4*patience)
 	t.Cleanup(cancel)
-	cluster := stack.NewKubernetes(t, stack.KubernetesOptions{CRDs: []string{foreignCRD(t)}})
+	var crd string
+	if folder := os.Getenv(peerOpenBaoCRDs); folder != "" {
+		crd = filepath.Join(folder, "openbao.org_openbaoclusters.yaml")
+	} else {
+		crd = foreignCRD(t)
+	}
+	cluster := stack.NewKubernetes(t, stack.KubernetesOptions{CRDs: []string{crd}})
 	if err := install(ctx, cluster); err != nil {
-		t.Fatal(err)
-	}
-	kube, err := kubernetes.NewForConfig(cluster.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "team"}}, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	server := stack.NewOpenBao(t, stack.OpenBaoOptions{})
@@ -91,19 +93,53 @@ func TestBootstrapBeside(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := &baoEnv{env: newEnvOn(t, cluster, "team", aivensim.Options{}), bao: server, root: root, gateway: newGateway(t, server)}
+	b.address, b.ca = b.gateway.URL, b.gateway.ca()
 	b.change = append(b.change, func(o *app.Options) { o.Controllers = []string{bootstrap.Kind} })
+	if _, err := b.kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "team"}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	b.setSecret("bao-tls-ca", map[string]string{"ca.crt": b.gateway.ca()})
+	return b
+}
+
+// besideSpec is the least that the openbao-operator's CRD takes, with a backup.
+func besideSpec() v1alpha1.OpenBaoClusterSpec {
+	return v1alpha1.OpenBaoClusterSpec{
+		Version: "2.6.2", Replicas: new(int32(3)),
+		TLS:     &v1alpha1.TLSSpec{Enabled: true, Mode: "OperatorManaged", RotationPeriod: "720h"},
+		Storage: &v1alpha1.StorageSpec{Size: "10Gi"},
+		Backup:  &v1alpha1.BackupSpec{Schedule: "0 3 * * *", Target: &v1alpha1.BackupTarget{Endpoint: "https://s3.example.com", Bucket: "bao"}},
+	}
+}
+
+// wantAuthorization waits for a reason of AuthorizationReady, beside which there is
+// no condition Ready, and returns the message.
+func (b *baoEnv) wantAuthorization(reason string) string {
+	b.Helper()
+	status := metav1.ConditionFalse
+	if reason == bootstrap.ReasonApplied {
+		status = metav1.ConditionTrue
+	}
+	return b.wantCondition(v1alpha1.ConditionAuthorizationReady, status, reason, b.clusterConditions("bao")).Message
+}
+
+// TestBootstrapBeside works under a CRD that has none of our fields, with settings
+// and record in annotations, beside another operator that writes the status.
+func TestBootstrapBeside(t *testing.T) {
+	t.Parallel()
+	b := newBesideEnv(t)
+	ctx, root := b.ctx, b.root
 	secret, err := root.Auth().Token().CreateWithContext(ctx, &api.TokenCreateRequest{Policies: []string{"root"}, TTL: "10m"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	b.tokens = append(b.tokens, secret.Auth.ClientToken)
 	b.setSecret("admin", map[string]string{"token": secret.Auth.ClientToken})
-	b.setSecret("bao-tls-ca", map[string]string{"ca.crt": b.gateway.ca()})
 
 	obj := &v1alpha1.OpenBaoCluster{ObjectMeta: metav1.ObjectMeta{Name: "bao", Annotations: map[string]string{
 		v1alpha1.AnnotationMode: "Enforce", v1alpha1.AnnotationAddress: b.gateway.URL, v1alpha1.AnnotationAdminTokenSecret: "admin",
 	}}}
-	obj.Spec.Backup = &v1alpha1.BackupSpec{}
+	obj.Spec = besideSpec()
 	clusters := b.api.OpenBaoV1alpha1().OpenBaoClusters(b.ns)
 	created, err := clusters.Create(ctx, obj, metav1.CreateOptions{})
 	if err != nil {
@@ -111,18 +147,15 @@ func TestBootstrapBeside(t *testing.T) {
 	}
 	created.Status.ObservedGeneration = 7
 	created.Status.Conditions = []metav1.Condition{{Type: "Available", Status: metav1.ConditionTrue, Reason: "AllReplicasReady", LastTransitionTime: metav1.Now()}}
-	if _, err := clusters.UpdateStatus(ctx, created, metav1.UpdateOptions{FieldManager: "openbao-operator"}); err != nil {
+	theirs, err := clusters.UpdateStatus(ctx, created, metav1.UpdateOptions{FieldManager: "openbao-operator"})
+	if err != nil {
 		t.Fatal(err)
 	}
 	before := b.holds()
 	b.start(soon)
 	want := func(reason string) *v1alpha1.OpenBaoCluster {
 		t.Helper()
-		status := metav1.ConditionFalse
-		if reason == bootstrap.ReasonApplied {
-			status = metav1.ConditionTrue
-		}
-		b.wantCondition(v1alpha1.ConditionAuthorizationReady, status, reason, b.clusterConditions("bao"))
+		b.wantAuthorization(reason)
 		return b.getCluster("bao")
 	}
 	got := want(bootstrap.ReasonApplied)
@@ -130,7 +163,9 @@ func TestBootstrapBeside(t *testing.T) {
 	for _, c := range got.Status.Conditions {
 		types = append(types, c.Type)
 	}
-	if slices.Sort(types); !slices.Equal(types, []string{"AuthorizationReady", "Available", "SigningKeysCurrent"}) || got.Status.ObservedGeneration != 7 {
+	if slices.Sort(types); !slices.Equal(types, []string{"AuthorizationReady", "Available", "SigningKeysCurrent"}) ||
+		// Their schema has no such field.
+		got.Status.ObservedGeneration != theirs.Status.ObservedGeneration {
 		t.Errorf("The status is %+v", got.Status)
 	}
 	record := bootstrap.RecordOf(got)
@@ -190,6 +225,84 @@ func TestBootstrapBeside(t *testing.T) {
 	})
 	if got := b.holds(); !maps.Equal(got, before) {
 		t.Errorf("The server held %v and holds %v", before, got)
+	}
+	b.noTokenAnywhere()
+}
+
+// TestBootstrapHandOver takes a server over that the openbao-operator has set up by
+// its own self-init, as the guide says, and leaves that operator its way in.
+func TestBootstrapHandOver(t *testing.T) {
+	t.Parallel()
+	b := newBesideEnv(t)
+	const peer = "openbao-operator-controller"
+	b.serviceAccount(b.ns, peer)
+	b.serviceAccount(b.ns, "bao-backup-serviceaccount")
+
+	t.Log("What the self-init of that operator leaves")
+	b.write("sys/auth/"+mount, map[string]any{"type": "jwt", "description": "Auth method for OpenBao Operator"})
+	b.write("auth/"+mount+"/config", map[string]any{"bound_issuer": b.env.cluster.Issuer, "jwt_validation_pubkeys": b.publishedKeys()})
+	for role, account := range map[string]string{operatorRole: peer, backupRole: "bao-backup-serviceaccount"} {
+		text := backupText
+		if role == operatorRole {
+			text = operatorText
+		}
+		b.write("sys/policies/acl/"+role, map[string]any{"policy": text})
+		b.write("auth/"+mount+"/role/"+role, map[string]any{
+			"role_type": "jwt", "user_claim": "sub", "bound_audiences": []string{audience},
+			"bound_subject":  "system:serviceaccount:" + b.ns + ":" + account,
+			"token_policies": []string{role}, "policies": []string{role}, "ttl": "1h",
+		})
+	}
+	b.write("sys/policies/acl/team", map[string]any{"policy": foreignPolicy})
+	b.wantLogin(t, operatorRole, b.ns, peer, operatorRole)
+	b.wantLogin(t, backupRole, b.ns, "bao-backup-serviceaccount", backupRole)
+	before := b.holds()
+
+	b.setSecret("admin", map[string]string{"token": b.adminToken("root")})
+	obj := &v1alpha1.OpenBaoCluster{ObjectMeta: metav1.ObjectMeta{Name: "bao", Annotations: map[string]string{
+		v1alpha1.AnnotationMode: "Enforce", v1alpha1.AnnotationAddress: b.gateway.URL, v1alpha1.AnnotationAdminTokenSecret: "admin",
+		v1alpha1.AnnotationOperatorServiceAccount: b.ns + "/" + peer,
+	}}, Spec: besideSpec()}
+	if _, err := b.api.OpenBaoV1alpha1().OpenBaoClusters(b.ns).Create(b.ctx, obj, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	b.start(soon)
+	message := b.wantAuthorization(bootstrap.ReasonConfigConflict)
+	for _, part := range []string{
+		"config " + mount + " differs in jwt_supported_algs", "role " + operatorRole + " differs in token_max_ttl",
+		"role " + backupRole + " differs in token_max_ttl", "remove it: bao auth disable " + mount,
+	} {
+		if !strings.Contains(message, part) {
+			t.Errorf("The message does not say %q: %s", part, message)
+		}
+	}
+	if got := b.holds(); !maps.Equal(got, before) {
+		t.Errorf("The server held %v and holds %v", before, got)
+	}
+
+	_, command, _ := strings.Cut(message, "remove it: ")
+	if b.bao.Kind == stack.Bao {
+		b.run(command)
+	} else if command == "bao auth disable "+mount {
+		b.remove("sys/auth/" + mount) // There is no bao to run it.
+	} else {
+		t.Fatalf("The command is %q", command)
+	}
+	b.refresh("bao")
+	b.wantAuthorization(bootstrap.ReasonApplied)
+	b.wantLogin(t, operatorRole, b.ns, peer, operatorRole)
+	b.wantLogin(t, backupRole, b.ns, "bao-backup-serviceaccount", backupRole)
+	b.wantRefused(t, operatorRole, operatorNamespace, operatorAccount, audience)
+	after := b.holds()
+	for _, name := range []string{"policy " + operatorRole, "policy " + backupRole, "policy team", "auth " + mount + "/"} {
+		if after[name] != before[name] {
+			t.Errorf("%s was %q and is %q", name, before[name], after[name])
+		}
+	}
+	for _, token := range b.tokens[:1] {
+		if b.accepted(token) {
+			t.Error("The admin token still lives")
+		}
 	}
 	b.noTokenAnywhere()
 }

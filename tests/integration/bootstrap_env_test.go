@@ -4,6 +4,7 @@
 package integration
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
@@ -11,6 +12,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -24,6 +27,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/openbao/openbao/api/v2"
@@ -60,7 +64,17 @@ type baoEnv struct {
 // server of its own.
 func newBaoEnv(t testing.TB) *baoEnv {
 	t.Helper()
-	return newBaoEnvOn(t, stack.NewOpenBao(t, stack.OpenBaoOptions{}))
+	return newBaoEnvFor(t, envTime)
+}
+
+// newBaoEnvFor is newBaoEnv for a test of a certain length.
+func newBaoEnvFor(t testing.TB, length time.Duration) *baoEnv {
+	t.Helper()
+	b := newBaoEnvOn(t, stack.NewOpenBao(t, stack.OpenBaoOptions{}))
+	ctx, cancel := context.WithTimeout(context.Background(), length)
+	t.Cleanup(cancel)
+	b.ctx = ctx
+	return b
 }
 
 func newBaoEnvOn(t testing.TB, server *stack.OpenBao) *baoEnv {
@@ -78,10 +92,21 @@ func newBaoEnvOn(t testing.TB, server *stack.OpenBao) *baoEnv {
 // gateway passes requests on to a server, behind a certificate of its own.
 type gateway struct {
 	*httptest.Server
-	mu       sync.Mutex
-	requests []string
+	mu        sync.Mutex
+	requests  []string
+	exchanges []exchange
 	// lose, if set, says of a request what of it gets lost.
 	lose func(request string) loss
+}
+
+// exchange is a request and what became of it.
+type exchange struct {
+	at      time.Time
+	request string
+	// status is that of the server's answer, 0 if there was none.
+	status int
+	// lost is what of it got lost.
+	lost loss
 }
 
 // loss is what of a request gets lost on its way.
@@ -107,6 +132,7 @@ func newGateway(t testing.TB, server *stack.OpenBao) *gateway {
 	proxy := &httputil.ReverseProxy{
 		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
 		Transport: &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}},
+		ErrorLog:  log.New(io.Discard, "", 0),
 	}
 	g.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request := r.Method + " " + strings.TrimPrefix(r.URL.Path, "/v1/")
@@ -116,15 +142,23 @@ func newGateway(t testing.TB, server *stack.OpenBao) *gateway {
 		if g.lose != nil {
 			lost = g.lose(request)
 		}
+		number := len(g.exchanges)
+		g.exchanges = append(g.exchanges, exchange{at: time.Now(), request: request, lost: lost})
 		g.mu.Unlock()
-		switch lost {
-		case theAnswer:
-			proxy.ServeHTTP(httptest.NewRecorder(), r)
-			panic(http.ErrAbortHandler)
-		case theRequest:
+		if lost == theRequest {
 			panic(http.ErrAbortHandler)
 		}
-		proxy.ServeHTTP(w, r)
+		if lost == theAnswer {
+			w = httptest.NewRecorder()
+		}
+		answer := &statusRecorder{ResponseWriter: w}
+		proxy.ServeHTTP(answer, r)
+		g.mu.Lock()
+		g.exchanges[number].status = answer.status
+		g.mu.Unlock()
+		if lost == theAnswer {
+			panic(http.ErrAbortHandler)
+		}
 	}))
 	t.Cleanup(g.Close)
 	return g
@@ -132,6 +166,24 @@ func newGateway(t testing.TB, server *stack.OpenBao) *gateway {
 
 func (g *gateway) ca() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: g.Certificate().Raw}))
+}
+
+// statusRecorder notes the status of an answer.
+type statusRecorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *statusRecorder) WriteHeader(status int) {
+	r.status = status
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// exchanged returns what was asked, and what became of it.
+func (g *gateway) exchanged() []exchange {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.exchanges)
 }
 
 func (g *gateway) all() []string {
@@ -508,11 +560,24 @@ func (b *baoEnv) run(command string) {
 		b.Fatal(err)
 	}
 	cmd := exec.CommandContext(b.ctx, "sh", "-ec", command)
-	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(kubectl)+":"+os.Getenv("PATH"),
-		"KUBECONFIG="+b.env.cluster.Kubeconfig, "BAO_TOKEN="+b.adminToken("root"))
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(kubectl)+":"+b.baoCommand()+":"+os.Getenv("PATH"),
+		"KUBECONFIG="+b.env.cluster.Kubeconfig, "BAO_TOKEN="+b.adminToken("root"), "BAO_ADDR="+b.bao.Address, "BAO_CACERT="+b.bao.CAFile)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		b.Fatalf("%s: %v: %s", command, err, out)
 	}
+}
+
+// baoCommand returns a folder with the command bao, if there is one.
+func (b *baoEnv) baoCommand() string {
+	b.Helper()
+	folder := b.TempDir()
+	if b.bao.Kind != stack.Bao {
+		return folder
+	}
+	if err := os.Symlink(b.bao.Binary(), filepath.Join(folder, "bao")); err != nil {
+		b.Fatal(err)
+	}
+	return folder
 }
 
 // publishedKeys returns the API server's signing keys as PEM.

@@ -33,6 +33,8 @@ const (
 	project = "test-project"
 	// patience bounds every wait; what is waited for normally takes far less.
 	patience = time.Minute
+	// envTime bounds a test.
+	envTime = 5 * time.Minute
 )
 
 // install gives the operator its rights and the API server its rules, as a person
@@ -111,7 +113,7 @@ func newEnvOn(t testing.TB, cluster *stack.Kubernetes, namespace string, opts ai
 			t.Errorf("The simulator knows no such request: %s %s", r.Method, r.Path)
 		}
 	})
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), envTime)
 	t.Cleanup(cancel)
 	return &env{
 		TB: t, ctx: ctx, cluster: cluster, ns: namespace, sim: sim, kube: kube, api: api, verbosity: 4, logs: &logBuffer{},

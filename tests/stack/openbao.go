@@ -17,10 +17,26 @@ type OpenBaoOptions struct {
 	// Dir and Keep are as in Options.
 	Dir  string
 	Keep bool
+	// SelfInit, unless nil, has the server initialise itself at its first start, as
+	// a user does who is given initialize stanzas. It takes FeatureSelfInit.
+	SelfInit *SelfInit
+	// Join, unless nil, is a server whose cluster this one joins, as one without a
+	// vote. It takes FeaturePromoteDemote.
+	Join *OpenBao
 }
 
-// OpenBao is a server of the OpenBao API: one node on raft storage, behind TLS,
-// initialised and unsealed.
+// SelfInit is how a server initialises itself. It unseals itself, too, with a key
+// in a file.
+type SelfInit struct {
+	// Stanzas is a configuration file of its own.
+	Stanzas string
+	// RootToken is a token that one of the requests makes, or empty: the server
+	// revokes the one that it carries them out with.
+	RootToken string
+}
+
+// OpenBao is a server of the OpenBao API: a node on raft storage, behind TLS,
+// initialised and unsealed. Unless it joined another it is alone and active.
 type OpenBao struct {
 	// Dir holds all files of the part, and the log of the server as
 	// logs/openbao.log.
@@ -46,10 +62,12 @@ type OpenBao struct {
 	// initFile keeps the credentials over restarts.
 	initFile  string
 	unsealKey string
+	selfInit  *SelfInit
+	leader    *OpenBao
 }
 
-// StartOpenBao starts the part and returns when the server is unsealed and
-// active. ctx bounds the start only. After an error nothing is left running.
+// StartOpenBao starts the part and returns when the server is unsealed and, unless
+// it joined another, active. ctx bounds the start only. After an error nothing is left running.
 func StartOpenBao(ctx context.Context, opts OpenBaoOptions) (*OpenBao, error) {
 	b := &OpenBao{}
 	err := b.prepare(opts)
@@ -68,7 +86,7 @@ func (b *OpenBao) prepare(opts OpenBaoOptions) error {
 	if err != nil {
 		return err
 	}
-	b.workDir, b.Dir = dir, dir.path
+	b.workDir, b.Dir, b.selfInit, b.leader = dir, dir.path, opts.SelfInit, opts.Join
 	b.initFile = dir.join("init.json")
 	b.server = &process{name: "openbao", logFile: dir.join("logs", "openbao.log"), grace: 10 * time.Second}
 
@@ -104,7 +122,10 @@ func (b *OpenBao) StartServer(ctx context.Context) error {
 	if err := b.server.start(b.args); err != nil {
 		return err
 	}
-	if b.Kind == Bao {
+	if b.leader != nil {
+		return b.joinLeader(ctx)
+	}
+	if b.Kind == Bao && b.selfInit == nil {
 		if err := b.initAndUnseal(ctx); err != nil {
 			return err
 		}
@@ -112,12 +133,23 @@ func (b *OpenBao) StartServer(ctx context.Context) error {
 	if err := b.waitActive(ctx); err != nil {
 		return err
 	}
+	if b.selfInit != nil {
+		b.RootToken = b.selfInit.RootToken
+		return nil
+	}
 	return b.loadCredentials()
 }
+
+// Binary is the path of the server's binary, which is the command bao as well if
+// Kind is Bao.
+func (b *OpenBao) Binary() string { return b.server.path }
 
 // StopServer stops the server and keeps its data. Connections to it are refused
 // until it is started again.
 func (b *OpenBao) StopServer() error { return b.server.stop() }
+
+// KillServer is StopServer without a warning to the server.
+func (b *OpenBao) KillServer() error { return b.server.kill() }
 
 // Stop ends the server, waits for it and removes a temporary directory. It may
 // be called more than once.

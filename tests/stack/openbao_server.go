@@ -5,7 +5,9 @@ package stack
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -42,6 +44,9 @@ func (b *OpenBao) chooseServer() error {
 		return b.useBao(path)
 	}
 	b.Kind = Embedded
+	if b.selfInit != nil || b.leader != nil {
+		return errors.New("the embedded server neither initialises itself nor joins another")
+	}
 	return b.useEmbedded()
 }
 
@@ -67,23 +72,47 @@ func (b *OpenBao) useBao(path string) error {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return err
 	}
-	// The configuration language takes JSON as well.
-	config, err := json.MarshalIndent(map[string]any{
+	raft := map[string]any{
+		"path":    data,
+		"node_id": "node-0",
+		// The shortest election, since no other node can contend.
+		"performance_multiplier": 1,
+	}
+	if b.leader != nil {
+		raft["node_id"] = JoinedNode
+		raft["retry_join"] = []any{map[string]any{"leader_api_addr": b.leader.Address, "leader_ca_cert_file": b.leader.CAFile}}
+		raft["retry_join_as_non_voter"] = true
+	}
+	settings := map[string]any{
 		"api_addr":     b.Address,
 		"cluster_addr": "https://" + address(b.basePort+1),
-		"storage": map[string]any{"raft": map[string]any{
-			"path":    data,
-			"node_id": "node-0",
-			// The shortest election, since no other node can contend.
-			"performance_multiplier": 1,
-		}},
+		"storage":      map[string]any{"raft": raft},
 		"listener": []any{map[string]any{"tcp": map[string]any{
 			"address":         address(b.basePort),
 			"cluster_address": address(b.basePort + 1),
 			"tls_cert_file":   b.workDir.join("tls.crt"),
 			"tls_key_file":    b.workDir.join("tls.key"),
 		}}},
-	}, "", "  ")
+	}
+	b.server.path = path
+	b.args = []string{"server"}
+	if b.selfInit != nil {
+		file, err := b.workDir.write("initialize.hcl", []byte(b.selfInit.Stanzas))
+		if err != nil {
+			return err
+		}
+		b.args = append(b.args, flag("config", file))
+		key := make([]byte, 32)
+		if _, err := rand.Read(key); err != nil {
+			return err
+		}
+		if file, err = b.workDir.write("unseal.key", key); err != nil {
+			return err
+		}
+		settings["seal"] = []any{map[string]any{"static": map[string]any{"current_key_id": "first", "current_key": "file://" + file}}}
+	}
+	// The configuration language takes JSON as well.
+	config, err := json.MarshalIndent(settings, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -91,9 +120,38 @@ func (b *OpenBao) useBao(path string) error {
 	if err != nil {
 		return err
 	}
-	b.server.path = path
-	b.args = []string{"server", flag("config", file)}
+	b.args = append(b.args, flag("config", file))
 	return nil
+}
+
+// JoinedNode is the raft id of a server that joined another.
+const JoinedNode = "node-1"
+
+// joinLeader waits until the server has joined the cluster of its leader, whose
+// credentials are its own then.
+func (b *OpenBao) joinLeader(ctx context.Context) error {
+	b.RootToken, b.unsealKey = b.leader.RootToken, b.leader.unsealKey
+	client, err := b.probeClient()
+	if err != nil {
+		return err
+	}
+	return b.server.waitReady(ctx, func(ctx context.Context) error {
+		status, err := client.Sys().SealStatusWithContext(ctx)
+		if err != nil {
+			return err
+		}
+		if status.Sealed {
+			// Until the leader has answered there is nothing to unseal.
+			if status, err = client.Sys().UnsealWithContext(ctx, b.unsealKey); err != nil {
+				return err
+			}
+		}
+		if !status.Initialized || status.Sealed {
+			return fmt.Errorf("initialized %t, sealed %t", status.Initialized, status.Sealed)
+		}
+		b.Version = status.Version
+		return nil
+	})
 }
 
 // credentials are the content of the init file.

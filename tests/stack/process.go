@@ -104,6 +104,22 @@ func (p *process) stop() error {
 		return nil
 	case <-timeout.C:
 	}
+	return p.end(run)
+}
+
+// kill ends the process without asking, and waits until it has ended.
+func (p *process) kill() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	run := p.running
+	p.running = nil
+	if run == nil || run.ended() {
+		return nil
+	}
+	return p.end(run)
+}
+
+func (p *process) end(run *execution) error {
 	if err := syscall.Kill(-run.pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("killing %s: %w", p.name, err)
 	}

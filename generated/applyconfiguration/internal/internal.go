@@ -7438,6 +7438,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: adminTokenSecretVersion
       type:
         scalar: string
+    - name: audience
+      type:
+        scalar: string
     - name: caBundle
       type:
         scalar: string

@@ -39,6 +39,9 @@ type AuthorizationStatusApplyConfiguration struct {
 	MountCreated *bool `json:"mountCreated,omitempty"`
 	// issuer is the token issuer in the mount's config.
 	Issuer *string `json:"issuer,omitempty"`
+	// audience is the audience that the roles accept. It is kept to log in when the
+	// spec no longer says it.
+	Audience *string `json:"audience,omitempty"`
 	// signingKeys are the signing keys in the mount's config.
 	SigningKeys []SigningKeyStatusApplyConfiguration `json:"signingKeys,omitempty"`
 	// droppedOldSigningKeys is the value that the annotation
@@ -148,6 +151,14 @@ func (b *AuthorizationStatusApplyConfiguration) WithMountCreated(value bool) *Au
 // If called multiple times, the Issuer field is set to the value of the last call.
 func (b *AuthorizationStatusApplyConfiguration) WithIssuer(value string) *AuthorizationStatusApplyConfiguration {
 	b.Issuer = &value
+	return b
+}
+
+// WithAudience sets the Audience field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Audience field is set to the value of the last call.
+func (b *AuthorizationStatusApplyConfiguration) WithAudience(value string) *AuthorizationStatusApplyConfiguration {
+	b.Audience = &value
 	return b
 }
 

@@ -195,6 +195,10 @@ type AuthorizationStatus struct {
 	// issuer is the token issuer in the mount's config.
 	// +optional
 	Issuer string `json:"issuer,omitempty"`
+	// audience is the audience that the roles accept. It is kept to log in when the
+	// spec no longer says it.
+	// +optional
+	Audience string `json:"audience,omitempty"`
 	// signingKeys are the signing keys in the mount's config.
 	// +optional
 	// +listType=map
