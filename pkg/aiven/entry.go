@@ -22,6 +22,7 @@ type entry struct {
 	task    task
 	removed bool
 	watches map[*watch]struct{}
+	readers readers // the watches by what they looked at
 
 	// snap is what the last good fetch and the writes since have shown.
 	snap       snapshot
@@ -58,7 +59,7 @@ type entry struct {
 // fold is the effect of one write on a snapshot.
 type fold struct {
 	end   uint64 // sequence number at which the write ended
-	apply func(snapshot) snapshot
+	apply change
 }
 
 // usable reports whether snap reflects every write that has ended.
@@ -106,6 +107,7 @@ func (s *Store) entry(key entryKey, f facet) *entry {
 		facet:   f,
 		task:    task{index: -1},
 		watches: map[*watch]struct{}{},
+		readers: readers{},
 	}
 	e.task.run = func() { s.startFetch(e) }
 	s.entries[key] = e
@@ -302,7 +304,7 @@ func (s *Store) failed(e *entry, err error) (notify []func()) {
 func (s *Store) fetched(e *entry, start uint64, credential Credential, snap snapshot) (notify []func()) {
 	for _, f := range e.folds {
 		if f.end > start {
-			snap = f.apply(snap)
+			snap, _ = f.apply(snap)
 		}
 	}
 	e.snap, e.snapStart, e.snapTime, e.credential = snap, start, time.Now(), credential

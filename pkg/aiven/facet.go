@@ -18,8 +18,13 @@ type facet interface {
 	// fold returns how to bring a snapshot up to date with a successful write
 	// from its answer, nil if that leaves the whole in doubt. What it makes may
 	// be incomplete.
-	fold(w *write, answer []byte) func(snapshot) snapshot
+	fold(w *write, answer []byte) change
 }
+
+// change brings a snapshot up to date with a write. It returns the new one, the
+// same if nothing changes, and the parts in which they can differ; partAny among
+// them stands for all.
+type change func(now snapshot) (next snapshot, parts []part)
 
 // snapshot is the state of a thing at one time. It never changes once it is in
 // the Store.
@@ -41,6 +46,8 @@ type part struct {
 	kind string
 	name string
 }
+
+const partAny = "any"
 
 // entryKey says what an entry is about, and with whose eyes it is seen.
 type entryKey struct {

@@ -139,19 +139,19 @@ func (topicsFacet) concerns(w *write, key entryKey, _ snapshot) bool {
 
 // fold: no answer carries a topic. But a write of one topic says nothing about
 // the others, so that only the readers of that one have to wait for a fetch.
-func (topicsFacet) fold(w *write, _ []byte) func(snapshot) snapshot {
+func (topicsFacet) fold(w *write, _ []byte) change {
 	name := topicOf(w)
 	if name == "" {
 		return nil
 	}
-	return func(now snapshot) snapshot {
+	return func(now snapshot) (snapshot, []part) {
 		s := *now.(*topicsSnapshot)
 		if !s.exists {
-			return now
+			return now, nil
 		}
 		s.topics = s.topics.with(name, &Topic{Name: name, unread: true})
 		s.unread = true
-		return &s
+		return &s, []part{{partTopic, name}, {partTopics, ""}}
 	}
 }
 

@@ -126,8 +126,12 @@ func FuzzFold(f *testing.F) {
 			return
 		}
 		for _, before := range []snapshot{got, &serviceSnapshot{}} {
-			if change(before) == nil {
-				t.Errorf("%s: %q leaves no snapshot", w.operation, answer)
+			after, parts := change(before)
+			if after == nil {
+				t.Fatalf("%s: %q leaves no snapshot", w.operation, answer)
+			}
+			if hidden := unnamed(before, after, parts); len(hidden) > 0 {
+				t.Errorf("%s: %q changes %v and names %v", w.operation, answer, hidden, parts)
 			}
 		}
 	})
