@@ -10,8 +10,9 @@ import (
 // facet is one kind of thing that the Store holds snapshots of.
 type facet interface {
 	// fetch reads the thing. Its absence, where that is a state objects live
-	// with, is a snapshot and not an error.
-	fetch(ctx context.Context, d Doer, key entryKey) (snapshot, error)
+	// with, is a snapshot and not an error. What is certain in known, nil if
+	// nothing is, need not be read again.
+	fetch(ctx context.Context, d Doer, key entryKey, known snapshot) (snapshot, error)
 	// concerns reports whether w can have changed the thing of that key, of which
 	// now is the snapshot, nil if there is none.
 	concerns(w *write, key entryKey, now snapshot) bool

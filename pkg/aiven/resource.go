@@ -69,7 +69,7 @@ type resourceFacet[T any] struct {
 	paths [][]string
 }
 
-func (f *resourceFacet[T]) fetch(ctx context.Context, d Doer, _ entryKey) (snapshot, error) {
+func (f *resourceFacet[T]) fetch(ctx context.Context, d Doer, _ entryKey, _ snapshot) (snapshot, error) {
 	s := &resourceSnapshot[T]{}
 	value, err := f.resource.Fetch(ctx, pathRecorder{doer: d, record: f.record})
 	switch {

@@ -30,7 +30,7 @@ type watch struct {
 	sync       int          // the sync that read the entry last
 	seen       map[part]any // what that sync looked at, by identity; entry.readers has the same by part
 	waiting    bool         // wants to know of the next answer, whatever it is
-	told       bool         // has read the present error
+	told       bool         // has read the present error, or was notified of it
 }
 
 // watchEntry returns the watch of the Client's subscriber on e. The first read
