@@ -5,10 +5,12 @@ package app
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -21,6 +23,10 @@ import (
 	"github.com/bailiwick-operator/bailiwick/generated/clientset/versioned"
 	"github.com/bailiwick-operator/bailiwick/generated/informers/externalversions"
 )
+
+// dialTimeout bounds how long a connection for the lease may take, which leaves
+// time for another.
+const dialTimeout = 5 * time.Second
 
 // Version returns the version of the module that the binary was built from.
 func Version() string {
@@ -56,6 +62,11 @@ func newClients(o *Options) (*clients, error) {
 	}
 	leases := as(base, "leader-election")
 	leases.Timeout = o.LeaderElection.RenewDeadline / 2 // a lost answer leaves time for another try
+	// A dialer of its own gives it a connection of its own: the others share one,
+	// on which a renewal would wait for what they send and watch.
+	if leases.Dial == nil {
+		leases.Dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext
+	}
 	events := as(base, "events")
 	events.QPS, events.Burst = o.KubeQPS, o.KubeBurst
 
