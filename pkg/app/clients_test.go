@@ -4,6 +4,7 @@
 package app
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -30,7 +31,8 @@ func TestLeaseHasItsOwnConnection(t *testing.T) {
 	defer server.Close()
 	o := NewOptions()
 	o.RESTConfig = &rest.Config{Host: server.URL, TLSClientConfig: rest.TLSClientConfig{Insecure: true}}
-	c, err := newClients(o)
+	yields := 0
+	c, err := newClients(o, func(context.Context) error { yields++; return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,6 +40,15 @@ func TestLeaseHasItsOwnConnection(t *testing.T) {
 	_, _ = c.kube.CoreV1().Secrets("a").Get(ctx, "secret", get)
 	_, _ = c.custom.AivenV1alpha1().Kafkas("a").Get(ctx, "kafka", get)
 	_, _ = c.leases.CoordinationV1().Leases("a").Get(ctx, "lease", get)
+	if yields != 0 {
+		t.Errorf("%d reads waited", yields)
+	}
+	_ = c.kube.CoreV1().Secrets("a").Delete(ctx, "secret", metav1.DeleteOptions{})
+	_ = c.events.CoreV1().Events("a").Delete(ctx, "event", metav1.DeleteOptions{})
+	_ = c.leases.CoordinationV1().Leases("a").Delete(ctx, "lease", metav1.DeleteOptions{})
+	if yields != 2 {
+		t.Errorf("%d writes waited for the lease, want all but its own", yields)
+	}
 	mu.Lock()
 	defer mu.Unlock()
 	if !strings.HasPrefix(from["secret"], "HTTP/2") || from["secret"] != from["kafka"] {

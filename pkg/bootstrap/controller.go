@@ -37,7 +37,7 @@ const (
 	// server for tokens and writes its status a few times, and hundreds at once
 	// would all run out of time. One that takes longer than patience, since its
 	// server hangs, does not count any more.
-	syncsAtOnce = 32
+	syncsAtOnce = 16
 	patience    = 10 * time.Second
 )
 
