@@ -29,12 +29,13 @@ func scenarios() map[string]scenario {
 		"topics20k":   topics20k,
 		"tenant10k":   tenant10k,
 		"drift":       drift,
+		"openbao200":  openbao200,
 	}
 }
 
 // names returns the scenarios in the order of the report.
 func names() []string {
-	return []string{"kafka901", "postgres200", "steady", "restart", "secrets2000", "poll2000", "topics20k", "tenant10k", "drift"}
+	return []string{"kafka901", "postgres200", "steady", "restart", "secrets2000", "poll2000", "topics20k", "tenant10k", "drift", "openbao200"}
 }
 
 // in runs do in a new world.

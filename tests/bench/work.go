@@ -146,11 +146,17 @@ func (w *world) create(ctx context.Context, o object) (uid string, err error) {
 	return made.Metadata.UID, nil
 }
 
+// collection is where the API server serves the objects of a kind in a
+// namespace, or in all ("").
 func collection(kind, ns string) string {
-	if ns == "" {
-		return "/apis/aiven.io/v1alpha1/" + plural(kind)
+	group := "/apis/aiven.io/v1alpha1/"
+	if kind == openBaoCluster {
+		group = "/apis/openbao.org/v1alpha1/"
 	}
-	return "/apis/aiven.io/v1alpha1/namespaces/" + ns + "/" + plural(kind)
+	if ns != "" {
+		group += "namespaces/" + ns + "/"
+	}
+	return group + plural(kind)
 }
 
 // send sends one request to the API server and returns the answer's body.
