@@ -41,9 +41,12 @@ func aivenObject(kind, ns, name string, spec map[string]any) object {
 	return object{APIVersion: "aiven.io/v1alpha1", Kind: kind, Metadata: metadata{Name: name, Namespace: ns}, Spec: spec}
 }
 
+// kafka has the parts without whose addresses the aiven-operator publishes
+// nothing.
 func kafka(ns, name string) object {
 	return aivenObject("Kafka", ns, name, map[string]any{
 		"cloudName": "google-europe-west1", "plan": "business-4", "connInfoSecretTarget": map[string]any{"name": name},
+		"userConfig": map[string]any{"kafka_rest": true, "schema_registry": true},
 	})
 }
 
