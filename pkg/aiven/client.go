@@ -103,7 +103,7 @@ func (s *Store) written(tokenRef string, w *write, answer []byte, err error) {
 		if !e.facet.concerns(w, e.key, e.concerned()) {
 			continue
 		}
-		var apply func(snapshot) snapshot
+		var apply change
 		if err == nil && e.key.token == tokenRef {
 			apply = e.facet.fold(w, answer)
 		}
@@ -165,19 +165,15 @@ func (s *Store) foldIn(e *entry, f fold) (notify []func()) {
 	if e.snap == nil {
 		return nil
 	}
-	e.snap = f.apply(e.snap)
+	var parts []part
+	e.snap, parts = f.apply(e.snap)
 	if !e.snap.complete() {
 		s.want(e)
 	}
 	if !e.usable() {
 		return nil
 	}
-	for w := range e.watches {
-		if w.differs(e.snap) {
-			notify = append(notify, w.subscriber.notify)
-		}
-	}
-	return notify
+	return e.readers.differing(e.snap, parts)
 }
 
 func later(a, b time.Time) time.Time {

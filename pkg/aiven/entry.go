@@ -22,6 +22,7 @@ type entry struct {
 	task    task
 	removed bool
 	watches map[*watch]struct{}
+	readers readers // the watches by what they looked at
 
 	// snap is what the last good fetch and the writes since have shown.
 	snap       snapshot
@@ -47,6 +48,8 @@ type entry struct {
 	lastFetch  time.Time     // when the last fetch began
 	fetchTook  time.Duration // how long the last good one took
 	again      bool          // fetch once more after the present one
+	whole      bool          // the next fetch reads everything
+	lastWhole  time.Time     // when the last good fetch of everything began
 	probe      *Credential   // to fetch with instead of the usual one, once
 
 	settle       time.Duration // last wait while it was not settled
@@ -58,7 +61,7 @@ type entry struct {
 // fold is the effect of one write on a snapshot.
 type fold struct {
 	end   uint64 // sequence number at which the write ended
-	apply func(snapshot) snapshot
+	apply change
 }
 
 // usable reports whether snap reflects every write that has ended.
@@ -95,6 +98,13 @@ func aboutToken(err error) bool {
 	return errors.As(err, &c) || ClassOf(err) == Unauthorized
 }
 
+// alike reports whether two errors are the same to those who read them. That a
+// token was refused, and that it is therefore not used, is one state: objects
+// hear of it from the token cache, before they read.
+func alike(a, b error) bool {
+	return a.Error() == b.Error() || aboutToken(a) && aboutToken(b)
+}
+
 // entry returns the entry of key, a new one with facet f if there is none. s.mu
 // is held.
 func (s *Store) entry(key entryKey, f facet) *entry {
@@ -106,6 +116,7 @@ func (s *Store) entry(key entryKey, f facet) *entry {
 		facet:   f,
 		task:    task{index: -1},
 		watches: map[*watch]struct{}{},
+		readers: readers{},
 	}
 	e.task.run = func() { s.startFetch(e) }
 	s.entries[key] = e
@@ -146,14 +157,15 @@ func (s *Store) read(c *Client, key entryKey, f facet) (view, error) {
 	if c.takeProbe() {
 		e.probe = &c.credential
 		e.notBefore = time.Time{}
-		w.waiting = true
+		w.waiting, w.told = true, false
 		s.wantAgain(e)
 		return view{}, ErrPending
 	}
 	if e.readable(c, s.options.PollInterval) {
 		return v, nil
 	}
-	w.waiting = true
+	// What it has seen so far is not good enough for this Client.
+	w.waiting, e.whole = true, e.whole || e.usable()
 	// The Client was given its token after the failure: the failure is history.
 	if e.err != nil && aboutToken(e.err) && c.born > e.errTime {
 		e.err, e.lost, e.failures, e.notBefore = nil, false, 0, time.Time{}
@@ -177,8 +189,17 @@ func (s *Store) want(e *entry) {
 // wantAgain makes sure that a fetch follows which begins after now. s.mu is
 // held.
 func (s *Store) wantAgain(e *entry) {
-	e.again = e.fetching
+	e.again, e.whole = e.fetching, true
 	s.want(e)
+}
+
+// known returns what the next fetch need not read, nil if it is to read all:
+// only after writes that were folded in, and soon after everything was read.
+func (e *entry) known(poll time.Duration) snapshot {
+	if e.whole || e.recheckFetch || e.err != nil || !e.usable() || time.Since(e.lastWhole) >= min(wholeGap, poll/2) {
+		return nil
+	}
+	return e.snap
 }
 
 // earliest is when the next fetch of e may begin. What is slow to read is read
@@ -239,8 +260,8 @@ func (s *Store) fetch(ctx context.Context, e *entry) {
 	e.fetchStart = start
 	e.lastFetch = time.Now()
 	e.again = false
-	probe, earlier := e.probe, e.snap
-	e.probe = nil
+	probe, earlier, known := e.probe, e.snap, e.known(s.options.PollInterval)
+	e.probe, e.whole = nil, false
 	removed := e.removed
 	s.mu.Unlock()
 	if removed {
@@ -248,7 +269,7 @@ func (s *Store) fetch(ctx context.Context, e *entry) {
 	}
 	var snap snapshot
 	credential, err := s.fetchAs(ctx, e.key.token, probe, func(d Doer) (err error) {
-		snap, err = e.facet.fetch(ctx, d, e.key)
+		snap, err = e.facet.fetch(ctx, d, e.key, known)
 		return err
 	})
 	if err == nil && earlier != nil {
@@ -262,6 +283,9 @@ func (s *Store) fetch(ctx context.Context, e *entry) {
 	case err != nil:
 		notify = s.failed(e, err)
 	default:
+		if known == nil {
+			e.lastWhole = e.lastFetch
+		}
 		notify = s.fetched(e, start, credential, snap)
 	}
 	e.folds = nil // the next fetch begins after them
@@ -277,7 +301,7 @@ func (s *Store) fetch(ctx context.Context, e *entry) {
 
 // failed takes in the error of a fetch and returns whom to notify. s.mu is held.
 func (s *Store) failed(e *entry, err error) (notify []func()) {
-	appeared := e.err == nil || e.err.Error() != err.Error()
+	appeared := e.err == nil || !alike(e.err, err)
 	e.err = err
 	e.errTime = s.next()
 	e.failures++
@@ -291,6 +315,7 @@ func (s *Store) failed(e *entry, err error) (notify []func()) {
 		// Who waits reads the error, once; who has what it needs must know only
 		// when it can no longer be relied on.
 		if w.waiting && (appeared || !w.told) || tellAll {
+			w.told = true
 			notify = append(notify, w.subscriber.notify)
 		}
 	}
@@ -302,7 +327,7 @@ func (s *Store) failed(e *entry, err error) (notify []func()) {
 func (s *Store) fetched(e *entry, start uint64, credential Credential, snap snapshot) (notify []func()) {
 	for _, f := range e.folds {
 		if f.end > start {
-			snap = f.apply(snap)
+			snap, _ = f.apply(snap)
 		}
 	}
 	e.snap, e.snapStart, e.snapTime, e.credential = snap, start, time.Now(), credential

@@ -10,16 +10,22 @@ import (
 // facet is one kind of thing that the Store holds snapshots of.
 type facet interface {
 	// fetch reads the thing. Its absence, where that is a state objects live
-	// with, is a snapshot and not an error.
-	fetch(ctx context.Context, d Doer, key entryKey) (snapshot, error)
+	// with, is a snapshot and not an error. What is certain in known, nil if
+	// nothing is, need not be read again.
+	fetch(ctx context.Context, d Doer, key entryKey, known snapshot) (snapshot, error)
 	// concerns reports whether w can have changed the thing of that key, of which
 	// now is the snapshot, nil if there is none.
 	concerns(w *write, key entryKey, now snapshot) bool
 	// fold returns how to bring a snapshot up to date with a successful write
 	// from its answer, nil if that leaves the whole in doubt. What it makes may
 	// be incomplete.
-	fold(w *write, answer []byte) func(snapshot) snapshot
+	fold(w *write, answer []byte) change
 }
+
+// change brings a snapshot up to date with a write. It returns the new one, the
+// same if nothing changes, and the parts in which they can differ; partAny among
+// them stands for all.
+type change func(now snapshot) (next snapshot, parts []part)
 
 // snapshot is the state of a thing at one time. It never changes once it is in
 // the Store.
@@ -41,6 +47,8 @@ type part struct {
 	kind string
 	name string
 }
+
+const partAny = "any"
 
 // entryKey says what an entry is about, and with whose eyes it is seen.
 type entryKey struct {

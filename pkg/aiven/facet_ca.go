@@ -12,7 +12,7 @@ import (
 // caFacet reads a project's CA certificate (GET /v1/project/{p}/kms/ca).
 type caFacet struct{}
 
-func (caFacet) fetch(ctx context.Context, d Doer, key entryKey) (snapshot, error) {
+func (caFacet) fetch(ctx context.Context, d Doer, key entryKey, _ snapshot) (snapshot, error) {
 	projects := project.NewHandler(d)
 	ca, err := projects.ProjectKmsGetCA(ctx, key.project)
 	if err != nil {
@@ -21,8 +21,8 @@ func (caFacet) fetch(ctx context.Context, d Doer, key entryKey) (snapshot, error
 	return caSnapshot(ca), nil
 }
 
-func (caFacet) concerns(*write, entryKey, snapshot) bool    { return false }
-func (caFacet) fold(*write, []byte) func(snapshot) snapshot { return nil }
+func (caFacet) concerns(*write, entryKey, snapshot) bool { return false }
+func (caFacet) fold(*write, []byte) change               { return nil }
 
 // caSnapshot is the certificate in PEM.
 type caSnapshot string

@@ -16,7 +16,7 @@ import (
 // (GET /v1/project/{p}/service/{s}?include_secrets=true).
 type serviceFacet struct{}
 
-func (serviceFacet) fetch(ctx context.Context, d Doer, key entryKey) (snapshot, error) {
+func (serviceFacet) fetch(ctx context.Context, d Doer, key entryKey, _ snapshot) (snapshot, error) {
 	services := service.NewHandler(d)
 	out, err := services.ServiceGet(ctx, key.project, key.service, service.ServiceGetIncludeSecrets(true))
 	if ClassOf(err) == NotFound {

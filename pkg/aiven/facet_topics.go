@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"unique"
 
@@ -69,10 +70,12 @@ func (c TopicConfig) Values() (map[string]any, error) {
 }
 
 // topicsFacet reads all topics of a service: the list, and the configurations
-// in pages.
+// in pages. While topics are created one after another it reads the list and the
+// configurations of the new ones: reading all for each would grow with the
+// square of their number.
 type topicsFacet struct{}
 
-func (topicsFacet) fetch(ctx context.Context, d Doer, key entryKey) (snapshot, error) {
+func (topicsFacet) fetch(ctx context.Context, d Doer, key entryKey, known snapshot) (snapshot, error) {
 	topics := kafkatopic.NewHandler(d)
 	list, err := topics.ServiceKafkaTopicList(ctx, key.project, key.service)
 	if ClassOf(err) == NotFound {
@@ -85,8 +88,7 @@ func (topicsFacet) fetch(ctx context.Context, d Doer, key entryKey) (snapshot, e
 	names := make([]string, 0, len(list))
 	for i := range list {
 		t := &list[i]
-		names = append(names, t.TopicName)
-		items = append(items, &Topic{
+		item := &Topic{
 			Name:             t.TopicName,
 			State:            t.State,
 			Partitions:       t.Partitions,
@@ -94,7 +96,11 @@ func (topicsFacet) fetch(ctx context.Context, d Doer, key entryKey) (snapshot, e
 			Tags:             t.Tags,
 			Description:      t.TopicDescription,
 			OwnerUserGroupID: t.OwnerUserGroupId,
-		})
+		}
+		items = append(items, item)
+		if !item.describedBy(known) {
+			names = append(names, t.TopicName)
+		}
 	}
 	found := newSet(items, func(t *Topic) string { return t.Name })
 	for page := range slices.Chunk(names, topicPage) {
@@ -103,6 +109,26 @@ func (topicsFacet) fetch(ctx context.Context, d Doer, key entryKey) (snapshot, e
 		}
 	}
 	return &topicsSnapshot{exists: true, topics: found}, nil
+}
+
+// describedBy takes the settings from the same topic in known, if they are there
+// and nothing is on its way.
+func (t *Topic) describedBy(known snapshot) bool {
+	s, ok := known.(*topicsSnapshot)
+	if !ok {
+		return false
+	}
+	was := s.topics.get(t.Name)
+	if was == nil || was.unread || !was.Config.Known() || t.State != kafkatopic.TopicStateTypeActive {
+		return false
+	}
+	described := *t
+	described.Config = was.Config
+	if !reflect.DeepEqual(&described, was) {
+		return false
+	}
+	t.Config = was.Config
+	return true
 }
 
 // describe adds the settings of the named topics. It takes them from the answer
@@ -139,19 +165,19 @@ func (topicsFacet) concerns(w *write, key entryKey, _ snapshot) bool {
 
 // fold: no answer carries a topic. But a write of one topic says nothing about
 // the others, so that only the readers of that one have to wait for a fetch.
-func (topicsFacet) fold(w *write, _ []byte) func(snapshot) snapshot {
+func (topicsFacet) fold(w *write, _ []byte) change {
 	name := topicOf(w)
 	if name == "" {
 		return nil
 	}
-	return func(now snapshot) snapshot {
+	return func(now snapshot) (snapshot, []part) {
 		s := *now.(*topicsSnapshot)
 		if !s.exists {
-			return now
+			return now, nil
 		}
 		s.topics = s.topics.with(name, &Topic{Name: name, unread: true})
 		s.unread = true
-		return &s
+		return &s, []part{{partTopic, name}, {partTopics, ""}}
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // thing that was written, never its siblings: the answers of writes that run
 // at once arrive in any order, and the whole that one of them shows may lack
 // what another has done.
-func (serviceFacet) fold(w *write, answer []byte) func(snapshot) snapshot {
+func (serviceFacet) fold(w *write, answer []byte) change {
 	switch w.operation {
 	case "ServiceCreate":
 		return foldServiceCreate(answer)
@@ -46,39 +46,40 @@ func serviceAnswer(answer []byte) *service.ServiceGetOut {
 
 // foldServiceCreate: what is new is all there is. A service that already runs
 // has connection details, which the answer need not carry.
-func foldServiceCreate(answer []byte) func(snapshot) snapshot {
+func foldServiceCreate(answer []byte) change {
 	out := serviceAnswer(answer)
 	if out == nil || out.State == service.ServiceStateTypeRunning {
 		return nil
 	}
 	created := newServiceSnapshot(out)
-	return func(now snapshot) snapshot {
+	return func(now snapshot) (snapshot, []part) {
 		if s := now.(*serviceSnapshot); s.core != nil {
-			return s
+			return s, nil
 		}
-		return created
+		return created, []part{{partAny, ""}}
 	}
 }
 
 // foldServiceUpdate replaces the settings. The answer of an update need not
 // carry secrets, so the connection details stay as they were read.
-func foldServiceUpdate(answer []byte) func(snapshot) snapshot {
+func foldServiceUpdate(answer []byte) change {
 	out := serviceAnswer(answer)
 	if out == nil {
 		return nil
 	}
 	core := coreOf(out)
-	return onService(func(s *serviceSnapshot) {
+	return onService(func(s *serviceSnapshot) []part {
 		merged := *core
 		merged.ServiceUri = s.core.ServiceUri
 		merged.ServiceUriParams = s.core.ServiceUriParams
 		merged.ConnectionInfo = s.core.ConnectionInfo
 		merged.Tags = s.core.Tags
 		s.core = adopt(&merged, s.core)
+		return []part{{partCore, ""}, {partState, ""}}
 	})
 }
 
-func foldUserCreate(answer []byte) func(snapshot) snapshot {
+func foldUserCreate(answer []byte) change {
 	var out struct {
 		User *service.UserOut `json:"user"`
 	}
@@ -89,7 +90,7 @@ func foldUserCreate(answer []byte) func(snapshot) snapshot {
 }
 
 // foldUserModify takes the one user out of the service that the answer shows.
-func foldUserModify(w *write, answer []byte) func(snapshot) snapshot {
+func foldUserModify(w *write, answer []byte) change {
 	out := serviceAnswer(answer)
 	if out == nil || len(w.rest) < 2 {
 		return nil
@@ -102,12 +103,15 @@ func foldUserModify(w *write, answer []byte) func(snapshot) snapshot {
 	return nil
 }
 
-func withUser(u *service.UserOut) func(snapshot) snapshot {
-	return onService(func(s *serviceSnapshot) { s.users = s.users.with(u.Username, u) })
+func withUser(u *service.UserOut) change {
+	return onService(func(s *serviceSnapshot) []part {
+		s.users = s.users.with(u.Username, u)
+		return []part{{partUser, u.Username}, {partUsers, ""}}
+	})
 }
 
 // foldACLAdd takes the new entry out of the list that the answer shows.
-func foldACLAdd(w *write, answer []byte) func(snapshot) snapshot {
+func foldACLAdd(w *write, answer []byte) change {
 	in, ok := w.in.(*kafka.ServiceKafkaAclAddIn)
 	var out struct {
 		ACL []service.AclOut `json:"acl"`
@@ -125,36 +129,47 @@ func foldACLAdd(w *write, answer []byte) func(snapshot) snapshot {
 	if len(added) == 0 {
 		return nil
 	}
-	return onService(func(s *serviceSnapshot) {
+	return onService(func(s *serviceSnapshot) (parts []part) {
 		for _, a := range added {
 			s.acls = s.acls.with(aclName(a), a)
 			s.aclIDs = s.aclIDs.with(aclID(a), a)
+			parts = append(parts, aclParts(a)...)
 		}
+		return parts
 	})
 }
 
 // foldACLDelete: the answer is the list without the entry, which is gone.
-func foldACLDelete(w *write) func(snapshot) snapshot {
+func foldACLDelete(w *write) change {
 	if w.method != http.MethodDelete || len(w.rest) < 2 {
 		return nil
 	}
 	id := w.rest[1]
-	return onService(func(s *serviceSnapshot) {
-		if a := s.aclIDs.get(id); a != nil {
-			s.acls = s.acls.without(aclName(a))
-			s.aclIDs = s.aclIDs.without(id)
+	return onService(func(s *serviceSnapshot) []part {
+		a := s.aclIDs.get(id)
+		if a == nil {
+			return nil
 		}
+		s.acls = s.acls.without(aclName(a))
+		s.aclIDs = s.aclIDs.without(id)
+		return aclParts(a)
 	})
 }
 
-// onService applies change to a copy of a service that exists.
-func onService(change func(*serviceSnapshot)) func(snapshot) snapshot {
-	return func(now snapshot) snapshot {
+// aclParts are the parts that an entry is seen in.
+func aclParts(a *service.AclOut) []part {
+	return []part{{partACL, aclID(a)}, {partACLMatch, aclPrefix(a.Username, a.Topic, a.Permission)}, {partACLs, ""}}
+}
+
+// onService applies change, which returns the parts that it changes, to a copy
+// of a service that exists.
+func onService(change func(*serviceSnapshot) []part) change {
+	return func(now snapshot) (snapshot, []part) {
 		s := *now.(*serviceSnapshot)
 		if s.core == nil {
-			return now
+			return now, nil
 		}
-		change(&s)
-		return &s
+		parts := change(&s)
+		return &s, parts
 	}
 }

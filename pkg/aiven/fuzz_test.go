@@ -35,7 +35,7 @@ func FuzzServiceSnapshot(f *testing.F) {
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		var both [2]*serviceSnapshot
 		for i := range both {
-			got, err := serviceFacet{}.fetch(t.Context(), oneAnswer(answer), entryKey{project: "p", service: "s"})
+			got, err := serviceFacet{}.fetch(t.Context(), oneAnswer(answer), entryKey{project: "p", service: "s"}, nil)
 			if err != nil {
 				return
 			}
@@ -75,7 +75,7 @@ func FuzzTopicsSnapshot(f *testing.F) {
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		var both [2]*topicsSnapshot
 		for i := range both {
-			got, err := topicsFacet{}.fetch(t.Context(), oneAnswer(answer), entryKey{project: "p", service: "s"})
+			got, err := topicsFacet{}.fetch(t.Context(), oneAnswer(answer), entryKey{project: "p", service: "s"}, nil)
 			if err != nil {
 				return
 			}
@@ -116,7 +116,7 @@ func FuzzFold(f *testing.F) {
 		f.Add(uint(i), []byte(`{"user":null,"acl":null}`))
 	}
 	f.Fuzz(func(t *testing.T, which uint, answer []byte) {
-		got, err := serviceFacet{}.fetch(t.Context(), oneAnswer(serviceAnswers[0]), entryKey{})
+		got, err := serviceFacet{}.fetch(t.Context(), oneAnswer(serviceAnswers[0]), entryKey{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,8 +126,12 @@ func FuzzFold(f *testing.F) {
 			return
 		}
 		for _, before := range []snapshot{got, &serviceSnapshot{}} {
-			if change(before) == nil {
-				t.Errorf("%s: %q leaves no snapshot", w.operation, answer)
+			after, parts := change(before)
+			if after == nil {
+				t.Fatalf("%s: %q leaves no snapshot", w.operation, answer)
+			}
+			if hidden := unnamed(before, after, parts); len(hidden) > 0 {
+				t.Errorf("%s: %q changes %v and names %v", w.operation, answer, hidden, parts)
 			}
 		}
 	})

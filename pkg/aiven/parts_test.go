@@ -55,17 +55,17 @@ func TestFoldsOfConcurrentWrites(t *testing.T) {
 	acl := func(id, user string) string {
 		return fmt.Sprintf(`{"id":%q,"username":%q,"topic":"t","permission":"read"}`, id, user)
 	}
-	add := func(user string, entries ...string) func(snapshot) snapshot {
+	add := func(user string, entries ...string) change {
 		w := &write{operation: "ServiceKafkaAclAdd", method: "POST", rest: []string{"acl"}, in: &kafka.ServiceKafkaAclAddIn{Username: user, Topic: "t", Permission: "read"}}
 		return serviceFacet{}.fold(w, []byte(`{"acl":[`+strings.Join(entries, ",")+`]}`))
 	}
-	remove := func(id string) func(snapshot) snapshot {
+	remove := func(id string) change {
 		w := &write{operation: "ServiceKafkaAclDelete", method: "DELETE", rest: []string{"acl", id}}
 		return serviceFacet{}.fold(w, []byte(`{"acl":[]}`))
 	}
 	id := "1"
 	start := newServiceSnapshot(&service.ServiceGetOut{Acl: []service.AclOut{{Id: &id, Username: "old", Topic: "t", Permission: "read"}}})
-	folds := []func(snapshot) snapshot{
+	folds := []change{
 		add("a", acl("1", "old"), acl("2", "a")),
 		add("b", acl("1", "old"), acl("2", "a"), acl("3", "b")),
 		remove("1"),
@@ -73,7 +73,7 @@ func TestFoldsOfConcurrentWrites(t *testing.T) {
 	for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
 		var snap snapshot = start
 		for _, i := range order {
-			snap = folds[i](snap)
+			snap, _ = folds[i](snap)
 		}
 		s := snap.(*serviceSnapshot)
 		var ids []string
@@ -116,12 +116,13 @@ func TestServiceUpdateKeepsConnectionDetails(t *testing.T) {
 		ServiceUriParams: map[string]string{"password": "x"}, Users: []service.UserOut{{Username: "a", Password: "x"}},
 	})
 	f := serviceFacet{}.fold(&write{operation: "ServiceUpdate"}, []byte(`{"service":{"service_name":"s","plan":"p2","state":"REBUILDING","users":[]}}`))
-	after := f(before).(*serviceSnapshot)
+	changed, _ := f(before)
+	after := changed.(*serviceSnapshot)
 	if after.core.Plan != "p2" || after.settled() || after.core.ServiceUri != "kafka://secret" || after.core.ServiceUriParams["password"] != "x" || after.core.Tags["a"] != "b" || after.users.get("a") == nil {
 		t.Errorf("%+v", after.core)
 	}
 	absent := &serviceSnapshot{}
-	if f(absent) != snapshot(absent) {
+	if still, _ := f(absent); still != snapshot(absent) {
 		t.Error("an update made an absent service exist")
 	}
 }

@@ -69,7 +69,7 @@ type resourceFacet[T any] struct {
 	paths [][]string
 }
 
-func (f *resourceFacet[T]) fetch(ctx context.Context, d Doer, _ entryKey) (snapshot, error) {
+func (f *resourceFacet[T]) fetch(ctx context.Context, d Doer, _ entryKey, _ snapshot) (snapshot, error) {
 	s := &resourceSnapshot[T]{}
 	value, err := f.resource.Fetch(ctx, pathRecorder{doer: d, record: f.record})
 	switch {
@@ -111,7 +111,7 @@ func (f *resourceFacet[T]) concerns(w *write, key entryKey, _ snapshot) bool {
 }
 
 // fold: what an answer means only the handler knows.
-func (*resourceFacet[T]) fold(*write, []byte) func(snapshot) snapshot { return nil }
+func (*resourceFacet[T]) fold(*write, []byte) change { return nil }
 
 type resourceSnapshot[T any] struct {
 	value  *T // nil: it does not exist

@@ -21,6 +21,9 @@ const (
 	// time.
 	fetchShare = 4
 	maxGap     = 2 * time.Second
+	// wholeGap is for how long what was read is certain enough to be left out of
+	// a fetch that follows writes.
+	wholeGap = 15 * time.Second
 )
 
 // task is something to do at a time. It is in at most one place of the queue.

@@ -342,6 +342,57 @@ func TestTopics(t *testing.T) {
 	})
 }
 
+// The settings of a thousand topics are not read again for each one that is
+// created.
+func TestOnlyNewTopicsAreDescribed(t *testing.T) {
+	running(t, nil, func(t *testing.T, w *world) {
+		for i := range 300 {
+			w.api.topics["p/s"] = append(w.api.topics["p/s"], topic(fmt.Sprintf("t%03d", i), "ACTIVE"))
+		}
+		if _, err := w.client("a").Topics("p", "s"); !errors.Is(err, ErrPending) {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		pages := func(do func()) int {
+			t.Helper()
+			w.api.reset()
+			do()
+			time.Sleep(5 * time.Second)
+			return w.api.count("POST /v2/project/p/service/s/topic")
+		}
+		create := func(name string) func() {
+			return func() {
+				topics := kafkatopic.NewHandler(w.client(name))
+				if err := topics.ServiceKafkaTopicCreate(t.Context(), "p", "s", &kafkatopic.ServiceKafkaTopicCreateIn{TopicName: name}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		known := func(name string) bool {
+			v, err := w.client("a").Topics("p", "s")
+			if err != nil {
+				t.Fatal(err)
+			}
+			found, ok, err := v.Topic(name)
+			return err == nil && ok && found.Config.Known()
+		}
+		if n := pages(create("new")); n != 1 || !known("new") || !known("t299") {
+			t.Errorf("%d pages for one topic", n)
+		}
+		w.api.set(func() { w.api.topics["p/s"][7]["partitions"] = 9 })
+		if n := pages(create("newer")); n != 1 || !known("newer") || !known("t007") {
+			t.Errorf("%d pages for one topic and one that was changed", n)
+		}
+		if n := pages(func() { w.store.Refresh("p", "s") }); n != 2 {
+			t.Errorf("%d pages after drift was reported", n)
+		}
+		time.Sleep(wholeGap)
+		if n := pages(create("late")); n != 2 || !known("late") {
+			t.Errorf("%d pages when all was read long ago", n)
+		}
+	})
+}
+
 // Writes to one topic after another never keep the others from being read, and
 // a fetch that fails says so to who waits for it.
 func TestATopicThatWasWrittenIsReadBack(t *testing.T) {

@@ -104,6 +104,35 @@ func TestRejectedTokenStopsFetches(t *testing.T) {
 	})
 }
 
+// Objects whose token is refused fail before they read: to tell them of each
+// failed attempt of the Store would wake all of them, again and again.
+func TestRefusalIsToldOnce(t *testing.T) {
+	running(t, nil, func(t *testing.T, w *world) {
+		w.api.set(func() {
+			w.api.fail = func(*http.Request) *http.Response { return rawAnswer(401, `{"message":"no"}`) }
+		})
+		mustPend(t, w, "a")
+		mustPend(t, w, "b")
+		time.Sleep(100 * time.Millisecond)
+		w.setCredential(Credential{}, errors.New("rejected"))
+		time.Sleep(time.Hour)
+		for _, id := range []string{"a", "b"} {
+			if n := w.takeNotified(id); n != 1 {
+				t.Errorf("%s was told %d times", id, n)
+			}
+		}
+		probe := Credential{Token: "tok-2", Generation: 2, Probe: true}
+		c := w.store.Client("ns/secret/key", probe, Subscriber{ID: "a", Notify: func() { w.mu.Lock(); w.notified["a"]++; w.mu.Unlock() }})
+		if _, err := c.Service("p", "s"); !errors.Is(err, ErrPending) {
+			t.Fatalf("a probe was answered from memory: %v", err)
+		}
+		time.Sleep(time.Hour)
+		if a, b := w.takeNotified("a"), w.takeNotified("b"); a != 1 || b != 0 {
+			t.Errorf("of a probe that was refused, who sent it was told %d times, another %d times", a, b)
+		}
+	})
+}
+
 func TestProbeAsksAiven(t *testing.T) {
 	running(t, nil, func(t *testing.T, w *world) {
 		w.service("a", "p", "s").User("alice")

@@ -28,9 +28,9 @@ type subscriber struct {
 type watch struct {
 	subscriber *subscriber
 	sync       int          // the sync that read the entry last
-	seen       map[part]any // what that sync looked at, by identity
+	seen       map[part]any // what that sync looked at, by identity; entry.readers has the same by part
 	waiting    bool         // wants to know of the next answer, whatever it is
-	told       bool         // has read the present error
+	told       bool         // has read the present error, or was notified of it
 }
 
 // watchEntry returns the watch of the Client's subscriber on e. The first read
@@ -64,6 +64,7 @@ func (s *Store) watchEntry(c *Client, e *entry) *watch {
 	}
 	if w.sync != sub.syncs {
 		w.sync = sub.syncs
+		e.readers.remove(w)
 		w.seen = nil
 		w.waiting = false
 	}
@@ -73,7 +74,9 @@ func (s *Store) watchEntry(c *Client, e *entry) *watch {
 // unwatch ends the subscriber's interest in e, and e itself if nobody else has
 // any. s.mu is held.
 func (s *Store) unwatch(sub *subscriber, e *entry) {
-	delete(e.watches, sub.watches[e])
+	w := sub.watches[e]
+	e.readers.remove(w)
+	delete(e.watches, w)
 	delete(sub.watches, e)
 	if len(e.watches) == 0 {
 		s.drop(e)
@@ -108,6 +111,7 @@ func (s *Store) look(v *view, p part) {
 		w.seen = map[part]any{}
 	}
 	w.seen[p] = v.snap.identity(p)
+	v.entry.readers.add(p, w)
 	outdated := v.entry.snap != v.snap && v.entry.usable() && w.differs(v.entry.snap)
 	s.mu.Unlock()
 	if outdated {

@@ -4,11 +4,15 @@
 package app
 
 import (
+	"context"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -21,6 +25,10 @@ import (
 	"github.com/bailiwick-operator/bailiwick/generated/clientset/versioned"
 	"github.com/bailiwick-operator/bailiwick/generated/informers/externalversions"
 )
+
+// dialTimeout bounds how long a connection for the lease may take, which leaves
+// time for another.
+const dialTimeout = 5 * time.Second
 
 // Version returns the version of the module that the binary was built from.
 func Version() string {
@@ -42,22 +50,31 @@ type clients struct {
 	events kubernetes.Interface
 }
 
-// newClients builds all clients. It sends no request.
-func newClients(o *Options) (*clients, error) {
+// newClients builds all clients. It sends no request. Before each write, but for
+// that of the lease, yield is called.
+func newClients(o *Options, yield func(context.Context) error) (*clients, error) {
 	base, err := restConfig(o)
 	if err != nil {
 		return nil, err
 	}
 	shared := as(base, "controllers")
 	shared.QPS, shared.Burst = o.KubeQPS, o.KubeBurst
+	polite := func(next http.RoundTripper) http.RoundTripper { return &yielding{next: next, yield: yield} }
+	shared.Wrap(polite)
 	httpClient, err := rest.HTTPClientFor(shared)
 	if err != nil {
 		return nil, fmt.Errorf("reach the API server: %w", err)
 	}
 	leases := as(base, "leader-election")
 	leases.Timeout = o.LeaderElection.RenewDeadline / 2 // a lost answer leaves time for another try
+	// A dialer of its own gives it a connection of its own: the others share one,
+	// on which a renewal would wait for what they send and watch.
+	if leases.Dial == nil {
+		leases.Dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext
+	}
 	events := as(base, "events")
 	events.QPS, events.Burst = o.KubeQPS, o.KubeBurst
+	events.Wrap(polite)
 
 	c := &clients{}
 	if c.custom, err = versioned.NewForConfigAndClient(shared, httpClient); err != nil {
@@ -77,6 +94,28 @@ func newClients(o *Options) (*clients, error) {
 	}
 	return c, nil
 }
+
+// yielding lets writes wait for something more urgent.
+type yielding struct {
+	next  http.RoundTripper
+	yield func(context.Context) error
+}
+
+// RoundTrip implements http.RoundTripper.
+func (y *yielding) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodGet {
+		if err := y.yield(r.Context()); err != nil {
+			if r.Body != nil {
+				_ = r.Body.Close() // as a RoundTripper has to; the error is the one above
+			}
+			return nil, err
+		}
+	}
+	return y.next.RoundTrip(r)
+}
+
+// WrappedRoundTripper lets client-go find the transport below.
+func (y *yielding) WrappedRoundTripper() http.RoundTripper { return y.next }
 
 func restConfig(o *Options) (*rest.Config, error) {
 	if o.RESTConfig != nil {

@@ -4,6 +4,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"time"
@@ -21,17 +22,21 @@ var errNotLeading = errors.New("the leader lease is not held, or may have expire
 type Gate struct {
 	// valid is how long a renewal lasts. 0: the gate is always open.
 	valid time.Duration
+	// late is how long after a renewal the next one is overdue.
+	late time.Duration
 
 	mu sync.Mutex
 	// renewed is when the last granted renewal was sent, by the monotonic clock;
 	// zero before the first. wall is the same by the wall clock.
 	renewed, wall time.Time
-	shut          chan struct{}
+	// fresh is closed, and replaced, by the next renewal.
+	fresh chan struct{}
+	shut  chan struct{}
 }
 
 // newGate returns a gate that is closed until renew.
 func newGate(valid time.Duration) *Gate {
-	return &Gate{valid: valid, shut: make(chan struct{})}
+	return &Gate{valid: valid, late: valid / 2, fresh: make(chan struct{}), shut: make(chan struct{})}
 }
 
 // openGate returns a gate for a process that needs no lease.
@@ -66,11 +71,37 @@ func (g *Gate) remaining() time.Duration {
 	if g.renewed.IsZero() {
 		return 0
 	}
+	return g.valid - g.elapsed()
+}
+
+// elapsed is the time since the last renewal.
+func (g *Gate) elapsed() time.Duration {
 	now := time.Now()
 	// The monotonic clock stands still while a machine is suspended, the wall
 	// clock may be set back: the one that says more time passed is believed.
-	elapsed := max(now.Sub(g.renewed), now.Sub(g.wall))
-	return g.valid - elapsed
+	return max(now.Sub(g.renewed), now.Sub(g.wall))
+}
+
+// Yield waits while the renewal of the lease is late: an API server that is slow
+// to answer it is to be spared everything else. It returns an error only if ctx
+// ends first.
+func (g *Gate) Yield(ctx context.Context) error {
+	for g.valid > 0 {
+		g.mu.Lock()
+		late, fresh := !g.renewed.IsZero() && g.elapsed() > g.late, g.fresh
+		g.mu.Unlock()
+		if !late {
+			break
+		}
+		select {
+		case <-fresh:
+		case <-g.shut:
+			return nil // what follows is refused, or ends with the process
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
 }
 
 // renew notes a granted renewal that was sent at the given time.
@@ -79,6 +110,8 @@ func (g *Gate) renew(sent time.Time) {
 	defer g.mu.Unlock()
 	if sent.After(g.renewed) {
 		g.renewed, g.wall = sent, sent.Round(0)
+		close(g.fresh)
+		g.fresh = make(chan struct{})
 	}
 }
 

@@ -4,6 +4,7 @@
 package app
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,4 +62,42 @@ func TestOpenGate(t *testing.T) {
 	if err := openGate().Check(); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestGateYield(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		if err := openGate().Yield(t.Context()); err != nil {
+			t.Error(err)
+		}
+		g := newGate(15 * time.Second)
+		g.late = LeaderElectionOptions{RenewDeadline: 9 * time.Second, RetryPeriod: 3 * time.Second}.late()
+		yield := func(ctx context.Context) (took time.Duration, err error) {
+			began := time.Now()
+			err = g.Yield(ctx)
+			return time.Since(began), err
+		}
+		if took, err := yield(t.Context()); took != 0 || err != nil {
+			t.Errorf("waited %s before there was a lease: %v", took, err)
+		}
+		g.renew(time.Now())
+		time.Sleep(5 * time.Second)
+		if took, err := yield(t.Context()); took != 0 || err != nil {
+			t.Errorf("waited %s while the lease was fresh: %v", took, err)
+		}
+		time.Sleep(time.Second)
+		time.AfterFunc(3*time.Second, func() { g.renew(time.Now()) })
+		if took, err := yield(t.Context()); took != 3*time.Second || err != nil {
+			t.Errorf("waited %s for a late renewal, want 3s: %v", took, err)
+		}
+		time.Sleep(6 * time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if took, err := yield(ctx); took != time.Second || err == nil {
+			t.Errorf("waited %s in a sync that ended: %v", took, err)
+		}
+		time.AfterFunc(2*time.Second, g.close)
+		if took, err := yield(t.Context()); took != 2*time.Second || err != nil {
+			t.Errorf("waited %s for a lease that was lost, want 2s: %v", took, err)
+		}
+	})
 }

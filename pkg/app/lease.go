@@ -25,6 +25,12 @@ type lease struct {
 	releasable atomic.Bool
 }
 
+// late is how long after one renewal the next is overdue: a third of the time
+// between when it is asked for and when it is too late.
+func (o LeaderElectionOptions) late() time.Duration {
+	return o.RetryPeriod + (o.RenewDeadline-o.RetryPeriod)/3
+}
+
 var errKeepLease = errors.New("the lease is kept until it expires, since work may still be under way")
 
 // Get implements resourcelock.Interface.

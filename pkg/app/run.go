@@ -33,15 +33,16 @@ func Run(ctx context.Context, options *Options) error {
 	logger.Info("Starting", "version", Version(), "namespace", o.Namespace, "watchNamespaces", o.watched(),
 		"controllers", o.Controllers, "aiven", o.Aiven.URL, "leaderElect", o.LeaderElection.Enabled)
 
-	clients, err := newClients(&o)
+	gate := openGate()
+	if o.LeaderElection.Enabled {
+		gate = newGate(o.LeaderElection.RenewDeadline)
+		gate.late = o.LeaderElection.late()
+	}
+	clients, err := newClients(&o, gate.Yield)
 	if err != nil {
 		return err
 	}
 	measured := metrics.New(Version())
-	gate := openGate()
-	if o.LeaderElection.Enabled {
-		gate = newGate(o.LeaderElection.RenewDeadline)
-	}
 	operator, err := newOperator(ctx, &o, clients, gate, measured)
 	if err != nil {
 		return err

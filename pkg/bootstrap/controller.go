@@ -9,6 +9,7 @@ import (
 	"maps"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
@@ -32,6 +33,12 @@ const (
 	Kind = "OpenBaoCluster"
 	// syncsPerServer is how many objects of one address are worked on at once.
 	syncsPerServer = 2
+	// syncsAtOnce is how many objects are, over all servers: each asks the API
+	// server for tokens and writes its status a few times, and hundreds at once
+	// would all run out of time. One that takes longer than patience, since its
+	// server hangs, does not count any more.
+	syncsAtOnce = 16
+	patience    = 10 * time.Second
 )
 
 // Resource is what the controller watches.
@@ -71,10 +78,11 @@ func New(ctx context.Context, opts Options) (*Controller, error) {
 		c.informers[namespace] = opts.Informer(namespace)
 	}
 	c.loop = reconcile.NewLoop(ctx, reconcile.LoopOptions{
-		Name:  Name,
-		Sync:  c.sync,
-		Lane:  c.lane,
-		Lanes: reconcile.NewLanes(syncsPerServer),
+		Name:   Name,
+		Sync:   c.sync,
+		Lane:   c.lane,
+		Lanes:  reconcile.NewLanes(syncsPerServer),
+		Places: reconcile.NewPlaces(syncsAtOnce, patience),
 	})
 	return c, nil
 }

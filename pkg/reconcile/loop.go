@@ -40,6 +40,9 @@ type LoopOptions struct {
 	Lane func(name cache.ObjectName) string
 	// Lanes is shared by the loops whose work meets the same limits.
 	Lanes *Lanes
+	// Places, if not nil, bounds how many syncs of the loop run at once, over all
+	// lanes.
+	Places *Places
 	// ItemTimeout bounds one Sync; 0 means DefaultItemTimeout.
 	ItemTimeout time.Duration
 }
@@ -114,7 +117,14 @@ func (l *Loop) Run(ctx context.Context, drain <-chan struct{}) {
 			l.queue.Done(name)
 			continue
 		}
+		leave, ok := l.opts.Places.enter(ctx, drain)
+		if !ok {
+			l.opts.Lanes.leave(lane)
+			l.queue.Done(name)
+			continue
+		}
 		items.Go(func() {
+			defer leave()
 			defer l.opts.Lanes.leave(lane)
 			defer l.queue.Done(name)
 			l.process(ctx, name)

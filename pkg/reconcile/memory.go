@@ -58,8 +58,9 @@ func (m *memory[T]) of(name cache.ObjectName, uid types.UID) *remembered[T] {
 	return r
 }
 
-// store keeps what a write returned.
+// store keeps what a write returned, in the form that the cache has.
 func (m *memory[T]) store(obj T) {
+	obj.SetManagedFields(nil)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r := m.of(cache.MetaObjectToName(obj), obj.GetUID())
@@ -67,12 +68,19 @@ func (m *memory[T]) store(obj T) {
 	r.versions[0], r.versions[1] = r.versions[1], obj.GetResourceVersion()
 }
 
-// wrote reports whether this version is one of our last two writes.
+// wrote reports whether this version, which the cache has by now, is one of our
+// last two writes. What the last one returned is let go then.
 func (m *memory[T]) wrote(name cache.ObjectName, version string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r := m.items[name]
-	return r != nil && (r.versions[0] == version || r.versions[1] == version)
+	if r == nil {
+		return false
+	}
+	if r.versions[1] == version {
+		r.written = nil
+	}
+	return r.versions[0] == version || r.versions[1] == version
 }
 
 // newest returns cached, or what was written since.

@@ -48,6 +48,7 @@ type secretEntry struct {
 	tokens     map[string]*held
 	failed     map[string]struct{} // keys whose last load failed
 	load       *load               // in flight, or nil
+	trial      *trial              // nil: none
 }
 
 // held is a token in the cache.
@@ -56,6 +57,7 @@ type held struct {
 	value      Value
 	rejected   bool
 	nextProbe  time.Time // when rejected
+	trialEnds  time.Time // when on trial, which counts as rejected
 }
 
 // load is one GET of a Secret on behalf of everyone who waits for it.
@@ -163,18 +165,16 @@ func (c *Cache) Token(ctx context.Context, ref Ref) (Token, error) {
 
 // Invalidate forgets everything about the Secret, so that the next Token reads
 // it again. A load that is under way neither stores its result nor hands it to
-// anyone.
+// anyone. Where Aiven had refused a token of the Secret, the next one to ask is
+// granted a probe of the new one, and the others have to wait what comes of it.
 func (c *Cache) Invalidate(namespace, name string) {
 	c.mu.Lock()
 	key := secretName{namespace, name}
 	e := c.secrets[key]
 	delete(c.secrets, key)
 	wake := e != nil && len(e.failed) > 0
-	if e != nil {
-		for _, h := range e.tokens {
-			wake = wake || h.rejected
-		}
-	}
+	c.startTrial(key, e.refused())
+	e.endTrial()
 	c.mu.Unlock()
 	if wake {
 		c.notifyRecovered(namespace, name)
@@ -186,13 +186,18 @@ func (c *Cache) Invalidate(namespace, name string) {
 // A generation that is no longer current is ignored.
 func (c *Cache) Reject(ref Ref, generation uint64) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	h := c.find(ref, generation)
-	if h == nil || h.rejected {
-		return
+	h, e := c.find(ref, generation), c.secrets[secretName{ref.Namespace, ref.Name}]
+	wake := false
+	if h != nil && (!h.rejected || e.onTrial(ref.Key)) {
+		h.rejected, h.trialEnds = true, time.Time{}
+		h.nextProbe = time.Now().Add(c.options.ProbeInterval)
+		// Another key's token is for an object to try that names that key.
+		wake = e.tried(ref.Key)
 	}
-	h.rejected = true
-	h.nextProbe = time.Now().Add(c.options.ProbeInterval)
+	c.mu.Unlock()
+	if wake {
+		c.notifyRecovered(ref.Namespace, ref.Name)
+	}
 }
 
 // Accept records that Aiven took the token of that ref and generation, which
@@ -203,6 +208,7 @@ func (c *Cache) Accept(ref Ref, generation uint64) {
 	wake := h != nil && h.rejected
 	if wake {
 		h.rejected = false
+		c.secrets[secretName{ref.Namespace, ref.Name}].tried(ref.Key)
 	}
 	c.mu.Unlock()
 	if wake {
@@ -225,6 +231,9 @@ func (c *Cache) grant(ref, source Ref, h *held) (Token, error) {
 		}
 	}
 	h.nextProbe = now.Add(c.options.ProbeInterval)
+	if h.trialEnds.After(now) {
+		h.nextProbe = h.trialEnds
+	}
 	t.Probe = true
 	return t, nil
 }

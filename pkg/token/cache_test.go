@@ -339,6 +339,7 @@ func TestInvalidationClearsARejection(t *testing.T) {
 	f := newFakeSecrets()
 	f.set("team/aiven", map[string]string{"token": "abc"})
 	c := newCache(t, f, Options{})
+	defer run(t, c)()
 	rec := &recorder{}
 	c.OnRecovered(func(namespace, name string) {
 		c.Invalidate("other", "secret") // handlers may call back
@@ -353,11 +354,15 @@ func TestInvalidationClearsARejection(t *testing.T) {
 	old = mustToken(t, c, testRef, "abc")
 	c.Reject(testRef, old.Generation)
 	c.Invalidate("team", "aiven")
+	renewed := mustToken(t, c, testRef, "abc")
+	if !renewed.Probe {
+		t.Error("the first to ask after a rejection got no probe")
+	}
+	c.Accept(testRef, renewed.Generation)
 	if got := rec.take(); !slices.Equal(got, []string{"team/aiven"}) {
 		t.Errorf("recovered %v", got)
 	}
 	// An answer to the old value that arrives now says nothing of the new one.
-	mustToken(t, c, testRef, "abc")
 	c.Reject(testRef, old.Generation)
 	if mustToken(t, c, testRef, "abc").Probe {
 		t.Error("a late answer rejected the new value")

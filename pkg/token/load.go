@@ -38,9 +38,17 @@ func (c *Cache) finishLoad(name secretName, e *secretEntry, l *load, secret *cor
 		if failure != nil {
 			l.errs[key] = failure
 			e.failed[key] = struct{}{}
+			if e.onTrial(key) { // the others say that it was refused
+				e.tried(key)
+				wake = current
+			}
 			continue
 		}
-		e.tokens[key] = &held{generation: e.generation, value: value}
+		h := &held{generation: e.generation, value: value}
+		if e.onTrial(key) {
+			h.rejected, h.trialEnds = true, e.trial.ends
+		}
+		e.tokens[key] = h
 		if _, was := e.failed[key]; was {
 			delete(e.failed, key)
 			wake = current

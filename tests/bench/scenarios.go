@@ -29,12 +29,13 @@ func scenarios() map[string]scenario {
 		"topics20k":   topics20k,
 		"tenant10k":   tenant10k,
 		"drift":       drift,
+		"openbao200":  openbao200,
 	}
 }
 
 // names returns the scenarios in the order of the report.
 func names() []string {
-	return []string{"kafka901", "postgres200", "steady", "restart", "secrets2000", "poll2000", "topics20k", "tenant10k", "drift"}
+	return []string{"kafka901", "postgres200", "steady", "restart", "secrets2000", "poll2000", "topics20k", "tenant10k", "drift", "openbao200"}
 }
 
 // in runs do in a new world.
@@ -168,12 +169,6 @@ func kafka901(ctx context.Context, b *bench) ([]row, error) {
 		if err := op.stop(); err != nil {
 			return err
 		}
-		floor, err := w.floor(ctx, objects, u)
-		if err != nil {
-			return fmt.Errorf("floor: %w", err)
-		}
-		r.check("Apply until all Ready", "under 6 s, or 1.5 x the floor", wall < 6*time.Second || wall < floor*3/2, "%.1f s", wall.Seconds())
-		r.note("Floor: the same writes and calls with no operator", "%.1f s, so the operator takes %.2f x", floor.Seconds(), wall.Seconds()/floor.Seconds())
 		r.check("Aiven writes per object", "1.2", float64(u.writes)/n <= 1.2, "%.2f", float64(u.writes)/n)
 		r.check("Aiven reads per object", "0.1", float64(u.reads)/n <= 0.1, "%.2f", float64(u.reads)/n)
 		r.note("Aiven requests, bytes read", "%d, %s", u.reads+u.writes, mebibytes(u.bytes))
@@ -198,6 +193,14 @@ func kafka901(ctx context.Context, b *bench) ([]row, error) {
 		r.note("Aiven requests in detail", "%s", u.aivenByOperation())
 		r.check("CPU", "5 s", u.cpu < 5*time.Second, "%.2f s", u.cpu.Seconds())
 		r.check("Peak memory", "100 MiB", peak < 100<<20, "%s; %s before the work", mebibytes(peak), mebibytes(before))
+		// Last, so that without it the figures above are not lost.
+		floor, err := w.floor(ctx, objects, u)
+		if err != nil {
+			r.note("Apply until all Ready", "%.1f s", wall.Seconds())
+			return fmt.Errorf("floor: %w", err)
+		}
+		r.check("Apply until all Ready", "under 6 s, or 1.5 x the floor", wall < 6*time.Second || wall < floor*3/2, "%.1f s", wall.Seconds())
+		r.note("Floor: the same writes and calls with no operator", "%.1f s, so the operator takes %.2f x", floor.Seconds(), wall.Seconds()/floor.Seconds())
 		return nil
 	})
 }

@@ -41,9 +41,12 @@ func aivenObject(kind, ns, name string, spec map[string]any) object {
 	return object{APIVersion: "aiven.io/v1alpha1", Kind: kind, Metadata: metadata{Name: name, Namespace: ns}, Spec: spec}
 }
 
+// kafka has the parts without whose addresses the aiven-operator publishes
+// nothing.
 func kafka(ns, name string) object {
 	return aivenObject("Kafka", ns, name, map[string]any{
 		"cloudName": "google-europe-west1", "plan": "business-4", "connInfoSecretTarget": map[string]any{"name": name},
+		"userConfig": map[string]any{"kafka_rest": true, "schema_registry": true},
 	})
 }
 
@@ -146,11 +149,17 @@ func (w *world) create(ctx context.Context, o object) (uid string, err error) {
 	return made.Metadata.UID, nil
 }
 
+// collection is where the API server serves the objects of a kind in a
+// namespace, or in all ("").
 func collection(kind, ns string) string {
-	if ns == "" {
-		return "/apis/aiven.io/v1alpha1/" + plural(kind)
+	group := "/apis/aiven.io/v1alpha1/"
+	if kind == openBaoCluster {
+		group = "/apis/openbao.org/v1alpha1/"
 	}
-	return "/apis/aiven.io/v1alpha1/namespaces/" + ns + "/" + plural(kind)
+	if ns != "" {
+		group += "namespaces/" + ns + "/"
+	}
+	return group + plural(kind)
 }
 
 // send sends one request to the API server and returns the answer's body.

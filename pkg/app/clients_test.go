@@ -1,0 +1,60 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+)
+
+// Requests over HTTP/2 share a connection, and what one of them sends or reads
+// holds up the others. The lease must not be among them.
+func TestLeaseHasItsOwnConnection(t *testing.T) {
+	var mu sync.Mutex
+	from := map[string]string{}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		from[r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]] = r.Proto + " " + r.RemoteAddr
+		mu.Unlock()
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	o := NewOptions()
+	o.RESTConfig = &rest.Config{Host: server.URL, TLSClientConfig: rest.TLSClientConfig{Insecure: true}}
+	yields := 0
+	c, err := newClients(o, func(context.Context) error { yields++; return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, get := t.Context(), metav1.GetOptions{}
+	_, _ = c.kube.CoreV1().Secrets("a").Get(ctx, "secret", get)
+	_, _ = c.custom.AivenV1alpha1().Kafkas("a").Get(ctx, "kafka", get)
+	_, _ = c.leases.CoordinationV1().Leases("a").Get(ctx, "lease", get)
+	if yields != 0 {
+		t.Errorf("%d reads waited", yields)
+	}
+	_ = c.kube.CoreV1().Secrets("a").Delete(ctx, "secret", metav1.DeleteOptions{})
+	_ = c.events.CoreV1().Events("a").Delete(ctx, "event", metav1.DeleteOptions{})
+	_ = c.leases.CoordinationV1().Leases("a").Delete(ctx, "lease", metav1.DeleteOptions{})
+	if yields != 2 {
+		t.Errorf("%d writes waited for the lease, want all but its own", yields)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if !strings.HasPrefix(from["secret"], "HTTP/2") || from["secret"] != from["kafka"] {
+		t.Errorf("requests came from %v, want those of objects from one", from)
+	}
+	if from["lease"] == "" || from["lease"] == from["secret"] {
+		t.Errorf("requests came from %v, want that of the lease from another", from)
+	}
+}
