@@ -36,6 +36,8 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/util/csaupgrade"
+
+	"github.com/bailiwick-operator/bailiwick/pkg/redact"
 )
 
 const (
@@ -111,6 +113,13 @@ func (p *Publisher) Publish(ctx context.Context, owner Owner, target Target, dat
 	if err != nil {
 		return err
 	}
+	secrets := &redact.Secrets{}
+	addTo(secrets, data)
+	return withhold(secrets, p.publish(ctx, owner, target, data, digest, secrets))
+}
+
+// publish is Publish. It adds to secrets what the Secret holds that is there.
+func (p *Publisher) publish(ctx context.Context, owner Owner, target Target, data map[string][]byte, digest [sha256.Size]byte, secrets *redact.Secrets) error {
 	live, err := p.secrets.Secrets(owner.Namespace).Get(ctx, target.Name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
@@ -120,6 +129,7 @@ func (p *Publisher) Publish(ctx context.Context, owner Owner, target Target, dat
 	case err != nil:
 		return fmt.Errorf("read secret %s/%s: %w", owner.Namespace, target.Name, err)
 	}
+	addTo(secrets, live.Data)
 	heir, err := owned(owner, live)
 	if err != nil {
 		return err

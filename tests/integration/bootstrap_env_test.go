@@ -5,7 +5,6 @@ package integration
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -14,16 +13,12 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/go-jose/go-jose/v4"
@@ -61,6 +56,12 @@ type baoEnv struct {
 // server of its own.
 func newBaoEnv(t testing.TB) *baoEnv {
 	t.Helper()
+	return newBaoEnvOn(t, startBao(t))
+}
+
+// startBao starts a server for a test.
+func startBao(t testing.TB) *stack.OpenBao {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	defer cancel()
 	server, err := stack.StartOpenBao(ctx, stack.OpenBaoOptions{})
@@ -72,118 +73,26 @@ func newBaoEnv(t testing.TB) *baoEnv {
 			t.Errorf("Stopping OpenBao: %v", err)
 		}
 	})
-	return newBaoEnvOn(t, server)
+	return server
 }
 
 func newBaoEnvOn(t testing.TB, server *stack.OpenBao) *baoEnv {
 	t.Helper()
-	root, err := server.Client()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &baoEnv{env: newEnv(t, aivensim.Options{}), bao: server, root: root, gateway: newGateway(t, server)}
-	b.address, b.ca = b.gateway.URL, b.gateway.ca()
+	b := newEnv(t, aivensim.Options{}).with(server)
 	b.change = append(b.change, func(o *app.Options) { o.Controllers = []string{bootstrap.Kind} })
 	return b
 }
 
-// gateway passes requests on to a server, behind a certificate of its own.
-type gateway struct {
-	*httptest.Server
-	mu       sync.Mutex
-	requests []string
-	// lose, if set, says of a request what of it gets lost.
-	lose func(request string) loss
-}
-
-// loss is what of a request gets lost on its way.
-type loss int
-
-const (
-	nothing loss = iota
-	// theRequest does not reach the server.
-	theRequest
-	// theAnswer does not reach the client.
-	theAnswer
-)
-
-func newGateway(t testing.TB, server *stack.OpenBao) *gateway {
-	t.Helper()
-	target, err := url.Parse(server.Address)
+// with adds a server, behind a gateway of its own.
+func (e *env) with(server *stack.OpenBao) *baoEnv {
+	e.Helper()
+	root, err := server.Client()
 	if err != nil {
-		t.Fatal(err)
+		e.Fatal(err)
 	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(server.CAPEM)
-	g := &gateway{}
-	proxy := &httputil.ReverseProxy{
-		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
-		Transport: &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}},
-	}
-	g.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		request := r.Method + " " + strings.TrimPrefix(r.URL.Path, "/v1/")
-		g.mu.Lock()
-		g.requests = append(g.requests, request)
-		lost := nothing
-		if g.lose != nil {
-			lost = g.lose(request)
-		}
-		g.mu.Unlock()
-		switch lost {
-		case theAnswer:
-			proxy.ServeHTTP(httptest.NewRecorder(), r)
-			panic(http.ErrAbortHandler)
-		case theRequest:
-			panic(http.ErrAbortHandler)
-		}
-		proxy.ServeHTTP(w, r)
-	}))
-	t.Cleanup(g.Close)
-	return g
-}
-
-func (g *gateway) ca() string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: g.Certificate().Raw}))
-}
-
-func (g *gateway) all() []string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return slices.Clone(g.requests)
-}
-
-// writes returns the requests that could change something.
-func (g *gateway) writes() []string {
-	return slices.DeleteFunc(g.all(), func(r string) bool { return strings.HasPrefix(r, http.MethodGet) })
-}
-
-// changes returns the writes but for logins, and what is done with their tokens.
-func (g *gateway) changes() []string {
-	return slices.DeleteFunc(g.all(), func(r string) bool { return !isChange(r) })
-}
-
-// isChange tells whether a request could change what a server holds.
-func isChange(request string) bool {
-	method, path, _ := strings.Cut(request, " ")
-	return method != http.MethodGet && path != "auth/"+mount+"/login" && path != "sys/capabilities-self" && path != "auth/token/revoke-self"
-}
-
-// losing has requests get lost from now on; nil ends it.
-func (g *gateway) losing(lose func(request string) loss) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.lose = lose
-}
-
-// logins returns how many logins there were.
-func (g *gateway) logins() int {
-	n := 0
-	for _, r := range g.all() {
-		if strings.HasSuffix(r, " auth/"+mount+"/login") {
-			n++
-		}
-	}
-	return n
+	b := &baoEnv{env: e, bao: server, root: root, gateway: newGateway(e, server)}
+	b.address, b.ca = b.gateway.URL, b.gateway.ca()
+	return b
 }
 
 // anotherLook waits until there were more requests than before.
