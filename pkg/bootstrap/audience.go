@@ -6,9 +6,11 @@ package bootstrap
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 )
 
@@ -35,6 +37,22 @@ func (t *task) claimAudience(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// mintFor is mint for an account that the object names. For the default audience,
+// which other servers may accept too, an object gets tokens of Bailiwick's accounts
+// and those of its own namespace only.
+func (t *task) mintFor(ctx context.Context, subject, audience string) (openbao.Token, error) {
+	who, ok := accountOf(subject)
+	ours := []string{t.opts.OperatorSubject, t.opts.BootstrapperSubject, t.opts.DecoySubject}
+	if ok && audience == authz.DefaultAudience && who.namespace != t.obj.Namespace && !slices.Contains(ours, subject) {
+		return openbao.Token{}, &mintError{message: fmt.Sprintf(
+			"The ServiceAccount %s is in another namespace, and other servers may accept its tokens for the audience %q. Give this cluster an audience of its own, "+
+				"and list it in the ConfigMap bailiwick-openbao-audiences: "+
+				`kubectl -n %s patch openbaocluster %s --type=merge -p '{"spec":{"authorization":{"audience":"AUDIENCE"}}}'`,
+			who, audience, t.obj.Namespace, t.obj.Name)}
+	}
+	return t.mint(ctx, subject, audience)
 }
 
 func (t *task) audienceClaimed(audience string, holder claimant) error {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
@@ -93,5 +94,54 @@ func TestAudienceThatIsTakenLater(t *testing.T) {
 	f.expect("prod", ReasonAudienceClaimed)
 	if f.controller.logins.get(f.name("prod")) != nil {
 		t.Error("the login is kept")
+	}
+}
+
+// Tokens of accounts of other namespaces are made for an audience that is this
+// cluster's own, and for no other.
+func TestAccountsOfOtherNamespaces(t *testing.T) {
+	for audience, want := range map[string]openbaov1alpha1.ProofState{"": openbaov1alpha1.NotProved, "mine": openbaov1alpha1.Proved} {
+		t.Run(audience, func(t *testing.T) {
+			f := newFixture(t)
+			f.accounts["jobs/nightly"] = nil
+			f.create("prod", 0, withBackup, func(c *openbaov1alpha1.OpenBaoCluster) {
+				c.Spec.Authorization.Audience = audience
+				c.Spec.Authorization.AdditionalSubjects = []openbaov1alpha1.AdditionalSubject{{
+					Role: "nightly", Identity: "backup", ServiceAccount: openbaov1alpha1.ServiceAccountReference{Namespace: "jobs", Name: "nightly"},
+				}}
+			})
+			f.sync("prod")
+			f.expect("prod", ReasonApplied)
+			got := f.identity("nightly")
+			if got.State != want || want == openbaov1alpha1.NotProved && !strings.Contains(got.Message, "an audience of its own") {
+				t.Errorf("got %+v", got)
+			}
+			if got := f.identity(backupRole); got.State != openbaov1alpha1.Proved {
+				t.Errorf("the account of this namespace: %+v", got)
+			}
+		})
+	}
+}
+
+// The Secrets that an object names are those of its namespace.
+func TestSecretsOfOtherNamespaces(t *testing.T) {
+	for _, name := range []string{"theirs", "other/theirs", "../other/theirs"} {
+		f := newFixture(t)
+		secret := &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "other", Name: "theirs"},
+			Data:       map[string][]byte{"token": []byte(adminToken), "ca.crt": []byte(testCA)},
+		}
+		if err := f.kubernetes.Tracker().Add(secret); err != nil {
+			t.Fatal(err)
+		}
+		f.create("admin", 0, func(c *openbaov1alpha1.OpenBaoCluster) { c.Spec.Authorization.AdminTokenSecretRef.Name = name })
+		f.sync("admin")
+		f.expect("admin", ReasonAdminTokenSecretNotFound)
+		f.create("ca", 1, func(c *openbaov1alpha1.OpenBaoCluster) { c.Spec.Authorization.CASecretRef.Name = name })
+		f.sync("ca")
+		f.expect("ca", ReasonCASecretNotFound)
+		if n := len(f.server().roles); n > 0 {
+			t.Errorf("%s: %d roles were written", name, n)
+		}
 	}
 }

@@ -247,7 +247,7 @@ func (p *prover) prove(ctx context.Context, grant authz.Grant, refusals bool) (o
 		return result, nil
 	}
 	audience := grant.Role.Audiences[0]
-	jwt, err := p.mint(ctx, grant.Role.Subject, audience)
+	jwt, err := p.mintFor(ctx, grant.Role.Subject, audience)
 	if err != nil {
 		var unminted *mintError
 		if !errors.As(err, &unminted) || unminted.passing {

@@ -14,8 +14,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/bailiwick-operator/bailiwick/pkg/aiven"
-	"github.com/bailiwick-operator/bailiwick/pkg/redact"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
+	"github.com/bailiwick-operator/bailiwick/pkg/redact"
 )
 
 // maxRendered is how many bytes the values of one object may come to.
