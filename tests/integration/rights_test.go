@@ -79,7 +79,7 @@ func checkRights(folder, log string) error {
 	if err != nil {
 		return err
 	}
-	used, refused, err := usedIn(log)
+	used, refused, err := usedIn(log, 0)
 	if err != nil {
 		return err
 	}
@@ -153,12 +153,16 @@ type auditEvent struct {
 
 // usedIn returns the rights that an audit log shows in use, and an example of
 // each request that the API server refused for lack of a right.
-func usedIn(log string) (used map[right]bool, refused map[right]string, err error) {
+// What came before an offset is left out.
+func usedIn(log string, offset int64) (used map[right]bool, refused map[right]string, err error) {
 	file, err := os.Open(log)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer file.Close()
+	if _, err := file.Seek(offset, io.SeekStart); err != nil {
+		return nil, nil, err
+	}
 	used, refused = map[right]bool{}, map[right]string{}
 	for reader := bufio.NewReader(file); ; {
 		line, err := reader.ReadBytes('\n')
