@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/bailiwick-operator/bailiwick/pkg/redact"
 )
 
 const (
@@ -31,15 +33,15 @@ const maxErrors = 50
 var badTokenTexts = [...]string{"Invalid token", "Missing (expired) db token"}
 
 // classify turns an answer other than 2xx into an *Error. The body of a
-// failure can repeat what was sent, so its texts pass through hide.
-func classify(operation, method string, res *http.Response, body []byte, hide redactor) *Error {
+// failure can repeat what was sent, so secrets are taken out of its texts.
+func classify(operation, method string, res *http.Response, body []byte, secrets *redact.Secrets) *Error {
 	message := failureMessage(body)
 	e := &Error{
 		Operation:  operation,
 		Status:     res.StatusCode,
 		Class:      classOfStatus(res.StatusCode, method, message),
 		RetryAfter: parseRetryAfter(res.Header.Get("Retry-After"), time.Now()),
-		Message:    shorten(hide.clean(message[:min(len(message), maxHidden)])),
+		Message:    shorten(secrets.Hide(message[:min(len(message), maxHidden)])),
 	}
 	if e.Status >= 300 && e.Status < 400 {
 		e.Message = "the answer redirects elsewhere, which is not followed: check the API's URL"
@@ -127,4 +129,13 @@ func parseRetryAfter(value string, now time.Time) time.Duration {
 		wait = date.Sub(now)
 	}
 	return min(max(wait, 0), maxRetryAfter)
+}
+
+// secretsOf returns what a failure must not repeat of a request: the token and
+// the secrets in its JSON body.
+func secretsOf(token string, body []byte) *redact.Secrets {
+	secrets := &redact.Secrets{}
+	secrets.Add(token)
+	secrets.AddJSON(body)
+	return secrets
 }

@@ -27,7 +27,7 @@ func (c Credential) Format(f fmt.State, _ rune) {
 
 // String implements fmt.Stringer.
 func (c Credential) String() string {
-	return fmt.Sprintf("{%s generation %d}", hidden, c.Generation)
+	return fmt.Sprintf("{[redacted] generation %d}", c.Generation)
 }
 
 // MarshalJSON implements json.Marshaler.

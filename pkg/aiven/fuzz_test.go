@@ -147,7 +147,7 @@ func FuzzClassify(f *testing.F) {
 	f.Add(500, `{"message":"`+strings.Repeat("é", 5000)+`"}`, "99999999999999999999")
 	f.Fuzz(func(t *testing.T, status int, body, retryAfter string) {
 		res := &http.Response{StatusCode: status, Header: http.Header{"Retry-After": {retryAfter}}}
-		e := classify("Operation", http.MethodPost, res, []byte(body), newRedactor(token, nil))
+		e := classify("Operation", http.MethodPost, res, []byte(body), secretsOf(token, nil))
 		switch {
 		case e.Class == "":
 			t.Error("no class")

@@ -237,7 +237,7 @@ func (t *Transport) exchange(req *http.Request, r request, body []byte, connecte
 	switch {
 	case !success:
 		// A failure whose text was cut off is a failure all the same.
-		return res.StatusCode, nil, classify(r.operation, r.method, res, answer, newRedactor(r.credential.Token, body))
+		return res.StatusCode, nil, classify(r.operation, r.method, res, answer, secretsOf(r.credential.Token, body))
 	case err != nil:
 		return res.StatusCode, nil, lost(r, err, true)
 	case int64(len(answer)) > t.options.MaxResponseBytes:

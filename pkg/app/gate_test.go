@@ -101,3 +101,19 @@ func TestGateYield(t *testing.T) {
 		}
 	})
 }
+
+// A wall clock that is set back makes a lease no longer.
+func TestGateBelievesTheMonotonicClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(10 * time.Second)
+		g.renew(time.Now())
+		g.wall = g.wall.Add(time.Hour)
+		if left := g.Remaining(); left != 10*time.Second {
+			t.Errorf("%s are left of 10s", left)
+		}
+		time.Sleep(10 * time.Second)
+		if g.Check() == nil {
+			t.Error("open after the lease, since the wall clock was set back")
+		}
+	})
+}

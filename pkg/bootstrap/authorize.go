@@ -30,6 +30,9 @@ func (t *task) authorize(ctx context.Context) (string, error) {
 	if !authz.Requested(t.obj) {
 		return "", t.withdraw(ctx)
 	}
+	if err := t.claimAudience(ctx); err != nil {
+		return "", err
+	}
 	if err := t.want(ctx); err != nil {
 		return "", err
 	}

@@ -62,6 +62,9 @@ const (
 	ReasonServerError = "ServerError"
 	// ReasonServerClaimed: the server belongs to an older object.
 	ReasonServerClaimed = "ServerClaimed"
+	// ReasonAudienceClaimed: the audience belongs to an older object of another
+	// namespace.
+	ReasonAudienceClaimed = "AudienceClaimed"
 
 	// ReasonMountConflict: the mount has another type.
 	ReasonMountConflict = "MountConflict"

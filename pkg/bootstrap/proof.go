@@ -10,7 +10,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
@@ -71,12 +73,21 @@ func (t *task) provable(err error) bool {
 	return problem.Reason == ReasonDrifted
 }
 
+// clockSkew is how far apart the clocks of two processes may be.
+const clockSkew = time.Minute
+
+// elapsed reports whether an interval has passed since a recorded time. One that
+// lies ahead is from a clock that was set back since, and counts as none.
+func (t *task) elapsed(since *metav1.Time, interval time.Duration) bool {
+	return since == nil || !t.now.Before(since.Add(interval)) || since.After(t.now.Add(clockSkew))
+}
+
 // prove logs in as every identity where that is due, and records what came of it.
 // What keeps it from being tried never fails the sync.
 func (t *task) prove(ctx context.Context) {
 	record := t.record()
-	due := t.wrote || record.ProvedAt == nil || !t.now.Before(record.ProvedAt.Add(t.opts.ProofInterval))
-	refusals := t.wrote || record.RefusalsProvedAt == nil || !t.now.Before(record.RefusalsProvedAt.Add(refusalInterval))
+	due := t.wrote || t.elapsed(record.ProvedAt, t.opts.ProofInterval)
+	refusals := t.wrote || t.elapsed(record.RefusalsProvedAt, refusalInterval)
 	if t.wrote {
 		// What was proved before is about another state of the server.
 		t.rounds.forget(t.name)
@@ -236,7 +247,7 @@ func (p *prover) prove(ctx context.Context, grant authz.Grant, refusals bool) (o
 		return result, nil
 	}
 	audience := grant.Role.Audiences[0]
-	jwt, err := p.mint(ctx, grant.Role.Subject, audience)
+	jwt, err := p.mintFor(ctx, grant.Role.Subject, audience)
 	if err != nil {
 		var unminted *mintError
 		if !errors.As(err, &unminted) || unminted.passing {

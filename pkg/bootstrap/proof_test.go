@@ -259,6 +259,7 @@ func TestProofOfAdditionalSubjects(t *testing.T) {
 	f := newFixture(t)
 	f.accounts["team/other"] = nil
 	f.create("prod", 0, func(c *openbaov1alpha1.OpenBaoCluster) {
+		c.Spec.Authorization.Audience = "prod"
 		c.Spec.Authorization.AdditionalSubjects = []openbaov1alpha1.AdditionalSubject{{
 			Role: "other", Identity: "operator", ServiceAccount: openbaov1alpha1.ServiceAccountReference{Namespace: "team", Name: "other"},
 		}}

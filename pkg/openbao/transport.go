@@ -4,20 +4,30 @@
 package openbao
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
+
+	"github.com/bailiwick-operator/bailiwick/pkg/redact"
 )
 
 // maxBody bounds an answer; what is read here is far smaller.
 const maxBody = 4 << 20
 
-// guard turns redirects into errors and bounds the size of answers.
+// guard turns redirects into errors, bounds the size of answers, and takes out of
+// refusals what they repeat of the token or JWT that was sent.
 type guard struct {
 	next http.RoundTripper
 }
 
 // RoundTrip implements http.RoundTripper.
 func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
+	secrets, err := secretsOf(req)
+	if err != nil {
+		return nil, err
+	}
 	resp, err := g.next.RoundTrip(req)
 	if err != nil {
 		return nil, err
@@ -33,7 +43,46 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, &redirectError{host: host}
 	}
 	resp.Body = &boundedBody{body: resp.Body, left: maxBody}
+	if resp.StatusCode >= http.StatusBadRequest {
+		return resp, hide(secrets, resp)
+	}
 	return resp, nil
+}
+
+// tokenHeader is where the API's clients put their token.
+const tokenHeader = "X-Vault-Token"
+
+// secretsOf returns the token of a request and the JWT in its body.
+func secretsOf(req *http.Request) (*redact.Secrets, error) {
+	secrets := &redact.Secrets{}
+	secrets.Add(req.Header.Get(tokenHeader))
+	if req.GetBody == nil {
+		return secrets, nil
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return nil, fmt.Errorf("read the request: %w", err)
+	}
+	defer func() { _ = body.Close() }() // it is in memory
+	var login struct {
+		JWT string `json:"jwt"`
+	}
+	if json.NewDecoder(body).Decode(&login) == nil {
+		secrets.Add(login.JWT)
+	}
+	return secrets, nil
+}
+
+// hide takes secrets out of an answer.
+func hide(secrets *redact.Secrets, resp *http.Response) error {
+	defer func() { _ = resp.Body.Close() }() // it was read or lost by now
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	text = []byte(secrets.Hide(string(text)))
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+	return nil
 }
 
 // CloseIdleConnections lets http.Client close those of the transport.

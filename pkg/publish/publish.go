@@ -36,6 +36,8 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/util/csaupgrade"
+
+	"github.com/bailiwick-operator/bailiwick/pkg/redact"
 )
 
 const (
@@ -83,9 +85,24 @@ type Publisher struct {
 }
 
 type known struct {
-	uid     types.UID
+	identity
 	version string
 	digest  [sha256.Size]byte
+}
+
+// identity is which Secret one is, and whether its controller reference blocks the
+// deletion of the owner, as the aiven-operator's do.
+type identity struct {
+	uid    types.UID
+	blocks *bool
+}
+
+func identityOf(secret metav1.Object) identity {
+	id := identity{uid: secret.GetUID()}
+	if ref := metav1.GetControllerOfNoCopy(secret); ref != nil {
+		id.blocks = ref.BlockOwnerDeletion
+	}
+	return id
 }
 
 // New returns a Publisher. metadata reads ownership where Secrets themselves
@@ -111,6 +128,13 @@ func (p *Publisher) Publish(ctx context.Context, owner Owner, target Target, dat
 	if err != nil {
 		return err
 	}
+	secrets := &redact.Secrets{}
+	addTo(secrets, data)
+	return withhold(secrets, p.publish(ctx, owner, target, data, digest, secrets))
+}
+
+// publish is Publish. It adds to secrets what the Secret holds that is there.
+func (p *Publisher) publish(ctx context.Context, owner Owner, target Target, data map[string][]byte, digest [sha256.Size]byte, secrets *redact.Secrets) error {
 	live, err := p.secrets.Secrets(owner.Namespace).Get(ctx, target.Name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
@@ -120,6 +144,7 @@ func (p *Publisher) Publish(ctx context.Context, owner Owner, target Target, dat
 	case err != nil:
 		return fmt.Errorf("read secret %s/%s: %w", owner.Namespace, target.Name, err)
 	}
+	addTo(secrets, live.Data)
 	heir, err := owned(owner, live)
 	if err != nil {
 		return err
@@ -138,7 +163,7 @@ func (p *Publisher) Publish(ctx context.Context, owner Owner, target Target, dat
 	if _, err = p.takeOver(ctx, live, FieldManager); err != nil {
 		return err
 	}
-	return p.apply(ctx, owner, target, data, live.UID, digest)
+	return p.apply(ctx, owner, target, data, identityOf(live), digest)
 }
 
 // peerManager is how the aiven-operator signs what it writes.
@@ -178,7 +203,7 @@ func (p *Publisher) upToDate(owner Owner, target Target, live *corev1.Secret, da
 	if !contains(live.Labels, labelsOf(target)) || !contains(live.Annotations, target.Annotations) || !ownsOnly(live, data) {
 		return false
 	}
-	p.known[owner.UID] = known{uid: live.UID, version: live.ResourceVersion, digest: digest}
+	p.known[owner.UID] = known{identity: identityOf(live), version: live.ResourceVersion, digest: digest}
 	return true
 }
 
@@ -212,7 +237,7 @@ func (p *Publisher) publishBlind(ctx context.Context, owner Owner, target Target
 	k, ok := p.known[owner.UID]
 	p.mu.Unlock()
 	if ok {
-		err := p.apply(ctx, owner, target, data, k.uid, digest)
+		err := p.apply(ctx, owner, target, data, k.identity, digest)
 		if !errors.Is(err, errGone) {
 			return err
 		}
@@ -241,11 +266,11 @@ func (p *Publisher) create(ctx context.Context, owner Owner, target Target, data
 	made, err := p.secrets.Secrets(owner.Namespace).Create(ctx, secret, metav1.CreateOptions{FieldManager: FieldManager})
 	switch {
 	case apierrors.IsAlreadyExists(err):
-		uid, err := p.ownedUID(ctx, owner, target)
+		id, err := p.ownedIdentity(ctx, owner, target)
 		if err != nil {
 			return err
 		}
-		return p.apply(ctx, owner, target, data, uid, digest)
+		return p.apply(ctx, owner, target, data, id, digest)
 	case apierrors.IsInvalid(err):
 		// What the API server says then may quote values.
 		return fmt.Errorf("create secret %s/%s: %w", owner.Namespace, target.Name, errInvalid)
@@ -260,32 +285,32 @@ func (p *Publisher) create(ctx context.Context, owner Owner, target Target, data
 func (p *Publisher) remember(owner Owner, secret *corev1.Secret, digest [sha256.Size]byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.known[owner.UID] = known{uid: secret.UID, version: secret.ResourceVersion, digest: digest}
+	p.known[owner.UID] = known{identity: identityOf(secret), version: secret.ResourceVersion, digest: digest}
 }
 
-// ownedUID learns whose a Secret is from the answer to an apply that is not
+// ownedIdentity learns whose a Secret is from the answer to an apply that is not
 // carried out, of which only the metadata is asked for.
-func (p *Publisher) ownedUID(ctx context.Context, owner Owner, target Target) (types.UID, error) {
+func (p *Publisher) ownedIdentity(ctx context.Context, owner Owner, target Target) (identity, error) {
 	probe := &metav1.PartialObjectMetadata{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
 		ObjectMeta: metav1.ObjectMeta{Name: target.Name, Namespace: owner.Namespace},
 	}
 	body, err := json.Marshal(probe)
 	if err != nil {
-		return "", fmt.Errorf("build ownership probe: %w", err)
+		return identity{}, fmt.Errorf("build ownership probe: %w", err)
 	}
 	force := true
 	live, err := p.metadata.Resource(corev1.SchemeGroupVersion.WithResource("secrets")).Namespace(owner.Namespace).
 		Patch(ctx, target.Name, types.ApplyPatchType, body,
 			metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}, FieldManager: FieldManager + "-probe", Force: &force})
 	if err != nil {
-		return "", fmt.Errorf("read owner of secret %s/%s: %w", owner.Namespace, target.Name, err)
+		return identity{}, fmt.Errorf("read owner of secret %s/%s: %w", owner.Namespace, target.Name, err)
 	}
 	heir, err := owned(owner, live)
 	if err == nil && heir {
 		_, err = p.inherit(ctx, owner, live)
 	}
-	return live.UID, err
+	return identityOf(live), err
 }
 
 // inherit makes the owner the controller of a Secret that its predecessor left.
@@ -307,6 +332,9 @@ func (p *Publisher) inherit(ctx context.Context, owner Owner, live metav1.Object
 	case apierrors.IsNotFound(err) || apierrors.IsInvalid(err):
 		// The collector came first.
 		return nil, fmt.Errorf("inherit secret %s/%s: %w", owner.Namespace, live.GetName(), errGone)
+	case apierrors.IsForbidden(err):
+		return nil, fmt.Errorf("inherit secret %s/%s: it belongs to an object of this name that was deleted, and the operator may not change that; Kubernetes collects it soon, or delete it: kubectl delete secret %s -n %s: %w",
+			owner.Namespace, live.GetName(), live.GetName(), owner.Namespace, err)
 	case err != nil:
 		return nil, fmt.Errorf("inherit secret %s/%s: %w", owner.Namespace, live.GetName(), err)
 	}
@@ -317,9 +345,9 @@ func isController(ref metav1.OwnerReference) bool { return ref.Controller != nil
 
 // apply writes all that we own. The UID keeps a namesake untouched. What turns
 // out to be owned by our create is moved first to what an apply can remove.
-func (p *Publisher) apply(ctx context.Context, owner Owner, target Target, data map[string][]byte, uid types.UID, digest [sha256.Size]byte) error {
+func (p *Publisher) apply(ctx context.Context, owner Owner, target Target, data map[string][]byte, id identity, digest [sha256.Size]byte) error {
 	config := corev1ac.Secret(target.Name, owner.Namespace).
-		WithUID(uid).
+		WithUID(id.uid).
 		WithLabels(labelsOf(target)).
 		WithAnnotations(target.Annotations).
 		WithOwnerReferences(metav1ac.OwnerReference().
@@ -327,6 +355,12 @@ func (p *Publisher) apply(ctx context.Context, owner Owner, target Target, data 
 			WithName(owner.Name).WithUID(owner.UID).WithController(true)).
 		WithData(data)
 	got, err := p.applyConfig(ctx, owner, config)
+	if apierrors.IsForbidden(err) && id.blocks != nil {
+		// With the admission plugin OwnerReferencesPermissionEnforcement only who may
+		// delete a Secret may change such a reference.
+		config.OwnerReferences[0].BlockOwnerDeletion = id.blocks
+		got, err = p.applyConfig(ctx, owner, config)
+	}
 	if err != nil {
 		return err
 	}

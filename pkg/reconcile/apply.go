@@ -17,6 +17,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/bailiwick-operator/bailiwick/pkg/redact"
+	"github.com/bailiwick-operator/bailiwick/pkg/redact/apistatus"
 )
 
 // errGone says that the object a write was meant for is no longer there, or is
@@ -82,7 +85,7 @@ func (c *Controller[T, C, AC]) applyOwn(ctx context.Context, obj T, own map[stri
 	}
 	got, err := c.kind.Client(obj.GetNamespace()).Apply(ctx, config, applyOptions())
 	if err != nil {
-		return obj, writeError("apply metadata", err)
+		return obj, writeError(obj, "apply metadata", err)
 	}
 	c.memory.store(got)
 	return got, nil
@@ -103,7 +106,7 @@ func (c *Controller[T, C, AC]) applyStatus(ctx context.Context, before, obj T) e
 	}
 	got, err := c.kind.Client(obj.GetNamespace()).ApplyStatus(ctx, config, applyOptions())
 	if err != nil {
-		return writeError("apply status", err)
+		return writeError(obj, "apply status", err)
 	}
 	c.memory.store(got)
 	return nil
@@ -140,6 +143,11 @@ func statusOf(obj Object) any {
 	return reflect.ValueOf(obj).Elem().FieldByName("Status").Addr().Interface()
 }
 
+// specOf is statusOf for the spec.
+func specOf(obj Object) any {
+	return reflect.ValueOf(obj).Elem().FieldByName("Spec").Addr().Interface()
+}
+
 func statusJSON(obj Object) (json.RawMessage, error) {
 	raw, err := json.Marshal(statusOf(obj))
 	if err != nil {
@@ -173,7 +181,7 @@ func (c *Controller[T, C, AC]) removeFinalizer(ctx context.Context, obj T) error
 	got, err := c.kind.Client(obj.GetNamespace()).Patch(ctx, obj.GetName(), types.JSONPatchType, patch,
 		metav1.PatchOptions{FieldManager: FieldManager})
 	if err != nil {
-		return writeError("remove finalizer", err)
+		return writeError(obj, "remove finalizer", err)
 	}
 	c.memory.store(got)
 	return nil
@@ -181,8 +189,14 @@ func (c *Controller[T, C, AC]) removeFinalizer(ctx context.Context, obj T) error
 
 // writeError tells an object that is gone from a write that failed. A UID that
 // does not match is answered as a conflict where the object would have to be
-// created, and as an immutable field where a namesake exists.
-func writeError(what string, err error) error {
+// created, and as an immutable field where a namesake exists. What the spec holds
+// of secrets is taken out of the answer, which may quote it.
+func writeError(obj Object, what string, err error) error {
+	secrets := &redact.Secrets{}
+	if spec, marshalErr := json.Marshal(specOf(obj)); marshalErr == nil {
+		secrets.AddJSON(spec)
+	}
+	err = apistatus.Hide(secrets, err)
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) || isOtherUID(err) {
 		return fmt.Errorf("%s: %w: %w", what, errGone, err)
 	}

@@ -40,7 +40,7 @@ func (c *Controller[T, C, AC]) takeOver(ctx context.Context, obj T) (T, error) {
 	client, moved := c.kind.Client(obj.GetNamespace()), false
 	live, err := client.Get(ctx, obj.GetName(), metav1.GetOptions{})
 	if err != nil {
-		return obj, writeError("read managed fields", err)
+		return obj, writeError(obj, "read managed fields", err)
 	}
 	if live.GetUID() != obj.GetUID() {
 		return obj, errGone
@@ -58,7 +58,7 @@ func (c *Controller[T, C, AC]) takeOver(ctx context.Context, obj T) (T, error) {
 			if apierrors.IsConflict(err) {
 				return obj, fmt.Errorf("take over managed fields: %w", err)
 			}
-			return obj, writeError("take over managed fields", err)
+			return obj, writeError(obj, "take over managed fields", err)
 		}
 		moved = true
 	}
@@ -194,7 +194,7 @@ func (c *Controller[T, C, AC]) ownConditions(ctx context.Context, live T) (T, er
 	}
 	got, err := c.kind.Client(live.GetNamespace()).ApplyStatus(ctx, config, applyOptions())
 	if err != nil {
-		return live, writeError("take over conditions", err)
+		return live, writeError(live, "take over conditions", err)
 	}
 	c.memory.store(got)
 	return got, nil

@@ -72,6 +72,9 @@ type Fault struct {
 	Status int
 	// Message of Respond.
 	Message string
+	// Echo adds the request's Authorization header and body to the message of
+	// Respond.
+	Echo bool
 	// RetryAfter is sent in whole seconds with Respond when positive.
 	RetryAfter time.Duration
 	// Delay between the pieces of Slow. Zero means 10 ms.

@@ -6,15 +6,16 @@ package aivensim
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"net"
 	"net/http"
 	"time"
 )
 
-// misbehave answers a request in the way of a fault. handle carries the
-// operation out; it is called at most once. A zero status means that the
-// connection is to be cut.
-func (s *Server) misbehave(w http.ResponseWriter, r *http.Request, h *FaultHandle, handle func() answer) (answer, int) {
+// misbehave answers a request, whose body was read, in the way of a fault. handle
+// carries the operation out; it is called at most once. A zero status means that
+// the connection is to be cut.
+func (s *Server) misbehave(w http.ResponseWriter, r *http.Request, body []byte, h *FaultHandle, handle func() answer) (answer, int) {
 	f := h.fault
 	var real answer
 	applied := f.Apply
@@ -66,7 +67,11 @@ func (s *Server) misbehave(w http.ResponseWriter, r *http.Request, h *FaultHandl
 		return huge, write(w, huge)
 	default:
 		status := cmp.Or(f.Status, http.StatusInternalServerError)
-		ans := errorAnswer(errf(status, "%s", cmp.Or(f.Message, "An error occurred: "+http.StatusText(status))))
+		message := cmp.Or(f.Message, "An error occurred: "+http.StatusText(status))
+		if f.Echo {
+			message += fmt.Sprintf(" (Authorization: %s; body: %s)", r.Header.Get("Authorization"), body)
+		}
+		ans := errorAnswer(errf(status, "%s", message))
 		ans.retryAfter, ans.applied = f.RetryAfter, real.applied
 		return ans, write(w, ans)
 	}

@@ -100,7 +100,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		sent = write(w, ans)
 		return
 	}
-	ans, sent = s.misbehave(w, r, fault, handle)
+	ans, sent = s.misbehave(w, r, body, fault, handle)
 	if ans.status == 0 {
 		panic(http.ErrAbortHandler)
 	}

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/openbao/openbao/api/v2"
 	"k8s.io/apimachinery/pkg/runtime"

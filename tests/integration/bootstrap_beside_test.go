@@ -83,7 +83,7 @@ func newBesideEnv(t *testing.T) *baoEnv {
 	} else {
 		crd = foreignCRD(t)
 	}
-	cluster := stack.NewKubernetes(t, stack.KubernetesOptions{CRDs: []string{crd}})
+	cluster := stack.NewKubernetes(t, stack.KubernetesOptions{CRDs: []string{crd}, APIServerArgs: audited(t)})
 	if err := install(ctx, cluster); err != nil {
 		t.Fatal(err)
 	}

@@ -7,14 +7,19 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/bailiwick-operator/bailiwick/tests/stack"
 )
 
-// shared is what all tests of this package run on.
-var shared *stack.Stack
+var (
+	// shared is what all tests of this package run on.
+	shared *stack.Stack
+	// auditLogs is the folder of what the operator's account did.
+	auditLogs string
+)
 
 func TestMain(m *testing.M) {
 	if os.Getenv(childVariable) != "" {
@@ -34,7 +39,8 @@ func run(m *testing.M) int {
 			fmt.Fprintln(os.Stderr, err)
 		}
 	}()
-	audit, err := auditArgs(dir)
+	auditLogs = dir
+	audit, err := auditArgs(filepath.Join(dir, "shared.log"))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -50,5 +56,5 @@ func run(m *testing.M) int {
 			fmt.Fprintln(os.Stderr, "installing the manifests:", err)
 			os.Exit(1)
 		}
-	}, func(*stack.Stack) error { return checkRights(manifests+"/rbac", auditLog(dir)) })
+	}, func(*stack.Stack) error { return checkRights(manifests+"/rbac", dir) })
 }

@@ -5,6 +5,7 @@ package integration
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,9 +14,11 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/yaml"
 
 	"github.com/bailiwick-operator/bailiwick/tests/aivensim"
 	"github.com/bailiwick-operator/bailiwick/tests/stack"
@@ -28,18 +31,26 @@ func TestManifests(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
-	cluster := stack.NewKubernetes(t, stack.KubernetesOptions{CRDs: []string{manifests + "/crds"}})
+	audit := filepath.Join(t.TempDir(), "audit.log")
+	args, err := auditArgs(audit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Not on by default: who sets or changes an ownerReference needs rights on both
+	// ends of it.
+	args = append(args, "--enable-admission-plugins=OwnerReferencesPermissionEnforcement")
+	cluster := stack.NewKubernetes(t, stack.KubernetesOptions{CRDs: []string{manifests + "/crds"}, APIServerArgs: args})
 	kube, err := kubernetes.NewForConfig(cluster.Config())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{operatorNamespace, "team-a", "team-b", "team-c"} {
+	for _, name := range []string{operatorNamespace, "team-a", "team-b", "team-c", "team-d"} {
 		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
 		if _, err := kube.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	m := &manifestsTest{ctx: ctx, cluster: cluster, kube: kube}
+	m := &manifestsTest{ctx: ctx, cluster: cluster, kube: kube, audit: audit, bao: stack.NewOpenBao(t, stack.OpenBaoOptions{})}
 
 	for _, folder := range []string{
 		"base", "rbac/optional", "samples-all",
@@ -60,16 +71,8 @@ func TestManifests(t *testing.T) {
 				m.mayNot(t, authorizationv1.ResourceAttributes{Namespace: namespace, Verb: verb, Group: "aiven.io", Resource: "kafkas"})
 			}
 		}
-		e := m.env(t, "team-b")
-		e.tokenSecret("auth", tokenOwn.Value)
-		e.startProcess(m.config(t), nil, m.args(t)...)
-		e.create(e.object("PostgreSQL", "x", tokenOf("auth")))
-		e.ready("PostgreSQL", "x")
-		e.checkSecret(kindCases["PostgreSQL"], e.get("PostgreSQL", "x").GetUID())
-		e.delete("PostgreSQL", "x")
-		e.gone("PostgreSQL", "x")
-		e.noRemote("PostgreSQL")
-		e.noSecret("x")
+		// No Role can grant the two URLs; Kubernetes grants them to every ServiceAccount.
+		m.work(t, "team-b", withSecrets)
 		for _, namespace := range []string{"team-a", "team-b"} {
 			if out, err := kubectlOn(ctx, cluster, "delete", "-k", manifests+"/overlays/namespaced/"+namespace); err != nil {
 				t.Fatalf("%v: %s", err, out)
@@ -86,30 +89,37 @@ func TestManifests(t *testing.T) {
 		}
 		m.may(t, authorizationv1.ResourceAttributes{Namespace: operatorNamespace, Verb: "get", Resource: "secrets", Name: "aiven-token"})
 		m.mayNot(t, authorizationv1.ResourceAttributes{Namespace: "team-c", Verb: "get", Resource: "secrets", Name: "aiven-token"})
-		e := m.env(t, "team-c")
 		token := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "aiven-token"}, Data: map[string][]byte{"token": []byte(tokenOwn.Value)}}
 		if _, err := kube.CoreV1().Secrets(operatorNamespace).Create(ctx, token, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		e.startProcess(m.config(t), nil, m.args(t)...)
-		e.create(e.object("PostgreSQL", "x"))
-		e.ready("PostgreSQL", "x")
-		e.checkSecret(kindCases["PostgreSQL"], e.get("PostgreSQL", "x").GetUID())
-		e.create(e.object("Valkey", "y", tokenOf("auth")))
-		if message := e.unready("Valkey", "y", "SecretForbidden"); !strings.Contains(message, "auth") {
-			t.Errorf("message = %q, want it to name the Secret that may not be read", message)
-		}
-		e.delete("PostgreSQL", "x")
-		e.gone("PostgreSQL", "x")
-		e.noRemote("PostgreSQL")
-		e.noSecret("x")
+		m.work(t, "team-c", withoutSecrets, right{"get", "secrets"})
+		m.remove(t, "overlays/default-token")
 	})
+
+	for _, overlay := range []string{"overlays/aiven-only", "overlays/openbao-only", "base"} {
+		t.Run("working with "+overlay, func(t *testing.T) {
+			m.apply(t, overlay)
+			switch overlay {
+			case "overlays/aiven-only":
+				m.work(t, "team-a", withAiven)
+			case "overlays/openbao-only":
+				m.work(t, "team-c", withOpenBao)
+			default:
+				m.work(t, "team-d", withSecrets)
+				m.ownerReferences(t, "team-d")
+			}
+			m.remove(t, overlay)
+		})
+	}
 }
 
 type manifestsTest struct {
 	ctx     context.Context
 	cluster *stack.Kubernetes
 	kube    kubernetes.Interface
+	audit   string
+	bao     *stack.OpenBao
 	// deployment is that of the overlay that was applied last.
 	deployment *appsv1.Deployment
 }
@@ -135,6 +145,31 @@ func (m *manifestsTest) args(t *testing.T) []string {
 		t.Fatalf("containers are %+v, want one with arguments", containers)
 	}
 	return slices.Clone(containers[0].Args)
+}
+
+// remove takes the rights of an overlay away, and leaves its kinds.
+func (m *manifestsTest) remove(t *testing.T, overlay string) {
+	t.Helper()
+	rendered, err := kubectlOn(m.ctx, m.cluster, "kustomize", manifests+"/"+overlay)
+	if err != nil {
+		t.Fatalf("%v: %s", err, rendered)
+	}
+	for _, document := range strings.Split(rendered, "\n---\n") {
+		var object metav1.PartialObjectMetadata
+		if err := yaml.Unmarshal([]byte(document), &object); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(object.APIVersion, rbacv1.GroupName+"/") {
+			continue
+		}
+		args := []string{"delete", strings.ToLower(object.Kind), object.Name}
+		if object.Namespace != "" {
+			args = append(args, "-n", object.Namespace)
+		}
+		if out, err := kubectlOn(m.ctx, m.cluster, args...); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
 }
 
 func (m *manifestsTest) env(t *testing.T, namespace string) *env {

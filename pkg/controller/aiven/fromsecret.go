@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"text/template"
 	"text/template/parse"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/bailiwick-operator/bailiwick/pkg/aiven"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
+	"github.com/bailiwick-operator/bailiwick/pkg/redact"
 )
 
 // maxRendered is how many bytes the values of one object may come to.
@@ -151,22 +151,14 @@ func (f *fromSecret) value(ctx context.Context, field, name, key string) (string
 	return string(value), nil
 }
 
-// hide takes the values that were put in, or their longer lines, out of a text
+// hide takes the values that were put in, or longer pieces of them, out of a text
 // of Aiven's.
 func (f *fromSecret) hide(text string) string {
-	var pieces []string
+	secrets := &redact.Secrets{}
 	for _, value := range f.used {
-		pieces = append(pieces, strings.Split(value, "\n")...)
-		pieces = append(pieces, value)
+		secrets.Add(value)
 	}
-	// The longer first: one value can be part of another.
-	slices.SortFunc(pieces, func(a, b string) int { return len(b) - len(a) })
-	for _, p := range pieces {
-		if p = strings.TrimSpace(p); len(p) >= 4 {
-			text = strings.ReplaceAll(text, p, "[redacted]")
-		}
-	}
-	return text
+	return secrets.Hide(text)
 }
 
 // clean takes the values that were put in out of what Aiven said: a connector's

@@ -1,0 +1,35 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package publish
+
+import "github.com/bailiwick-operator/bailiwick/pkg/redact"
+
+// addTo adds what connection details hold of secrets.
+func addTo(secrets *redact.Secrets, data map[string][]byte) {
+	for key, value := range data {
+		secrets.AddField(key, string(value))
+	}
+}
+
+// withheldError is an error whose text shows no connection details: an admission
+// policy or webhook that refuses a Secret may quote it.
+type withheldError struct {
+	text string
+	err  error
+}
+
+func (e *withheldError) Error() string { return e.text }
+func (e *withheldError) Unwrap() error { return e.err }
+
+// withhold returns err as it is unless its text shows a secret.
+func withhold(secrets *redact.Secrets, err error) error {
+	if err == nil {
+		return nil
+	}
+	text := secrets.Hide(err.Error())
+	if text == err.Error() {
+		return err
+	}
+	return &withheldError{text: text, err: err}
+}
