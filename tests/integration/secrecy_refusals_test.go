@@ -218,7 +218,7 @@ func (e *env) refuse(name string, reason metav1.StatusReason, group, resource, m
 		probe := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "probe"}}
 		_, err := client.CoreV1().ConfigMaps(e.ns).Create(e.ctx, probe, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		if err == nil || !strings.Contains(err.Error(), name) {
-			return fmt.Errorf("it answers %v", err)
+			return fmt.Errorf("it answers %w", err)
 		}
 		return nil
 	})

@@ -34,7 +34,7 @@ func TestHide(t *testing.T) {
 		t.Error("the error itself was changed")
 	}
 	for _, err := range []error{nil, errors.New("another")} {
-		if got := apistatus.Hide(secrets, err); got != err {
+		if got := apistatus.Hide(secrets, err); got != err { //nolint:errorlint // The same error is meant.
 			t.Errorf("%v became %v", err, got)
 		}
 	}
