@@ -7,7 +7,7 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -o errexit -o nounset -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build generate verify lint test soak demo bench clean
+.PHONY: help build generate verify lint test soak demo bench vulncheck clean
 
 # The modules of this repository that hold code to vet and test.
 MODULES := . tests hack/userconfig hack/compare-crds hack/licenses
@@ -56,6 +56,11 @@ demo: ## Start everything on this machine and watch the samples become Ready.
 bench: ## Measure the operator and print a table; tests/bench/README.md explains it.
 	hack/build-tools.sh etcd kubernetes
 	cd tests && go run ./bench $(BENCH_FLAGS)
+
+# Not part of verify: it asks a database on the network, vuln.go.dev or GOVULNDB.
+vulncheck: ## Look up known vulnerabilities in what the operator calls.
+	hack/build-tools.sh govulncheck
+	"$$(hack/build-tools.sh --path govulncheck)" ./cmd/... ./pkg/...
 
 clean: ## Remove what make built in the checkout; tools stay in the cache.
 	rm -rf bin .demo

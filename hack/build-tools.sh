@@ -11,7 +11,7 @@
 #   hack/build-tools.sh TOOL...          build these, or what holds these binaries
 #   hack/build-tools.sh --path BINARY... print where each binary is or will be
 #
-# Tools: etcd, kubernetes, openbao-server, golangci-lint.
+# Tools: etcd, kubernetes, openbao-server, golangci-lint, govulncheck.
 # BAILIWICK_CACHE moves the cache; the default is ~/.cache/bailiwick.
 
 set -o errexit -o nounset -o pipefail
@@ -31,9 +31,9 @@ fail() {
 # tool_of NAME prints the tool that holds the binary NAME.
 tool_of() {
   case "$1" in
-    etcd | kubernetes | openbao-server | golangci-lint) echo "$1" ;;
+    etcd | kubernetes | openbao-server | golangci-lint | govulncheck) echo "$1" ;;
     kube-apiserver | kube-controller-manager | kubectl) echo kubernetes ;;
-    *) fail "unknown tool $1; there are etcd, kubernetes, openbao-server and golangci-lint" ;;
+    *) fail "unknown tool $1; there are etcd, kubernetes, openbao-server, golangci-lint and govulncheck" ;;
   esac
 }
 
@@ -79,6 +79,11 @@ describe() {
       version="$(module_version golangci-lint github.com/golangci/golangci-lint/v2)"
       packages="golangci-lint=github.com/golangci/golangci-lint/v2/cmd/golangci-lint"
       title="golangci-lint" duration="2 minutes"
+      ;;
+    govulncheck)
+      version="$(module_version govulncheck golang.org/x/vuln)"
+      packages="govulncheck=golang.org/x/vuln/cmd/govulncheck"
+      title="govulncheck" duration="1 minute"
       ;;
   esac
   [[ -n "${version}" ]] || fail "no version in ${tools_src}/$1/go.mod"
