@@ -90,21 +90,6 @@ type known struct {
 	digest  [sha256.Size]byte
 }
 
-// identity is which Secret one is, and whether its controller reference blocks the
-// deletion of the owner, as the aiven-operator's do.
-type identity struct {
-	uid    types.UID
-	blocks *bool
-}
-
-func identityOf(secret metav1.Object) identity {
-	id := identity{uid: secret.GetUID()}
-	if ref := metav1.GetControllerOfNoCopy(secret); ref != nil {
-		id.blocks = ref.BlockOwnerDeletion
-	}
-	return id
-}
-
 // New returns a Publisher. metadata reads ownership where Secrets themselves
 // may not be read.
 func New(secrets corev1client.SecretsGetter, metadata metadata.Interface) *Publisher {
@@ -288,61 +273,6 @@ func (p *Publisher) remember(owner Owner, secret *corev1.Secret, digest [sha256.
 	p.known[owner.UID] = known{identity: identityOf(secret), version: secret.ResourceVersion, digest: digest}
 }
 
-// ownedIdentity learns whose a Secret is from the answer to an apply that is not
-// carried out, of which only the metadata is asked for.
-func (p *Publisher) ownedIdentity(ctx context.Context, owner Owner, target Target) (identity, error) {
-	probe := &metav1.PartialObjectMetadata{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
-		ObjectMeta: metav1.ObjectMeta{Name: target.Name, Namespace: owner.Namespace},
-	}
-	body, err := json.Marshal(probe)
-	if err != nil {
-		return identity{}, fmt.Errorf("build ownership probe: %w", err)
-	}
-	force := true
-	live, err := p.metadata.Resource(corev1.SchemeGroupVersion.WithResource("secrets")).Namespace(owner.Namespace).
-		Patch(ctx, target.Name, types.ApplyPatchType, body,
-			metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}, FieldManager: FieldManager + "-probe", Force: &force})
-	if err != nil {
-		return identity{}, fmt.Errorf("read owner of secret %s/%s: %w", owner.Namespace, target.Name, err)
-	}
-	heir, err := owned(owner, live)
-	if err == nil && heir {
-		_, err = p.inherit(ctx, owner, live)
-	}
-	return identityOf(live), err
-}
-
-// inherit makes the owner the controller of a Secret that its predecessor left.
-// The garbage collector is slow to collect that, and after an outage of the API
-// server may never: until it does, nothing could be published.
-func (p *Publisher) inherit(ctx context.Context, owner Owner, live metav1.Object) (*corev1.Secret, error) {
-	refs := live.GetOwnerReferences()
-	path := fmt.Sprintf("/metadata/ownerReferences/%d/uid", slices.IndexFunc(refs, isController))
-	patch, err := json.Marshal([]map[string]any{
-		{"op": "test", "path": "/metadata/uid", "value": live.GetUID()},
-		{"op": "test", "path": path, "value": metav1.GetControllerOfNoCopy(live).UID},
-		{"op": "replace", "path": path, "value": owner.UID},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("build patch of ownership: %w", err)
-	}
-	got, err := p.secrets.Secrets(owner.Namespace).Patch(ctx, live.GetName(), types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: FieldManager})
-	switch {
-	case apierrors.IsNotFound(err) || apierrors.IsInvalid(err):
-		// The collector came first.
-		return nil, fmt.Errorf("inherit secret %s/%s: %w", owner.Namespace, live.GetName(), errGone)
-	case apierrors.IsForbidden(err):
-		return nil, fmt.Errorf("inherit secret %s/%s: it belongs to an object of this name that was deleted, and the operator may not change that; Kubernetes collects it soon, or delete it: kubectl delete secret %s -n %s: %w",
-			owner.Namespace, live.GetName(), live.GetName(), owner.Namespace, err)
-	case err != nil:
-		return nil, fmt.Errorf("inherit secret %s/%s: %w", owner.Namespace, live.GetName(), err)
-	}
-	return got, nil
-}
-
-func isController(ref metav1.OwnerReference) bool { return ref.Controller != nil && *ref.Controller }
-
 // apply writes all that we own. The UID keeps a namesake untouched. What turns
 // out to be owned by our create is moved first to what an apply can remove.
 func (p *Publisher) apply(ctx context.Context, owner Owner, target Target, data map[string][]byte, id identity, digest [sha256.Size]byte) error {
@@ -398,29 +328,6 @@ var errGone = errors.New("the Secret was replaced or deleted meanwhile")
 
 // errInvalid stands for a validation error, for the same reason.
 var errInvalid = errors.New("the API server refuses it as invalid; correct spec.connInfoSecretTarget")
-
-// owned returns a *ConflictError unless the Secret is the owner's. heir says that
-// it is by inheritance: its controller is a predecessor, of the owner's kind and
-// name, which must be gone since the owner is there.
-func owned(owner Owner, secret metav1.Object) (heir bool, err error) {
-	ref := metav1.GetControllerOfNoCopy(secret)
-	switch {
-	case ref == nil:
-	case ref.UID == owner.UID:
-		return false, nil
-	case ref.Kind == owner.GVK.Kind && ref.Name == owner.Name:
-		if gv, err := schema.ParseGroupVersion(ref.APIVersion); err == nil && gv.Group == owner.GVK.Group {
-			return true, nil
-		}
-	}
-	whose := "nobody"
-	if ref != nil {
-		whose = ref.Kind + " " + ref.Name
-	}
-	return false, &ConflictError{Message: fmt.Sprintf(
-		"Secret %s/%s exists and is controlled by %s, so it was not touched. Delete it (kubectl delete secret %s -n %s), or give %s %s another spec.connInfoSecretTarget.name. Then change any annotation of the object, to have it looked at at once.",
-		owner.Namespace, secret.GetName(), whose, secret.GetName(), owner.Namespace, owner.GVK.Kind, owner.Name)}
-}
 
 func validate(owner Owner, target Target, data map[string][]byte) error {
 	var bad []string
