@@ -454,7 +454,7 @@ func (m *model) end() {
 		w := m.wishes[a.name]
 		m.deleteObject(a, w, false)
 	}
-	m.settle(time.Minute)
+	m.settle(3 * time.Minute)
 	m.noSecretsButTokens()
 }
 

@@ -21,7 +21,7 @@ func TestOutageOfTheControlPlane(t *testing.T) {
 		outage = 30 * time.Second
 	}
 	seed, _ := randomRun(t, 2*outage)
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute)
 	t.Cleanup(cancel)
 	cluster := stack.NewKubernetes(t, stack.KubernetesOptions{CRDs: []string{manifests + "/crds"}})
 	if err := install(ctx, cluster); err != nil {
@@ -59,7 +59,8 @@ func TestOutageOfTheControlPlane(t *testing.T) {
 		if err := part.start(ctx); err != nil {
 			t.Fatal(err)
 		}
-		m.settle(3 * time.Minute)
+		// What failed again and again meanwhile is tried again after minutes.
+		m.settle(6 * time.Minute)
 	}
 	m.end()
 }

@@ -5,9 +5,13 @@ package integration
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/bailiwick-operator/bailiwick/tests/aivensim"
 )
@@ -67,8 +71,19 @@ func TestOneIntegrationOneObject(t *testing.T) {
 		return nil
 	})
 	e.ready("ServiceIntegration", "by-object")
-	e.unready("ServiceIntegration", "by-id", "AlreadyManaged")
 	remote = e.onlyRemote("ServiceIntegration")
+	// It can inherit what it knows of.
+	e.eventually("the one that waits to know the new integration", func() error {
+		obj, err := e.client("ServiceIntegration").Get(e.ctx, "by-id", metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if id, _, _ := unstructured.NestedString(obj.Object, "status", "id"); id != remote {
+			return fmt.Errorf("it knows %q, want %q", id, remote)
+		}
+		return nil
+	})
+	e.unready("ServiceIntegration", "by-id", "AlreadyManaged")
 
 	t.Log("The one that waits takes it over")
 	e.delete("ServiceIntegration", "by-object")
