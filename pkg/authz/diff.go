@@ -16,6 +16,9 @@ type Observed struct {
 	Config map[string]any
 	// Policies are the texts by name; a policy that does not exist is not in it.
 	Policies map[string]string
+	// Expiring names the policies that the server will drop at some time, which
+	// ours never are.
+	Expiring []string
 	// Roles are the roles as the server answers them, by name.
 	Roles map[string]map[string]any
 	// MountRoles are the names of all roles of the mount, nil if they are not
@@ -146,14 +149,21 @@ func Diff(desired Contract, observed Observed, recorded Recorded) Plan {
 
 func diffPolicy(g Grant, observed Observed, recorded Recorded) Plan {
 	text, ok := observed.Policies[g.Policy.Name]
-	switch {
-	case !ok:
+	if !ok {
 		return Plan{{Kind: KindPolicy, Name: g.Policy.Name, Action: Create, Request: policyRequest(g)}}
-	case EqualPolicies(g.Policy.Text, text):
+	}
+	var fields []string
+	if slices.Contains(observed.Expiring, g.Policy.Name) {
+		fields = append(fields, "expiration")
+	}
+	if !EqualPolicies(g.Policy.Text, text) {
+		fields = append(fields, "policy")
+	}
+	if len(fields) == 0 {
 		return nil
 	}
 	return Plan{{
-		Kind: KindPolicy, Name: g.Policy.Name, Action: Update, Fields: []string{"policy"},
+		Kind: KindPolicy, Name: g.Policy.Name, Action: Update, Fields: fields,
 		Conflict: !slices.Contains(recorded.Policies, g.Policy.Name), Request: policyRequest(g),
 	}}
 }

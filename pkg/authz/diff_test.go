@@ -112,6 +112,10 @@ func TestDiff(t *testing.T) {
 			policy(backup, `path "sys/storage/raft/snapshot" { capabilities = ["read", "update"] }`), everything,
 			[]string{"update policy openbao-operator-backup (policy)"},
 		},
+		"policy that expires": {
+			func(o *authz.Observed) { o.Expiring = []string{"foreign", backup} }, everything,
+			[]string{"update policy openbao-operator-backup (expiration)"},
+		},
 		"policy denies": {
 			policy(backup, `path "sys/storage/raft/snapshot" { capabilities = ["read", "deny"] }`), everything,
 			[]string{"update policy openbao-operator-backup (policy)"},

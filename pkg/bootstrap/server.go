@@ -70,6 +70,9 @@ func (t *task) observe(ctx context.Context, server openbao.Interface, lenient bo
 		}
 		observed.policies[name] = policy
 		observed.Policies[name] = policy.Text
+		if policy.Expires {
+			observed.Expiring = append(observed.Expiring, name)
+		}
 	}
 
 	mounts, err := server.AuthMounts(ctx)

@@ -191,13 +191,13 @@ func TestNamespaceAndToken(t *testing.T) {
 	var got http.Header
 	client := start(t, func(w http.ResponseWriter, r *http.Request) {
 		got = r.Header.Clone()
-		answer(200, `{"data":{"policy":"p","version":7}}`)(w, r)
+		answer(200, `{"data":{"policy":"p","version":7,"expiration":"2031-01-01T00:00:00Z"}}`)(w, r)
 	}, func(o *Options) { o.Namespace = "team" })
 	policy, err := client.ReadPolicy(t.Context(), "x")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if policy.Text != "p" || policy.Version == nil || *policy.Version != 7 {
+	if policy.Text != "p" || policy.Version == nil || *policy.Version != 7 || !policy.Expires {
 		t.Errorf("got policy %+v", policy)
 	}
 	if got.Get("X-Vault-Token") != secret || strings.Trim(got.Get("X-Vault-Namespace"), "/") != "team" {

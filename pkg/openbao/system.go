@@ -34,6 +34,8 @@ type Policy struct {
 	Text string
 	// Version counts the writes of the policy; nil if the server does not count.
 	Version *int64
+	// Expires says that the server will drop the policy at some time.
+	Expires bool
 }
 
 // Health implements Interface.
@@ -95,7 +97,7 @@ func (c *Client) ReadPolicy(ctx context.Context, name string) (Policy, error) {
 	if !ok {
 		return Policy{}, &Error{Class: Unknown, Op: op, Detail: "the answer has no policy text"}
 	}
-	policy := Policy{Text: text}
+	policy := Policy{Text: text, Expires: data["expiration"] != nil}
 	if number, ok := data["version"].(json.Number); ok {
 		if version, err := number.Int64(); err == nil {
 			policy.Version = &version

@@ -147,6 +147,34 @@ func TestBootstrapConcurrentWriter(t *testing.T) {
 	})
 }
 
+// TestBootstrapExpiringPolicy has somebody give a policy an end, with the text
+// that it is to have.
+func TestBootstrapExpiringPolicy(t *testing.T) {
+	t.Parallel()
+	shared.OpenBao.Require(t, stack.FeaturePolicyCAS) // OpenBao 2.3 brought both
+	b := newBaoEnv(t)
+	b.setSecret("bao-admin", map[string]string{"token": b.adminToken("root")})
+	b.start(soon)
+	b.cluster("bao", backupOnly, mode(v1alpha1.AuthorizationEnforce))
+	b.applied("bao")
+	text := b.policy(backupRole)
+	b.write("sys/policies/acl/"+backupRole, map[string]any{"policy": text, "ttl": "1h"})
+	b.eventually("the policy to last", func() error {
+		found, err := b.root.Logical().ReadWithContext(b.ctx, "sys/policies/acl/"+backupRole)
+		if err != nil {
+			return err
+		}
+		if end := found.Data["expiration"]; end != nil {
+			return fmt.Errorf("it ends at %v", end)
+		}
+		return nil
+	})
+	if got := b.policy(backupRole); got != text {
+		t.Errorf("The policy is %q", got)
+	}
+	b.applied("bao")
+}
+
 // TestBootstrapPromoteDemote has the identities of the jobs do with a server that
 // joins what a blue/green upgrade does.
 func TestBootstrapPromoteDemote(t *testing.T) {
