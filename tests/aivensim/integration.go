@@ -78,6 +78,11 @@ func (c *call) resolveSide(name, integrationType, wantType string, project, serv
 	if project != nil {
 		out.project = *project
 	}
+	if c.token != nil {
+		if err := c.server.tokens.authorize(c.token, out.project, true); err != nil {
+			return out, err
+		}
+	}
 	p := c.server.projects[out.project]
 	if p == nil {
 		return out, notFound("Project does not exist")

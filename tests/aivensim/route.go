@@ -37,7 +37,9 @@ func (r route) mutates(body []byte) bool {
 type call struct {
 	server *Server
 	// actor is the name under which the event log records the change.
-	actor   string
+	actor string
+	// token is the caller's; nil for what happens outside the API.
+	token   *tokenState
 	vars    map[string]string
 	query   url.Values
 	body    []byte

@@ -93,7 +93,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		if err := s.tokens.authorize(token, cmp.Or(vars["project"], vars["project_id"]), mutating); err != nil {
 			return errorAnswer(err)
 		}
-		return s.apply(rt, &call{actor: name, vars: vars, query: r.URL.Query(), body: body})
+		return s.apply(rt, &call{actor: name, token: token, vars: vars, query: r.URL.Query(), body: body})
 	}
 	if fault = s.faults.pick(rec); fault == nil {
 		ans = handle()

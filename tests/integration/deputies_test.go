@@ -50,6 +50,7 @@ func TestConfusedDeputies(t *testing.T) {
 	e.ready("PostgreSQL", "pg")
 	e.ready("ProjectVPC", "net")
 	e.ready("ServiceIntegrationEndpoint", "logs")
+	endpoint := e.sim.Project(project).Endpoints()[0].ID
 	mine := []func(map[string]any){tokenOf("mine"), set("project", own)}
 	author.tokenSecret("mine", tokenOther.Value)
 	author.passwordSecret("unrelated", "nobodys-business")
@@ -78,12 +79,22 @@ func TestConfusedDeputies(t *testing.T) {
 		"project":                                {"Valkey", []func(map[string]any){set("project", project), tokenOf("mine")}, "Forbidden", "Not a project member"},
 		"serviceName":                            {"Database", []func(map[string]any){set("project", project), tokenOf("mine"), set("serviceName", "pg")}, "Forbidden", "Not a project member"},
 		"projectVPCRef":                          {"Valkey", append(mine[:2:2], set("projectVPCRef", map[string]any{"name": "net", "namespace": e.ns})), "", "is in project"},
-		"destinationEndpointRef": {"ServiceIntegration", append(mine[:2:2], func(spec map[string]any) {
-			delete(spec, "kafkaLogs")
-			delete(spec, "destinationServiceName")
-			spec["integrationType"], spec["sourceServiceName"] = "rsyslog", "host"
-			spec["destinationEndpointRef"] = map[string]any{"name": "logs"}
-		}), "", "logs"},
+		"kafkaSchemaRef": {"KafkaSchema", append(mine[:2:2], set("schemaType", "JSON"), set("references", []any{
+			map[string]any{"name": "r", "kafkaSchemaRef": map[string]any{"name": "schema"}},
+		})), "WaitingForSchema", author.ns + "/schema, named by spec.references, does not exist"},
+		"serviceIntegrations": {"PostgreSQL", append(mine[:2:2], set("serviceIntegrations", []any{
+			map[string]any{"integrationType": "read_replica", "sourceServiceName": "pg"},
+		})), "WaitingForService", own + "/pg does not exist at Aiven"},
+		"destinationEndpointRef": {"ServiceIntegration", append(mine[:2:2], integrationTo("destinationEndpointRef", map[string]any{"name": "logs"})),
+			"WaitingForEndpoint", author.ns + "/logs, named by spec.destinationEndpointRef, does not exist"},
+		"destinationEndpointId": {"ServiceIntegration", append(mine[:2:2], integrationTo("destinationEndpointId", endpoint)),
+			"", "Integration endpoint not found"},
+		"destinationEndpointId with its project": {"ServiceIntegration", append(mine[:2:2], integrationTo("destinationEndpointId", endpoint), set("destinationProjectName", project), set("integrationType", "external_elasticsearch_logs")),
+			"", "Not a project member"},
+		"destinationProjectName": {"ServiceIntegration", append(mine[:2:2], integrationTo("destinationServiceName", "pg"), set("destinationProjectName", project)),
+			"Forbidden", "Not a project member"},
+		"sourceProjectName": {"ServiceIntegration", append(mine[:2:2], integrationTo("destinationServiceName", "host"), set("sourceServiceName", "pg"), set("sourceProjectName", project)),
+			"Forbidden", "Not a project member"},
 	}
 	names := map[string]string{}
 	for i, what := range slices.Sorted(maps.Keys(cases)) {
@@ -112,6 +123,17 @@ func TestConfusedDeputies(t *testing.T) {
 		if r.Token == tokenOwn.Name && r.Project == own || r.Token == tokenOther.Name && r.Project == project && r.Status < 400 {
 			t.Errorf("token %s: %s %s was answered %d", r.Token, r.Method, r.Path, r.Status)
 		}
+	}
+}
+
+// integrationTo sends the logs of the author's service to a destination.
+func integrationTo(field string, value any) func(map[string]any) {
+	return func(spec map[string]any) {
+		for _, other := range []string{"kafkaLogs", "destinationServiceName", "sourceServiceName"} {
+			delete(spec, other)
+		}
+		spec["integrationType"], spec["sourceServiceName"] = "rsyslog", "host"
+		spec[field] = value
 	}
 }
 
