@@ -4,6 +4,7 @@
 package aivensim
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -179,7 +180,15 @@ func TestConcurrentUse(t *testing.T) {
 	if len(sv.Topics) != 0 || len(sv.ACLs) != workers*rounds+1 {
 		t.Errorf("%d topics and %d ACL entries are left", len(sv.Topics), len(sv.ACLs))
 	}
-	if n := s.Count(Mutating, func(r Request) bool { return r.Applied }); n != 3*workers*rounds+1 {
-		t.Errorf("%d changes are recorded, want %d", n, 3*workers*rounds+1)
+	// A request is recorded when its answer has been sent.
+	ctx, cancel := context.WithTimeout(testContext(t), 10*time.Second)
+	defer cancel()
+	applied := func(r Request) bool { return r.Applied }
+	const changes = 3*workers*rounds + 1
+	if err := s.WaitCount(ctx, changes, Mutating, applied); err != nil {
+		t.Error(err)
+	}
+	if n := s.Count(Mutating, applied); n != changes {
+		t.Errorf("%d changes are recorded, want %d", n, changes)
 	}
 }
