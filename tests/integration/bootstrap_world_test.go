@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -313,17 +314,28 @@ func TestBootstrapSelfInitRequests(t *testing.T) {
 	if got := added(t, before, b.holds()); !slices.Equal(got, want) {
 		t.Errorf("The server got %q, want %q", got, want)
 	}
-	found, err := b.kube.CoreV1().ConfigMaps(b.ns).Get(b.ctx, "bao-authorization-init", metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if content := found.Data["initialize.hcl"]; !bytes.Contains([]byte(content), []byte(`initialize "people"`)) {
-		t.Errorf("The ConfigMap holds %s", content)
-	}
+	b.initHolds("bao", `initialize "people"`)
+	b.patchCluster("bao", `{"spec":{"selfInit":{"requests":[{"name":"staff","operation":"update","path":"sys/policies/acl/staff","policy":{"policy":"# none"}}]}}}`)
+	b.initHolds("bao", `initialize "staff"`)
 	b.patchCluster("bao", `{"spec":{"selfInit":{"enabled":false}}}`)
 	b.follow(b.refusal("bao", bootstrap.ReasonNotRequested, "stays on server"))
 	b.heldAgain("the removal", before)
 	b.noTokenAnywhere()
+}
+
+// initHolds waits until the ConfigMap for the first start of a cluster holds a text.
+func (b *baoEnv) initHolds(name, part string) {
+	b.Helper()
+	b.eventually("the ConfigMap to hold "+part, func() error {
+		found, err := b.kube.CoreV1().ConfigMaps(b.ns).Get(b.ctx, name+"-authorization-init", metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if content := found.Data["initialize.hcl"]; !strings.Contains(content, part) {
+			return fmt.Errorf("it holds %s", content)
+		}
+		return nil
+	})
 }
 
 // TestBootstrapFollowsTheIssuer restarts an API server of its own under another
