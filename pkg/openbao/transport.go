@@ -24,10 +24,6 @@ type guard struct {
 
 // RoundTrip implements http.RoundTripper.
 func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
-	secrets, err := secretsOf(req)
-	if err != nil {
-		return nil, err
-	}
 	resp, err := g.next.RoundTrip(req)
 	if err != nil {
 		return nil, err
@@ -44,7 +40,7 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp.Body = &boundedBody{body: resp.Body, left: maxBody}
 	if resp.StatusCode >= http.StatusBadRequest {
-		return resp, hide(secrets, resp)
+		return resp, hide(req, resp)
 	}
 	return resp, nil
 }
@@ -73,9 +69,13 @@ func secretsOf(req *http.Request) (*redact.Secrets, error) {
 	return secrets, nil
 }
 
-// hide takes secrets out of an answer.
-func hide(secrets *redact.Secrets, resp *http.Response) error {
+// hide takes the secrets of a request out of the answer to it.
+func hide(req *http.Request, resp *http.Response) error {
 	defer func() { _ = resp.Body.Close() }() // it was read or lost by now
+	secrets, err := secretsOf(req)
+	if err != nil {
+		return err
+	}
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return fmt.Errorf("read the answer: %w", err)

@@ -36,8 +36,6 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/util/csaupgrade"
-
-	"github.com/bailiwick-operator/bailiwick/pkg/redact"
 )
 
 const (
@@ -113,42 +111,41 @@ func (p *Publisher) Publish(ctx context.Context, owner Owner, target Target, dat
 	if err != nil {
 		return err
 	}
-	secrets := &redact.Secrets{}
-	addTo(secrets, data)
-	return withhold(secrets, p.publish(ctx, owner, target, data, digest, secrets))
+	held, err := p.publish(ctx, owner, target, data, digest)
+	return withhold(err, data, held)
 }
 
-// publish is Publish. It adds to secrets what the Secret holds that is there.
-func (p *Publisher) publish(ctx context.Context, owner Owner, target Target, data map[string][]byte, digest [sha256.Size]byte, secrets *redact.Secrets) error {
+// publish is Publish. It returns what the Secret held that was there.
+func (p *Publisher) publish(ctx context.Context, owner Owner, target Target, data map[string][]byte, digest [sha256.Size]byte) (held map[string][]byte, err error) {
 	live, err := p.secrets.Secrets(owner.Namespace).Get(ctx, target.Name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
-		return p.create(ctx, owner, target, data, digest)
+		return nil, p.create(ctx, owner, target, data, digest)
 	case apierrors.IsForbidden(err):
-		return p.publishBlind(ctx, owner, target, data, digest)
+		return nil, p.publishBlind(ctx, owner, target, data, digest)
 	case err != nil:
-		return fmt.Errorf("read secret %s/%s: %w", owner.Namespace, target.Name, err)
+		return nil, fmt.Errorf("read secret %s/%s: %w", owner.Namespace, target.Name, err)
 	}
-	addTo(secrets, live.Data)
+	held = live.Data
 	heir, err := owned(owner, live)
 	if err != nil {
-		return err
+		return held, err
 	}
 	if heir {
 		if live, err = p.inherit(ctx, owner, live); err != nil {
-			return err
+			return held, err
 		}
 	}
 	if live, err = p.takeOver(ctx, live, peerManager); err != nil {
-		return err
+		return held, err
 	}
 	if p.upToDate(owner, target, live, data, digest) {
-		return nil
+		return held, nil
 	}
 	if _, err = p.takeOver(ctx, live, FieldManager); err != nil {
-		return err
+		return held, err
 	}
-	return p.apply(ctx, owner, target, data, identityOf(live), digest)
+	return held, p.apply(ctx, owner, target, data, identityOf(live), digest)
 }
 
 // peerManager is how the aiven-operator signs what it writes.
