@@ -27,12 +27,17 @@ func (c *Controller[T, C, AC]) converge(ctx context.Context, name cache.ObjectNa
 	if err != nil {
 		return Observation{}, err
 	}
+	recorded := c.kind.Identity(obj)
 	obs, err := c.kind.Handler.Observe(ctx, client, obj)
 	if err != nil {
 		return Observation{}, err
 	}
 	if Observed(obj) {
 		return c.follow(ctx, obj, obs)
+	}
+	// A remote that was made anew is its maker's, who may not have come to claim it.
+	if holder, ok := c.engine.claims.holder(recorded); ok && holder.UID != obj.GetUID() {
+		return Observation{}, managedBy(holder, recorded)
 	}
 	if err := c.claim(obj); err != nil {
 		return Observation{}, err
@@ -42,10 +47,7 @@ func (c *Controller[T, C, AC]) converge(ctx context.Context, name cache.ObjectNa
 	}
 	switch {
 	case !obs.Exists:
-		if obs, err = c.create(ctx, client, obj); err == nil {
-			// What was created may have got another name by that.
-			err = c.claim(obj)
-		}
+		obs, err = c.create(ctx, client, obj)
 	case !hasFinalizer(obj):
 		err = c.adopt(ctx, obj)
 	}
@@ -76,6 +78,9 @@ func (c *Controller[T, C, AC]) claim(obj T) error {
 	if identity == "" {
 		return nil
 	}
+	if holder, ok := c.engine.claims.holder(identity); ok && holder.UID == obj.GetUID() {
+		return nil
+	}
 	// An older object that was looked at and has no claim is no rival: it can't
 	// reach the remote, and must not keep it from those who can.
 	rivals := c.engine.rivals(identity, obj, func(o Object) bool {
@@ -85,6 +90,11 @@ func (c *Controller[T, C, AC]) claim(obj T) error {
 	if ok {
 		return nil
 	}
+	return managedBy(holder, identity)
+}
+
+// managedBy says that a remote has its object already.
+func managedBy(holder Claimant, identity string) error {
 	return &Problem{
 		Reason: ReasonAlreadyManaged,
 		Message: fmt.Sprintf("%s manages the same remote (%s). Delete one of the two; to keep the remote, annotate the one to delete with %s=%s first.",
@@ -115,6 +125,10 @@ func (c *Controller[T, C, AC]) create(ctx context.Context, client C, obj T) (Obs
 	c.memory.markCreated(obj)
 	setInitialized(obj, "Created", "Instance was created at Aiven")
 	klog.FromContext(ctx).V(2).Info("Created remote")
+	// What was created may have got another name by that.
+	if err := c.claim(obj); err != nil {
+		return Observation{}, err
+	}
 
 	obs, err := c.kind.Handler.Observe(ctx, client, obj)
 	switch {
