@@ -34,6 +34,9 @@ type Options struct {
 	PostgresBinDir string
 	// Admin serves GET /_sim/state and GET /_sim/requests, without a token.
 	Admin bool
+	// SecretsUnasked shows passwords also without include_secrets=true, which the
+	// aiven-operator takes for granted.
+	SecretsUnasked bool
 	// Seed feeds the faults that have a probability.
 	Seed uint64
 }

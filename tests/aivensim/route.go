@@ -49,7 +49,9 @@ type call struct {
 	service *Service
 }
 
-func (c *call) secrets() bool { return c.query.Get("include_secrets") == "true" }
+func (c *call) secrets() bool {
+	return c.server.opts.SecretsUnasked || c.query.Get("include_secrets") == "true"
+}
 
 // router finds the operation of a method and path. Segments are matched
 // escaped and handed on unescaped, so that names may hold any character.

@@ -92,6 +92,7 @@ func (w *world) startServers(ctx context.Context, timing aivensim.Timing) error 
 	timing.Latency = w.bench.latency
 	w.sim, err = aivensim.New(aivensim.Options{
 		Projects: []string{project}, Tokens: []aivensim.Token{{Name: "good", Value: goodToken}}, Timing: timing,
+		SecretsUnasked: w.bench.operator != "",
 	})
 	if err != nil {
 		return err
