@@ -40,7 +40,9 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp.Body = &boundedBody{body: resp.Body, left: maxBody}
 	if resp.StatusCode >= http.StatusBadRequest {
-		return resp, hide(req, resp)
+		if err := hide(req, resp); err != nil {
+			return nil, err
+		}
 	}
 	return resp, nil
 }

@@ -5,12 +5,39 @@ package openbao
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
+
+// roundTripper is a transport in a function.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements http.RoundTripper.
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// Of a refusal that breaks off there is an error and no answer.
+func TestRefusalThatBreaksOff(t *testing.T) {
+	g := &guard{next: roundTripper(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusBadRequest, Body: io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF))}, nil
+	})}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := g.RoundTrip(req)
+	if resp != nil {
+		_ = resp.Body.Close()
+		t.Error("there is an answer besides the error")
+	}
+	if !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("got %v", err)
+	}
+}
 
 // What a server, or what stands in front of it, repeats of a request shows neither
 // the token nor the JWT.
