@@ -40,15 +40,26 @@ type AuthorizationSpecApplyConfiguration struct {
 	// tlsServerName is the name that the server's certificate must carry.
 	// The default is the host of the address.
 	TLSServerName *string `json:"tlsServerName,omitempty"`
-	// namespace is the OpenBao namespace that holds the mount, policies and roles.
-	// The default is the root namespace.
+	// namespace is the OpenBao namespace that holds the mount, policies and roles,
+	// without a slash at either end. The default is the root namespace.
 	Namespace *string `json:"namespace,omitempty"`
+	// clientCertSecretRef names the Secret, in the namespace of this object, with the
+	// client certificate for a listener that requires one: the keys tls.crt and
+	// tls.key. Like every Secret that is sent to a server it must agree to that; see
+	// adminTokenSecretRef.
+	ClientCertSecretRef *ClientCertSecretReferenceApplyConfiguration `json:"clientCertSecretRef,omitempty"`
 	// adminTokenSecretRef names the Secret, in the namespace of this object, with
 	// a one-time admin token. The token is used to write the policies and roles,
-	// and revoked after that. The Secret is only read.
+	// and revoked after that. The Secret is only read, and its token sent only to the
+	// address that the Secret itself names: it has the type
+	// bailiwick.dev/openbao-credential and the key address, or the label
+	// bailiwick.dev/openbao-credential=true and the annotation
+	// bailiwick.dev/openbao-address.
 	AdminTokenSecretRef *SecretKeyReferenceApplyConfiguration `json:"adminTokenSecretRef,omitempty"`
-	// audience is the audience that ServiceAccount tokens must carry.
-	// The default is spec.selfInit.oidc.audience, or openbao-internal.
+	// audience is an audience that the roles of ServiceAccounts in the namespace of
+	// this object accept in addition to status.authorization.audience. Servers that
+	// share such an audience can replay each other's tokens. The default is
+	// spec.selfInit.oidc.audience.
 	Audience *string `json:"audience,omitempty"`
 	// operatorServiceAccount is the ServiceAccount of the operator identity.
 	// The default is the ServiceAccount that Bailiwick runs as.
@@ -125,6 +136,14 @@ func (b *AuthorizationSpecApplyConfiguration) WithTLSServerName(value string) *A
 // If called multiple times, the Namespace field is set to the value of the last call.
 func (b *AuthorizationSpecApplyConfiguration) WithNamespace(value string) *AuthorizationSpecApplyConfiguration {
 	b.Namespace = &value
+	return b
+}
+
+// WithClientCertSecretRef sets the ClientCertSecretRef field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ClientCertSecretRef field is set to the value of the last call.
+func (b *AuthorizationSpecApplyConfiguration) WithClientCertSecretRef(value *ClientCertSecretReferenceApplyConfiguration) *AuthorizationSpecApplyConfiguration {
+	b.ClientCertSecretRef = value
 	return b
 }
 
