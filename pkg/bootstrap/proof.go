@@ -159,6 +159,7 @@ func (t *task) recordProofs(results map[string]openbaov1alpha1.IdentityStatus) {
 		if !ok {
 			continue
 		}
+		result.AlsoAccepts = t.alsoAccepts(grant.Role.Name)
 		identities = append(identities, result)
 		if result.State == openbaov1alpha1.Proved {
 			proved++
@@ -247,7 +248,7 @@ func (p *prover) prove(ctx context.Context, grant authz.Grant, refusals bool) (o
 		return result, nil
 	}
 	audience := grant.Role.Audiences[0]
-	jwt, err := p.mintFor(ctx, grant.Role.Subject, audience)
+	jwt, err := p.mint(ctx, grant.Role.Subject, audience)
 	if err != nil {
 		var unminted *mintError
 		if !errors.As(err, &unminted) || unminted.passing {

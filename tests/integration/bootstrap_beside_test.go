@@ -248,7 +248,7 @@ func TestBootstrapHandOver(t *testing.T) {
 		}
 		b.write("sys/policies/acl/"+role, map[string]any{"policy": text})
 		b.write("auth/"+mount+"/role/"+role, map[string]any{
-			"role_type": "jwt", "user_claim": "sub", "bound_audiences": []string{audience},
+			"role_type": "jwt", "user_claim": "sub", "bound_audiences": []string{peerAudience},
 			"bound_subject":  "system:serviceaccount:" + b.ns + ":" + account,
 			"token_policies": []string{role}, "policies": []string{role}, "ttl": "1h",
 		})
@@ -292,7 +292,7 @@ func TestBootstrapHandOver(t *testing.T) {
 	b.wantAuthorization(bootstrap.ReasonApplied)
 	b.wantLogin(t, operatorRole, b.ns, peer, operatorRole)
 	b.wantLogin(t, backupRole, b.ns, "bao-backup-serviceaccount", backupRole)
-	b.wantRefused(t, operatorRole, operatorNamespace, operatorAccount, audience)
+	b.wantRefused(t, operatorRole, operatorNamespace, operatorAccount, b.audience())
 	after := b.holds()
 	for _, name := range []string{"policy " + operatorRole, "policy " + backupRole, "policy team", "auth " + mount + "/"} {
 		if after[name] != before[name] {
