@@ -300,7 +300,13 @@ func configuredKeys(config map[string]any) []string {
 // "default".
 func (b *baoEnv) wantLogin(t *testing.T, role, namespace, account, policy string) string {
 	t.Helper()
-	auth, err := b.login(role, namespace, account, b.audience())
+	return b.wantLoginFor(t, b.audience(), role, namespace, account, policy)
+}
+
+// wantLoginFor is wantLogin with a token for another audience.
+func (b *baoEnv) wantLoginFor(t *testing.T, audience, role, namespace, account, policy string) string {
+	t.Helper()
+	auth, err := b.login(role, namespace, account, audience)
 	if err != nil {
 		t.Fatalf("Login of %s/%s as %s: %v", namespace, account, role, err)
 	}
@@ -394,7 +400,8 @@ func TestBootstrapFollowsTheSpec(t *testing.T) {
 		t.Errorf("The ServiceAccount that the spec names cannot log in: %v", err)
 	}
 	b.wantRefused(t, operatorRole, operatorNamespace, operatorAccount, "this-server")
-	b.wantRefused(t, operatorRole, b.ns, "maintainer", b.audience())
+	b.wantRefused(t, operatorRole, b.ns, "maintainer", "another-server")
+	b.wantLogin(t, operatorRole, b.ns, "maintainer", operatorRole)
 	auth, err := b.login("openbao-operator-upgrade", b.ns, "bao-upgrade-serviceaccount", "this-server")
 	if err != nil {
 		t.Fatal(err)
