@@ -59,7 +59,20 @@ func (t *task) want(ctx context.Context) error {
 	for _, key := range t.issuer.Skipped {
 		klog.FromContext(ctx).V(2).Info("Skipped a signing key of the API server", "keyID", key.ID, "reason", key.Reason)
 	}
-	t.followKeys()
+	// Where only an admin token can change the config, keys whose overlap has ended stay
+	// until something else requires one.
+	if !t.enforces() && t.record() != nil {
+		if err := t.desire(true); err != nil || t.holds() {
+			return err
+		}
+	}
+	return t.desire(false)
+}
+
+// desire finds out the contract for the keys that the config is to hold.
+func (t *task) desire(keepOldKeys bool) error {
+	t.followKeys(keepOldKeys)
+	var err error
 	t.contract, err = authz.Desired(t.obj, authz.Inputs{
 		Issuer: t.issuer.URL, Keys: t.keys.Keys, Audience: t.audience,
 		OperatorSubject: t.opts.OperatorSubject, BootstrapperSubject: t.opts.BootstrapperSubject,
