@@ -108,7 +108,7 @@ func (t *task) judgeKeys(err error) {
 		}
 	}
 	if len(missing) > 0 {
-		condition.Status, condition.Reason = metav1.ConditionFalse, ReasonBehind
+		condition.Status, condition.Reason = metav1.ConditionFalse, ReasonKeysMissing
 		condition.Message = fmt.Sprintf("The server does not accept these signing keys of the API server: %s. "+
 			"Logins with ServiceAccount tokens that they sign fail until the keys are written; AuthorizationReady says what that takes.", strings.Join(missing, ", "))
 		return

@@ -214,7 +214,7 @@ func TestBehind(t *testing.T) {
 			f.issuer.Keys = []authz.Key{secondKey, f.issuer.Keys[0]}
 			f.sync("prod")
 			f.expect("prod", ReasonAdminTokenRequired)
-			if c := f.expectKeys(metav1.ConditionFalse, ReasonBehind); !strings.Contains(c.Message, "k2") {
+			if c := f.expectKeys(metav1.ConditionFalse, ReasonKeysMissing); !strings.Contains(c.Message, "k2") {
 				t.Errorf("the message is %s", c.Message)
 			}
 			if got := f.keyIDs("prod"); !slices.Equal(got, []string{"k1"}) {

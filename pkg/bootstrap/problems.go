@@ -93,8 +93,8 @@ const (
 const (
 	// ReasonCurrent: the server accepts what the API server signs.
 	ReasonCurrent = "Current"
-	// ReasonBehind: the server lacks a key that the API server publishes.
-	ReasonBehind = "Behind"
+	// ReasonKeysMissing: the server lacks a key that the API server publishes.
+	ReasonKeysMissing = "KeysMissing"
 	// ReasonNotWritten: no key was written yet.
 	ReasonNotWritten = "NotWritten"
 )
