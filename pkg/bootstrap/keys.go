@@ -23,6 +23,11 @@ func (t *task) followKeys(keepOld bool) {
 	if record == nil {
 		record = &openbaov1alpha1.AuthorizationStatus{}
 	}
+	if t.settings.ReadsKeys {
+		// They decide nothing: the contract holds none.
+		t.keys = authz.FollowResult{Keys: t.issuer.Keys}
+		return
+	}
 	t.keys = authz.FollowKeys(authz.FollowInput{
 		Published: t.issuer.Keys, Recorded: record.SigningKeys, Now: t.now,
 		Overlap: t.settings.SigningKeyOverlap,
@@ -87,6 +92,11 @@ func (t *task) judgeKeys(err error) {
 		return
 	}
 	record := t.record()
+	if t.settings.ReadsKeys && record != nil && record.Digest != "" {
+		condition.Status, condition.Reason = metav1.ConditionTrue, ReasonProvider
+		condition.Message = "The server reads the signing keys from the API server by itself."
+		return
+	}
 	if record == nil || len(record.SigningKeys) == 0 {
 		condition.Status, condition.Reason = metav1.ConditionUnknown, ReasonNotWritten
 		condition.Message = "The signing keys were not written to the server yet; AuthorizationReady says why."

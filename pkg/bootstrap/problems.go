@@ -95,6 +95,8 @@ const (
 	ReasonCurrent = "Current"
 	// ReasonKeysMissing: the server lacks a key that the API server publishes.
 	ReasonKeysMissing = "KeysMissing"
+	// ReasonProvider: the server reads the keys by itself.
+	ReasonProvider = "Provider"
 	// ReasonNotWritten: no key was written yet.
 	ReasonNotWritten = "NotWritten"
 )
