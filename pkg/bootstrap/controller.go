@@ -50,7 +50,7 @@ type Controller struct {
 	informers map[string]cache.SharedIndexInformer
 	loop      *reconcile.Loop
 	claims    *claims
-	written   *written
+	written   *reconcile.Writes[*openbaov1alpha1.OpenBaoCluster]
 	logins    *logins
 	rounds    *rounds
 	inits     *inits
@@ -68,7 +68,7 @@ func New(ctx context.Context, opts Options) (*Controller, error) {
 		opts:      opts,
 		informers: map[string]cache.SharedIndexInformer{},
 		claims:    newClaims(),
-		written:   newWritten(),
+		written:   reconcile.NewWrites[*openbaov1alpha1.OpenBaoCluster](),
 		logins:    newLogins(),
 		rounds:    newRounds(),
 		inits:     newInits(),
