@@ -36,7 +36,8 @@ func (c *Controller[T, C, AC]) converge(ctx context.Context, name cache.ObjectNa
 		return c.follow(ctx, obj, obs)
 	}
 	// A remote that was made anew is its maker's, who may not have come to claim it.
-	if holder, ok := c.engine.claims.holder(recorded); ok && holder.UID != obj.GetUID() {
+	if holder, ok := c.engine.claims.Holder(recorded); ok && holder.UID != obj.GetUID() {
+		c.engine.claims.Wait(recorded, claimant(c.kindName(), obj))
 		return Observation{}, managedBy(holder, recorded)
 	}
 	if err := c.claim(obj); err != nil {
@@ -78,7 +79,7 @@ func (c *Controller[T, C, AC]) claim(obj T) error {
 	if identity == "" {
 		return nil
 	}
-	if holder, ok := c.engine.claims.holder(identity); ok && holder.UID == obj.GetUID() {
+	if holder, ok := c.engine.claims.Holder(identity); ok && holder.UID == obj.GetUID() {
 		return nil
 	}
 	// An older object that was looked at and has no claim is no rival: it can't
@@ -86,7 +87,7 @@ func (c *Controller[T, C, AC]) claim(obj T) error {
 	rivals := c.engine.rivals(identity, obj, func(o Object) bool {
 		return hasFinalizer(o) || readyReason(o) == "" || readyReason(o) == ReasonAlreadyManaged
 	})
-	holder, ok := c.engine.claims.acquire(identity, claimant(c.kindName(), obj), rivals)
+	holder, ok := c.engine.claims.Acquire(identity, claimant(c.kindName(), obj), rivals...)
 	if ok {
 		return nil
 	}

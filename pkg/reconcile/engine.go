@@ -32,7 +32,7 @@ type Options struct {
 // Engine is what the controllers of all kinds share.
 type Engine struct {
 	opts    Options
-	claims  *claims
+	claims  *Claims
 	members []member
 }
 
@@ -50,7 +50,7 @@ type member interface {
 
 // NewEngine returns an engine without controllers; New adds one per kind.
 func NewEngine(opts Options) *Engine {
-	return &Engine{opts: opts, claims: newClaims()}
+	return &Engine{opts: opts, claims: NewClaims()}
 }
 
 func (e *Engine) add(m member) {

@@ -82,7 +82,7 @@ func (c *Controller[T, C, AC]) heir(obj T) (Claimant, bool) {
 	if identity == "" {
 		return Claimant{}, false
 	}
-	if holder, ok := c.engine.claims.holder(identity); ok && holder.UID != obj.GetUID() {
+	if holder, ok := c.engine.claims.Holder(identity); ok && holder.UID != obj.GetUID() {
 		return holder, true
 	}
 	rivals := c.engine.rivals(identity, obj, func(o Object) bool { return readyReason(o) == ReasonAlreadyManaged })

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/client-go/tools/cache"
 )
 
@@ -16,20 +15,18 @@ import (
 // what Aiven lists before its absence counts as drift.
 const visibleWithin = time.Minute
 
-// memory is what a controller remembers of its objects beside the cache. It is
-// lost with the process; nothing that must survive is kept here.
+// memory is what a controller remembers of its objects in addition to the cache. It
+// is lost with the process; nothing that must survive is kept here.
 type memory[T Object] struct {
+	writes *Writes[T]
+
 	mu    sync.Mutex
-	items map[cache.ObjectName]*remembered[T]
+	items map[cache.ObjectName]*remembered
 }
 
-type remembered[T Object] struct {
-	uid types.UID
-	// written is what the last write of ours returned; version outlives it, to
-	// tell the echo of that write from a change of somebody else's.
-	written  *T
-	versions [2]string
-	created  time.Time
+type remembered struct {
+	uid     types.UID
+	created time.Time
 	// unannounced is set until a create was told of.
 	unannounced bool
 	attempts    int
@@ -45,60 +42,17 @@ type repair struct {
 }
 
 func newMemory[T Object]() *memory[T] {
-	return &memory[T]{items: map[cache.ObjectName]*remembered[T]{}}
+	return &memory[T]{writes: NewWrites[T](), items: map[cache.ObjectName]*remembered{}}
 }
 
-// of returns the entry of the object with this UID; a namesake starts anew.
-func (m *memory[T]) of(name cache.ObjectName, uid types.UID) *remembered[T] {
+// of returns the entry of the object with this UID; a namesake has a new one.
+func (m *memory[T]) of(name cache.ObjectName, uid types.UID) *remembered {
 	r := m.items[name]
 	if r == nil || r.uid != uid {
-		r = &remembered[T]{uid: uid}
+		r = &remembered{uid: uid}
 		m.items[name] = r
 	}
 	return r
-}
-
-// store keeps what a write returned, in the form that the cache has.
-func (m *memory[T]) store(obj T) {
-	obj.SetManagedFields(nil)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	r := m.of(cache.MetaObjectToName(obj), obj.GetUID())
-	r.written = &obj
-	r.versions[0], r.versions[1] = r.versions[1], obj.GetResourceVersion()
-}
-
-// wrote reports whether this version, which the cache has by now, is one of our
-// last two writes. What the last one returned is let go then.
-func (m *memory[T]) wrote(name cache.ObjectName, version string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	r := m.items[name]
-	if r == nil {
-		return false
-	}
-	if r.versions[1] == version {
-		r.written = nil
-	}
-	return r.versions[0] == version || r.versions[1] == version
-}
-
-// newest returns cached, or what was written since.
-func (m *memory[T]) newest(name cache.ObjectName, cached T) T {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	r := m.items[name]
-	if r == nil || r.written == nil {
-		return cached
-	}
-	written := *r.written
-	if written.GetUID() == cached.GetUID() {
-		if order, err := resourceversion.CompareResourceVersion(cached.GetResourceVersion(), written.GetResourceVersion()); err == nil && order < 0 {
-			return written
-		}
-	}
-	r.written = nil
-	return cached
 }
 
 // markCreated notes that a create has just succeeded.
@@ -183,12 +137,13 @@ func (m *memory[T]) attempt(obj T) time.Duration {
 
 // forget drops an object and returns its UID, if anything was remembered of it.
 func (m *memory[T]) forget(name cache.ObjectName) types.UID {
+	written := m.writes.Forget(name)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r := m.items[name]
 	delete(m.items, name)
 	if r == nil {
-		return ""
+		return written
 	}
 	return r.uid
 }
