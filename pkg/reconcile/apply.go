@@ -11,7 +11,6 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -35,12 +34,17 @@ func applyOptions() metav1.ApplyOptions {
 	return metav1.ApplyOptions{FieldManager: FieldManager, Force: true}
 }
 
-// record puts the finalizer on, and the time of a create that is about to be
-// sent. It is the last write before anything remote is made.
+// record adds the finalizer and, with intent, the record of a create that is about
+// to be sent. It is the last write before anything remote is made.
 func (c *Controller[T, C, AC]) record(ctx context.Context, obj T, intent bool) error {
 	own := c.ownOf(obj)
 	if intent {
-		own[AnnotationCreateIntent] = time.Now().UTC().Format(time.RFC3339)
+		asked := ""
+		if c.kind.Asked != nil {
+			asked = c.kind.Asked(obj)
+		}
+		record, _ := CreateRecordOf(obj)
+		own[AnnotationCreateIntent] = record.with(asked).String()
 	}
 	return c.applyMain(ctx, obj, own, true)
 }
