@@ -26,10 +26,8 @@ while read -r file; do
   name="${folder#manifests/}"
   "${kubectl}" kustomize "${folder}" > "${rendered}/${name//\//_}.yaml"
 done < <(find manifests -name kustomization.yaml | sort)
-# Files that no kustomization names.
-for file in delete_migration_secrets prove-identities/restore; do
-  cp "manifests/rbac/optional/${file}.yaml" "${rendered}/rbac_optional_${file//\//_}.yaml"
-done
+# In no kustomization.
+cp manifests/rbac/optional/delete_migration_secrets.yaml "${rendered}/rbac_optional_delete_migration_secrets.yaml"
 
 go run ./hack/verify-manifests "${rendered}"
 

@@ -23,7 +23,7 @@ func TestMeasure(t *testing.T) {
 		Plan:        []openbaov1alpha1.PlannedChange{{Kind: "role"}, {Kind: "policy"}, {Kind: "role"}},
 		Identities: []openbaov1alpha1.IdentityStatus{
 			{Role: "r", Identity: "operator", State: openbaov1alpha1.Proved},
-			{Role: "s", Identity: "backup", State: openbaov1alpha1.ProvedWrong},
+			{Role: "s", Identity: "backup", State: openbaov1alpha1.ProofMismatch},
 			{Role: "t", Identity: "restore", State: openbaov1alpha1.NotProved},
 		},
 	}

@@ -22,8 +22,11 @@ type Pins struct {
 	Mode openbaov1alpha1.AuthorizationMode
 	// Mount is the path of the mount, without "auth/".
 	Mount string
-	// Issuer is the only one that a config may be bound to.
-	Issuer   string
+	// Issuer is the only one that a config may be bound to, and ReadsKeys says that the
+	// server reads the signing keys by itself, so that no config has any.
+	Issuer    string
+	ReadsKeys bool
+
 	Policies []PinnedPolicy
 	Roles    []Role
 }
@@ -48,14 +51,14 @@ func bootstrapperGrant(contract Contract, s Settings, in Inputs, possible []Gran
 			return Grant{}, fmt.Errorf("%q is no issuer and no subject that a policy can be limited to", text)
 		}
 	}
-	pins := Pins{Mode: s.Mode, Mount: contract.Mount.Path, Issuer: contract.Config.BoundIssuer}
+	pins := Pins{Mode: s.Mode, Mount: contract.Mount.Path, Issuer: contract.Config.BoundIssuer, ReadsKeys: contract.Config.ReadsKeys}
 	for _, id := range identities {
 		pins.Policies = append(pins.Policies, PinnedPolicy{Name: id.defaultName, Texts: id.texts(s.Profile)})
 	}
 	for _, g := range possible {
 		pins.Roles = append(pins.Roles, g.Role)
 	}
-	role := s.role(bootstrapperName, in.BootstrapperSubject, bootstrapperName)
+	role := s.role(bootstrapperName, in.BootstrapperSubject, bootstrapperName, []string{in.Audience})
 	// Its own policy grants the self-service paths, and the policy "default" would
 	// only add to them.
 	role.NoDefaultPolicy = true
@@ -95,8 +98,13 @@ func BootstrapperPolicy(p Pins) string {
 		writeRule(&b, RolePath(p.Mount, PinnedRoleName(role.Name)), []string{"create", "update"}, allowed, slices.Sorted(maps.Keys(allowed)))
 	}
 	if enforce {
+		// No other provider finds keys without a URL, which may not be written.
+		keys := "jwt_validation_pubkeys"
+		if p.ReadsKeys {
+			keys = "provider_config"
+		}
 		writeRule(&b, ConfigPath(p.Mount), []string{"read", "update"}, parameters{
-			"bound_issuer": {p.Issuer}, "jwt_validation_pubkeys": nil, "jwt_supported_algs": nil,
+			"bound_issuer": {p.Issuer}, keys: nil, "jwt_supported_algs": nil,
 		}, nil)
 	} else {
 		writeRule(&b, ConfigPath(p.Mount), []string{"read"}, nil, nil)
@@ -119,7 +127,7 @@ func RootEquivalent(c Contract) []string {
 		return nil
 	}
 	config := configRequest(c.Mount, c.Config)
-	if !rulesOf(g.Policy.Text).allows("update", config.Path, config.Data) {
+	if c.Config.ReadsKeys || !rulesOf(g.Policy.Text).allows("update", config.Path, config.Data) {
 		return nil
 	}
 	// Only a spec that asks for the restore can have renamed its role.

@@ -30,8 +30,12 @@ type Mount struct {
 type Config struct {
 	// BoundIssuer is the iss claim that tokens must carry.
 	BoundIssuer string
-	// Keys verify the signatures of tokens, ordered by id.
+	// Keys verify the signatures of tokens, ordered by id. There are none where the
+	// server reads them by itself.
 	Keys []Key
+	// ReadsKeys says that the server reads the keys from the API server of the
+	// Kubernetes cluster that it runs in.
+	ReadsKeys bool
 	// SupportedAlgs are the signature algorithms that the keys sign with, sorted.
 	// It is empty if a key does not say which it is, and the server decides.
 	SupportedAlgs []string
@@ -68,7 +72,8 @@ type Role struct {
 	Name string
 	// Subject is the sub claim of the only ServiceAccount that may log in.
 	Subject string
-	// Audiences are the aud claims of which a token must carry one.
+	// Audiences are the aud claims of which a token must carry one. The first is the
+	// derived one, which is that of all tokens that Bailiwick makes.
 	Audiences []string
 	Policies  []string
 	// TTL and MaxTTL bound the tokens of the role.

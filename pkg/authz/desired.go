@@ -31,6 +31,8 @@ type Inputs struct {
 	Issuer string
 	// Keys are the keys that the config must hold.
 	Keys []Key
+	// Audience is the DerivedAudience of the cluster.
+	Audience string
 	// OperatorSubject is the sub claim of the operator, unless the cluster names
 	// another ServiceAccount for it.
 	OperatorSubject string
@@ -50,6 +52,9 @@ func Desired(c *openbaov1alpha1.OpenBaoCluster, in Inputs) (Contract, error) {
 	if issuer == "" {
 		return Contract{}, errors.New("the token issuer is not known")
 	}
+	if !IsDerivedAudience(in.Audience) {
+		return Contract{}, errors.New("the audience of the cluster is not known")
+	}
 	if len(in.Keys) == 0 {
 		return Contract{}, fmt.Errorf("no usable signing key of the token issuer %s is known", issuer)
 	}
@@ -57,6 +62,10 @@ func Desired(c *openbaov1alpha1.OpenBaoCluster, in Inputs) (Contract, error) {
 	contract := Contract{
 		Mount:  Mount{Path: MountPath, Type: MountType, Description: mountDescription},
 		Config: Config{BoundIssuer: issuer, Keys: keys, SupportedAlgs: algorithms(keys)},
+	}
+	if s.ReadsKeys {
+		// Keys of the next rotation may sign with another algorithm.
+		contract.Config = Config{BoundIssuer: issuer, ReadsKeys: true, SupportedAlgs: usableAlgorithms()}
 	}
 
 	possible, err := possibleGrants(c, s, in)
@@ -102,7 +111,7 @@ func possibleGrants(c *openbaov1alpha1.OpenBaoCluster, s Settings, in Inputs) ([
 		grants = append(grants, Grant{
 			Identity: id.name,
 			Policy:   Policy{Name: id.defaultName, Text: id.policy(s.Profile, strategyOf(c))},
-			Role:     s.role(name, subject, id.defaultName),
+			Role:     s.role(name, subject, id.defaultName, s.audiences(c.Namespace, subject, in)),
 		})
 	}
 	for _, a := range s.AdditionalSubjects {
@@ -113,18 +122,18 @@ func possibleGrants(c *openbaov1alpha1.OpenBaoCluster, s Settings, in Inputs) ([
 		grants = append(grants, Grant{
 			Identity: id.name, Additional: true,
 			Policy: Policy{Name: id.defaultName, Text: id.policy(s.Profile, strategyOf(c))},
-			Role:   s.role(a.Role, a.Subject, id.defaultName),
+			Role:   s.role(a.Role, a.Subject, id.defaultName, s.audiences(c.Namespace, a.Subject, in)),
 		})
 	}
 	return grants, nil
 }
 
 // role returns the role of an identity.
-func (s Settings) role(name, subject, policy string) Role {
+func (s Settings) role(name, subject, policy string, audiences []string) Role {
 	return Role{
 		Name:            name,
 		Subject:         subject,
-		Audiences:       []string{s.Audience},
+		Audiences:       audiences,
 		Policies:        []string{policy},
 		TTL:             tokenTTL,
 		MaxTTL:          tokenTTL,

@@ -23,6 +23,8 @@ const (
 	ReasonInvalidSpec = "InvalidSpec"
 	// ReasonIssuerUnavailable: the API server's issuer or keys cannot be read.
 	ReasonIssuerUnavailable = "IssuerUnavailable"
+	// ReasonNamespaceUnavailable: the namespace of the object cannot be read.
+	ReasonNamespaceUnavailable = "NamespaceUnavailable"
 
 	// ReasonAdminTokenRequired: the server has to change, which takes a token.
 	ReasonAdminTokenRequired = "AdminTokenRequired"
@@ -62,9 +64,6 @@ const (
 	ReasonServerError = "ServerError"
 	// ReasonServerClaimed: the server belongs to an older object.
 	ReasonServerClaimed = "ServerClaimed"
-	// ReasonAudienceClaimed: the audience belongs to an older object of another
-	// namespace.
-	ReasonAudienceClaimed = "AudienceClaimed"
 
 	// ReasonMountConflict: the mount has another type.
 	ReasonMountConflict = "MountConflict"
@@ -94,8 +93,10 @@ const (
 const (
 	// ReasonCurrent: the server accepts what the API server signs.
 	ReasonCurrent = "Current"
-	// ReasonBehind: the server lacks a key that the API server publishes.
-	ReasonBehind = "Behind"
+	// ReasonKeysMissing: the server lacks a key that the API server publishes.
+	ReasonKeysMissing = "KeysMissing"
+	// ReasonProvider: the server reads the keys by itself.
+	ReasonProvider = "Provider"
 	// ReasonNotWritten: no key was written yet.
 	ReasonNotWritten = "NotWritten"
 )

@@ -159,6 +159,7 @@ func (t *task) recordProofs(results map[string]openbaov1alpha1.IdentityStatus) {
 		if !ok {
 			continue
 		}
+		result.AlsoAccepts = t.alsoAccepts(grant.Role.Name)
 		identities = append(identities, result)
 		if result.State == openbaov1alpha1.Proved {
 			proved++
@@ -171,7 +172,7 @@ func (t *task) recordProofs(results map[string]openbaov1alpha1.IdentityStatus) {
 
 // anyWrong reports whether the last proofs found something wrong.
 func (t *task) anyWrong() bool {
-	return slices.ContainsFunc(t.record().Identities, func(i openbaov1alpha1.IdentityStatus) bool { return i.State == openbaov1alpha1.ProvedWrong })
+	return slices.ContainsFunc(t.record().Identities, func(i openbaov1alpha1.IdentityStatus) bool { return i.State == openbaov1alpha1.ProofMismatch })
 }
 
 // proofProblem is err, or if there is none, what the proofs found wrong.
@@ -181,7 +182,7 @@ func (t *task) proofProblem(err error) error {
 	}
 	var wrong []string
 	for _, i := range t.record().Identities {
-		if i.State == openbaov1alpha1.ProvedWrong {
+		if i.State == openbaov1alpha1.ProofMismatch {
 			wrong = append(wrong, fmt.Sprintf("%s: %s", i.Role, i.Message))
 		}
 	}
@@ -240,14 +241,14 @@ func (p *prover) prove(ctx context.Context, grant authz.Grant, refusals bool) (o
 		State: openbaov1alpha1.Proved,
 	}
 	notProved := func(message string) (openbaov1alpha1.IdentityStatus, error) {
-		if result.State != openbaov1alpha1.ProvedWrong {
+		if result.State != openbaov1alpha1.ProofMismatch {
 			result.State = openbaov1alpha1.NotProved
 		}
 		result.Message = strings.TrimSpace(result.Message + " " + message)
 		return result, nil
 	}
 	audience := grant.Role.Audiences[0]
-	jwt, err := p.mintFor(ctx, grant.Role.Subject, audience)
+	jwt, err := p.mint(ctx, grant.Role.Subject, audience)
 	if err != nil {
 		var unminted *mintError
 		if !errors.As(err, &unminted) || unminted.passing {
@@ -301,7 +302,7 @@ func (p *prover) unprovedBefore(role string) openbaov1alpha1.IdentityStatus {
 func (p *prover) proveRights(ctx context.Context, grant authz.Grant, jwt openbao.Token, result *openbaov1alpha1.IdentityStatus) error {
 	server, _, err := p.loginAs(ctx, loginProof, grant.Role.Name, jwt)
 	if openbao.IsLoginRefused(err) {
-		result.State = openbaov1alpha1.ProvedWrong
+		result.State = openbaov1alpha1.ProofMismatch
 		result.Message = sentence(fmt.Sprintf("The ServiceAccount %s cannot log in: %v", subjectName(grant.Role.Subject), err))
 		return nil
 	}
@@ -311,7 +312,7 @@ func (p *prover) proveRights(ctx context.Context, grant authz.Grant, jwt openbao
 	defer p.end(ctx, grant.Role.Name, server)
 	capabilities, err := server.CapabilitiesSelf(ctx, p.catalogue...)
 	if openbao.ClassOf(err) == openbao.PermissionDenied {
-		result.State = openbaov1alpha1.ProvedWrong
+		result.State = openbaov1alpha1.ProofMismatch
 		result.Message = "The token may not ask for its own rights (sys/capabilities-self), which the contract or the policy \"default\" lets it."
 		return nil
 	}
@@ -329,7 +330,7 @@ func (p *prover) proveRights(ctx context.Context, grant authz.Grant, jwt openbao
 			"Look at the policy %s, at the policies of the role, and at those of its entity and groups.", some(found.Excess), grant.Policy.Name))
 	}
 	if len(says) > 0 {
-		result.State, result.Message = openbaov1alpha1.ProvedWrong, strings.Join(says, " ")
+		result.State, result.Message = openbaov1alpha1.ProofMismatch, strings.Join(says, " ")
 	}
 	return nil
 }
@@ -344,7 +345,7 @@ func (p *prover) proveRefusal(ctx context.Context, grant authz.Grant, jwt openba
 		return err
 	}
 	p.end(ctx, grant.Role.Name, server)
-	result.State = openbaov1alpha1.ProvedWrong
+	result.State = openbaov1alpha1.ProofMismatch
 	result.Message = strings.TrimSpace(fmt.Sprintf("%s %s could log in.", result.Message, who))
 	return nil
 }

@@ -101,7 +101,7 @@ func TestProofFindsWhatIsWrong(t *testing.T) {
 		},
 		"any audience": {
 			prepare: func(s *server) {
-				s.roles[backupRole]["bound_audiences"] = []any{"openbao-internal", DecoyAudience}
+				s.roles[backupRole]["bound_audiences"] = []any{"bailiwick.dev/openbao/uid-of-ns/prod", DecoyAudience}
 			},
 			says: `A token of its ServiceAccount for the audience "bailiwick.dev/decoy" could log in`,
 		},
@@ -123,7 +123,7 @@ func TestProofFindsWhatIsWrong(t *testing.T) {
 			f.sync("prod")
 			c := f.expect("prod", ReasonProofFailed)
 			got := f.identity(backupRole)
-			if got.State != openbaov1alpha1.ProvedWrong || !strings.Contains(got.Message, tc.says) {
+			if got.State != openbaov1alpha1.ProofMismatch || !strings.Contains(got.Message, tc.says) {
 				t.Errorf("got %+v", got)
 			}
 			if !strings.Contains(c.Message, backupRole) || !strings.Contains(c.Message, tc.says) || !strings.Contains(c.Message, "create secret generic admin") {

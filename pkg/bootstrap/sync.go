@@ -81,10 +81,14 @@ type task struct {
 	before, obj *openbaov1alpha1.OpenBaoCluster
 
 	settings authz.Settings
-	issuer   Issuer
-	keys     authz.FollowResult
-	contract authz.Contract
-	digest   string
+	// audience is that of all tokens that are made for the object.
+	audience string
+	// audiencesRead are those that the roles accept, as they were read in this sync.
+	audiencesRead map[string][]string
+	issuer        Issuer
+	keys          authz.FollowResult
+	contract      authz.Contract
+	digest        string
 
 	ca        *authority
 	connected []openbao.Interface
@@ -113,6 +117,12 @@ func (c *Controller) newTask(ctx context.Context, latest *openbaov1alpha1.OpenBa
 		}
 	}
 	t.obj = t.before.DeepCopy()
+	if record := t.record(); record != nil {
+		// An earlier version kept the namespace as it was spelled.
+		if canonical, err := authz.CanonicalNamespace(record.Namespace); err == nil {
+			record.Namespace = canonical
+		}
+	}
 	return t, nil
 }
 

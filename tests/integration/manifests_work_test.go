@@ -34,7 +34,7 @@ const (
 // default, and how it goes on without.
 var unasked = map[right]string{
 	{"create", "serviceaccounts/token"}: "the accounts of jobs stay NotProved until rbac/optional/prove-identities is applied",
-	{"get", "serviceaccounts"}:          "restore stays NotProved until rbac/optional/prove-identities/restore.yaml is applied",
+	{"get", "serviceaccounts"}:          "restore stays NotProved until rbac/optional/prove-identities/restore is applied",
 }
 
 // work lets the operator do what it does with the rights that were applied, and

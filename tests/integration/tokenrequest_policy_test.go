@@ -323,7 +323,7 @@ func TestTokenAccounts(t *testing.T) {
 	}
 
 	t.Log("Restore is granted by itself, with the UID of its account")
-	if out, err := kubectlOn(tt.ctx, tt.cluster, "apply", "-n", namespace, "-f", manifests+"/rbac/optional/prove-identities/restore.yaml"); err != nil {
+	if out, err := kubectlOn(tt.ctx, tt.cluster, "apply", "-n", namespace, "-k", manifests+"/rbac/optional/prove-identities/restore"); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	proves(restore)

@@ -7408,6 +7408,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: caSecretRef
       type:
         namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.CASecretReference
+    - name: clientCertSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ClientCertSecretReference
     - name: mode
       type:
         scalar: string
@@ -7423,6 +7426,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: signingKeyOverlap
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: signingKeySource
+      type:
+        scalar: string
     - name: tlsServerName
       type:
         scalar: string
@@ -7447,6 +7453,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: caSecretRef
       type:
         namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.CASecretReference
+    - name: claim
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServerClaimStatus
+    - name: configWritten
+      type:
+        scalar: boolean
     - name: digest
       type:
         scalar: string
@@ -7464,6 +7476,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: issuer
       type:
         scalar: string
+    - name: legacyAudience
+      type:
+        scalar: string
     - name: mount
       type:
         scalar: string
@@ -7473,6 +7488,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: namespace
       type:
         scalar: string
+    - name: pending
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PendingChange
+          elementRelationship: atomic
     - name: plan
       type:
         list:
@@ -7494,6 +7515,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: refusalsProvedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: restoreAccountUID
+      type:
+        scalar: string
     - name: roles
       type:
         list:
@@ -7518,6 +7542,21 @@ var schemaYAML = typed.YAMLObject(`types:
           keys:
           - id
     - name: tlsServerName
+      type:
+        scalar: string
+    - name: unknown
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: unmanagedRoles
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: version
       type:
         scalar: string
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AutoRollbackSpec
@@ -7793,6 +7832,13 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ClientCertSecretReference
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+      default: ""
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ConfigurationSpec
   map:
     fields:
@@ -7959,6 +8005,15 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.IdentityStatus
   map:
     fields:
+    - name: alsoAccepts
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: digest
+      type:
+        scalar: string
     - name: excess
       type:
         list:
@@ -7981,6 +8036,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: policy
       type:
         scalar: string
+    - name: provedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: role
       type:
         scalar: string
@@ -7992,6 +8050,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: subject
       type:
         scalar: string
+    - name: unknown
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
     - name: viaDefault
       type:
         list:
@@ -8481,6 +8545,27 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: slot
       type:
         scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PendingChange
+  map:
+    fields:
+    - name: action
+      type:
+        scalar: string
+      default: ""
+    - name: after
+      type:
+        scalar: string
+    - name: before
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+      default: ""
+    - name: name
+      type:
+        scalar: string
+      default: ""
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PlannedChange
   map:
     fields:
@@ -8743,6 +8828,15 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SelfInitRequest
           elementRelationship: atomic
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServerClaimStatus
+  map:
+    fields:
+    - name: confirmedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: nonce
+      type:
+        scalar: string
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServerServiceAccount
   map:
     fields:
