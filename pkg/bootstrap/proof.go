@@ -21,6 +21,7 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
+	"github.com/bailiwick-operator/bailiwick/pkg/server"
 )
 
 // DecoyAudience is an audience that no server accepts.
@@ -203,7 +204,7 @@ type prover struct {
 // decoy is the JWT of the decoy account for one audience, or why there is none.
 type decoy struct {
 	jwt openbao.Token
-	err *mintError
+	err *server.MintError
 }
 
 func (p *prover) noDecoy() bool {
@@ -223,7 +224,7 @@ func (p *prover) decoyFor(ctx context.Context, audience string) (decoy, error) {
 	var d decoy
 	var err error
 	if d.jwt, err = p.mint(ctx, p.opts.DecoySubject, audience); err != nil {
-		if !errors.As(err, &d.err) || d.err.passing {
+		if !errors.As(err, &d.err) || d.err.Temporary {
 			return d, err
 		}
 	}
@@ -250,11 +251,11 @@ func (p *prover) prove(ctx context.Context, grant authz.Grant, refusals bool) (o
 	audience := grant.Role.Audiences[0]
 	jwt, err := p.mint(ctx, grant.Role.Subject, audience)
 	if err != nil {
-		var unminted *mintError
-		if !errors.As(err, &unminted) || unminted.passing {
+		var unminted *server.MintError
+		if !errors.As(err, &unminted) || unminted.Temporary {
 			return result, err
 		}
-		return notProved(unminted.message)
+		return notProved(unminted.Message)
 	}
 	var d decoy
 	if refusals {
@@ -273,10 +274,10 @@ func (p *prover) prove(ctx context.Context, grant authz.Grant, refusals bool) (o
 		return result, nil
 	}
 	foreign, err := p.mint(ctx, grant.Role.Subject, DecoyAudience)
-	var unminted *mintError
+	var unminted *server.MintError
 	switch {
-	case errors.As(err, &unminted) && !unminted.passing:
-		if result, err = notProved(unminted.message); err != nil {
+	case errors.As(err, &unminted) && !unminted.Temporary:
+		if result, err = notProved(unminted.Message); err != nil {
 			return result, err
 		}
 	case err != nil:
@@ -287,7 +288,7 @@ func (p *prover) prove(ctx context.Context, grant authz.Grant, refusals bool) (o
 		}
 	}
 	if d.err != nil {
-		return notProved("Whether others are refused was not tried. " + d.err.message)
+		return notProved("Whether others are refused was not tried. " + d.err.Message)
 	}
 	err = p.proveRefusal(ctx, grant, d.jwt, &result, fmt.Sprintf("The ServiceAccount %s", subjectName(p.opts.DecoySubject)))
 	return result, err
@@ -351,10 +352,10 @@ func (p *prover) proveRefusal(ctx context.Context, grant authz.Grant, jwt openba
 }
 
 // end revokes the token of a proof.
-func (p *prover) end(ctx context.Context, role string, server openbao.Interface) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTimeout)
+func (p *prover) end(ctx context.Context, role string, client openbao.Interface) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), server.RevokeTimeout)
 	defer cancel()
-	if err := server.RevokeSelf(ctx); err != nil {
+	if err := client.RevokeSelf(ctx); err != nil {
 		klog.FromContext(ctx).V(2).Info("Could not end a login; it ends with its lease", "role", role, "err", err)
 	}
 }
