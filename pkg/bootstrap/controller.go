@@ -52,7 +52,7 @@ type Controller struct {
 	claims    *claims
 	written   *written
 	logins    *logins
-	rounds    *rounds
+	proofs    *proofMemories
 	inits     *inits
 	schemas   *schemas
 	served    atomic.Bool
@@ -70,7 +70,7 @@ func New(ctx context.Context, opts Options) (*Controller, error) {
 		claims:    newClaims(),
 		written:   newWritten(),
 		logins:    newLogins(),
-		rounds:    newRounds(),
+		proofs:    newProofMemories(),
 		inits:     newInits(),
 		schemas:   &schemas{read: opts.DeclaresAuthorization, valid: opts.RecheckInterval},
 	}

@@ -47,7 +47,7 @@ func (f *fixture) settle() {
 // restart is what a new process knows: nothing.
 func (f *fixture) restart() {
 	f.controller.claims, f.controller.written = newClaims(), newWritten()
-	f.controller.logins, f.controller.rounds, f.controller.inits = newLogins(), newRounds(), newInits()
+	f.controller.logins, f.controller.proofs, f.controller.inits = newLogins(), newProofMemories(), newInits()
 }
 
 func (f *fixture) record(name string) *openbaov1alpha1.AuthorizationStatus {

@@ -101,6 +101,7 @@ func (t *task) observe(ctx context.Context, server openbao.Interface, lenient bo
 		}
 		observed.Roles[name] = role
 	}
+	t.rolesRead = observed.Roles
 	return observed, nil
 }
 

@@ -156,8 +156,8 @@ func (t *task) remove(ctx context.Context, server openbao.Interface, spell func(
 		return err
 	}
 	if observed.Mount != nil {
-		// Who may not list the roles may not remove the mount either.
-		if observed.MountRoles, err = server.ListRoles(ctx, authz.MountPath); err != nil && openbao.ClassOf(err) != openbao.PermissionDenied {
+		// Without the right to list the roles, those in CEL included, the mount stays.
+		if observed.MountRoles, _, err = mountRoles(ctx, server); err != nil {
 			return err
 		}
 	}

@@ -70,6 +70,8 @@ func (s *Server) route(q *request) (name string, do func() (object, error)) {
 		return "ListRoles", func() (object, error) {
 			return found(object{"keys": slices.Sorted(maps.Keys(s.roles))}, len(s.roles) > 0)
 		}
+	case jwt && at("auth/*/cel/role", "list"):
+		return "ListCELRoles", func() (object, error) { return found(nil, false) }
 	case jwt && at("auth/*/role/*", "read"):
 		return "ReadRole", func() (object, error) { role, ok := s.roles[last]; return found(role, ok) }
 	case jwt && at("auth/*/role/*", "update"):

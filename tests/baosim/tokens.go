@@ -12,13 +12,12 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
-	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/openbao/openbaotest"
 )
 
 // allowed reports whether the request's token may send it, in the words of the
@@ -37,34 +36,29 @@ func (s *Server) allowed(q *request) error {
 
 // capabilities are what a token may do on a path.
 func (s *Server) capabilities(token, path string) []string {
-	var out []string
-	for _, name := range s.tokens[token] {
-		switch name {
-		case "root":
-			return []string{"root"}
-		case "default":
-			out = append(out, defaultRights().On(path)...)
-		default:
-			out = append(out, s.rightsOf(s.policies[name]).On(path)...)
-		}
+	if slices.Contains(s.tokens[token], "root") {
+		return []string{"root"}
 	}
-	if len(out) == 0 {
-		return []string{"deny"}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return s.aclOf(s.tokens[token]).On(path)
 }
 
-var defaultRights = sync.OnceValue(authz.DefaultRights)
-
-// rightsOf reads each text of a policy once.
-func (s *Server) rightsOf(text string) authz.Rights {
-	rights, ok := s.rights[text]
-	if !ok {
-		rights = authz.RightsOf(text)
-		s.rights[text] = rights
+// aclOf evaluates each combination of texts once.
+func (s *Server) aclOf(policies []string) openbaotest.ACL {
+	var texts []string
+	for _, name := range policies {
+		if name == "default" {
+			texts = append(texts, openbaotest.DefaultPolicy)
+		} else {
+			texts = append(texts, s.policies[name])
+		}
 	}
-	return rights
+	key := strings.Join(texts, "\x00")
+	acl, ok := s.acls[key]
+	if !ok {
+		acl = openbaotest.NewACL(texts...)
+		s.acls[key] = acl
+	}
+	return acl
 }
 
 func (s *Server) capabilitiesSelf(q *request) (object, error) {
