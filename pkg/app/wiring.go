@@ -220,7 +220,10 @@ func (op *operator) addBootstrapper(ctx context.Context, o *Options, c *clients,
 	factories informers, served *resourceWaiter,
 ) error {
 	subject := func(name string) string { return authz.ServiceAccountSubject(o.Namespace, name) }
-	var err error
+	legacy, err := bootstrap.ParseLegacyAudiences(o.OpenBao.LegacyAudiences)
+	if err != nil {
+		return err
+	}
 	op.bootstrapper, err = bootstrap.New(ctx, bootstrap.Options{
 		Clusters:              c.custom.OpenBaoV1alpha1(),
 		Secrets:               c.kube.CoreV1(),
@@ -230,6 +233,8 @@ func (op *operator) addBootstrapper(ctx context.Context, o *Options, c *clients,
 		Namespaces:            o.watched(),
 		Recorder:              op.recorder,
 		Issuer:                bootstrap.APIServerIssuer(c.kube.Discovery().RESTClient()),
+		NamespaceUID:          bootstrap.NamespaceUIDs(c.kube.CoreV1()),
+		LegacyAudiences:       legacy,
 		DeclaresAuthorization: bootstrap.APIServerSchema(c.kube.Discovery().RESTClient()),
 		OperatorSubject:       subject(o.ServiceAccount),
 		BootstrapperSubject:   subject(o.OpenBao.BootstrapperServiceAccount),

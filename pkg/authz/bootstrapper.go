@@ -61,7 +61,7 @@ func bootstrapperGrant(contract Contract, s Settings, in Inputs, possible []Gran
 			pins.Roles = append(pins.Roles, g.Role)
 		}
 	}
-	role := s.role(bootstrapperName, in.BootstrapperSubject, bootstrapperName)
+	role := s.role(bootstrapperName, in.BootstrapperSubject, bootstrapperName, []string{in.Audience})
 	// Its own policy grants the self-service paths, and the policy "default" would
 	// only add to them.
 	role.NoDefaultPolicy = true

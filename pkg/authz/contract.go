@@ -68,7 +68,8 @@ type Role struct {
 	Name string
 	// Subject is the sub claim of the only ServiceAccount that may log in.
 	Subject string
-	// Audiences are the aud claims of which a token must carry one.
+	// Audiences are the aud claims of which a token must carry one. The first is the
+	// derived one, which is that of all tokens that Bailiwick makes.
 	Audiences []string
 	Policies  []string
 	// TTL and MaxTTL bound the tokens of the role.

@@ -31,6 +31,8 @@ type Inputs struct {
 	Issuer string
 	// Keys are the keys that the config must hold.
 	Keys []Key
+	// Audience is the DerivedAudience of the cluster.
+	Audience string
 	// OperatorSubject is the sub claim of the operator, unless the cluster names
 	// another ServiceAccount for it.
 	OperatorSubject string
@@ -52,6 +54,9 @@ func Desired(c *openbaov1alpha1.OpenBaoCluster, in Inputs) (Contract, error) {
 	issuer := cmp.Or(s.Issuer, in.Issuer)
 	if issuer == "" {
 		return Contract{}, errors.New("the token issuer is not known")
+	}
+	if !IsDerivedAudience(in.Audience) {
+		return Contract{}, errors.New("the audience of the cluster is not known")
 	}
 	if len(in.Keys) == 0 {
 		return Contract{}, fmt.Errorf("no usable signing key of the token issuer %s is known", issuer)
@@ -102,7 +107,7 @@ func possibleGrants(c *openbaov1alpha1.OpenBaoCluster, s Settings, in Inputs) ([
 		if subject == "" {
 			return nil, fmt.Errorf("the ServiceAccount of the %s identity is not known", id.name)
 		}
-		role := s.role(name, subject, id.defaultName)
+		role := s.role(name, subject, id.defaultName, s.audiences(c.Namespace, subject, in))
 		if id.name == Restore {
 			role.BoundToAccount, role.AccountUID = true, in.RestoreAccountUID
 		}
@@ -120,18 +125,18 @@ func possibleGrants(c *openbaov1alpha1.OpenBaoCluster, s Settings, in Inputs) ([
 		grants = append(grants, Grant{
 			Identity: id.name, Additional: true,
 			Policy: Policy{Name: id.defaultName, Text: id.policy(s.Profile, strategyOf(c))},
-			Role:   s.role(a.Role, a.Subject, id.defaultName),
+			Role:   s.role(a.Role, a.Subject, id.defaultName, s.audiences(c.Namespace, a.Subject, in)),
 		})
 	}
 	return grants, nil
 }
 
 // role returns the role of an identity.
-func (s Settings) role(name, subject, policy string) Role {
+func (s Settings) role(name, subject, policy string, audiences []string) Role {
 	return Role{
 		Name:            name,
 		Subject:         subject,
-		Audiences:       []string{s.Audience},
+		Audiences:       audiences,
 		Policies:        []string{policy},
 		TTL:             tokenTTL,
 		MaxTTL:          tokenTTL,

@@ -330,7 +330,7 @@ func TestNoStandingIdentity(t *testing.T) {
 			prepare: func(f *fixture) {
 				f.accounts["bailiwick-system/bootstrapper"] = forbidden("ValidatingAdmissionPolicy 'x' denied request")
 			},
-			reason: ReasonNoStandingIdentity, says: []string{"admission policy", "openbao-internal"},
+			reason: ReasonNoStandingIdentity, says: []string{"admission policy", "bailiwick.dev/openbao/uid-of-ns/prod"},
 		},
 		"role gone": {
 			prepare: func(f *fixture) { delete(f.server().roles, bootstrapperRole) },

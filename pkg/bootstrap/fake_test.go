@@ -63,6 +63,12 @@ type fixture struct {
 	// issuerErr and gateErr, if set, are what reading the issuer and asking for
 	// leave to write fail with.
 	issuerErr, gateErr error
+	// namespaces are the UIDs of namespaces, and namespaceErr, if set, what reading
+	// one fails with.
+	namespaces   map[string]types.UID
+	namespaceErr error
+	// legacy is what a person allowed of audiences of earlier versions.
+	legacy map[cache.ObjectName]string
 	// runs is true where the test runs the whole controller.
 	runs bool
 }
@@ -80,6 +86,8 @@ func newFixture(t *testing.T) *fixture {
 		servers:    map[string]*server{address: newServer("id-1")},
 		issuer:     Issuer{URL: "https://kubernetes.default.svc", Keys: []authz.Key{key("k1", "QQ==")}},
 		now:        time.Unix(1_800_000_000, 0),
+		namespaces: map[string]types.UID{"ns": "uid-of-ns"},
+		legacy:     map[cache.ObjectName]string{},
 		accounts: map[string]error{
 			"bailiwick-system/bailiwick": nil, "bailiwick-system/bootstrapper": nil, "bailiwick-system/decoy": nil,
 			"ns/prod-backup-serviceaccount": nil, "ns/prod-restore-serviceaccount": nil, "ns/prod-upgrade-serviceaccount": nil,
@@ -96,11 +104,15 @@ func newFixture(t *testing.T) *fixture {
 		ConfigMaps:            f.kubernetes.CoreV1(),
 		ServiceAccounts:       f.kubernetes.CoreV1(),
 		DeclaresAuthorization: func(context.Context) (bool, error) { return !f.foreign, nil },
-		Now:                   func() time.Time { return f.now },
-		BootstrapperSubject:   authz.ServiceAccountSubject("bailiwick-system", "bootstrapper"),
-		DecoySubject:          authz.ServiceAccountSubject("bailiwick-system", "decoy"),
-		Informer:              func(string) cache.SharedIndexInformer { return f.informer },
-		Recorder:              f.events,
+		NamespaceUID: func(_ context.Context, name string) (types.UID, error) {
+			return f.namespaces[name], f.namespaceErr
+		},
+		LegacyAudiences:     f.legacy,
+		Now:                 func() time.Time { return f.now },
+		BootstrapperSubject: authz.ServiceAccountSubject("bailiwick-system", "bootstrapper"),
+		DecoySubject:        authz.ServiceAccountSubject("bailiwick-system", "decoy"),
+		Informer:            func(string) cache.SharedIndexInformer { return f.informer },
+		Recorder:            f.events,
 		Issuer: func(context.Context) (Issuer, error) {
 			return f.issuer, f.issuerErr
 		},
@@ -176,6 +188,11 @@ func (f *fixture) readAccount(action clienttesting.Action) (bool, runtime.Object
 		return true, nil, apierrors.NewNotFound(corev1.Resource("serviceaccounts"), get.Name)
 	}
 	return true, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: get.Namespace, Name: get.Name, UID: types.UID(f.uidOf(account))}}, nil
+}
+
+// audienceOf is the audience of the tokens of an object.
+func (f *fixture) audienceOf(name string) string {
+	return "bailiwick.dev/openbao/" + string(f.namespaces["ns"]) + "/" + name
 }
 
 func (f *fixture) server() *server { return f.servers[address] }

@@ -229,7 +229,8 @@ func TestBehind(t *testing.T) {
 }
 
 // TestVanishedKeyIsRemembered checks that in mode Once the overlap begins when the
-// key vanishes, also where nothing is written, and that its end needs a token.
+// key vanishes, also where nothing is written, and that its end needs no token: a
+// person who wants it gone earlier says so.
 func TestVanishedKeyIsRemembered(t *testing.T) {
 	f := newFixture(t)
 	f.issuer.Keys = append(f.issuer.Keys, secondKey)
@@ -241,11 +242,16 @@ func TestVanishedKeyIsRemembered(t *testing.T) {
 	f.restart()
 	f.now = f.now.Add(61 * time.Minute)
 	f.sync("prod")
-	f.expect("prod", ReasonAdminTokenRequired)
+	f.expect("prod", ReasonApplied)
 	f.expectKeys(metav1.ConditionTrue, ReasonCurrent)
 	if got := f.keyIDs("prod"); !slices.Equal(got, []string{"k1", "k2"}) {
 		t.Errorf("recorded are the keys %q", got)
 	}
+	f.change("prod", func(c *openbaov1alpha1.OpenBaoCluster) {
+		c.Annotations = map[string]string{openbaov1alpha1.AnnotationDropOldSigningKeys: "1"}
+	})
+	f.sync("prod")
+	f.expect("prod", ReasonAdminTokenRequired)
 	f.admin("s.second")
 	f.sync("prod")
 	f.expect("prod", ReasonApplied)

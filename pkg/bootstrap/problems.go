@@ -23,6 +23,8 @@ const (
 	ReasonInvalidSpec = "InvalidSpec"
 	// ReasonIssuerUnavailable: the API server's issuer or keys cannot be read.
 	ReasonIssuerUnavailable = "IssuerUnavailable"
+	// ReasonNamespaceUnavailable: the namespace of the object cannot be read.
+	ReasonNamespaceUnavailable = "NamespaceUnavailable"
 
 	// ReasonAdminTokenRequired: the server has to change, which takes a token.
 	ReasonAdminTokenRequired = "AdminTokenRequired"
@@ -62,9 +64,6 @@ const (
 	ReasonServerError = "ServerError"
 	// ReasonServerClaimed: the server belongs to an older object.
 	ReasonServerClaimed = "ServerClaimed"
-	// ReasonAudienceClaimed: the audience belongs to an older object of another
-	// namespace.
-	ReasonAudienceClaimed = "AudienceClaimed"
 
 	// ReasonMountConflict: the mount has another type.
 	ReasonMountConflict = "MountConflict"

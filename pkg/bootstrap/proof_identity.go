@@ -54,7 +54,7 @@ func (v *verdict) say(format string, args ...any) {
 func (t *task) blank(grant authz.Grant) *verdict {
 	return &verdict{openbaov1alpha1.IdentityStatus{
 		Role: grant.Role.Name, Identity: string(grant.Identity), Policy: grant.Policy.Name, Subject: grant.Role.Subject,
-		State: openbaov1alpha1.Proved, AlsoAccepts: t.alsoAccepts(grant),
+		State: openbaov1alpha1.Proved,
 	}}
 }
 
@@ -76,7 +76,7 @@ func (p *prover) prove(ctx context.Context, grant authz.Grant, how attempt) (ope
 		return v.IdentityStatus, nil
 	}
 	audience := grant.Role.Audiences[0]
-	jwt, err := p.mintFor(ctx, grant.Role.Subject, audience)
+	jwt, err := p.mint(ctx, grant.Role.Subject, audience)
 	if message, final := unmintable(err); final {
 		v.notProved(message)
 		return v.IdentityStatus, nil

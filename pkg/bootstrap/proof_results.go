@@ -21,6 +21,7 @@ func (t *task) recordProofs(results map[string]openbaov1alpha1.IdentityStatus) {
 	var identities []openbaov1alpha1.IdentityStatus
 	for _, grant := range t.contract.Grants {
 		if result, ok := results[grant.Role.Name]; ok {
+			result.AlsoAccepts = t.alsoAccepts(grant.Role.Name)
 			identities = append(identities, result)
 		}
 	}
@@ -83,27 +84,6 @@ func (t *task) unjudged(grant authz.Grant, before openbaov1alpha1.IdentityStatus
 	v.notProved(sentence(fmt.Sprintf("It could not be tried since %s: %s", since.UTC().Format(time.RFC3339), what)))
 	return v.IdentityStatus
 }
-
-// alsoAccepts returns the audiences that a role accepts besides the one that is
-// proved, as it was read in this sync.
-func (t *task) alsoAccepts(grant authz.Grant) []string {
-	role, read := t.rolesRead[grant.Role.Name]
-	if !read {
-		return []string{alsoAcceptsUnknown}
-	}
-	accepted, _ := role["bound_audiences"].([]any)
-	var others []string
-	for _, a := range accepted {
-		if text := fmt.Sprint(a); !slices.Contains(grant.Role.Audiences[:1], text) {
-			others = append(others, text)
-		}
-	}
-	slices.Sort(others)
-	return others
-}
-
-// alsoAcceptsUnknown stands for the audiences of a role that can't be read.
-const alsoAcceptsUnknown = "Unknown"
 
 // anyWrong reports whether the last proofs found something wrong.
 func (t *task) anyWrong() bool {

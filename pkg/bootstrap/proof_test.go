@@ -101,7 +101,7 @@ func TestProofFindsWhatIsWrong(t *testing.T) {
 		},
 		"any audience": {
 			prepare: func(s *server) {
-				s.roles[backupRole]["bound_audiences"] = []any{"openbao-internal", DecoyAudience}
+				s.roles[backupRole]["bound_audiences"] = []any{"bailiwick.dev/openbao/uid-of-ns/prod", DecoyAudience}
 			},
 			says: `A token of its ServiceAccount for the audience "bailiwick.dev/decoy" could log in`,
 		},

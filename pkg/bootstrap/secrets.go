@@ -90,6 +90,9 @@ type need struct {
 
 // firstNeed is that of a contract that was not written yet.
 func (t *task) firstNeed() need {
+	if record := t.record(); record != nil && record.LegacyAudience != "" {
+		return t.migrationNeed()
+	}
 	if t.usedUp() {
 		return need{ReasonAdminTokenRequired, tokenNeededAgain}
 	}

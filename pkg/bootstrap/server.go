@@ -60,6 +60,7 @@ func (t *task) observe(ctx context.Context, server openbao.Interface, lenient bo
 	}
 	recorded := t.recorded()
 	path := authz.MountPath
+	t.audiencesRead = map[string][]string{}
 	for _, name := range distinct(t.contract.PolicyNames(), recorded.Policies) {
 		policy, err := server.ReadPolicy(ctx, name)
 		if absent(err, authz.KindPolicy, name) {
@@ -100,8 +101,8 @@ func (t *task) observe(ctx context.Context, server openbao.Interface, lenient bo
 			return observed, err
 		}
 		observed.Roles[name] = role
+		t.audiencesRead[name] = authz.AudiencesOf(role)
 	}
-	t.rolesRead = observed.Roles
 	return observed, nil
 }
 

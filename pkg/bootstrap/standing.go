@@ -37,12 +37,12 @@ func (e *loginRefused) Error() string { return e.err.Error() }
 func (e *loginRefused) Unwrap() error { return e.err }
 
 // target is what a login of this object is for now.
-func (t *task) target(grant authz.Grant, ca []byte) target {
+func (t *task) target(grant authz.Grant, ca []byte, audience string) target {
 	sum := sha256.Sum256(ca)
 	return target{
 		uid: t.obj.UID, address: t.settings.Address, ca: hex.EncodeToString(sum[:]), serverName: t.settings.TLSServerName,
 		namespace: t.settings.Namespace, clusterID: t.record().Server,
-		role: grant.Role.Name, subject: grant.Role.Subject, audience: grant.Role.Audiences[0],
+		role: grant.Role.Name, subject: grant.Role.Subject, audience: audience,
 	}
 }
 
@@ -58,7 +58,11 @@ func (t *task) standing(ctx context.Context) (openbao.Interface, error) {
 	if err != nil {
 		return nil, err
 	}
-	to := t.target(grant, ca)
+	audience, err := t.standingAudience()
+	if err != nil {
+		return nil, err
+	}
+	to := t.target(grant, ca, audience)
 	held := t.logins.get(t.name)
 	if held != nil && held.target != to {
 		t.endLogin(ctx)

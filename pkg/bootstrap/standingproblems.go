@@ -6,7 +6,6 @@ package bootstrap
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
@@ -41,22 +40,12 @@ func (t *task) noStanding(err error) error {
 	case errors.As(err, &refused) && openbao.IsUnknownKey(refused.err):
 		return &lacking{need{ReasonLockedOut, fmt.Sprintf(
 			"The server at %s knows none of the keys that the API server signs with now, so that no ServiceAccount can log in, and Bailiwick holds no login from before. "+
-				"Someone with a login of another kind can write the keys: bao write auth/%s/config bound_issuer=%q%s jwt_validation_pubkeys=@keys.pem, "+
-				"with the keys of \"kubectl get --raw /openid/v1/jwks\" as PEM.", t.settings.Address, authz.MountPath, t.contract.Config.BoundIssuer, t.algorithmsArgument())}}
+				"To write the keys with a login of another kind, run: %s", t.settings.Address, t.rescueCommand())}}
 	case errors.As(err, &refused):
 		return &lacking{need{ReasonNoStandingIdentity, sentence(fmt.Sprintf(
 			"The server at %s does not let Bailiwick's ServiceAccount %s log in as %s: %v", t.settings.Address, subjectName(grant.Role.Subject), grant.Role.Name, refused.err))}}
 	}
 	return err
-}
-
-// algorithmsArgument says to bao what the keys sign with: without it a server takes
-// RS256 alone.
-func (t *task) algorithmsArgument() string {
-	if len(t.contract.Config.SupportedAlgs) == 0 {
-		return ""
-	}
-	return " jwt_supported_algs=" + strings.Join(t.contract.Config.SupportedAlgs, ",")
 }
 
 // standingProblem turns an error of the bootstrapper's client into what a person

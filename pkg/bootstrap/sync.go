@@ -83,10 +83,14 @@ type task struct {
 	before, obj *openbaov1alpha1.OpenBaoCluster
 
 	settings authz.Settings
-	issuer   Issuer
-	keys     authz.FollowResult
-	contract authz.Contract
-	digest   string
+	// audience is that of all tokens that are made for the object.
+	audience string
+	// audiencesRead are those that the roles accept, as they were read in this sync.
+	audiencesRead map[string][]string
+	issuer        Issuer
+	keys          authz.FollowResult
+	contract      authz.Contract
+	digest        string
 
 	ca        *authority
 	connected []openbao.Interface
@@ -101,8 +105,6 @@ type task struct {
 	unavailable *reconcile.Problem
 	// restore is what is known about the account of the restore identity.
 	restore restoreAccount
-	// rolesRead are the roles that were read on the server in this sync.
-	rolesRead map[string]map[string]any
 	// keysSeen is what logins have shown of the signing keys.
 	keysSeen keysEvidence
 	// events are announced once the status is written.
@@ -126,6 +128,12 @@ func (c *Controller) newTask(ctx context.Context, latest *openbaov1alpha1.OpenBa
 		}
 	}
 	t.obj = t.before.DeepCopy()
+	if record := t.record(); record != nil {
+		// An earlier version kept the namespace as it was spelled.
+		if canonical, err := authz.CanonicalNamespace(record.Namespace); err == nil {
+			record.Namespace = canonical
+		}
+	}
 	return t, nil
 }
 

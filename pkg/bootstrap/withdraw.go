@@ -92,9 +92,13 @@ func (t *task) removeAsBootstrapper(ctx context.Context) error {
 		if err := t.sameServer(ctx); err != nil {
 			return err
 		}
+		audience, err := t.standingAudience()
+		if err != nil {
+			return nil //nolint:nilerr // The admin token that is asked for removes it all.
+		}
 		fresh, err := t.logIn(ctx, target{
 			uid: t.obj.UID, address: t.settings.Address, role: bootstrapperRole,
-			subject: t.opts.BootstrapperSubject, audience: t.settings.Audience,
+			subject: t.opts.BootstrapperSubject, audience: audience,
 		})
 		if err != nil {
 			klog.FromContext(ctx).V(2).Info("Could not log in to remove what was written", "err", err)

@@ -30,7 +30,7 @@ initialize "operator-bootstrap" {
     operation = "update"
     path      = "auth/jwt-operator/role/openbao-operator"
     data {
-      bound_audiences                = ["openbao-internal"]
+      bound_audiences                = ["bailiwick.dev/openbao/11111111-2222-3333-4444-555555555555/prod"]
       bound_claims                   = []
       bound_claims_type              = "string"
       bound_subject                  = "system:serviceaccount:bailiwick-system:bailiwick"
@@ -68,7 +68,7 @@ initialize "operator-bootstrap" {
     operation = "update"
     path      = "auth/jwt-operator/role/openbao-operator-backup"
     data {
-      bound_audiences                = ["openbao-internal"]
+      bound_audiences                = ["bailiwick.dev/openbao/11111111-2222-3333-4444-555555555555/prod"]
       bound_claims                   = []
       bound_claims_type              = "string"
       bound_subject                  = "system:serviceaccount:vaults:prod-backup-serviceaccount"
@@ -106,7 +106,7 @@ initialize "operator-bootstrap" {
     operation = "update"
     path      = "auth/jwt-operator/role/openbao-operator-restore"
     data {
-      bound_audiences                = ["openbao-internal"]
+      bound_audiences                = ["bailiwick.dev/openbao/11111111-2222-3333-4444-555555555555/prod"]
       bound_claims                   = []
       bound_claims_type              = "string"
       bound_subject                  = "system:serviceaccount:vaults:prod-restore-serviceaccount"
@@ -144,7 +144,7 @@ initialize "operator-bootstrap" {
     operation = "update"
     path      = "auth/jwt-operator/role/openbao-operator-upgrade"
     data {
-      bound_audiences                = ["openbao-internal"]
+      bound_audiences                = ["bailiwick.dev/openbao/11111111-2222-3333-4444-555555555555/prod"]
       bound_claims                   = []
       bound_claims_type              = "string"
       bound_subject                  = "system:serviceaccount:vaults:prod-upgrade-serviceaccount"
@@ -182,7 +182,7 @@ initialize "operator-bootstrap" {
     operation = "update"
     path      = "auth/jwt-operator/role/openbao-operator-bootstrapper"
     data {
-      bound_audiences                = ["openbao-internal"]
+      bound_audiences                = ["bailiwick.dev/openbao/11111111-2222-3333-4444-555555555555/prod"]
       bound_claims                   = []
       bound_claims_type              = "string"
       bound_subject                  = "system:serviceaccount:bailiwick-system:bailiwick-bootstrapper"
