@@ -87,7 +87,7 @@ func (t *task) prove(ctx context.Context) {
 			affected = todo[i:]
 		}
 		for _, g := range affected {
-			if since, lasting := memory.failed(g.Role.Name, t.now); lasting {
+			if since, lasting := memory.failed(g.Role.Name, g.Role.Name == role, t.now); lasting {
 				results[g.Role.Name] = t.unjudged(g, results[g.Role.Name], since, err)
 			} else {
 				failures = append(failures, fmt.Errorf("prove the identity of role %s: %w", g.Role.Name, err))
@@ -165,9 +165,6 @@ type prover struct {
 	catalogue []string
 	memory    *proofMemory
 	decoys    map[string]decoy
-	// batch is a role whose login gave a token that can't be revoked, empty if there
-	// was none in this sync.
-	batch string
 }
 
 // decoy is the JWT of the decoy account for one audience, or why there is none.

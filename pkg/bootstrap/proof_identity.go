@@ -71,8 +71,8 @@ func (p *prover) prove(ctx context.Context, grant authz.Grant, how attempt) (ope
 	if until, ok := p.memory.untilRevoked[grant.Role.Name]; ok && p.now.Before(until) && how.before.Role != "" {
 		return how.before, nil
 	}
-	if grant.Identity == authz.Restore && p.batch != "" {
-		v.notProved(fmt.Sprintf("It was not tried: the tokens of role %s cannot be revoked, and a token of the restore identity must not live on.", p.batch))
+	if grant.Identity == authz.Restore && p.memory.batch != "" {
+		v.notProved(fmt.Sprintf("It was not tried: the tokens of role %s cannot be revoked, and a token of the restore identity must not live on.", p.memory.batch))
 		return v.IdentityStatus, nil
 	}
 	audience := grant.Role.Audiences[0]
@@ -213,21 +213,26 @@ func (p *prover) proveRefusal(ctx context.Context, grant authz.Grant, jwt openba
 func (p *prover) end(ctx context.Context, grant authz.Grant, server openbao.Interface, login openbao.Login, v *verdict) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTimeout)
 	defer cancel()
-	batch := login.Type == authz.TokenTypeBatch
+	role, batch := grant.Role.Name, login.Type == authz.TokenTypeBatch
+	if grant.Identity != authz.Restore {
+		p.memory.batch = ""
+		if batch {
+			p.memory.batch = role
+		}
+	}
 	var err error
 	if !batch {
 		if err = server.RevokeSelf(ctx); err == nil || openbao.ClassOf(err) == openbao.Unauthenticated {
 			return
 		}
 	}
-	role, lease := grant.Role.Name, login.TTL
+	lease := login.TTL
 	if lease <= 0 {
 		lease = unboundedLease
 	}
 	until := p.now.Add(lease)
 	klog.FromContext(ctx).Info("Could not end the login of a proof; it ends with its lease", "role", role, "until", until, "err", err)
 	if batch {
-		p.batch = role
 		v.say("The token of this check lives until %s.", until.UTC().Format(time.RFC3339))
 	} else {
 		v.say("%s", sentence(fmt.Sprintf("The token of this check lives until %s, since it could not be revoked: %v", until.UTC().Format(time.RFC3339), err)))

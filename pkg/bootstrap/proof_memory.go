@@ -32,11 +32,16 @@ type proofMemory struct {
 	// untilRevoked is when the token of a login ends that could not be revoked. The
 	// role is not tried again before.
 	untilRevoked map[string]time.Time
+	// batch is a role other than the restore's whose last login gave a token that can't
+	// be revoked, empty if there is none.
+	batch string
 }
 
+// failing is since when a role can't be judged, how often that was found, and when
+// it was last tried itself.
 type failing struct {
-	since, last time.Time
-	tries       int
+	since, tried time.Time
+	times        int
 }
 
 // begin begins a round, or goes on with the one that was begun for the same.
@@ -63,27 +68,30 @@ func (m *proofMemory) finish(role string) {
 	}
 }
 
-// failed notes that a role could not be judged. If that has lasted, it is done for
-// this round, and since says how long.
-func (m *proofMemory) failed(role string, now time.Time) (since time.Time, lasting bool) {
+// failed notes that a role could not be judged, whether it was tried or another one
+// showed that there is no server. If that has lasted, it is done for this round, and
+// since says how long.
+func (m *proofMemory) failed(role string, tried bool, now time.Time) (since time.Time, lasting bool) {
 	f, ok := m.failing[role]
 	if !ok {
 		f.since = now
 	}
-	f.last = now
-	f.tries++
+	if tried {
+		f.tried = now
+	}
+	f.times++
 	if m.failing == nil {
 		m.failing = map[string]failing{}
 	}
 	m.failing[role] = f
-	lasting = f.tries >= lastingTries && now.Sub(f.since) >= lastingAfter
+	lasting = f.times >= lastingTries && now.Sub(f.since) >= lastingAfter
 	if lasting {
 		m.finish(role)
 	}
 	return f.since, lasting
 }
 
-func (m *proofMemory) lastFailure(role string) time.Time { return m.failing[role].last }
+func (m *proofMemory) lastFailure(role string) time.Time { return m.failing[role].tried }
 
 // notRevoked notes that the token of a login lives on.
 func (m *proofMemory) notRevoked(role string, until time.Time) {

@@ -54,22 +54,19 @@ func mountRoles(ctx context.Context, server openbao.Interface) (names []string, 
 }
 
 // checkRoles records which roles of the mount are not Bailiwick's, and what cannot
-// be checked. It changes nothing if the server does not answer.
+// be checked. What was found stays while nothing can be read.
 func (t *task) checkRoles(ctx context.Context) {
 	record := t.record()
+	if record == nil || t.digest == "" {
+		return
+	}
 	if t.settings.Mode == openbaov1alpha1.AuthorizationOnce {
 		// The last list is that of the admin token.
 		record.Unknown = []string{onceReadsNoRoles, onceListsNoRoles}
-		t.noteUnmanaged()
-		return
-	}
-	server, err := t.standing(ctx)
-	if err != nil {
-		klog.FromContext(ctx).V(2).Info("Could not list the roles of the mount", "err", err)
-		return
-	}
-	if err := t.listRoles(ctx, server); err != nil {
-		klog.FromContext(ctx).V(2).Info("Could not list the roles of the mount", "err", err)
+	} else if held := t.logins.get(t.name); held != nil && held.target.uid == t.obj.UID {
+		if err := t.listRoles(ctx, t.use(held)); err != nil {
+			klog.FromContext(ctx).V(2).Info("Could not list the roles of the mount", "err", err)
+		}
 	}
 	t.noteUnmanaged()
 }

@@ -54,8 +54,8 @@ func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.
 	defer cancel()
 	message, err := t.authorize(work)
 	err = t.restoreProblem(err)
+	t.checkRoles(work)
 	if t.provable(err) {
-		t.checkRoles(work)
 		t.prove(work)
 		err = t.proofProblem(err)
 	}

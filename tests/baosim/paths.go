@@ -79,7 +79,14 @@ func (s *Server) route(q *request) (name string, do func() (object, error)) {
 		if s.roles[role] == nil {
 			q.capability = "create"
 		}
-		return "WriteRole", func() (object, error) { s.roles[role] = q.body; return nil, nil }
+		return "WriteRole", func() (object, error) {
+			if _, sent := q.body["bound_claims"]; !sent && s.roles[role] != nil {
+				// What a write leaves out stays.
+				q.body["bound_claims"] = s.roles[role]["bound_claims"]
+			}
+			s.roles[role] = q.body
+			return nil, nil
+		}
 	case jwt && at("auth/*/role/*", "delete"):
 		return "DeleteRole", func() (object, error) { delete(s.roles, last); return nil, nil }
 	}

@@ -67,8 +67,12 @@ func (s *Server) capabilitiesSelf(q *request) (object, error) {
 		return nil, fail(http.StatusBadRequest, "paths must be supplied")
 	}
 	fields := object{}
+	acl, root := s.aclOf(s.tokens[q.token]), slices.Contains(s.tokens[q.token], "root")
 	for _, path := range paths {
-		fields[fmt.Sprint(path)] = s.capabilities(q.token, fmt.Sprint(path))
+		fields[fmt.Sprint(path)] = acl.On(fmt.Sprint(path))
+		if root {
+			fields[fmt.Sprint(path)] = []string{"root"}
+		}
 	}
 	return data(fields)
 }
@@ -83,7 +87,7 @@ func (s *Server) login(body object) (object, error) {
 	if err != nil {
 		return nil, fail(http.StatusBadRequest, "error validating token: invalid algorithm (alg) header parameter: %v", err)
 	}
-	var claims jwt.Claims
+	var claims tokenClaims
 	if !s.verified(token, &claims) {
 		return nil, fail(http.StatusBadRequest, "error validating token: error verifying token signature: no known key successfully validated the token signature")
 	}
@@ -93,6 +97,12 @@ func (s *Server) login(body object) (object, error) {
 	}
 	if err := claims.Validate(bound); err != nil || len(bound.AnyAudience) == 0 {
 		return nil, fail(http.StatusBadRequest, "error validating claims: %v", err)
+	}
+	wanted, _ := role["bound_claims"].(object)
+	for claim, value := range wanted {
+		if claim != accountUIDClaim || value != claims.Kubernetes.ServiceAccount.UID {
+			return nil, fail(http.StatusBadRequest, "error validating claims: claim %q does not match any associated bound claim values", claim)
+		}
 	}
 	policies := texts(role["token_policies"])
 	if role["token_no_default_policy"] != true {
@@ -105,13 +115,27 @@ func (s *Server) login(body object) (object, error) {
 		return nil, fail(http.StatusInternalServerError, "the role's token_ttl is %v", role["token_ttl"])
 	}
 	return object{"auth": object{
-		"client_token": name, "accessor": rand.Text(), "policies": policies, "lease_duration": int(ttl.Seconds()), "renewable": true,
+		"client_token": name, "accessor": rand.Text(), "policies": policies, "token_policies": policies,
+		"lease_duration": int(ttl.Seconds()), "renewable": true, "token_type": "service", "orphan": true, "num_uses": 0,
 	}}, nil
 }
 
+// tokenClaims are the claims of a ServiceAccount's token that roles are about.
+type tokenClaims struct {
+	jwt.Claims
+	Kubernetes struct {
+		ServiceAccount struct {
+			UID string `json:"uid"`
+		} `json:"serviceaccount"`
+	} `json:"kubernetes.io"`
+}
+
+// accountUIDClaim is the one claim that roles are bound to.
+const accountUIDClaim = "/kubernetes.io/serviceaccount/uid"
+
 // verified reports whether a key of the config has signed the token, and reads
 // its claims.
-func (s *Server) verified(token *jwt.JSONWebToken, claims *jwt.Claims) bool {
+func (s *Server) verified(token *jwt.JSONWebToken, claims *tokenClaims) bool {
 	for _, text := range texts(s.config["jwt_validation_pubkeys"]) {
 		block, _ := pem.Decode([]byte(text))
 		if block == nil {
