@@ -22,8 +22,11 @@ type Pins struct {
 	Mode openbaov1alpha1.AuthorizationMode
 	// Mount is the path of the mount, without "auth/".
 	Mount string
-	// Issuer is the only one that a config may be bound to.
-	Issuer   string
+	// Issuer is the only one that a config may be bound to, and ReadsKeys says that the
+	// server reads the signing keys by itself, so that no config has any.
+	Issuer    string
+	ReadsKeys bool
+
 	Policies []PinnedPolicy
 	Roles    []Role
 }
@@ -49,7 +52,7 @@ func bootstrapperGrant(contract Contract, s Settings, in Inputs, possible []Gran
 			return Grant{}, fmt.Errorf("%q is no issuer and no subject that a policy can be limited to", text)
 		}
 	}
-	pins := Pins{Mode: s.Mode, Mount: contract.Mount.Path, Issuer: contract.Config.BoundIssuer}
+	pins := Pins{Mode: s.Mode, Mount: contract.Mount.Path, Issuer: contract.Config.BoundIssuer, ReadsKeys: contract.Config.ReadsKeys}
 	_, restores := contract.Restore()
 	for _, id := range identities {
 		if id.name != Restore || restores {
@@ -107,8 +110,13 @@ func BootstrapperPolicy(p Pins) string {
 		writeRule(&b, RolePath(p.Mount, PinnedRoleName(role.Name)), capabilities, allowed, slices.Sorted(maps.Keys(allowed)))
 	}
 	if enforce {
+		// No other provider finds keys without a URL, which may not be written.
+		keys := "jwt_validation_pubkeys"
+		if p.ReadsKeys {
+			keys = "provider_config"
+		}
 		writeRule(&b, ConfigPath(p.Mount), []string{"read", "update"}, parameters{
-			"bound_issuer": {p.Issuer}, "jwt_validation_pubkeys": nil, "jwt_supported_algs": nil,
+			"bound_issuer": {p.Issuer}, keys: nil, "jwt_supported_algs": nil,
 		}, nil)
 	} else {
 		writeRule(&b, ConfigPath(p.Mount), []string{"read"}, nil, nil)
@@ -135,7 +143,7 @@ func RootEquivalent(c Contract) []string {
 		return nil
 	}
 	config := configRequest(c.Mount, c.Config)
-	if !rulesOf(g.Policy.Text).allows("update", config.Path, config.Data) {
+	if c.Config.ReadsKeys || !rulesOf(g.Policy.Text).allows("update", config.Path, config.Data) {
 		return nil
 	}
 	text := fmt.Sprintf("%s update: anyone who can write the signing keys can add one of their own, "+

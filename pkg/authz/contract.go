@@ -30,8 +30,12 @@ type Mount struct {
 type Config struct {
 	// BoundIssuer is the iss claim that tokens must carry.
 	BoundIssuer string
-	// Keys verify the signatures of tokens, ordered by id.
+	// Keys verify the signatures of tokens, ordered by id. There are none where the
+	// server reads them by itself.
 	Keys []Key
+	// ReadsKeys says that the server reads the keys from the API server of the
+	// Kubernetes cluster that it runs in.
+	ReadsKeys bool
 	// SupportedAlgs are the signature algorithms that the keys sign with, sorted.
 	// It is empty if a key does not say which it is, and the server decides.
 	SupportedAlgs []string

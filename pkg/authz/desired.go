@@ -66,6 +66,10 @@ func Desired(c *openbaov1alpha1.OpenBaoCluster, in Inputs) (Contract, error) {
 		Mount:  Mount{Path: MountPath, Type: MountType, Description: mountDescription},
 		Config: Config{BoundIssuer: issuer, Keys: keys, SupportedAlgs: algorithms(keys)},
 	}
+	if s.ReadsKeys {
+		// Keys of the next rotation may sign with another algorithm.
+		contract.Config = Config{BoundIssuer: issuer, ReadsKeys: true, SupportedAlgs: usableAlgorithms()}
+	}
 
 	possible, err := possibleGrants(c, s, in)
 	if err != nil {

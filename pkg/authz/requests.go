@@ -42,8 +42,7 @@ type Request struct {
 	Operation string
 	// Path has no "/v1/" before it.
 	Path string
-	// Data holds strings, booleans, lists of strings, and for a role that is bound to
-	// an account a map of strings.
+	// Data holds strings, booleans, lists of strings, and objects of those.
 	Data map[string]any
 }
 
@@ -106,6 +105,9 @@ func configRequest(m Mount, c Config) Request {
 		keys = append(keys, k.PEM)
 	}
 	data := map[string]any{"bound_issuer": c.BoundIssuer, "jwt_validation_pubkeys": keys}
+	if c.ReadsKeys {
+		data = map[string]any{"bound_issuer": c.BoundIssuer, "provider_config": map[string]any{"provider": "kubernetes"}}
+	}
 	// The server resets what a config write leaves out.
 	if len(c.SupportedAlgs) > 0 {
 		data["jwt_supported_algs"] = c.SupportedAlgs

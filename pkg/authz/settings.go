@@ -56,6 +56,8 @@ type Settings struct {
 	// AdditionalSubjects are ordered by role.
 	AdditionalSubjects []AdditionalSubject
 
+	// ReadsKeys says that the server reads the signing keys by itself.
+	ReadsKeys bool
 	// SigningKeyOverlap is how long a signing key that is no longer published
 	// stays accepted; 0 drops it at once.
 	SigningKeyOverlap time.Duration
@@ -169,6 +171,13 @@ func (s *Settings) fromSpec(c *openbaov1alpha1.OpenBaoCluster, a *openbaov1alpha
 	}
 	if err := s.setProfile(string(a.Profile), "spec.authorization.profile"); err != nil {
 		return err
+	}
+	switch a.SigningKeySource {
+	case "", openbaov1alpha1.SigningKeysWritten:
+	case openbaov1alpha1.SigningKeysProvider:
+		s.ReadsKeys = true
+	default:
+		return &SpecError{"spec.authorization.signingKeySource", fmt.Sprintf("%q is not one of Written, Provider", a.SigningKeySource)}
 	}
 	if a.SigningKeyOverlap != nil {
 		if s.SigningKeyOverlap = a.SigningKeyOverlap.Duration; s.SigningKeyOverlap < 0 {

@@ -30,6 +30,7 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
+	"github.com/bailiwick-operator/bailiwick/pkg/server"
 )
 
 const adminToken = "s.AdminT0ken"
@@ -43,7 +44,7 @@ type fixture struct {
 	kubernetes *kubernetesfake.Clientset
 	events     *record.FakeRecorder
 	// servers by address, and the options that they were reached with.
-	servers map[string]*server
+	servers map[string]*fakeServer
 	opts    []openbao.Options
 	issuer  Issuer
 	// now is the clock.
@@ -83,7 +84,7 @@ func newFixture(t *testing.T) *fixture {
 		clusters:   openbaofake.NewClientset(),
 		kubernetes: kubernetesfake.NewClientset(),
 		events:     record.NewFakeRecorder(100),
-		servers:    map[string]*server{address: newServer("id-1")},
+		servers:    map[string]*fakeServer{address: newServer("id-1")},
 		issuer:     Issuer{URL: "https://kubernetes.default.svc", Keys: []authz.Key{key("k1", "QQ==")}},
 		now:        time.Unix(1_800_000_000, 0),
 		namespaces: map[string]types.UID{"ns": "uid-of-ns"},
@@ -129,7 +130,7 @@ func newFixture(t *testing.T) *fixture {
 				srv = newServer("")
 				srv.fail = func(string) error { return class(openbao.Unavailable) }
 			}
-			return &client{server: srv, token: reveal(o.Token)}, nil
+			return &client{fakeServer: srv, token: reveal(o.Token)}, nil
 		},
 	})
 	if err != nil {
@@ -161,7 +162,7 @@ func (f *fixture) mint(action clienttesting.Action) (bool, runtime.Object, error
 	}
 	f.minted++
 	request := create.Object.(*authenticationv1.TokenRequest).DeepCopy()
-	if *request.Spec.ExpirationSeconds != jwtSeconds || len(request.Spec.Audiences) != 1 {
+	if *request.Spec.ExpirationSeconds != server.TokenSeconds || len(request.Spec.Audiences) != 1 {
 		f.t.Errorf("asked for the token %+v", request.Spec)
 	}
 	request.Status.Token = jwt(f.issuer.URL, f.issuer.Keys[len(f.issuer.Keys)-1].PEM,
@@ -195,7 +196,7 @@ func (f *fixture) audienceOf(name string) string {
 	return "bailiwick.dev/openbao/" + string(f.namespaces["ns"]) + "/" + name
 }
 
-func (f *fixture) server() *server { return f.servers[address] }
+func (f *fixture) server() *fakeServer { return f.servers[address] }
 
 func (f *fixture) secret(name string, data map[string]string) {
 	f.t.Helper()

@@ -21,9 +21,9 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao/openbaotest"
 )
 
-// server is an OpenBao server in memory, and the log of what was asked of it. It
+// fakeServer is an OpenBao server in memory, and the log of what was asked of it. It
 // evaluates policies, but for the constraints on parameters.
-type server struct {
+type fakeServer struct {
 	mu       sync.Mutex
 	health   openbao.Health
 	mounts   map[string]openbao.Mount
@@ -61,8 +61,8 @@ type session struct {
 	batch    bool
 }
 
-func newServer(id string) *server {
-	return &server{
+func newServer(id string) *fakeServer {
+	return &fakeServer{
 		health:   openbao.Health{Initialized: true, ClusterID: id, Version: "2.6.2"},
 		mounts:   map[string]openbao.Mount{"token": {Type: "token"}},
 		policies: map[string]string{}, roles: map[string]map[string]any{}, tokens: map[string]bool{}, sessions: map[string]session{},
@@ -71,7 +71,7 @@ func newServer(id string) *server {
 }
 
 // take returns a list and empties it.
-func (s *server) take(list *[]string) []string {
+func (s *fakeServer) take(list *[]string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := slices.Clone(*list)
@@ -81,8 +81,8 @@ func (s *server) take(list *[]string) []string {
 
 // takeWrites returns what was written to the server since the last call, and
 // takeLog the logins.
-func (s *server) takeWrites() []string { return s.take(&s.writes) }
-func (s *server) takeLog() []string    { return s.take(&s.log) }
+func (s *fakeServer) takeWrites() []string { return s.take(&s.writes) }
+func (s *fakeServer) takeLog() []string    { return s.take(&s.log) }
 
 // count returns how many entries of a log begin with prefix.
 func count(log []string, prefix string) int {
@@ -96,7 +96,7 @@ func count(log []string, prefix string) int {
 }
 
 // state is all that the contract is about.
-func (s *server) state() map[string]string {
+func (s *fakeServer) state() map[string]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := map[string]string{}
@@ -116,7 +116,7 @@ func (s *server) state() map[string]string {
 }
 
 // capabilities are what a token may do on a path.
-func (s *server) capabilities(token, path string) []string {
+func (s *fakeServer) capabilities(token, path string) []string {
 	if s.tokens[token] {
 		return []string{"root"}
 	}
@@ -124,7 +124,7 @@ func (s *server) capabilities(token, path string) []string {
 }
 
 // aclOf evaluates each combination of texts once.
-func (s *server) aclOf(in session) openbaotest.ACL {
+func (s *fakeServer) aclOf(in session) openbaotest.ACL {
 	var texts []string
 	for _, name := range slices.Concat(in.policies, in.identity) {
 		if name == "default" {
@@ -147,7 +147,7 @@ func (s *server) aclOf(in session) openbaotest.ACL {
 
 // client is one client of the server.
 type client struct {
-	*server
+	*fakeServer
 	token string
 	used  bool
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
+	"github.com/bailiwick-operator/bailiwick/pkg/server"
 )
 
 // DecoyAudience is an audience that no server accepts.
@@ -170,7 +171,7 @@ type prover struct {
 // decoy is the JWT of the decoy account for one audience, or why there is none.
 type decoy struct {
 	jwt openbao.Token
-	err *mintError
+	err *server.MintError
 }
 
 func (p *prover) noDecoy() bool {
@@ -190,7 +191,7 @@ func (p *prover) decoyFor(ctx context.Context, audience string) (decoy, error) {
 	var d decoy
 	var err error
 	if d.jwt, err = p.mint(ctx, p.opts.DecoySubject, audience); err != nil {
-		if !errors.As(err, &d.err) || d.err.passing {
+		if !errors.As(err, &d.err) || d.err.Temporary {
 			return d, err
 		}
 	}

@@ -47,32 +47,32 @@ func (f *fixture) expectProved(want string) {
 func TestTokenOfAProof(t *testing.T) {
 	const kvAdmin = `path "kv/*" { capabilities = ["sudo", "create", "read", "update", "delete", "list"] }`
 	for name, tc := range map[string]struct {
-		prepare func(*server)
+		prepare func(*fakeServer)
 		says    string
 		// others says that it is about one identity only.
 		others bool
 	}{
 		"a policy of the entity": {
-			prepare: func(s *server) {
+			prepare: func(s *fakeServer) {
 				s.policies["kv-admin"] = kvAdmin
 				s.entities = map[string][]string{backupRole: {"kv-admin"}}
 			},
 			says: "adds the policies kv-admin", others: true,
 		},
 		"a policy of the role": {
-			prepare: func(s *server) {
+			prepare: func(s *fakeServer) {
 				s.policies["kv-admin"] = kvAdmin
 				s.roles[backupRole]["token_policies"] = []any{backupRole, "kv-admin"}
 			},
 			says: "The role gives its tokens the policies default, kv-admin, " + backupRole, others: true,
 		},
-		"a lease of a second": {prepare: func(s *server) { s.maxLease = time.Second }, says: "is 1s, which is too short"},
-		"batch tokens":        {prepare: func(s *server) { s.tokenType = "batch" }, says: `of the type "batch"`},
+		"a lease of a second": {prepare: func(s *fakeServer) { s.maxLease = time.Second }, says: "is 1s, which is too short"},
+		"batch tokens":        {prepare: func(s *fakeServer) { s.tokenType = "batch" }, says: `of the type "batch"`},
 		"a longer lease": {
-			prepare: func(s *server) { s.roles[backupRole]["token_ttl"] = "7200s" }, says: "lease of the token is 2h0m0s", others: true,
+			prepare: func(s *fakeServer) { s.roles[backupRole]["token_ttl"] = "7200s" }, says: "lease of the token is 2h0m0s", others: true,
 		},
 		"a second factor": {
-			prepare: func(s *server) { s.mfa = map[string]bool{backupRole: true} }, says: "the server asks for a second factor", others: true,
+			prepare: func(s *fakeServer) { s.mfa = map[string]bool{backupRole: true} }, says: "the server asks for a second factor", others: true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -282,12 +282,12 @@ func TestProofsOfAnEarlierVersion(t *testing.T) {
 // written, and that it stays written.
 func TestOnceReportsTheServer(t *testing.T) {
 	for name, tc := range map[string]struct {
-		prepare func(*server)
+		prepare func(*fakeServer)
 		reason  string
 	}{
-		"unreachable": {func(s *server) { s.fail = func(string) error { return class(openbao.Unavailable) } }, ReasonServerUnreachable},
-		"sealed":      {func(s *server) { s.health = openbao.Health{Initialized: true, Sealed: true} }, ReasonServerSealed},
-		"empty":       {func(s *server) { s.health = openbao.Health{} }, ReasonServerNotInitialized},
+		"unreachable": {func(s *fakeServer) { s.fail = func(string) error { return class(openbao.Unavailable) } }, ReasonServerUnreachable},
+		"sealed":      {func(s *fakeServer) { s.health = openbao.Health{Initialized: true, Sealed: true} }, ReasonServerSealed},
+		"empty":       {func(s *fakeServer) { s.health = openbao.Health{} }, ReasonServerNotInitialized},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := provedObject(t)
@@ -318,20 +318,20 @@ func TestOnceReportsTheServer(t *testing.T) {
 // TestMountIsGone checks that no condition says what only a record says, after
 // somebody has disabled the mount, or enabled it again.
 func TestMountIsGone(t *testing.T) {
-	disable := func(s *server) {
+	disable := func(s *fakeServer) {
 		delete(s.mounts, authz.MountPath)
 		s.config, s.roles, s.sessions = nil, map[string]map[string]any{}, map[string]session{}
 	}
 	for name, tc := range map[string]struct {
-		change func(*server)
+		change func(*fakeServer)
 		keys   metav1.ConditionStatus
 	}{
 		"disabled": {disable, metav1.ConditionFalse},
-		"enabled again": {func(s *server) {
+		"enabled again": {func(s *fakeServer) {
 			disable(s)
 			s.mounts[authz.MountPath] = openbao.Mount{Type: "jwt"}
 		}, metav1.ConditionUnknown},
-		"other keys": {func(s *server) {
+		"other keys": {func(s *fakeServer) {
 			s.config["jwt_validation_pubkeys"], s.sessions = []any{"else"}, map[string]session{}
 		}, metav1.ConditionFalse},
 	} {

@@ -15,6 +15,7 @@ import (
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
+	"github.com/bailiwick-operator/bailiwick/pkg/server"
 )
 
 // attempt is how an identity is tried.
@@ -110,16 +111,16 @@ func (p *prover) prove(ctx context.Context, grant authz.Grant, how attempt) (ope
 // unmintable returns why there is no token for a ServiceAccount, if trying again
 // does not help by itself.
 func unmintable(err error) (message string, final bool) {
-	var unminted *mintError
-	if errors.As(err, &unminted) && !unminted.passing {
-		return unminted.message, true
+	var unminted *server.MintError
+	if errors.As(err, &unminted) && !unminted.Temporary {
+		return unminted.Message, true
 	}
 	return "", false
 }
 
 // proveRights logs in as the identity and compares the token, and what it may do.
 func (p *prover) proveRights(ctx context.Context, grant authz.Grant, jwt openbao.Token, v *verdict) error {
-	server, login, err := p.loginAs(ctx, loginProof, grant.Role.Name, jwt)
+	client, login, err := p.loginAs(ctx, loginProof, grant.Role.Name, jwt)
 	account := subjectName(grant.Role.Subject)
 	switch {
 	case openbao.IsLoginRefused(err), openbao.IsNotFound(err):
@@ -134,11 +135,11 @@ func (p *prover) proveRights(ctx context.Context, grant authz.Grant, jwt openbao
 		return err
 	}
 	p.sawLogin(nil)
-	defer p.end(ctx, grant, server, login, v)
+	defer p.end(ctx, grant, client, login, v)
 	for _, differs := range authz.CompareLogin(grant, comparable(login)) {
 		v.mismatch("%s", differs)
 	}
-	capabilities, err := server.CapabilitiesSelf(ctx, p.catalogue...)
+	capabilities, err := client.CapabilitiesSelf(ctx, p.catalogue...)
 	switch {
 	case openbao.ClassOf(err) == openbao.PermissionDenied:
 		v.mismatch("The token may not ask for its own rights (sys/capabilities-self), which the contract or the policy \"default\" lets it.")
@@ -181,7 +182,7 @@ func (p *prover) proveRefusals(ctx context.Context, grant authz.Grant, d decoy, 
 		return err
 	}
 	if d.err != nil {
-		v.notProved("Whether others are refused was not tried. " + d.err.message)
+		v.notProved("Whether others are refused was not tried. " + d.err.Message)
 		return nil
 	}
 	return p.proveRefusal(ctx, grant, d.jwt, v, fmt.Sprintf("The ServiceAccount %s", subjectName(p.opts.DecoySubject)))
@@ -190,7 +191,7 @@ func (p *prover) proveRefusals(ctx context.Context, grant authz.Grant, d decoy, 
 // proveRefusal tries one login that must fail. Only a server that has understood the
 // login has refused it.
 func (p *prover) proveRefusal(ctx context.Context, grant authz.Grant, jwt openbao.Token, v *verdict, who string) error {
-	server, login, err := p.loginAs(ctx, loginRefusal, grant.Role.Name, jwt)
+	client, login, err := p.loginAs(ctx, loginRefusal, grant.Role.Name, jwt)
 	switch {
 	case openbao.IsLoginRefused(err):
 		return nil
@@ -204,14 +205,14 @@ func (p *prover) proveRefusal(ctx context.Context, grant authz.Grant, jwt openba
 		return err
 	}
 	v.mismatch("%s could log in.", who)
-	p.end(ctx, grant, server, login, v)
+	p.end(ctx, grant, client, login, v)
 	return nil
 }
 
 // end revokes the token of a proof. One that lives on is not followed by another in
 // the next sync.
-func (p *prover) end(ctx context.Context, grant authz.Grant, server openbao.Interface, login openbao.Login, v *verdict) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTimeout)
+func (p *prover) end(ctx context.Context, grant authz.Grant, client openbao.Interface, login openbao.Login, v *verdict) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), server.RevokeTimeout)
 	defer cancel()
 	role, batch := grant.Role.Name, login.Type == authz.TokenTypeBatch
 	if grant.Identity != authz.Restore {
@@ -222,25 +223,25 @@ func (p *prover) end(ctx context.Context, grant authz.Grant, server openbao.Inte
 	}
 	var err error
 	if !batch {
-		if err = server.RevokeSelf(ctx); err == nil || openbao.ClassOf(err) == openbao.Unauthenticated {
+		if err = client.RevokeSelf(ctx); err == nil || openbao.ClassOf(err) == openbao.Unauthenticated {
 			return
 		}
 	}
-	lease := login.TTL
-	if lease <= 0 {
-		lease = unboundedLease
+	klog.FromContext(ctx).Info("Could not end the login of a proof; it ends with its lease", "role", role, "lease", login.TTL, "err", err)
+	lives := "for ever"
+	if login.TTL > 0 {
+		lives = "until " + p.now.Add(login.TTL).UTC().Format(time.RFC3339)
 	}
-	until := p.now.Add(lease)
-	klog.FromContext(ctx).Info("Could not end the login of a proof; it ends with its lease", "role", role, "until", until, "err", err)
 	if batch {
-		v.say("The token of this check lives until %s.", until.UTC().Format(time.RFC3339))
+		v.say("The token of this check lives %s.", lives)
 	} else {
-		v.say("%s", sentence(fmt.Sprintf("The token of this check lives until %s, since it could not be revoked: %v", until.UTC().Format(time.RFC3339), err)))
+		v.say("%s", sentence(fmt.Sprintf("The token of this check lives %s, since it could not be revoked: %v", lives, err)))
 	}
-	if grant.Identity == authz.Restore {
-		until = p.now.Add(max(lease, refusalInterval))
+	next := login.TTL
+	if next <= 0 || grant.Identity == authz.Restore {
+		next = max(next, refusalInterval)
 	}
-	p.memory.notRevoked(role, until)
+	p.memory.notRevoked(role, p.now.Add(next))
 }
 
 // some keeps a list short enough for a message.

@@ -98,11 +98,11 @@ func TestUnmanagedRolesAreUnknown(t *testing.T) {
 // somebody else in it, whatever kind they are of.
 func TestMountWithOtherRolesStays(t *testing.T) {
 	for name, tc := range map[string]struct {
-		add  func(*server)
+		add  func(*fakeServer)
 		says string
 	}{
-		"a role":        {func(s *server) { s.roles["admins"] = map[string]any{} }, "other roles: admins."},
-		"a role in CEL": {func(s *server) { s.celRoles = []string{"anyone"} }, "other roles: cel/anyone."},
+		"a role":        {func(s *fakeServer) { s.roles["admins"] = map[string]any{} }, "other roles: admins."},
+		"a role in CEL": {func(s *fakeServer) { s.celRoles = []string{"anyone"} }, "other roles: cel/anyone."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := provedObject(t)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
+	"github.com/bailiwick-operator/bailiwick/pkg/server"
 )
 
 // Reasons of the condition AuthorizationReady about the restore identity.
@@ -52,8 +53,8 @@ func (t *task) findRestoreAccount(ctx context.Context) {
 		recorded = record.RestoreAccountUID
 	}
 	t.restore.uid = recorded
-	who := account{t.obj.Namespace, authz.RestoreAccount(t.obj)}
-	found, err := t.opts.ServiceAccounts.ServiceAccounts(who.namespace).Get(ctx, who.name, metav1.GetOptions{})
+	who := server.Account{Namespace: t.obj.Namespace, Name: authz.RestoreAccount(t.obj)}
+	found, err := t.opts.ServiceAccounts.ServiceAccounts(who.Namespace).Get(ctx, who.Name, metav1.GetOptions{})
 	switch {
 	case err != nil && recorded != "":
 		// The role stays bound to the account that it is bound to. Whether that is
@@ -74,17 +75,17 @@ func (t *task) findRestoreAccount(ctx context.Context) {
 }
 
 // restoreUnknown says why the UID of the account is not known.
-func (t *task) restoreUnknown(who account, err error) string {
+func (t *task) restoreUnknown(who server.Account, err error) string {
 	role := fmt.Sprintf("The role of the restore identity is bound to the UID of the ServiceAccount %s, and is not written as long as that is not known. ", who)
 	switch {
 	case apierrors.IsNotFound(err):
-		return role + fmt.Sprintf("The ServiceAccount does not exist. If nothing else makes it, run: kubectl -n %s create serviceaccount %s", who.namespace, who.name)
+		return role + fmt.Sprintf("The ServiceAccount does not exist. If nothing else makes it, run: kubectl -n %s create serviceaccount %s", who.Namespace, who.Name)
 	case apierrors.IsForbidden(err):
 		own, _ := accountOf(t.opts.OperatorSubject)
-		name := "bailiwick-read-" + who.name
+		name := "bailiwick-read-" + who.Name
 		return role + fmt.Sprintf("Bailiwick may not read it. Run: kubectl -n %s create role %s --verb=get --resource=serviceaccounts --resource-name=%s && "+
 			"kubectl -n %s create rolebinding %s --role=%s --serviceaccount=%s:%s",
-			who.namespace, name, who.name, who.namespace, name, name, own.namespace, own.name)
+			who.Namespace, name, who.Name, who.Namespace, name, name, own.Namespace, own.Name)
 	}
 	return role + sentence(fmt.Sprintf("It cannot be read: %v", err))
 }

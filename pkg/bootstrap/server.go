@@ -11,29 +11,6 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 )
 
-// connect returns a client of the object's server. It sends nothing to it.
-func (t *task) connect(ctx context.Context, token openbao.Token) (openbao.Interface, error) {
-	bundle, source, err := t.caBundle(ctx)
-	if err != nil {
-		return nil, err
-	}
-	server, err := t.opts.Connect(openbao.Options{
-		Address: t.settings.Address, CABundle: bundle, ServerName: t.settings.TLSServerName, Namespace: t.settings.Namespace, Token: token,
-	})
-	if err != nil {
-		return nil, connectProblem(source, err)
-	}
-	t.connected = append(t.connected, server)
-	return server, nil
-}
-
-// disconnect closes the connections of the sync: the next look may be far away.
-func (t *task) disconnect() {
-	for _, server := range t.connected {
-		server.Close()
-	}
-}
-
 // observation is what a server holds.
 type observation struct {
 	authz.Observed

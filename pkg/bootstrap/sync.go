@@ -16,8 +16,8 @@ import (
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
-	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
+	"github.com/bailiwick-operator/bailiwick/pkg/server"
 )
 
 const (
@@ -66,9 +66,7 @@ func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.
 func (c *Controller) forget(ctx context.Context, name cache.ObjectName) {
 	c.proofs.forget(name)
 	c.inits.present(name)
-	if login := c.logins.take(name); login != nil {
-		login.revoke(ctx)
-	}
+	c.logins.End(ctx, name)
 }
 
 // task is one sync of one object.
@@ -92,8 +90,8 @@ type task struct {
 	contract      authz.Contract
 	digest        string
 
-	ca        *authority
-	connected []openbao.Interface
+	// connected is nil until the server is first needed.
+	connected *server.Connections
 	// notes are sentences at the end of the message, whatever it says.
 	notes []string
 	// wrote says that the server was changed.
@@ -231,9 +229,9 @@ func (t *task) nextLook() time.Duration {
 	if record := t.record(); record != nil && record.ProvedAt != nil {
 		next = min(next, record.ProvedAt.Add(t.opts.ProofInterval).Sub(t.now))
 	}
-	if held := t.logins.get(t.name); held != nil {
+	if held := t.logins.Get(t.name); held != nil {
 		// Keys that change at once are written with a login that still lives.
-		next = min(next, held.renewAt.Sub(t.now))
+		next = min(next, held.RenewAt.Sub(t.now))
 	}
 	return max(next, soonestLook)
 }

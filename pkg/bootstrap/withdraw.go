@@ -87,8 +87,8 @@ func (t *task) removeAsBootstrapper(ctx context.Context) error {
 		!slices.ContainsFunc(slices.Concat(record.Roles, record.Policies), func(name string) bool { return !own(name) }) {
 		return nil
 	}
-	held := t.logins.get(t.name)
-	if held == nil || held.target.uid != t.obj.UID || !t.now.Before(held.endsAt) {
+	held := t.logins.Get(t.name)
+	if held == nil || held.Target.Owner != t.obj.UID || !t.now.Before(held.EndsAt) {
 		if err := t.sameServer(ctx); err != nil {
 			return err
 		}
@@ -96,15 +96,16 @@ func (t *task) removeAsBootstrapper(ctx context.Context) error {
 		if err != nil {
 			return nil //nolint:nilerr // The admin token that is asked for removes it all.
 		}
-		fresh, err := t.logIn(ctx, target{
-			uid: t.obj.UID, address: t.settings.Address, role: bootstrapperRole,
-			subject: t.opts.BootstrapperSubject, audience: audience,
-		})
+		to, err := t.target(ctx, bootstrapperRole, t.opts.BootstrapperSubject, audience)
+		if err != nil {
+			return err
+		}
+		fresh, err := t.logIn(ctx, to)
 		if err != nil {
 			klog.FromContext(ctx).V(2).Info("Could not log in to remove what was written", "err", err)
 			return nil
 		}
-		t.logins.put(t.name, fresh)
+		t.logins.Put(t.name, fresh)
 		held = fresh
 	}
 	defer t.endLogin(ctx)
