@@ -84,6 +84,10 @@ func (t *task) establish(ctx context.Context, server openbao.Interface) error {
 			return verificationProblem(rest)
 		}
 	}
+	// The only list of the roles that mode Once ever gets.
+	if err := t.listRoles(ctx, server); err != nil {
+		klog.FromContext(ctx).V(2).Info("Could not list the roles of the mount", "err", err)
+	}
 	return nil
 }
 

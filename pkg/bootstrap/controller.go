@@ -54,7 +54,7 @@ type Controller struct {
 	written   *reconcile.Writes[*openbaov1alpha1.OpenBaoCluster]
 	access    *server.Access
 	logins    *server.Sessions
-	rounds    *rounds
+	proofs    *proofMemories
 	inits     *inits
 	schemas   *schemas
 	served    atomic.Bool
@@ -76,7 +76,7 @@ func New(ctx context.Context, opts Options) (*Controller, error) {
 			Secrets: opts.Secrets, ServiceAccounts: opts.ServiceAccounts, Self: self, Connect: opts.Connect, CountLogin: opts.Metrics.OpenBaoLogin,
 		}),
 		logins:  server.NewSessions(),
-		rounds:  newRounds(),
+		proofs:  newProofMemories(),
 		inits:   newInits(),
 		schemas: &schemas{read: opts.DeclaresAuthorization, valid: opts.RecheckInterval},
 	}

@@ -161,8 +161,8 @@ func (t *task) remove(ctx context.Context, server openbao.Interface, spell func(
 		return err
 	}
 	if observed.Mount != nil {
-		// Who may not list the roles may not remove the mount either.
-		if observed.MountRoles, err = server.ListRoles(ctx, authz.MountPath); err != nil && openbao.ClassOf(err) != openbao.PermissionDenied {
+		// Without the right to list the roles, those in CEL included, the mount stays.
+		if observed.MountRoles, _, err = mountRoles(ctx, server); err != nil {
 			return err
 		}
 	}
@@ -188,7 +188,7 @@ func (t *task) remove(ctx context.Context, server openbao.Interface, spell func(
 		}
 		klog.FromContext(ctx).V(2).Info("Removed from the server", "kind", change.Kind, "name", change.Name)
 	}
-	if observed.MountRoles != nil && record.MountCreated {
+	if observed.MountRoles != nil && record.MountCreated && len(kept[authz.KindMount]) == 0 {
 		record.MountCreated = false
 		if others := slices.DeleteFunc(observed.MountRoles, func(role string) bool { return slices.Contains(record.Roles, role) }); len(others) > 0 {
 			t.notes = append(t.notes, fmt.Sprintf("The mount %s stays, because it has other roles: %s.", record.Mount, strings.Join(others, ", ")))
