@@ -21558,6 +21558,14 @@ func schema_pkg_apis_openbao_v1alpha1_AuthorizationSpec(ref common.ReferenceCall
 							Ref:         ref(v1.Duration{}.OpenAPIModelName()),
 						},
 					},
+					"signingKeySource": {
+						SchemaProps: spec.SchemaProps{
+							Description: "signingKeySource says how the server learns the keys that ServiceAccount tokens are signed with. With Written, Bailiwick writes them into the config of the mount, and follows them. With Provider, which requires OpenBao 2.6 and servers that run as pods of this Kubernetes cluster, the server reads them from the API server with the token of its pod: no rotation locks it out, and nobody needs the right to write keys.\n\nPossible enum values:\n - `\"Provider\"` means that the server reads the keys from the API server of the Kubernetes cluster that it runs in.\n - `\"Written\"` means that Bailiwick writes the keys.",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Provider", "Written"},
+						},
+					},
 					"address": {
 						SchemaProps: spec.SchemaProps{
 							Description: "address is the https URL of the active server. The default is https://<name>.<namespace>.svc:8200.",

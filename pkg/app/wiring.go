@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -250,7 +251,7 @@ func (op *operator) addBootstrapper(ctx context.Context, o *Options, c *clients,
 		return err
 	}
 	return m.Register(metrics.NewAuthorizations(func() []metrics.Authorization {
-		return measure(factories.objects(bootstrap.Resource))
+		return measure(factories.objects(bootstrap.Resource), time.Now(), o.OpenBao.ProofInterval)
 	}))
 }
 

@@ -5,6 +5,7 @@ package authz_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -124,6 +125,46 @@ func TestCanonicalNamespace(t *testing.T) {
 	for _, wrong := range []string{"team//sub", "te am", "team/../other", "a*", "team/root", "root/team", "a\nb", "a?b"} {
 		if got, err := authz.CanonicalNamespace(wrong); err == nil {
 			t.Errorf("%q: %q", wrong, got)
+		}
+	}
+}
+
+// TestServerThatReadsTheKeys checks that neither the config nor the rights of the
+// bootstrapper have any signing key where the server reads them by itself.
+func TestServerThatReadsTheKeys(t *testing.T) {
+	contract := mustDesire(t, cluster(all, mode(openbaov1alpha1.AuthorizationEnforce), func(s *openbaov1alpha1.OpenBaoClusterSpec) {
+		s.Authorization.SigningKeySource = openbaov1alpha1.SigningKeysProvider
+	}), inputs())
+	var config map[string]any
+	for _, r := range authz.Requests(contract) {
+		if r.Kind == authz.KindConfig {
+			config = r.Data
+		}
+	}
+	if provider, _ := config["provider_config"].(map[string]any); provider["provider"] != "kubernetes" || config["jwt_validation_pubkeys"] != nil {
+		t.Errorf("the config is %v", config)
+	}
+	grant, _ := contract.Bootstrapper()
+	if strings.Contains(grant.Policy.Text, "jwt_validation_pubkeys") || !strings.Contains(grant.Policy.Text, `"provider_config" = []`) {
+		t.Errorf("the policy is %s", grant.Policy.Text)
+	}
+	if got := authz.RootEquivalent(contract); len(got) > 0 {
+		t.Errorf("root-equivalent is %q", got)
+	}
+	rotated := inputs()
+	rotated.Keys = []authz.Key{{ID: "b", Algorithm: "ES256", PEM: "x"}}
+	if other := mustDesire(t, cluster(all, mode(openbaov1alpha1.AuthorizationEnforce), func(s *openbaov1alpha1.OpenBaoClusterSpec) {
+		s.Authorization.SigningKeySource = openbaov1alpha1.SigningKeysProvider
+	}), rotated); authz.Digest(other) != authz.Digest(contract) {
+		t.Error("a rotation changes the contract")
+	}
+	observed := authz.Observed{
+		Mount:  &authz.Mount{Path: authz.MountPath, Type: authz.MountType},
+		Config: map[string]any{"bound_issuer": issuer, "jwt_validation_pubkeys": []any{}, "provider_config": map[string]any{"provider": "kubernetes"}, "jwt_supported_algs": []any{"RS256", "ES256", "ES384", "ES512"}},
+	}
+	for _, c := range authz.Diff(contract, observed, authz.Recorded{}) {
+		if c.Kind == authz.KindConfig {
+			t.Errorf("the config differs in %v", c.Fields)
 		}
 	}
 }

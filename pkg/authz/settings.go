@@ -56,6 +56,8 @@ type Settings struct {
 	// AdditionalSubjects are ordered by role.
 	AdditionalSubjects []AdditionalSubject
 
+	// ReadsKeys says that the server reads the signing keys by itself.
+	ReadsKeys bool
 	// SigningKeyOverlap is how long a signing key that is no longer published
 	// stays accepted; 0 drops it at once.
 	SigningKeyOverlap time.Duration
@@ -170,6 +172,13 @@ func (s *Settings) fromSpec(c *openbaov1alpha1.OpenBaoCluster, a *openbaov1alpha
 	if err := s.setProfile(string(a.Profile), "spec.authorization.profile"); err != nil {
 		return err
 	}
+	switch a.SigningKeySource {
+	case "", openbaov1alpha1.SigningKeysWritten:
+	case openbaov1alpha1.SigningKeysProvider:
+		s.ReadsKeys = true
+	default:
+		return &SpecError{"spec.authorization.signingKeySource", fmt.Sprintf("%q is not one of Written, Provider", a.SigningKeySource)}
+	}
 	if a.SigningKeyOverlap != nil {
 		if s.SigningKeyOverlap = a.SigningKeyOverlap.Duration; s.SigningKeyOverlap < 0 {
 			return &SpecError{"spec.authorization.signingKeyOverlap", "a duration must not be negative"}
@@ -187,8 +196,8 @@ func (s *Settings) fromSpec(c *openbaov1alpha1.OpenBaoCluster, a *openbaov1alpha
 	}
 	for _, additional := range a.AdditionalSubjects {
 		role := strings.ToLower(additional.Role)
-		if identityNamed(Identity(additional.Identity)).name == "" {
-			return &SpecError{additionalSubjectField(role, "identity"), fmt.Sprintf("%q is not an identity", additional.Identity)}
+		if err := checkAdditionalIdentity(Identity(additional.Identity), additionalSubjectField(role, "identity")); err != nil {
+			return err
 		}
 		subject, err := subjectOf(c, additional.ServiceAccount, additionalSubjectField(role, "serviceAccount"))
 		if err != nil {
@@ -199,6 +208,20 @@ func (s *Settings) fromSpec(c *openbaov1alpha1.OpenBaoCluster, a *openbaov1alpha
 		})
 	}
 	slices.SortFunc(s.AdditionalSubjects, func(a, b AdditionalSubject) int { return cmp.Compare(a.Role, b.Role) })
+	return nil
+}
+
+// checkAdditionalIdentity checks that an additional subject may have the policy of
+// an identity.
+func checkAdditionalIdentity(identity Identity, field string) error {
+	if identity == Restore {
+		// The schema of an earlier version allowed it.
+		return &SpecError{field, "the restore identity is for the ServiceAccount of the restore job alone: " +
+			"anyone who restores a snapshot of their own owns the server. Remove the subject"}
+	}
+	if identityNamed(identity).name == "" {
+		return &SpecError{field, fmt.Sprintf("%q is not an identity", identity)}
+	}
 	return nil
 }
 

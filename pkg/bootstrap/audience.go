@@ -46,7 +46,7 @@ func (t *task) deriveAudience(ctx context.Context) error {
 			"Bailiwick may not read the namespace %s, whose UID the audience of this cluster is derived from. Run: "+
 				"kubectl -n %s create role bailiwick-namespace --verb=get --resource=namespaces && "+
 				"kubectl -n %s create rolebinding bailiwick-namespace --role=bailiwick-namespace --serviceaccount=%s:%s",
-			t.obj.Namespace, t.obj.Namespace, t.obj.Namespace, own.namespace, own.name), err)
+			t.obj.Namespace, t.obj.Namespace, t.obj.Namespace, own.Namespace, own.Name), err)
 	}
 	if err == nil {
 		t.audience, err = authz.DerivedAudience(uid, t.obj.Name)

@@ -23,6 +23,11 @@ func (t *task) followKeys(keepOld bool) {
 	if record == nil {
 		record = &openbaov1alpha1.AuthorizationStatus{}
 	}
+	if t.settings.ReadsKeys {
+		// They decide nothing: the contract holds none.
+		t.keys = authz.FollowResult{Keys: t.issuer.Keys}
+		return
+	}
 	t.keys = authz.FollowKeys(authz.FollowInput{
 		Published: t.issuer.Keys, Recorded: record.SigningKeys, Now: t.now,
 		Overlap: t.settings.SigningKeyOverlap,
@@ -55,6 +60,7 @@ func (t *task) heedDrop() {
 
 // sawConfig records which of the keys the server holds, as it was read just now.
 func (t *task) sawConfig(config map[string]any) {
+	t.keysSeen.confirmed = true
 	accepted := configKeys(config)
 	var held []openbaov1alpha1.SigningKeyStatus
 	for _, list := range [][]openbaov1alpha1.SigningKeyStatus{t.keys.Status, t.record().SigningKeys} {
@@ -87,6 +93,11 @@ func (t *task) judgeKeys(err error) {
 		return
 	}
 	record := t.record()
+	if t.settings.ReadsKeys && record != nil && record.Digest != "" {
+		condition.Status, condition.Reason = metav1.ConditionTrue, ReasonProvider
+		condition.Message = "The server reads the signing keys from the API server by itself."
+		return
+	}
 	if record == nil || len(record.SigningKeys) == 0 {
 		condition.Status, condition.Reason = metav1.ConditionUnknown, ReasonNotWritten
 		condition.Message = "The signing keys were not written to the server yet; AuthorizationReady says why."
@@ -108,7 +119,7 @@ func (t *task) judgeKeys(err error) {
 		}
 	}
 	if len(missing) > 0 {
-		condition.Status, condition.Reason = metav1.ConditionFalse, ReasonBehind
+		condition.Status, condition.Reason = metav1.ConditionFalse, ReasonKeysMissing
 		condition.Message = fmt.Sprintf("The server does not accept these signing keys of the API server: %s. "+
 			"Logins with ServiceAccount tokens that they sign fail until the keys are written; AuthorizationReady says what that takes.", strings.Join(missing, ", "))
 		return

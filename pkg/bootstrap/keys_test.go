@@ -16,6 +16,7 @@ import (
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
+	"github.com/bailiwick-operator/bailiwick/pkg/server"
 )
 
 var (
@@ -85,7 +86,7 @@ func TestSoftRotation(t *testing.T) {
 
 func TestNextLook(t *testing.T) {
 	s := &task{
-		Controller: &Controller{opts: Options{RecheckInterval: time.Hour, ProofInterval: 24 * time.Hour}, logins: newLogins()},
+		Controller: &Controller{opts: Options{RecheckInterval: time.Hour, ProofInterval: 24 * time.Hour}, logins: server.NewSessions()},
 		now:        time.Unix(1000, 0),
 	}
 	s.before, s.obj = &openbaov1alpha1.OpenBaoCluster{}, &openbaov1alpha1.OpenBaoCluster{}
@@ -101,7 +102,7 @@ func TestNextLook(t *testing.T) {
 	if got := s.nextLook(); got != time.Minute {
 		t.Errorf("got %s with a proof that is due in a minute", got)
 	}
-	s.logins.put(s.name, &login{renewAt: time.Unix(1030, 0)})
+	s.logins.Put(s.name, &server.Session{RenewAt: time.Unix(1030, 0)})
 	if got := s.nextLook(); got != 30*time.Second {
 		t.Errorf("got %s with a login to be replaced in 30 seconds", got)
 	}
@@ -214,7 +215,7 @@ func TestBehind(t *testing.T) {
 			f.issuer.Keys = []authz.Key{secondKey, f.issuer.Keys[0]}
 			f.sync("prod")
 			f.expect("prod", ReasonAdminTokenRequired)
-			if c := f.expectKeys(metav1.ConditionFalse, ReasonBehind); !strings.Contains(c.Message, "k2") {
+			if c := f.expectKeys(metav1.ConditionFalse, ReasonKeysMissing); !strings.Contains(c.Message, "k2") {
 				t.Errorf("the message is %s", c.Message)
 			}
 			if got := f.keyIDs("prod"); !slices.Equal(got, []string{"k1"}) {

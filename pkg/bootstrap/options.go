@@ -115,9 +115,6 @@ func (o *Options) complete() error {
 			return errors.New("the bootstrapper lacks the subject of one of its ServiceAccounts")
 		}
 	}
-	if o.Connect == nil {
-		o.Connect = func(opts openbao.Options) (openbao.Interface, error) { return openbao.New(opts) }
-	}
 	if o.Gate == nil {
 		o.Gate = func() error { return nil }
 	}

@@ -21,7 +21,7 @@ import (
 // says what is left.
 func (t *task) withdraw(ctx context.Context) error {
 	record := t.record()
-	if record == nil || record.Server == "" || len(record.Policies)+len(record.Roles) == 0 && !record.MountCreated {
+	if record == nil || record.Server == "" || len(record.Policies)+len(record.Roles)+len(record.Pending) == 0 && !record.MountCreated {
 		t.endLogin(ctx)
 		t.release(t.obj)
 		t.obj.Status.Authorization = nil
@@ -87,8 +87,8 @@ func (t *task) removeAsBootstrapper(ctx context.Context) error {
 		!slices.ContainsFunc(slices.Concat(record.Roles, record.Policies), func(name string) bool { return !own(name) }) {
 		return nil
 	}
-	held := t.logins.get(t.name)
-	if held == nil || held.target.uid != t.obj.UID || !t.now.Before(held.endsAt) {
+	held := t.logins.Get(t.name)
+	if held == nil || held.Target.Owner != t.obj.UID || !t.now.Before(held.EndsAt) {
 		if err := t.sameServer(ctx); err != nil {
 			return err
 		}
@@ -96,15 +96,16 @@ func (t *task) removeAsBootstrapper(ctx context.Context) error {
 		if err != nil {
 			return nil //nolint:nilerr // The admin token that is asked for removes it all.
 		}
-		fresh, err := t.logIn(ctx, target{
-			uid: t.obj.UID, address: t.settings.Address, role: bootstrapperRole,
-			subject: t.opts.BootstrapperSubject, audience: audience,
-		})
+		to, err := t.target(ctx, bootstrapperRole, t.opts.BootstrapperSubject, audience)
+		if err != nil {
+			return err
+		}
+		fresh, err := t.logIn(ctx, to)
 		if err != nil {
 			klog.FromContext(ctx).V(2).Info("Could not log in to remove what was written", "err", err)
 			return nil
 		}
-		t.logins.put(t.name, fresh)
+		t.logins.Put(t.name, fresh)
 		held = fresh
 	}
 	defer t.endLogin(ctx)
@@ -160,11 +161,12 @@ func (t *task) remove(ctx context.Context, server openbao.Interface, spell func(
 		return err
 	}
 	if observed.Mount != nil {
-		// Who may not list the roles may not remove the mount either.
-		if observed.MountRoles, err = server.ListRoles(ctx, authz.MountPath); err != nil && openbao.ClassOf(err) != openbao.PermissionDenied {
+		// Without the right to list the roles, those in CEL included, the mount stays.
+		if observed.MountRoles, _, err = mountRoles(ctx, server); err != nil {
 			return err
 		}
 	}
+	t.settle(observed)
 	record := t.record()
 	// From here on the server may not hold the contract.
 	record.Digest, record.ProvedAt, record.RefusalsProvedAt = "", nil, nil
@@ -187,7 +189,7 @@ func (t *task) remove(ctx context.Context, server openbao.Interface, spell func(
 		}
 		klog.FromContext(ctx).V(2).Info("Removed from the server", "kind", change.Kind, "name", change.Name)
 	}
-	if observed.MountRoles != nil && record.MountCreated {
+	if observed.MountRoles != nil && record.MountCreated && len(kept[authz.KindMount]) == 0 {
 		record.MountCreated = false
 		if others := slices.DeleteFunc(observed.MountRoles, func(role string) bool { return slices.Contains(record.Roles, role) }); len(others) > 0 {
 			t.notes = append(t.notes, fmt.Sprintf("The mount %s stays, because it has other roles: %s.", record.Mount, strings.Join(others, ", ")))

@@ -91,7 +91,7 @@ func (c *Controller[T, C, AC]) applyOwn(ctx context.Context, obj T, own map[stri
 	if err != nil {
 		return obj, writeError(obj, "apply metadata", err)
 	}
-	c.memory.store(got)
+	c.memory.writes.Store(got)
 	return got, nil
 }
 
@@ -112,7 +112,7 @@ func (c *Controller[T, C, AC]) applyStatus(ctx context.Context, before, obj T) e
 	if err != nil {
 		return writeError(obj, "apply status", err)
 	}
-	c.memory.store(got)
+	c.memory.writes.Store(got)
 	return nil
 }
 
@@ -187,7 +187,7 @@ func (c *Controller[T, C, AC]) removeFinalizer(ctx context.Context, obj T) error
 	if err != nil {
 		return writeError(obj, "remove finalizer", err)
 	}
-	c.memory.store(got)
+	c.memory.writes.Store(got)
 	return nil
 }
 

@@ -147,7 +147,7 @@ func (c *Controller[T, C, AC]) handlers(ctx context.Context) cache.ResourceEvent
 				return
 			}
 			if identity := c.kind.Identity(obj); identity != "" && hasFinalizer(obj) && !Observed(obj) {
-				c.engine.claims.seed(identity, claimant(c.kindName(), obj))
+				c.engine.claims.Seed(identity, claimant(c.kindName(), obj))
 			}
 			c.wakeReferrers(obj)
 			c.loop.Enqueue(cache.MetaObjectToName(obj))
@@ -198,7 +198,7 @@ func (c *Controller[T, C, AC]) worthASync(old, obj T) bool {
 	if old.GetResourceVersion() == obj.GetResourceVersion() {
 		return false
 	}
-	echo := c.memory.wrote(cache.MetaObjectToName(obj), obj.GetResourceVersion()) &&
+	echo := c.memory.writes.Echo(cache.MetaObjectToName(obj), obj.GetResourceVersion()) &&
 		old.GetUID() == obj.GetUID() && old.GetGeneration() == obj.GetGeneration() &&
 		obj.GetDeletionTimestamp().Equal(old.GetDeletionTimestamp()) &&
 		UserAnnotationsEqual(old.GetAnnotations(), obj.GetAnnotations())
@@ -243,8 +243,8 @@ func (c *Controller[T, C, AC]) claimants(identity string) []candidate {
 
 // release ends the claim of an object and wakes those that wait for it.
 func (c *Controller[T, C, AC]) release(obj T) {
-	if identity, ok := c.engine.claims.release(obj.GetUID()); ok {
-		c.engine.wakeRivals(c.shares(), identity, obj)
+	for _, next := range c.engine.claims.Release(obj.GetUID()) {
+		c.engine.Wake(next.Kind, next.Name)
 	}
 }
 
@@ -277,7 +277,7 @@ func (c *Controller[T, C, AC]) current(name cache.ObjectName) (T, bool) {
 	if !ok {
 		return cached, false
 	}
-	return c.memory.newest(name, cached), true
+	return c.memory.writes.Newest(cached), true
 }
 
 func hasFinalizer(o Object) bool { return slices.Contains(o.GetFinalizers(), Finalizer) }

@@ -39,7 +39,8 @@ func (c *Controller[T, C, AC]) converge(ctx context.Context, name cache.ObjectNa
 	}
 	// A remote that was created again is its creator's, which may not have come to
 	// claim it yet.
-	if holder, ok := c.engine.claims.holder(recorded); ok && holder.UID != obj.GetUID() {
+	if holder, ok := c.engine.claims.Holder(recorded); ok && holder.UID != obj.GetUID() {
+		c.engine.claims.Wait(recorded, claimant(c.kindName(), obj))
 		return Observation{}, managedBy(holder, recorded)
 	}
 	if err := c.claim(obj); err != nil {
@@ -80,7 +81,7 @@ func (c *Controller[T, C, AC]) claim(obj T) error {
 	if identity == "" {
 		return nil
 	}
-	if holder, ok := c.engine.claims.holder(identity); ok && holder.UID == obj.GetUID() {
+	if holder, ok := c.engine.claims.Holder(identity); ok && holder.UID == obj.GetUID() {
 		return nil
 	}
 	// An object of a kind that is not listed yet may have the remote.
@@ -92,7 +93,7 @@ func (c *Controller[T, C, AC]) claim(obj T) error {
 	rivals := c.engine.rivals(c.shares(), identity, obj, func(o Object, unreachable bool) bool {
 		return hasFinalizer(o) || readyReason(o) == "" && !unreachable || readyReason(o) == ReasonAlreadyManaged
 	})
-	holder, ok := c.engine.claims.acquire(identity, claimant(c.kindName(), obj), rivals)
+	holder, ok := c.engine.claims.Acquire(identity, claimant(c.kindName(), obj), rivals...)
 	if ok {
 		return nil
 	}

@@ -37,7 +37,7 @@ type Options struct {
 // Engine is what the controllers of all kinds share.
 type Engine struct {
 	opts    Options
-	claims  *claims
+	claims  *Claims
 	members []member
 }
 
@@ -58,7 +58,7 @@ type member interface {
 
 // NewEngine returns an engine without controllers; New adds one per kind.
 func NewEngine(opts Options) *Engine {
-	return &Engine{opts: opts, claims: newClaims()}
+	return &Engine{opts: opts, claims: NewClaims()}
 }
 
 func (e *Engine) add(m member) {
@@ -171,7 +171,7 @@ func (e *Engine) unlisted(set string) string {
 // ClaimedByOther reports whether an object other than the one with this UID stands
 // for the remote of that identity.
 func (e *Engine) ClaimedByOther(identity string, uid types.UID) bool {
-	holder, ok := e.claims.holder(identity)
+	holder, ok := e.claims.Holder(identity)
 	return ok && holder.UID != uid
 }
 

@@ -141,7 +141,7 @@ func TestClaimsWaitForAllKindsThatShareIdentities(t *testing.T) {
 	claim(false)
 	mysql.synced.Store(true)
 	claim(true)
-	k.engine.claims.release(topic("a").UID)
+	k.engine.claims.Release(topic("a").UID)
 
 	mysql.synced.Store(false)
 	mysql.served.Store(false)

@@ -91,7 +91,7 @@ func (c *Controller[T, C, AC]) otherOwner(obj T) (Claimant, bool) {
 	if identity == "" {
 		return Claimant{}, false
 	}
-	if holder, ok := c.engine.claims.holder(identity); ok && holder.UID != obj.GetUID() {
+	if holder, ok := c.engine.claims.Holder(identity); ok && holder.UID != obj.GetUID() {
 		return holder, true
 	}
 	rivals := c.engine.rivals(c.shares(), identity, obj, func(o Object, _ bool) bool { return readyReason(o) == ReasonAlreadyManaged })

@@ -7426,6 +7426,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: signingKeyOverlap
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: signingKeySource
+      type:
+        scalar: string
     - name: tlsServerName
       type:
         scalar: string

@@ -28,6 +28,13 @@ type AuthorizationSpecApplyConfiguration struct {
 	// signingKeyOverlap is how long a signing key that the API server no longer
 	// publishes stays accepted. The default is 1h; 0s drops such a key at once.
 	SigningKeyOverlap *v1.Duration `json:"signingKeyOverlap,omitempty"`
+	// signingKeySource says how the server learns the keys that ServiceAccount tokens
+	// are signed with. With Written, Bailiwick writes them into the config of the
+	// mount, and follows them. With Provider, which requires OpenBao 2.6 and servers
+	// that run as pods of this Kubernetes cluster, the server reads them from the API
+	// server with the token of its pod: no rotation locks it out, and nobody needs the
+	// right to write keys.
+	SigningKeySource *openbaov1alpha1.SigningKeySource `json:"signingKeySource,omitempty"`
 	// address is the https URL of the active server.
 	// The default is https://<name>.<namespace>.svc:8200.
 	Address *string `json:"address,omitempty"`
@@ -96,6 +103,14 @@ func (b *AuthorizationSpecApplyConfiguration) WithProfile(value openbaov1alpha1.
 // If called multiple times, the SigningKeyOverlap field is set to the value of the last call.
 func (b *AuthorizationSpecApplyConfiguration) WithSigningKeyOverlap(value v1.Duration) *AuthorizationSpecApplyConfiguration {
 	b.SigningKeyOverlap = &value
+	return b
+}
+
+// WithSigningKeySource sets the SigningKeySource field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SigningKeySource field is set to the value of the last call.
+func (b *AuthorizationSpecApplyConfiguration) WithSigningKeySource(value openbaov1alpha1.SigningKeySource) *AuthorizationSpecApplyConfiguration {
+	b.SigningKeySource = &value
 	return b
 }
 

@@ -34,6 +34,18 @@ const (
 	ProfileMinimal AuthorizationProfile = "Minimal"
 )
 
+// SigningKeySource says how a server learns the keys of ServiceAccount tokens.
+// +enum
+type SigningKeySource string
+
+const (
+	// SigningKeysWritten means that Bailiwick writes the keys.
+	SigningKeysWritten SigningKeySource = "Written"
+	// SigningKeysProvider means that the server reads the keys from the API server of
+	// the Kubernetes cluster that it runs in.
+	SigningKeysProvider SigningKeySource = "Provider"
+)
+
 // AuthorizationSpec says how Bailiwick reaches the server and sets up the
 // policies and JWT roles.
 type AuthorizationSpec struct {
@@ -59,6 +71,17 @@ type AuthorizationSpec struct {
 	// +kubebuilder:validation:Format=duration
 	// +optional
 	SigningKeyOverlap *metav1.Duration `json:"signingKeyOverlap,omitempty"`
+
+	// signingKeySource says how the server learns the keys that ServiceAccount tokens
+	// are signed with. With Written, Bailiwick writes them into the config of the
+	// mount, and follows them. With Provider, which requires OpenBao 2.6 and servers
+	// that run as pods of this Kubernetes cluster, the server reads them from the API
+	// server with the token of its pod: no rotation locks it out, and nobody needs the
+	// right to write keys.
+	// +kubebuilder:validation:Enum=Written;Provider
+	// +kubebuilder:default=Written
+	// +optional
+	SigningKeySource SigningKeySource `json:"signingKeySource,omitempty"`
 
 	// address is the https URL of the active server.
 	// The default is https://<name>.<namespace>.svc:8200.
