@@ -85,6 +85,7 @@ func newOperator(ctx context.Context, o *Options, c *clients, gate *Gate, m *met
 		PollInterval: o.PollInterval,
 		Namespaces:   o.watched(),
 		Await:        served.await,
+		Absent:       served.absent,
 	})
 	resources := map[string]schema.GroupVersionResource{}
 	for _, kind := range aivencontroller.Kinds() {

@@ -51,7 +51,7 @@ type Controller struct {
 	informers map[string]cache.SharedIndexInformer
 	loop      *reconcile.Loop
 	claims    *claims
-	written   *written
+	written   *reconcile.Writes[*openbaov1alpha1.OpenBaoCluster]
 	access    *server.Access
 	logins    *server.Sessions
 	proofs    *proofMemories
@@ -71,7 +71,7 @@ func New(ctx context.Context, opts Options) (*Controller, error) {
 		opts:      opts,
 		informers: map[string]cache.SharedIndexInformer{},
 		claims:    newClaims(),
-		written:   newWritten(),
+		written:   reconcile.NewWrites[*openbaov1alpha1.OpenBaoCluster](),
 		access: server.New(server.Options{
 			Secrets: opts.Secrets, ServiceAccounts: opts.ServiceAccounts, Self: self, Connect: opts.Connect, CountLogin: opts.Metrics.OpenBaoLogin,
 		}),

@@ -36,7 +36,7 @@ const lifecycleMessage = "Bailiwick sets up the authorization of this cluster. I
 func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.Outcome {
 	cached, ok := c.get(name)
 	if !ok {
-		c.written.forget(name)
+		c.written.Forget(name)
 		c.forget(ctx, name)
 		return reconcile.Done()
 	}
@@ -45,7 +45,7 @@ func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.
 		c.forget(ctx, name)
 		return reconcile.Done()
 	}
-	t, err := c.newTask(ctx, c.written.newest(cached))
+	t, err := c.newTask(ctx, c.written.Newest(cached))
 	if err != nil {
 		return reconcile.Retry(err)
 	}
