@@ -172,6 +172,7 @@ func (op *operator) addAiven(ctx context.Context, o *Options, c *clients, gate *
 		namespaces: o.watched(),
 		selector:   publish.Selector,
 		trim:       publish.TrimMetadata,
+		granted:    func(namespace string) { publisher.LabelIn(namespace, op.engine.Wake) },
 		handler:    publisher.Handler(op.engine.Wake),
 	}
 	op.tokens.OnRecovered(func(namespace, name string) {

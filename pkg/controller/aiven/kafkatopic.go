@@ -148,7 +148,7 @@ func (kafkaTopic) Create(ctx context.Context, r *remote, obj *v1alpha1.KafkaTopi
 		Tags:        topicTags(&obj.Spec),
 		Config:      config,
 	})
-	return ignore(aiven.AlreadyExists, err)
+	return err
 }
 
 func (kafkaTopic) Update(ctx context.Context, r *remote, obj *v1alpha1.KafkaTopic) error {
@@ -168,10 +168,6 @@ func (kafkaTopic) Delete(ctx context.Context, r *remote, obj *v1alpha1.KafkaTopi
 	if isTrue(obj.Spec.TerminationProtection) {
 		return false, protected()
 	}
-	view, err := r.dying(obj)
-	if err != nil || view == nil {
-		return err == nil, err
-	}
 	topics, err := r.Topics(obj.Spec.Project, obj.Spec.ServiceName)
 	if err != nil {
 		return false, err
@@ -188,5 +184,5 @@ func (kafkaTopic) Delete(ctx context.Context, r *remote, obj *v1alpha1.KafkaTopi
 		return false, nil
 	}
 	err = r.kafkaTopics().ServiceKafkaTopicDelete(ctx, obj.Spec.Project, obj.Spec.ServiceName, obj.RemoteName())
-	return false, ignore(aiven.NotFound, err)
+	return false, err
 }

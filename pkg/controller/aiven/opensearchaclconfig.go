@@ -105,10 +105,6 @@ func (h openSearchACLConfig) Update(ctx context.Context, r *remote, obj *v1alpha
 }
 
 func (openSearchACLConfig) Delete(ctx context.Context, r *remote, obj *v1alpha1.OpenSearchACLConfig) (bool, error) {
-	view, err := r.dying(obj)
-	if err != nil || view == nil {
-		return err == nil, err
-	}
 	config, err := r.openSearchACL(obj)
 	if err != nil || openSearchACLEmpty(config) {
 		return err == nil, err

@@ -100,7 +100,7 @@ func (h organizationProject) Create(ctx context.Context, r *remote, obj *v1alpha
 		Tags:           tagsOf(obj.Spec.Tags),
 		TechEmails:     h.techEmails(obj),
 	})
-	return ignore(aiven.AlreadyExists, err)
+	return err
 }
 
 // Update sends what differs only: to name a parent means to move the project.
@@ -139,5 +139,5 @@ func (h organizationProject) Delete(ctx context.Context, r *remote, obj *v1alpha
 		return err == nil, err
 	}
 	err = r.organizationProjects().OrganizationProjectsDelete(ctx, obj.Spec.OrganizationID, obj.Spec.ProjectID)
-	return false, projectInUse(ignore(aiven.NotFound, err))
+	return false, projectInUse(err)
 }

@@ -161,7 +161,7 @@ func (h serviceHandler[T]) Create(ctx context.Context, r *remote, obj T) error {
 	if err == nil {
 		obj.CommonStatus().UserConfigSettings = w.settings
 	}
-	return ignore(aiven.AlreadyExists, err)
+	return err
 }
 
 func (h serviceHandler[T]) Delete(ctx context.Context, r *remote, obj T) (bool, error) {
@@ -186,5 +186,5 @@ func (h serviceHandler[T]) Delete(ctx context.Context, r *remote, obj T) (bool, 
 			return false, err
 		}
 	}
-	return false, ignore(aiven.NotFound, handler.ServiceDelete(ctx, project, name))
+	return false, handler.ServiceDelete(ctx, project, name)
 }

@@ -118,7 +118,7 @@ func (h serviceUser) Create(ctx context.Context, r *remote, obj *v1alpha1.Servic
 		Username:      obj.RemoteName(),
 		AccessControl: accessControl(obj.Spec.AccessControl),
 	})
-	if err = ignore(aiven.AlreadyExists, err); err != nil || obj.Spec.ConnInfoSecretSource == nil {
+	if err != nil || obj.Spec.ConnInfoSecretSource == nil {
 		return err
 	}
 	return h.setPassword(ctx, r, obj)
@@ -158,13 +158,13 @@ func (serviceUser) Delete(ctx context.Context, r *remote, obj *v1alpha1.ServiceU
 	if builtIn(obj.RemoteName()) {
 		return true, nil
 	}
-	view, err := r.dying(obj)
-	if err != nil || view == nil {
-		return err == nil, err
+	view, err := r.Service(obj.ServiceRef())
+	if err != nil {
+		return false, err
 	}
 	if _, ok := view.User(obj.RemoteName()); !ok {
 		return true, nil
 	}
 	err = r.services().ServiceUserDelete(ctx, obj.Spec.Project, obj.Spec.ServiceName, obj.RemoteName())
-	return false, ignore(aiven.NotFound, err)
+	return false, err
 }
