@@ -188,6 +188,8 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		v1alpha1.ServiceUserList{}.OpenAPIModelName():                                                       schema_pkg_apis_aiven_v1alpha1_ServiceUserList(ref),
 		v1alpha1.ServiceUserSpec{}.OpenAPIModelName():                                                       schema_pkg_apis_aiven_v1alpha1_ServiceUserSpec(ref),
 		v1alpha1.ServiceUserStatus{}.OpenAPIModelName():                                                     schema_pkg_apis_aiven_v1alpha1_ServiceUserStatus(ref),
+		v1alpha1.SettingsStatus{}.OpenAPIModelName():                                                        schema_pkg_apis_aiven_v1alpha1_SettingsStatus(ref),
+		v1alpha1.SourceSecretStatus{}.OpenAPIModelName():                                                    schema_pkg_apis_aiven_v1alpha1_SourceSecretStatus(ref),
 		v1alpha1.UpgradePipelineStep{}.OpenAPIModelName():                                                   schema_pkg_apis_aiven_v1alpha1_UpgradePipelineStep(ref),
 		v1alpha1.UpgradePipelineStepList{}.OpenAPIModelName():                                               schema_pkg_apis_aiven_v1alpha1_UpgradePipelineStepList(ref),
 		v1alpha1.UpgradePipelineStepSpec{}.OpenAPIModelName():                                               schema_pkg_apis_aiven_v1alpha1_UpgradePipelineStepSpec(ref),
@@ -636,7 +638,7 @@ func schema_pkg_apis_aiven_v1alpha1_BaseServiceSpec(ref common.ReferenceCallback
 					},
 					"tags": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are key and value pairs that are attached to the service.",
+							Description: "Tags are key and value pairs that are attached to the service, and no others are. Left out, the service keeps the tags that it has.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -674,7 +676,7 @@ func schema_pkg_apis_aiven_v1alpha1_BaseServiceSpec(ref common.ReferenceCallback
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses. Left out, the service keeps the addresses that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -687,7 +689,7 @@ func schema_pkg_apis_aiven_v1alpha1_BaseServiceSpec(ref common.ReferenceCallback
 					},
 					"powered": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Description: "Powered turns the service on or off; left out, the service stays as it is, and a new one is on. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
 							Type:        []string{"boolean"},
 							Format:      "",
 						},
@@ -1732,7 +1734,7 @@ func schema_pkg_apis_aiven_v1alpha1_ClickhouseSpec(ref common.ReferenceCallback)
 					},
 					"tags": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are key and value pairs that are attached to the service.",
+							Description: "Tags are key and value pairs that are attached to the service, and no others are. Left out, the service keeps the tags that it has.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -1770,7 +1772,7 @@ func schema_pkg_apis_aiven_v1alpha1_ClickhouseSpec(ref common.ReferenceCallback)
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses. Left out, the service keeps the addresses that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -1783,7 +1785,7 @@ func schema_pkg_apis_aiven_v1alpha1_ClickhouseSpec(ref common.ReferenceCallback)
 					},
 					"powered": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Description: "Powered turns the service on or off; left out, the service stays as it is, and a new one is on. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
 							Type:        []string{"boolean"},
 							Format:      "",
 						},
@@ -2038,11 +2040,17 @@ func schema_pkg_apis_aiven_v1alpha1_ClickhouseUserStatus(ref common.ReferenceCal
 							Format:      "",
 						},
 					},
+					"passwordSource": {
+						SchemaProps: spec.SchemaProps{
+							Description: "PasswordSource tells which password of spec.connInfoSecretSource was set last.",
+							Ref:         ref(v1alpha1.SourceSecretStatus{}.OpenAPIModelName()),
+						},
+					},
 				},
 			},
 		},
 		Dependencies: []string{
-			v1.Condition{}.OpenAPIModelName()},
+			v1alpha1.SourceSecretStatus{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName()},
 	}
 }
 
@@ -2437,6 +2445,25 @@ func schema_pkg_apis_aiven_v1alpha1_ConnectionPoolStatus(ref common.ReferenceCal
 							Description: "Adopted is true when the remote resource existed already and was taken over rather than created.",
 							Type:        []string{"boolean"},
 							Format:      "",
+						},
+					},
+					"settings": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Settings are the optional fields of the spec that were given to the remote, tags for example. What was never among them is not the operator's to change. One that leaves the spec goes back to its default; where Aiven has no way to reset it, it keeps its value and the condition Ready says so.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
 						},
 					},
 				},
@@ -2859,7 +2886,7 @@ func schema_pkg_apis_aiven_v1alpha1_FlinkSpec(ref common.ReferenceCallback) comm
 					},
 					"tags": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are key and value pairs that are attached to the service.",
+							Description: "Tags are key and value pairs that are attached to the service, and no others are. Left out, the service keeps the tags that it has.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -2897,7 +2924,7 @@ func schema_pkg_apis_aiven_v1alpha1_FlinkSpec(ref common.ReferenceCallback) comm
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses. Left out, the service keeps the addresses that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -2910,7 +2937,7 @@ func schema_pkg_apis_aiven_v1alpha1_FlinkSpec(ref common.ReferenceCallback) comm
 					},
 					"powered": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Description: "Powered turns the service on or off; left out, the service stays as it is, and a new one is on. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
 							Type:        []string{"boolean"},
 							Format:      "",
 						},
@@ -3122,7 +3149,7 @@ func schema_pkg_apis_aiven_v1alpha1_GrafanaSpec(ref common.ReferenceCallback) co
 					},
 					"tags": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are key and value pairs that are attached to the service.",
+							Description: "Tags are key and value pairs that are attached to the service, and no others are. Left out, the service keeps the tags that it has.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -3160,7 +3187,7 @@ func schema_pkg_apis_aiven_v1alpha1_GrafanaSpec(ref common.ReferenceCallback) co
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses. Left out, the service keeps the addresses that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -3173,7 +3200,7 @@ func schema_pkg_apis_aiven_v1alpha1_GrafanaSpec(ref common.ReferenceCallback) co
 					},
 					"powered": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Description: "Powered turns the service on or off; left out, the service stays as it is, and a new one is on. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
 							Type:        []string{"boolean"},
 							Format:      "",
 						},
@@ -3656,7 +3683,7 @@ func schema_pkg_apis_aiven_v1alpha1_KafkaConnectSpec(ref common.ReferenceCallbac
 					},
 					"tags": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are key and value pairs that are attached to the service.",
+							Description: "Tags are key and value pairs that are attached to the service, and no others are. Left out, the service keeps the tags that it has.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -3694,7 +3721,7 @@ func schema_pkg_apis_aiven_v1alpha1_KafkaConnectSpec(ref common.ReferenceCallbac
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses. Left out, the service keeps the addresses that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -3707,7 +3734,7 @@ func schema_pkg_apis_aiven_v1alpha1_KafkaConnectSpec(ref common.ReferenceCallbac
 					},
 					"powered": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Description: "Powered turns the service on or off; left out, the service stays as it is, and a new one is on. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
 							Type:        []string{"boolean"},
 							Format:      "",
 						},
@@ -4596,6 +4623,25 @@ func schema_pkg_apis_aiven_v1alpha1_KafkaQuotaStatus(ref common.ReferenceCallbac
 							Format:      "",
 						},
 					},
+					"settings": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Settings are the optional fields of the spec that were given to the remote, tags for example. What was never among them is not the operator's to change. One that leaves the spec goes back to its default; where Aiven has no way to reset it, it keeps its value and the condition Ready says so.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
 				},
 			},
 		},
@@ -5124,6 +5170,25 @@ func schema_pkg_apis_aiven_v1alpha1_KafkaSchemaStatus(ref common.ReferenceCallba
 							Format:      "",
 						},
 					},
+					"settings": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Settings are the optional fields of the spec that were given to the remote, tags for example. What was never among them is not the operator's to change. One that leaves the spec goes back to its default; where Aiven has no way to reset it, it keeps its value and the condition Ready says so.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
 					"id": {
 						SchemaProps: spec.SchemaProps{
 							Description: "ID that the registry gave to the schema.",
@@ -5218,7 +5283,7 @@ func schema_pkg_apis_aiven_v1alpha1_KafkaSpec(ref common.ReferenceCallback) comm
 					},
 					"tags": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are key and value pairs that are attached to the service.",
+							Description: "Tags are key and value pairs that are attached to the service, and no others are. Left out, the service keeps the tags that it has.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -5256,7 +5321,7 @@ func schema_pkg_apis_aiven_v1alpha1_KafkaSpec(ref common.ReferenceCallback) comm
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses. Left out, the service keeps the addresses that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -5269,7 +5334,7 @@ func schema_pkg_apis_aiven_v1alpha1_KafkaSpec(ref common.ReferenceCallback) comm
 					},
 					"powered": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Description: "Powered turns the service on or off; left out, the service stays as it is, and a new one is on. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
 							Type:        []string{"boolean"},
 							Format:      "",
 						},
@@ -5761,6 +5826,25 @@ func schema_pkg_apis_aiven_v1alpha1_KafkaTopicStatus(ref common.ReferenceCallbac
 							Format:      "",
 						},
 					},
+					"settings": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Settings are the optional fields of the spec that were given to the remote, tags for example. What was never among them is not the operator's to change. One that leaves the spec goes back to its default; where Aiven has no way to reset it, it keeps its value and the condition Ready says so.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
 					"state": {
 						SchemaProps: spec.SchemaProps{
 							Description: "State that Aiven reports: ACTIVE, CONFIGURING or DELETING.",
@@ -6006,7 +6090,7 @@ func schema_pkg_apis_aiven_v1alpha1_MySQLSpec(ref common.ReferenceCallback) comm
 					},
 					"tags": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are key and value pairs that are attached to the service.",
+							Description: "Tags are key and value pairs that are attached to the service, and no others are. Left out, the service keeps the tags that it has.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -6044,7 +6128,7 @@ func schema_pkg_apis_aiven_v1alpha1_MySQLSpec(ref common.ReferenceCallback) comm
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses. Left out, the service keeps the addresses that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -6057,7 +6141,7 @@ func schema_pkg_apis_aiven_v1alpha1_MySQLSpec(ref common.ReferenceCallback) comm
 					},
 					"powered": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Description: "Powered turns the service on or off; left out, the service stays as it is, and a new one is on. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
 							Type:        []string{"boolean"},
 							Format:      "",
 						},
@@ -6406,6 +6490,25 @@ func schema_pkg_apis_aiven_v1alpha1_OpenSearchACLConfigStatus(ref common.Referen
 							Format:      "",
 						},
 					},
+					"settings": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Settings are the optional fields of the spec that were given to the remote, tags for example. What was never among them is not the operator's to change. One that leaves the spec goes back to its default; where Aiven has no way to reset it, it keeps its value and the condition Ready says so.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
 				},
 			},
 		},
@@ -6566,7 +6669,7 @@ func schema_pkg_apis_aiven_v1alpha1_OpenSearchSpec(ref common.ReferenceCallback)
 					},
 					"tags": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are key and value pairs that are attached to the service.",
+							Description: "Tags are key and value pairs that are attached to the service, and no others are. Left out, the service keeps the tags that it has.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -6604,7 +6707,7 @@ func schema_pkg_apis_aiven_v1alpha1_OpenSearchSpec(ref common.ReferenceCallback)
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses. Left out, the service keeps the addresses that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -6617,7 +6720,7 @@ func schema_pkg_apis_aiven_v1alpha1_OpenSearchSpec(ref common.ReferenceCallback)
 					},
 					"powered": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Description: "Powered turns the service on or off; left out, the service stays as it is, and a new one is on. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
 							Type:        []string{"boolean"},
 							Format:      "",
 						},
@@ -6909,6 +7012,25 @@ func schema_pkg_apis_aiven_v1alpha1_OrganizationProjectStatus(ref common.Referen
 							Format:      "",
 						},
 					},
+					"settings": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Settings are the optional fields of the spec that were given to the remote, tags for example. What was never among them is not the operator's to change. One that leaves the spec goes back to its default; where Aiven has no way to reset it, it keeps its value and the condition Ready says so.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
 				},
 			},
 		},
@@ -7089,7 +7211,7 @@ func schema_pkg_apis_aiven_v1alpha1_PostgreSQLSpec(ref common.ReferenceCallback)
 					},
 					"tags": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are key and value pairs that are attached to the service.",
+							Description: "Tags are key and value pairs that are attached to the service, and no others are. Left out, the service keeps the tags that it has.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -7127,7 +7249,7 @@ func schema_pkg_apis_aiven_v1alpha1_PostgreSQLSpec(ref common.ReferenceCallback)
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses. Left out, the service keeps the addresses that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -7140,7 +7262,7 @@ func schema_pkg_apis_aiven_v1alpha1_PostgreSQLSpec(ref common.ReferenceCallback)
 					},
 					"powered": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Description: "Powered turns the service on or off; left out, the service stays as it is, and a new one is on. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
 							Type:        []string{"boolean"},
 							Format:      "",
 						},
@@ -7502,6 +7624,25 @@ func schema_pkg_apis_aiven_v1alpha1_ProjectStatus(ref common.ReferenceCallback) 
 							Format:      "",
 						},
 					},
+					"settings": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Settings are the optional fields of the spec that were given to the remote, tags for example. What was never among them is not the operator's to change. One that leaves the spec goes back to its default; where Aiven has no way to reset it, it keeps its value and the condition Ready says so.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
 					"vatId": {
 						SchemaProps: spec.SchemaProps{
 							Description: "VatID is the value added tax number of the payer.",
@@ -7858,7 +7999,7 @@ func schema_pkg_apis_aiven_v1alpha1_ServiceCommonSpec(ref common.ReferenceCallba
 					},
 					"tags": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are key and value pairs that are attached to the service.",
+							Description: "Tags are key and value pairs that are attached to the service, and no others are. Left out, the service keeps the tags that it has.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -7896,7 +8037,7 @@ func schema_pkg_apis_aiven_v1alpha1_ServiceCommonSpec(ref common.ReferenceCallba
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses. Left out, the service keeps the addresses that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -7909,7 +8050,7 @@ func schema_pkg_apis_aiven_v1alpha1_ServiceCommonSpec(ref common.ReferenceCallba
 					},
 					"powered": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Description: "Powered turns the service on or off; left out, the service stays as it is, and a new one is on. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
 							Type:        []string{"boolean"},
 							Format:      "",
 						},
@@ -8686,6 +8827,25 @@ func schema_pkg_apis_aiven_v1alpha1_ServiceStatus(ref common.ReferenceCallback) 
 							Format:      "",
 						},
 					},
+					"settings": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Settings are the optional fields of the spec that were given to the remote, tags for example. What was never among them is not the operator's to change. One that leaves the spec goes back to its default; where Aiven has no way to reset it, it keeps its value and the condition Ready says so.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
 					"state": {
 						SchemaProps: spec.SchemaProps{
 							Description: "State is the state that Aiven reports: POWEROFF, REBALANCING, REBUILDING or RUNNING.",
@@ -8712,11 +8872,24 @@ func schema_pkg_apis_aiven_v1alpha1_ServiceStatus(ref common.ReferenceCallback) 
 							},
 						},
 					},
+					"ipFilterRemoved": {
+						SchemaProps: spec.SchemaProps{
+							Description: "IPFilterRemoved is true while the service accepts connections from everywhere because userConfig.ip_filter left the spec.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"migrationSource": {
+						SchemaProps: spec.SchemaProps{
+							Description: "MigrationSource tells which password of spec.migrationSecretSource was given to Aiven last.",
+							Ref:         ref(v1alpha1.SourceSecretStatus{}.OpenAPIModelName()),
+						},
+					},
 				},
 			},
 		},
 		Dependencies: []string{
-			v1.Condition{}.OpenAPIModelName()},
+			v1alpha1.SourceSecretStatus{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName()},
 	}
 }
 
@@ -8796,7 +8969,7 @@ func schema_pkg_apis_aiven_v1alpha1_ServiceUserAccessControl(ref common.Referenc
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "ServiceUserAccessControl is the access control list of a Valkey user. Each list replaces the one at Aiven.",
+				Description: "ServiceUserAccessControl is the access control list of a Valkey user. Each list replaces the one at Aiven; one that is left out is empty, which allows nothing.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"valkeyAclKeys": {
@@ -8994,7 +9167,7 @@ func schema_pkg_apis_aiven_v1alpha1_ServiceUserSpec(ref common.ReferenceCallback
 					},
 					"authentication": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Authentication is accepted for compatibility and has no effect.",
+							Description: "Authentication is how a MySQL user proves its password. Changing it sets the password, so it needs connInfoSecretSource once the user exists. It has no effect on users of other services.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -9052,6 +9225,25 @@ func schema_pkg_apis_aiven_v1alpha1_ServiceUserStatus(ref common.ReferenceCallba
 							Format:      "",
 						},
 					},
+					"settings": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Settings are the optional fields of the spec that were given to the remote, tags for example. What was never among them is not the operator's to change. One that leaves the spec goes back to its default; where Aiven has no way to reset it, it keeps its value and the condition Ready says so.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
 					"type": {
 						SchemaProps: spec.SchemaProps{
 							Description: "Type of the user, as Aiven reports it: primary or normal.",
@@ -9059,11 +9251,83 @@ func schema_pkg_apis_aiven_v1alpha1_ServiceUserStatus(ref common.ReferenceCallba
 							Format:      "",
 						},
 					},
+					"passwordSource": {
+						SchemaProps: spec.SchemaProps{
+							Description: "PasswordSource tells which password of spec.connInfoSecretSource was set last.",
+							Ref:         ref(v1alpha1.SourceSecretStatus{}.OpenAPIModelName()),
+						},
+					},
 				},
 			},
 		},
 		Dependencies: []string{
-			v1.Condition{}.OpenAPIModelName()},
+			v1alpha1.SourceSecretStatus{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_SettingsStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "SettingsStatus remembers which optional fields of a spec were given to its remote.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"settings": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Settings are the optional fields of the spec that were given to the remote, tags for example. What was never among them is not the operator's to change. One that leaves the spec goes back to its default; where Aiven has no way to reset it, it keeps its value and the condition Ready says so.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_SourceSecretStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "SourceSecretStatus tells which state of a source Secret was given to Aiven last, without anything that its content could be guessed from.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"uid": {
+						SchemaProps: spec.SchemaProps{
+							Description: "UID of the Secret.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"resourceVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ResourceVersion of the Secret.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"digest": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Digest of what was given, HMAC-SHA256 in base64. Its key is derived from the object's Aiven API token, so it can be checked only by whoever holds that.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
 	}
 }
 
@@ -9508,7 +9772,7 @@ func schema_pkg_apis_aiven_v1alpha1_ValkeySpec(ref common.ReferenceCallback) com
 					},
 					"tags": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are key and value pairs that are attached to the service.",
+							Description: "Tags are key and value pairs that are attached to the service, and no others are. Left out, the service keeps the tags that it has.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -9546,7 +9810,7 @@ func schema_pkg_apis_aiven_v1alpha1_ValkeySpec(ref common.ReferenceCallback) com
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses. Left out, the service keeps the addresses that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -9559,7 +9823,7 @@ func schema_pkg_apis_aiven_v1alpha1_ValkeySpec(ref common.ReferenceCallback) com
 					},
 					"powered": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Description: "Powered turns the service on or off; left out, the service stays as it is, and a new one is on. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
 							Type:        []string{"boolean"},
 							Format:      "",
 						},

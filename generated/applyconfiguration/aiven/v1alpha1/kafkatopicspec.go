@@ -19,7 +19,7 @@ type KafkaTopicSpecApplyConfiguration struct {
 	// Replication is the number of replicas of every partition.
 	Replication *int64 `json:"replication,omitempty"`
 	// Tags are attached to the topic.
-	Tags []KafkaTopicTagApplyConfiguration `json:"tags,omitempty"`
+	Tags []KafkaTopicTagApplyConfiguration `json:"tags,omitzero"`
 	// Config holds the settings of the topic. What is left out follows the service.
 	Config *KafkaTopicConfigApplyConfiguration `json:"config,omitempty"`
 	// TerminationProtection keeps the operator from deleting the topic while it is

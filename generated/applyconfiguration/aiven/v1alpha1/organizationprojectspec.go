@@ -24,9 +24,9 @@ type OrganizationProjectSpecApplyConfiguration struct {
 	// BasePort is the first of the ports that services of the project are given.
 	BasePort *int64 `json:"basePort,omitempty"`
 	// Tags are key and value pairs that are attached to the project.
-	Tags map[string]string `json:"tags,omitempty"`
+	Tags map[string]string `json:"tags,omitzero"`
 	// TechnicalEmails receive technical notices about the project.
-	TechnicalEmails []string `json:"technicalEmails,omitempty"`
+	TechnicalEmails []string `json:"technicalEmails,omitzero"`
 }
 
 // OrganizationProjectSpecApplyConfiguration constructs a declarative configuration of the OrganizationProjectSpec type for use with

@@ -57,7 +57,7 @@ type KafkaTopicSpec struct {
 	// Tags are attached to the topic.
 	// +listType=atomic
 	// +optional
-	Tags []KafkaTopicTag `json:"tags,omitempty"`
+	Tags []KafkaTopicTag `json:"tags,omitzero"`
 
 	// Config holds the settings of the topic. What is left out follows the service.
 	// +optional
@@ -221,7 +221,8 @@ type KafkaTopicConfig struct {
 
 // KafkaTopicStatus is the observed state of a KafkaTopic.
 type KafkaTopicStatus struct {
-	CommonStatus `json:",inline"`
+	CommonStatus   `json:",inline"`
+	SettingsStatus `json:",inline"`
 
 	// State that Aiven reports: ACTIVE, CONFIGURING or DELETING.
 	// +optional

@@ -66,7 +66,7 @@ type OrganizationProjectSpec struct {
 
 	// Tags are key and value pairs that are attached to the project.
 	// +optional
-	Tags map[string]string `json:"tags,omitempty"`
+	Tags map[string]string `json:"tags,omitzero"`
 
 	// TechnicalEmails receive technical notices about the project.
 	// +kubebuilder:validation:MaxItems=10
@@ -74,12 +74,13 @@ type OrganizationProjectSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, y == x))",message="Emails must be unique"
 	// +listType=atomic
 	// +optional
-	TechnicalEmails []string `json:"technicalEmails,omitempty"`
+	TechnicalEmails []string `json:"technicalEmails,omitzero"`
 }
 
 // OrganizationProjectStatus is the observed state of an OrganizationProject.
 type OrganizationProjectStatus struct {
-	CommonStatus `json:",inline"`
+	CommonStatus   `json:",inline"`
+	SettingsStatus `json:",inline"`
 }
 
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object

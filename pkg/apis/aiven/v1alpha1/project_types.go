@@ -53,7 +53,7 @@ type ProjectSpec struct {
 	// +kubebuilder:validation:MaxItems=10
 	// +listType=atomic
 	// +optional
-	BillingEmails []string `json:"billingEmails,omitempty"`
+	BillingEmails []string `json:"billingEmails,omitzero"`
 
 	// BillingExtraText is printed on invoices, for a cost centre for example.
 	// +kubebuilder:validation:MaxLength=1000
@@ -94,18 +94,19 @@ type ProjectSpec struct {
 
 	// Tags are key and value pairs that are attached to the project.
 	// +optional
-	Tags map[string]string `json:"tags,omitempty"`
+	Tags map[string]string `json:"tags,omitzero"`
 
 	// TechnicalEmails receive technical notices about the project.
 	// +kubebuilder:validation:MaxItems=10
 	// +listType=atomic
 	// +optional
-	TechnicalEmails []string `json:"technicalEmails,omitempty"`
+	TechnicalEmails []string `json:"technicalEmails,omitzero"`
 }
 
 // ProjectStatus is the observed state of a Project.
 type ProjectStatus struct {
-	CommonStatus `json:",inline"`
+	CommonStatus   `json:",inline"`
+	SettingsStatus `json:",inline"`
 
 	// VatID is the value added tax number of the payer.
 	// +kubebuilder:validation:MaxLength=64
