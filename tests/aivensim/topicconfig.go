@@ -98,8 +98,8 @@ func rawValue(v any) json.RawMessage {
 	return data
 }
 
-// changeConfig applies the config object of a request; null returns a key to
-// its default.
+// changeConfig applies the config object of a request. Nothing is known that takes a
+// key off a topic.
 func changeConfig(current map[string]any, raw json.RawMessage) (map[string]any, error) {
 	next := maps.Clone(current)
 	if next == nil {
@@ -121,8 +121,7 @@ func changeConfig(current map[string]any, raw json.RawMessage) (map[string]any, 
 			return nil, badRequest("Invalid 'config': Additional properties are not allowed ('%s' was unexpected)", key)
 		}
 		if value == nil {
-			delete(next, key)
-			continue
+			return nil, badRequest("Invalid 'config.%s': null is not of the type of the setting", key)
 		}
 		next[key] = value
 	}
