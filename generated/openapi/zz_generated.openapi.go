@@ -4623,25 +4623,6 @@ func schema_pkg_apis_aiven_v1alpha1_KafkaQuotaStatus(ref common.ReferenceCallbac
 							Format:      "",
 						},
 					},
-					"settings": {
-						VendorExtensible: spec.VendorExtensible{
-							Extensions: spec.Extensions{
-								"x-kubernetes-list-type": "atomic",
-							},
-						},
-						SchemaProps: spec.SchemaProps{
-							Description: "Settings are the optional fields of the spec that were given to the remote, tags for example. What was never among them is not the operator's to change. One that leaves the spec goes back to its default; where Aiven has no way to reset it, it keeps its value and the condition Ready says so.",
-							Type:        []string{"array"},
-							Items: &spec.SchemaOrArray{
-								Schema: &spec.Schema{
-									SchemaProps: spec.SchemaProps{
-										Type:   []string{"string"},
-										Format: "",
-									},
-								},
-							},
-						},
-					},
 				},
 			},
 		},
@@ -5749,7 +5730,7 @@ func schema_pkg_apis_aiven_v1alpha1_KafkaTopicSpec(ref common.ReferenceCallback)
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are attached to the topic.",
+							Description: "Tags are attached to the topic, and no others are. Left out, the topic keeps the tags that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -5762,7 +5743,7 @@ func schema_pkg_apis_aiven_v1alpha1_KafkaTopicSpec(ref common.ReferenceCallback)
 					},
 					"config": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Config holds the settings of the topic. What is left out follows the service.",
+							Description: "Config holds the settings of the topic. What is left out follows the service. A setting that is removed keeps its value, since Aiven has no way to reset it; the condition Ready says so.",
 							Ref:         ref(v1alpha1.KafkaTopicConfig{}.OpenAPIModelName()),
 						},
 					},
@@ -6927,7 +6908,7 @@ func schema_pkg_apis_aiven_v1alpha1_OrganizationProjectSpec(ref common.Reference
 					},
 					"tags": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are key and value pairs that are attached to the project.",
+							Description: "Tags are key and value pairs that are attached to the project, and no others are. Left out, the project keeps the tags that it has.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -6947,7 +6928,7 @@ func schema_pkg_apis_aiven_v1alpha1_OrganizationProjectSpec(ref common.Reference
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "TechnicalEmails receive technical notices about the project.",
+							Description: "TechnicalEmails receive technical notices about the project. Left out, the project keeps the addresses that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -7540,7 +7521,7 @@ func schema_pkg_apis_aiven_v1alpha1_ProjectSpec(ref common.ReferenceCallback) co
 					},
 					"tags": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are key and value pairs that are attached to the project.",
+							Description: "Tags are key and value pairs that are attached to the project, and no others are. Left out, the project keeps the tags that it has.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -7560,7 +7541,7 @@ func schema_pkg_apis_aiven_v1alpha1_ProjectSpec(ref common.ReferenceCallback) co
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "TechnicalEmails receive technical notices about the project.",
+							Description: "TechnicalEmails receive technical notices about the project. Left out, the project keeps the addresses that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{

@@ -46,6 +46,7 @@ type member interface {
 	claimants(identity string) []Object
 	kindName() string
 	object(name cache.ObjectName) (obj Object, ok, synced bool)
+	referenced() []string
 }
 
 // NewEngine returns an engine without controllers; New adds one per kind.

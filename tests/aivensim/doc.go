@@ -40,8 +40,8 @@
 //     replaced as a whole.
 //   - A plan, or a disk, that an autoscaler integration has is refused to the API.
 //   - The users of the types in Options.HiddenPasswords show null for a password that
-//     somebody chose. Null in a topic's config is refused: whether Aiven would take
-//     the key off is not known.
+//     somebody chose. Null in a topic's config is refused to a token: whether Aiven
+//     would take the key off is not known.
 //   - The project event log lists the newest entry first and honours limit.
 //   - The v2 topic list is 404 as soon as one of the named topics is unknown.
 //   - A Kafka service starts with the ACL entry "default" (admin on * for

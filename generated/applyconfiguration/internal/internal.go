@@ -1221,12 +1221,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedGeneration
       type:
         scalar: numeric
-    - name: settings
-      type:
-        list:
-          elementType:
-            scalar: string
-          elementRelationship: atomic
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.KafkaSchema
   map:
     fields:

@@ -14,8 +14,7 @@ import (
 //
 // KafkaQuotaStatus is the observed state of a KafkaQuota.
 type KafkaQuotaStatusApplyConfiguration struct {
-	CommonStatusApplyConfiguration   `json:""`
-	SettingsStatusApplyConfiguration `json:""`
+	CommonStatusApplyConfiguration `json:""`
 }
 
 // KafkaQuotaStatusApplyConfiguration constructs a declarative configuration of the KafkaQuotaStatus type for use with
@@ -50,15 +49,5 @@ func (b *KafkaQuotaStatusApplyConfiguration) WithObservedGeneration(value int64)
 // If called multiple times, the Adopted field is set to the value of the last call.
 func (b *KafkaQuotaStatusApplyConfiguration) WithAdopted(value bool) *KafkaQuotaStatusApplyConfiguration {
 	b.CommonStatusApplyConfiguration.Adopted = &value
-	return b
-}
-
-// WithSettings adds the given value to the Settings field in the declarative configuration
-// and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, values provided by each call will be appended to the Settings field.
-func (b *KafkaQuotaStatusApplyConfiguration) WithSettings(values ...string) *KafkaQuotaStatusApplyConfiguration {
-	for i := range values {
-		b.SettingsStatusApplyConfiguration.Settings = append(b.SettingsStatusApplyConfiguration.Settings, values[i])
-	}
 	return b
 }

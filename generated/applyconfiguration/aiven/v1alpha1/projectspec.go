@@ -35,9 +35,11 @@ type ProjectSpecApplyConfiguration struct {
 	CopyFromProject *string `json:"copyFromProject,omitempty"`
 	// CountryCode is the country of the billing address, as ISO 3166-1 alpha-2.
 	CountryCode *string `json:"countryCode,omitempty"`
-	// Tags are key and value pairs that are attached to the project.
+	// Tags are key and value pairs that are attached to the project, and no others are.
+	// Left out, the project keeps the tags that it has.
 	Tags map[string]string `json:"tags,omitzero"`
-	// TechnicalEmails receive technical notices about the project.
+	// TechnicalEmails receive technical notices about the project. Left out, the
+	// project keeps the addresses that it has.
 	TechnicalEmails []string `json:"technicalEmails,omitzero"`
 }
 

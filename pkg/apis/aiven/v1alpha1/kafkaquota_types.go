@@ -78,8 +78,7 @@ type KafkaQuotaSpec struct {
 
 // KafkaQuotaStatus is the observed state of a KafkaQuota.
 type KafkaQuotaStatus struct {
-	CommonStatus   `json:",inline"`
-	SettingsStatus `json:",inline"`
+	CommonStatus `json:",inline"`
 }
 
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object

@@ -92,11 +92,13 @@ type ProjectSpec struct {
 	// +optional
 	CountryCode string `json:"countryCode,omitempty"`
 
-	// Tags are key and value pairs that are attached to the project.
+	// Tags are key and value pairs that are attached to the project, and no others are.
+	// Left out, the project keeps the tags that it has.
 	// +optional
 	Tags map[string]string `json:"tags,omitzero"`
 
-	// TechnicalEmails receive technical notices about the project.
+	// TechnicalEmails receive technical notices about the project. Left out, the
+	// project keeps the addresses that it has.
 	// +kubebuilder:validation:MaxItems=10
 	// +listType=atomic
 	// +optional

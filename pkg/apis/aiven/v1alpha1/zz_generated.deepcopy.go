@@ -1770,7 +1770,6 @@ func (in *KafkaQuotaSpec) DeepCopy() *KafkaQuotaSpec {
 func (in *KafkaQuotaStatus) DeepCopyInto(out *KafkaQuotaStatus) {
 	*out = *in
 	in.CommonStatus.DeepCopyInto(&out.CommonStatus)
-	in.SettingsStatus.DeepCopyInto(&out.SettingsStatus)
 	return
 }
 
