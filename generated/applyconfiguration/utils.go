@@ -293,6 +293,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &applyconfigurationopenbaov1alpha1.BreakGlassStatusApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("CASecretReference"):
 		return &applyconfigurationopenbaov1alpha1.CASecretReferenceApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("ClientCertSecretReference"):
+		return &applyconfigurationopenbaov1alpha1.ClientCertSecretReferenceApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("ConfigurationSpec"):
 		return &applyconfigurationopenbaov1alpha1.ConfigurationSpecApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("FileAuditOptions"):
@@ -351,6 +353,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &applyconfigurationopenbaov1alpha1.OpenBaoClusterStatusApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("OperationLockStatus"):
 		return &applyconfigurationopenbaov1alpha1.OperationLockStatusApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("PendingChange"):
+		return &applyconfigurationopenbaov1alpha1.PendingChangeApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("PKCS11Unseal"):
 		return &applyconfigurationopenbaov1alpha1.PKCS11UnsealApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("PlannedChange"):
@@ -381,6 +385,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &applyconfigurationopenbaov1alpha1.SelfInitSpecApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("SELinuxOptions"):
 		return &applyconfigurationopenbaov1alpha1.SELinuxOptionsApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("ServerClaimStatus"):
+		return &applyconfigurationopenbaov1alpha1.ServerClaimStatusApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("ServerServiceAccount"):
 		return &applyconfigurationopenbaov1alpha1.ServerServiceAccountApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("ServiceAccountReference"):

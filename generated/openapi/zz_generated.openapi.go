@@ -389,6 +389,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		openbaov1alpha1.BlueGreenStatus{}.OpenAPIModelName():                                                schema_pkg_apis_openbao_v1alpha1_BlueGreenStatus(ref),
 		openbaov1alpha1.BreakGlassStatus{}.OpenAPIModelName():                                               schema_pkg_apis_openbao_v1alpha1_BreakGlassStatus(ref),
 		openbaov1alpha1.CASecretReference{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_CASecretReference(ref),
+		openbaov1alpha1.ClientCertSecretReference{}.OpenAPIModelName():                                      schema_pkg_apis_openbao_v1alpha1_ClientCertSecretReference(ref),
 		openbaov1alpha1.ConfigurationSpec{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_ConfigurationSpec(ref),
 		openbaov1alpha1.FileAuditOptions{}.OpenAPIModelName():                                               schema_pkg_apis_openbao_v1alpha1_FileAuditOptions(ref),
 		openbaov1alpha1.GCPCloudKMSUnseal{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_GCPCloudKMSUnseal(ref),
@@ -420,6 +421,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		openbaov1alpha1.OpenBaoClusterStatus{}.OpenAPIModelName():                                           schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterStatus(ref),
 		openbaov1alpha1.OperationLockStatus{}.OpenAPIModelName():                                            schema_pkg_apis_openbao_v1alpha1_OperationLockStatus(ref),
 		openbaov1alpha1.PKCS11Unseal{}.OpenAPIModelName():                                                   schema_pkg_apis_openbao_v1alpha1_PKCS11Unseal(ref),
+		openbaov1alpha1.PendingChange{}.OpenAPIModelName():                                                  schema_pkg_apis_openbao_v1alpha1_PendingChange(ref),
 		openbaov1alpha1.PlannedChange{}.OpenAPIModelName():                                                  schema_pkg_apis_openbao_v1alpha1_PlannedChange(ref),
 		openbaov1alpha1.PluginSettings{}.OpenAPIModelName():                                                 schema_pkg_apis_openbao_v1alpha1_PluginSettings(ref),
 		openbaov1alpha1.PluginSpec{}.OpenAPIModelName():                                                     schema_pkg_apis_openbao_v1alpha1_PluginSpec(ref),
@@ -434,6 +436,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		openbaov1alpha1.SelfInitOIDC{}.OpenAPIModelName():                                                   schema_pkg_apis_openbao_v1alpha1_SelfInitOIDC(ref),
 		openbaov1alpha1.SelfInitRequest{}.OpenAPIModelName():                                                schema_pkg_apis_openbao_v1alpha1_SelfInitRequest(ref),
 		openbaov1alpha1.SelfInitSpec{}.OpenAPIModelName():                                                   schema_pkg_apis_openbao_v1alpha1_SelfInitSpec(ref),
+		openbaov1alpha1.ServerClaimStatus{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_ServerClaimStatus(ref),
 		openbaov1alpha1.ServerServiceAccount{}.OpenAPIModelName():                                           schema_pkg_apis_openbao_v1alpha1_ServerServiceAccount(ref),
 		openbaov1alpha1.ServiceAccountReference{}.OpenAPIModelName():                                        schema_pkg_apis_openbao_v1alpha1_ServiceAccountReference(ref),
 		openbaov1alpha1.ServiceMonitorSpec{}.OpenAPIModelName():                                             schema_pkg_apis_openbao_v1alpha1_ServiceMonitorSpec(ref),
@@ -21552,7 +21555,7 @@ func schema_pkg_apis_openbao_v1alpha1_AdditionalSubject(ref common.ReferenceCall
 					},
 					"identity": {
 						SchemaProps: spec.SchemaProps{
-							Description: "identity names whose policy it gets. Nothing is written while the spec does not request that identity.",
+							Description: "identity names whose policy it gets. Nothing is written while the spec does not request that identity. The policy of restore is not to be had: anyone who restores a snapshot of their own owns the server.",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",
@@ -21800,6 +21803,14 @@ func schema_pkg_apis_openbao_v1alpha1_AuthorizationSpec(ref common.ReferenceCall
 							Ref:         ref(v1.Duration{}.OpenAPIModelName()),
 						},
 					},
+					"signingKeySource": {
+						SchemaProps: spec.SchemaProps{
+							Description: "signingKeySource says how the server learns the keys that ServiceAccount tokens are signed with. With Written, Bailiwick writes them into the config of the mount, and follows them. With Provider, which requires OpenBao 2.6 and servers that run as pods of this Kubernetes cluster, the server reads them from the API server with the token of its pod: no rotation locks it out, and nobody needs the right to write keys.\n\nPossible enum values:\n - `\"Provider\"` means that the server reads the keys from the API server of the Kubernetes cluster that it runs in.\n - `\"Written\"` means that Bailiwick writes the keys.",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Provider", "Written"},
+						},
+					},
 					"address": {
 						SchemaProps: spec.SchemaProps{
 							Description: "address is the https URL of the active server. The default is https://<name>.<namespace>.svc:8200.",
@@ -21829,20 +21840,26 @@ func schema_pkg_apis_openbao_v1alpha1_AuthorizationSpec(ref common.ReferenceCall
 					},
 					"namespace": {
 						SchemaProps: spec.SchemaProps{
-							Description: "namespace is the OpenBao namespace that holds the mount, policies and roles. The default is the root namespace.",
+							Description: "namespace is the OpenBao namespace that holds the mount, policies and roles, without a slash at either end. The default is the root namespace.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
 					},
+					"clientCertSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "clientCertSecretRef names the Secret, in the namespace of this object, with the client certificate for a listener that requires one: the keys tls.crt and tls.key. Like every Secret that is sent to a server it must agree to that; see adminTokenSecretRef.",
+							Ref:         ref(openbaov1alpha1.ClientCertSecretReference{}.OpenAPIModelName()),
+						},
+					},
 					"adminTokenSecretRef": {
 						SchemaProps: spec.SchemaProps{
-							Description: "adminTokenSecretRef names the Secret, in the namespace of this object, with a one-time admin token. The token is used to write the policies and roles, and revoked after that. The Secret is only read.",
+							Description: "adminTokenSecretRef names the Secret, in the namespace of this object, with a one-time admin token. The token is used to write the policies and roles, and revoked after that. The Secret is only read, and its token sent only to the address that the Secret itself names: it has the type bailiwick.dev/openbao-credential and the key address, or the label bailiwick.dev/openbao-credential=true and the annotation bailiwick.dev/openbao-address.",
 							Ref:         ref(openbaov1alpha1.SecretKeyReference{}.OpenAPIModelName()),
 						},
 					},
 					"audience": {
 						SchemaProps: spec.SchemaProps{
-							Description: "audience is the audience that ServiceAccount tokens must carry. The default is spec.selfInit.oidc.audience, or openbao-internal.",
+							Description: "audience is an audience that the roles of ServiceAccounts in the namespace of this object accept in addition to status.authorization.audience. Servers that share such an audience can replay each other's tokens. The default is spec.selfInit.oidc.audience.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -21878,7 +21895,7 @@ func schema_pkg_apis_openbao_v1alpha1_AuthorizationSpec(ref common.ReferenceCall
 			},
 		},
 		Dependencies: []string{
-			openbaov1alpha1.AdditionalSubject{}.OpenAPIModelName(), openbaov1alpha1.CASecretReference{}.OpenAPIModelName(), openbaov1alpha1.SecretKeyReference{}.OpenAPIModelName(), openbaov1alpha1.ServiceAccountReference{}.OpenAPIModelName(), v1.Duration{}.OpenAPIModelName()},
+			openbaov1alpha1.AdditionalSubject{}.OpenAPIModelName(), openbaov1alpha1.CASecretReference{}.OpenAPIModelName(), openbaov1alpha1.ClientCertSecretReference{}.OpenAPIModelName(), openbaov1alpha1.SecretKeyReference{}.OpenAPIModelName(), openbaov1alpha1.ServiceAccountReference{}.OpenAPIModelName(), v1.Duration{}.OpenAPIModelName()},
 	}
 }
 
@@ -21944,6 +21961,37 @@ func schema_pkg_apis_openbao_v1alpha1_AuthorizationStatus(ref common.ReferenceCa
 							Format:      "",
 						},
 					},
+					"configWritten": {
+						SchemaProps: spec.SchemaProps{
+							Description: "configWritten says that the config of the mount is Bailiwick's. One that somebody else wrote is never overwritten.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"claim": {
+						SchemaProps: spec.SchemaProps{
+							Description: "claim is the mark that says on the server whose it is.",
+							Ref:         ref(openbaov1alpha1.ServerClaimStatus{}.OpenAPIModelName()),
+						},
+					},
+					"pending": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "pending lists the changes that were sent, or were about to be, and whose outcome is not known yet.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.PendingChange{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
 					"issuer": {
 						SchemaProps: spec.SchemaProps{
 							Description: "issuer is the token issuer in the mount's config.",
@@ -21953,9 +22001,68 @@ func schema_pkg_apis_openbao_v1alpha1_AuthorizationStatus(ref common.ReferenceCa
 					},
 					"audience": {
 						SchemaProps: spec.SchemaProps{
-							Description: "audience is the audience that the roles accept. It is kept to log in when the spec no longer says it.",
+							Description: "audience is the audience that all roles accept, and the only one of the tokens that Bailiwick makes. It is derived from the UID of the namespace and the name of the object.",
 							Type:        []string{"string"},
 							Format:      "",
+						},
+					},
+					"legacyAudience": {
+						SchemaProps: spec.SchemaProps{
+							Description: "legacyAudience is the audience that the roles on the server still accept instead, because they were written by a version that let the spec choose it. An admin token replaces it.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"restoreAccountUID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "restoreAccountUID is the UID of the ServiceAccount that the restore role is bound to.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"version": {
+						SchemaProps: spec.SchemaProps{
+							Description: "version is the OpenBao version that the server reported when it was last proved.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"unmanagedRoles": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "unmanagedRoles are the roles of the mount that are not Bailiwick's, as they were last listed. Those in CEL have \"cel/\" before their names.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"unknown": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "unknown names what could not be checked about the server, and what that requires.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
 						},
 					},
 					"signingKeys": {
@@ -22127,7 +22234,7 @@ func schema_pkg_apis_openbao_v1alpha1_AuthorizationStatus(ref common.ReferenceCa
 			},
 		},
 		Dependencies: []string{
-			openbaov1alpha1.CASecretReference{}.OpenAPIModelName(), openbaov1alpha1.IdentityStatus{}.OpenAPIModelName(), openbaov1alpha1.PlannedChange{}.OpenAPIModelName(), openbaov1alpha1.SigningKeyStatus{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
+			openbaov1alpha1.CASecretReference{}.OpenAPIModelName(), openbaov1alpha1.IdentityStatus{}.OpenAPIModelName(), openbaov1alpha1.PendingChange{}.OpenAPIModelName(), openbaov1alpha1.PlannedChange{}.OpenAPIModelName(), openbaov1alpha1.ServerClaimStatus{}.OpenAPIModelName(), openbaov1alpha1.SigningKeyStatus{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
 	}
 }
 
@@ -22840,6 +22947,28 @@ func schema_pkg_apis_openbao_v1alpha1_CASecretReference(ref common.ReferenceCall
 	}
 }
 
+func schema_pkg_apis_openbao_v1alpha1_ClientCertSecretReference(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ClientCertSecretReference names a Secret with a TLS client certificate.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name is the name of the Secret.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"name"},
+			},
+		},
+	}
+}
+
 func schema_pkg_apis_openbao_v1alpha1_ConfigurationSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -23306,18 +23435,69 @@ func schema_pkg_apis_openbao_v1alpha1_IdentityStatus(ref common.ReferenceCallbac
 					},
 					"state": {
 						SchemaProps: spec.SchemaProps{
-							Description: "state is Proved, Wrong, or NotProved when it could not be tried.\n\nPossible enum values:\n - `\"NotProved\"` means that it could not be tried.\n - `\"Proved\"` means that the identity can log in, has exactly the rights of the contract, and others were refused.\n - `\"Wrong\"` means that it cannot log in, has other rights, or that others could log in as it.",
+							Description: "state is Proved, Mismatch, or NotProved when some of it could not be tried or was tried too long ago.\n\nPossible enum values:\n - `\"Mismatch\"` means that it cannot log in, has other rights, or that others could log in as it.\n - `\"NotProved\"` means that some of it could not be tried, or was tried too long ago.\n - `\"Proved\"` means that the identity can log in with the derived audience, has exactly the rights of the contract, and others were refused.",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",
-							Enum:        []interface{}{"NotProved", "Proved", "Wrong"},
+							Enum:        []interface{}{"Mismatch", "NotProved", "Proved"},
 						},
 					},
 					"message": {
 						SchemaProps: spec.SchemaProps{
-							Description: "message says why the state is not Proved, and what mends it.",
+							Description: "message says why the state is not Proved, and how to fix that.",
 							Type:        []string{"string"},
 							Format:      "",
+						},
+					},
+					"provedAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "provedAt is when the identity was last tried to the end.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"digest": {
+						SchemaProps: spec.SchemaProps{
+							Description: "digest identifies the contract that it was tried for.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"unknown": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "unknown names the checks that could not be made, and what each requires.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"alsoAccepts": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "alsoAccepts are the audiences that the role accepts besides the derived one, as the role was last read on the server. It is the single word Unknown where the role cannot be read.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
 						},
 					},
 					"missing": {
@@ -23381,6 +23561,8 @@ func schema_pkg_apis_openbao_v1alpha1_IdentityStatus(ref common.ReferenceCallbac
 				Required: []string{"role", "identity", "state"},
 			},
 		},
+		Dependencies: []string{
+			v1.Time{}.OpenAPIModelName()},
 	}
 }
 
@@ -24680,6 +24862,58 @@ func schema_pkg_apis_openbao_v1alpha1_PKCS11Unseal(ref common.ReferenceCallback)
 	}
 }
 
+func schema_pkg_apis_openbao_v1alpha1_PendingChange(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PendingChange is a change of the server whose outcome is not known.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "kind is mount, config, policy or role.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name is the name of the mount, policy or role.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"action": {
+						SchemaProps: spec.SchemaProps{
+							Description: "action is create, update or delete.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"before": {
+						SchemaProps: spec.SchemaProps{
+							Description: "before is a digest of what was there before, empty for nothing.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"after": {
+						SchemaProps: spec.SchemaProps{
+							Description: "after is a digest of what was sent, empty for a deletion.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"kind", "name", "action"},
+			},
+		},
+	}
+}
+
 func schema_pkg_apis_openbao_v1alpha1_PlannedChange(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -25237,7 +25471,7 @@ func schema_pkg_apis_openbao_v1alpha1_SelfInitOIDC(ref common.ReferenceCallback)
 					},
 					"audience": {
 						SchemaProps: spec.SchemaProps{
-							Description: "audience is the audience that ServiceAccount tokens must carry. spec.authorization.audience takes precedence.",
+							Description: "audience is an audience that the roles of ServiceAccounts in the namespace of this object accept in addition to status.authorization.audience. The default, where enabled is true, is openbao-internal. spec.authorization.audience takes precedence.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -25374,6 +25608,34 @@ func schema_pkg_apis_openbao_v1alpha1_SelfInitSpec(ref common.ReferenceCallback)
 		},
 		Dependencies: []string{
 			openbaov1alpha1.SelfInitOIDC{}.OpenAPIModelName(), openbaov1alpha1.SelfInitRequest{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_ServerClaimStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ServerClaimStatus is the mark by which a server tells one OpenBaoCluster that it belongs to from all others: a policy that nobody holds.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"nonce": {
+						SchemaProps: spec.SchemaProps{
+							Description: "nonce is the last one that was written to the server. A server that shows another one was restored, or is a copy.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"confirmedAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "confirmedAt is when the mark was last read or written with a login.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1.Time{}.OpenAPIModelName()},
 	}
 }
 

@@ -90,6 +90,9 @@ func (o *Options) validateOpenBao() error {
 	if d := o.OpenBao.DecoyServiceAccount; d == o.ServiceAccount || d == o.OpenBao.BootstrapperServiceAccount {
 		errs = append(errs, fmt.Errorf("--decoy-service-account: %q is an account that works", d))
 	}
+	if _, err := bootstrap.ParseLegacyAudiences(o.OpenBao.LegacyAudiences); err != nil {
+		errs = append(errs, fmt.Errorf("--openbao-legacy-audience: %w", err))
+	}
 	if o.OpenBao.ProofInterval < minPollInterval {
 		errs = append(errs, fmt.Errorf("--proof-interval: %s is less than %s", o.OpenBao.ProofInterval, minPollInterval))
 	}

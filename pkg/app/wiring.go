@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -87,6 +88,7 @@ func newOperator(ctx context.Context, o *Options, c *clients, gate *Gate, m *met
 		PollInterval: o.PollInterval,
 		Namespaces:   o.watched(),
 		Await:        served.await,
+		Absent:       served.absent,
 	})
 	resources := map[string]schema.GroupVersionResource{}
 	for _, kind := range aivencontroller.Kinds() {
@@ -238,7 +240,10 @@ func (op *operator) addBootstrapper(ctx context.Context, o *Options, c *clients,
 	factories informers, served *resourceWaiter,
 ) error {
 	subject := func(name string) string { return authz.ServiceAccountSubject(o.Namespace, name) }
-	var err error
+	legacy, err := bootstrap.ParseLegacyAudiences(o.OpenBao.LegacyAudiences)
+	if err != nil {
+		return err
+	}
 	op.bootstrapper, err = bootstrap.New(ctx, bootstrap.Options{
 		Clusters:              c.custom.OpenBaoV1alpha1(),
 		Secrets:               c.kube.CoreV1(),
@@ -248,6 +253,8 @@ func (op *operator) addBootstrapper(ctx context.Context, o *Options, c *clients,
 		Namespaces:            o.watched(),
 		Recorder:              op.recorder,
 		Issuer:                bootstrap.APIServerIssuer(c.kube.Discovery().RESTClient()),
+		NamespaceUID:          bootstrap.NamespaceUIDs(c.kube.CoreV1()),
+		LegacyAudiences:       legacy,
 		DeclaresAuthorization: bootstrap.APIServerSchema(c.kube.Discovery().RESTClient()),
 		OperatorSubject:       subject(o.ServiceAccount),
 		BootstrapperSubject:   subject(o.OpenBao.BootstrapperServiceAccount),
@@ -262,7 +269,7 @@ func (op *operator) addBootstrapper(ctx context.Context, o *Options, c *clients,
 		return err
 	}
 	return m.Register(metrics.NewAuthorizations(func() []metrics.Authorization {
-		return measure(factories.objects(bootstrap.Resource))
+		return measure(factories.objects(bootstrap.Resource), time.Now(), o.OpenBao.ProofInterval)
 	}))
 }
 

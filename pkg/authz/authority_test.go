@@ -87,13 +87,17 @@ func TestDiffTellsWhoMayChange(t *testing.T) {
 			enforced, func(o *authz.Observed) { o.Mount, o.Config, o.Roles = nil, nil, nil },
 			[]string{
 				"create mount jwt-operator admin", "create config jwt-operator", "create role openbao-operator", "create role " + backup,
-				"create role openbao-operator-restore", "create role " + upgrade, "create role second", "create role " + own + " admin",
+				"create role openbao-operator-restore admin", "create role " + upgrade, "create role second", "create role " + own + " admin",
 			},
 		},
 		"other strategy": {changed(blueGreen), nil, []string{"update policy " + upgrade}},
 		"a block goes": {
+			changed(func(s *openbaov1alpha1.OpenBaoClusterSpec) { s.Upgrade = nil }), nil,
+			[]string{"delete role " + upgrade, "delete policy " + upgrade},
+		},
+		"the restore goes": {
 			changed(func(s *openbaov1alpha1.OpenBaoClusterSpec) { s.Restore = nil }), nil,
-			[]string{"delete role openbao-operator-restore", "delete policy openbao-operator-restore"},
+			[]string{"update policy " + own + " admin", "delete role openbao-operator-restore", "delete policy openbao-operator-restore"},
 		},
 		"a block with an additional subject goes": {
 			changed(func(s *openbaov1alpha1.OpenBaoClusterSpec) { s.Backup = nil }), nil,

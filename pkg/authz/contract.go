@@ -30,8 +30,12 @@ type Mount struct {
 type Config struct {
 	// BoundIssuer is the iss claim that tokens must carry.
 	BoundIssuer string
-	// Keys verify the signatures of tokens, ordered by id.
+	// Keys verify the signatures of tokens, ordered by id. There are none where the
+	// server reads them by itself.
 	Keys []Key
+	// ReadsKeys says that the server reads the keys from the API server of the
+	// Kubernetes cluster that it runs in.
+	ReadsKeys bool
 	// SupportedAlgs are the signature algorithms that the keys sign with, sorted.
 	// It is empty if a key does not say which it is, and the server decides.
 	SupportedAlgs []string
@@ -68,14 +72,23 @@ type Role struct {
 	Name string
 	// Subject is the sub claim of the only ServiceAccount that may log in.
 	Subject string
-	// Audiences are the aud claims of which a token must carry one.
+	// Audiences are the aud claims of which a token must carry one. The first is the
+	// derived one, which is that of all tokens that Bailiwick makes.
 	Audiences []string
 	Policies  []string
 	// TTL and MaxTTL bound the tokens of the role.
 	TTL, MaxTTL time.Duration
 	// NoDefaultPolicy leaves the policy "default" out of the tokens.
 	NoDefaultPolicy bool
+	// BoundToAccount means that only the ServiceAccount with the UID AccountUID may
+	// log in, and no later one of the same name. While the UID is not known, the role
+	// is not created and not removed.
+	BoundToAccount bool
+	AccountUID     string
 }
+
+// AwaitsAccount reports whether the role can't be created yet.
+func (r Role) AwaitsAccount() bool { return r.BoundToAccount && r.AccountUID == "" }
 
 // PolicyNames returns the names of the policies in the order of the grants, each
 // once.
@@ -90,12 +103,31 @@ func (c Contract) PolicyNames() []string {
 }
 
 // RoleNames returns the names of the roles in the order of the grants.
-func (c Contract) RoleNames() []string {
+func (c Contract) RoleNames() []string { return c.roleNames(func(Role) bool { return true }) }
+
+// WritableRoleNames is RoleNames without the roles that await their account.
+func (c Contract) WritableRoleNames() []string {
+	return c.roleNames(func(r Role) bool { return !r.AwaitsAccount() })
+}
+
+func (c Contract) roleNames(include func(Role) bool) []string {
 	names := make([]string, 0, len(c.Grants))
 	for _, g := range c.Grants {
-		names = append(names, g.Role.Name)
+		if include(g.Role) {
+			names = append(names, g.Role.Name)
+		}
 	}
 	return names
+}
+
+// Restore returns the grant of the restore identity, if the cluster has one.
+func (c Contract) Restore() (Grant, bool) {
+	for _, g := range c.Grants {
+		if g.Identity == Restore {
+			return g, true
+		}
+	}
+	return Grant{}, false
 }
 
 // Bootstrapper returns the grant of the bootstrapper. There is none in mode Once.

@@ -23,12 +23,16 @@ const (
 	subject = "system:serviceaccount:bailiwick-system:bailiwick"
 
 	bootstrapper = "system:serviceaccount:bailiwick-system:bailiwick-bootstrapper"
+
+	audience = "bailiwick.dev/openbao/11111111-2222-3333-4444-555555555555/prod"
 )
+
+const restoreUID = "99999999-8888-7777-6666-555555555555"
 
 var keyA = authz.Key{ID: "a", Algorithm: "RS256", PEM: "-----BEGIN PUBLIC KEY-----\nQQ==\n-----END PUBLIC KEY-----"}
 
 func inputs() authz.Inputs {
-	return authz.Inputs{Issuer: issuer, Keys: []authz.Key{keyA}, OperatorSubject: subject, BootstrapperSubject: bootstrapper}
+	return authz.Inputs{Issuer: issuer, Keys: []authz.Key{keyA}, Audience: audience, OperatorSubject: subject, BootstrapperSubject: bootstrapper, RestoreAccountUID: restoreUID}
 }
 
 // published returns a policy text of the published authorization document.
@@ -151,7 +155,7 @@ func TestDesiredGrants(t *testing.T) {
 				if !slices.Equal(g.Role.Policies, []string{w.policy}) {
 					t.Errorf("role %q has the policies %v", g.Role.Name, g.Role.Policies)
 				}
-				if !slices.Equal(g.Role.Audiences, []string{"openbao-internal"}) || g.Role.TTL != time.Hour || g.Role.NoDefaultPolicy {
+				if !slices.Equal(g.Role.Audiences, []string{audience}) || g.Role.TTL != time.Hour || g.Role.NoDefaultPolicy {
 					t.Errorf("role %q: %+v", g.Role.Name, g.Role)
 				}
 			}
@@ -159,28 +163,15 @@ func TestDesiredGrants(t *testing.T) {
 	}
 }
 
-func TestDesiredAudienceAndIssuer(t *testing.T) {
+func TestDesiredIssuer(t *testing.T) {
 	oidc := func(s *openbaov1alpha1.OpenBaoClusterSpec) {
 		s.SelfInit = &openbaov1alpha1.SelfInitSpec{OIDC: &openbaov1alpha1.SelfInitOIDC{Audience: "from-oidc", Issuer: "https://issuer.example"}}
 	}
-	own := func(s *openbaov1alpha1.OpenBaoClusterSpec) { s.Authorization.Audience = "own" }
-	for name, tc := range map[string]struct {
-		mutate           []func(*openbaov1alpha1.OpenBaoClusterSpec)
-		audience, issuer string
-	}{
-		"defaults": {nil, "openbao-internal", issuer},
-		"oidc":     {[]func(*openbaov1alpha1.OpenBaoClusterSpec){oidc}, "from-oidc", "https://issuer.example"},
-		"ours":     {[]func(*openbaov1alpha1.OpenBaoClusterSpec){oidc, own}, "own", "https://issuer.example"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			got := mustDesire(t, cluster(tc.mutate...), inputs())
-			if a := got.Grants[0].Role.Audiences; !slices.Equal(a, []string{tc.audience}) {
-				t.Errorf("audiences %v, want %q", a, tc.audience)
-			}
-			if got.Config.BoundIssuer != tc.issuer {
-				t.Errorf("issuer %q, want %q", got.Config.BoundIssuer, tc.issuer)
-			}
-		})
+	if got := mustDesire(t, cluster(), inputs()); got.Config.BoundIssuer != issuer {
+		t.Errorf("issuer %q, want that of the API server", got.Config.BoundIssuer)
+	}
+	if got := mustDesire(t, cluster(oidc), inputs()); got.Config.BoundIssuer != "https://issuer.example" {
+		t.Errorf("issuer %q, want that of the spec", got.Config.BoundIssuer)
 	}
 }
 
@@ -234,7 +225,7 @@ func TestDesiredRefusesRoleNames(t *testing.T) {
 		"additional subjects that differ in case": {
 			func(s *openbaov1alpha1.OpenBaoClusterSpec) {
 				additional("jobs", "backup")(s)
-				additional("JOBS", "restore")(s)
+				additional("JOBS", "upgrade")(s)
 			}, "spec.authorization.additionalSubjects[jobs].role",
 		},
 	} {

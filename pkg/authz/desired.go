@@ -31,9 +31,14 @@ type Inputs struct {
 	Issuer string
 	// Keys are the keys that the config must hold.
 	Keys []Key
+	// Audience is the DerivedAudience of the cluster.
+	Audience string
 	// OperatorSubject is the sub claim of the operator, unless the cluster names
 	// another ServiceAccount for it.
 	OperatorSubject string
+	// RestoreAccountUID is the UID of the ServiceAccount of the restore identity,
+	// empty if it is not known. It matters only where the spec asks for the restore.
+	RestoreAccountUID string
 	// BootstrapperSubject is the sub claim of the bootstrapper. It is needed in
 	// the modes Observe and Enforce.
 	BootstrapperSubject string
@@ -50,6 +55,9 @@ func Desired(c *openbaov1alpha1.OpenBaoCluster, in Inputs) (Contract, error) {
 	if issuer == "" {
 		return Contract{}, errors.New("the token issuer is not known")
 	}
+	if !IsDerivedAudience(in.Audience) {
+		return Contract{}, errors.New("the audience of the cluster is not known")
+	}
 	if len(in.Keys) == 0 {
 		return Contract{}, fmt.Errorf("no usable signing key of the token issuer %s is known", issuer)
 	}
@@ -57,6 +65,10 @@ func Desired(c *openbaov1alpha1.OpenBaoCluster, in Inputs) (Contract, error) {
 	contract := Contract{
 		Mount:  Mount{Path: MountPath, Type: MountType, Description: mountDescription},
 		Config: Config{BoundIssuer: issuer, Keys: keys, SupportedAlgs: algorithms(keys)},
+	}
+	if s.ReadsKeys {
+		// Keys of the next rotation may sign with another algorithm.
+		contract.Config = Config{BoundIssuer: issuer, ReadsKeys: true, SupportedAlgs: usableAlgorithms()}
 	}
 
 	possible, err := possibleGrants(c, s, in)
@@ -99,10 +111,14 @@ func possibleGrants(c *openbaov1alpha1.OpenBaoCluster, s Settings, in Inputs) ([
 		if subject == "" {
 			return nil, fmt.Errorf("the ServiceAccount of the %s identity is not known", id.name)
 		}
+		role := s.role(name, subject, id.defaultName, s.audiences(c.Namespace, subject, in))
+		if id.name == Restore {
+			role.BoundToAccount, role.AccountUID = true, in.RestoreAccountUID
+		}
 		grants = append(grants, Grant{
 			Identity: id.name,
 			Policy:   Policy{Name: id.defaultName, Text: id.policy(s.Profile, strategyOf(c))},
-			Role:     s.role(name, subject, id.defaultName),
+			Role:     role,
 		})
 	}
 	for _, a := range s.AdditionalSubjects {
@@ -113,18 +129,18 @@ func possibleGrants(c *openbaov1alpha1.OpenBaoCluster, s Settings, in Inputs) ([
 		grants = append(grants, Grant{
 			Identity: id.name, Additional: true,
 			Policy: Policy{Name: id.defaultName, Text: id.policy(s.Profile, strategyOf(c))},
-			Role:   s.role(a.Role, a.Subject, id.defaultName),
+			Role:   s.role(a.Role, a.Subject, id.defaultName, s.audiences(c.Namespace, a.Subject, in)),
 		})
 	}
 	return grants, nil
 }
 
 // role returns the role of an identity.
-func (s Settings) role(name, subject, policy string) Role {
+func (s Settings) role(name, subject, policy string, audiences []string) Role {
 	return Role{
 		Name:            name,
 		Subject:         subject,
-		Audiences:       []string{s.Audience},
+		Audiences:       audiences,
 		Policies:        []string{policy},
 		TTL:             tokenTTL,
 		MaxTTL:          tokenTTL,

@@ -168,20 +168,39 @@ func diffPolicy(g Grant, observed Observed, recorded Recorded) Plan {
 	}}
 }
 
+// diffRole returns what has to change about a role. For one that is bound to an
+// account, the claims are a change of their own: only an admin token may write them,
+// and what else differs must not wait for that.
 func diffRole(mount Mount, g Grant, observed Observed, recorded Recorded) Plan {
 	request := roleRequest(mount, g)
 	role, ok := observed.Roles[g.Role.Name]
 	if !ok {
+		if g.Role.AwaitsAccount() {
+			return nil
+		}
 		return Plan{{Kind: KindRole, Name: g.Role.Name, Action: Create, Request: request}}
 	}
-	fields := compare(roleFields, request.Data, role)
-	if len(fields) == 0 {
-		return nil
+	var plan Plan
+	update := func(request Request, fields ...string) {
+		if len(fields) > 0 {
+			plan = append(plan, Change{
+				Kind: KindRole, Name: g.Role.Name, Action: Update, Fields: fields,
+				Conflict: !slices.Contains(recorded.Roles, g.Role.Name), Request: request,
+			})
+		}
 	}
-	return Plan{{
-		Kind: KindRole, Name: g.Role.Name, Action: Update, Fields: fields,
-		Conflict: !slices.Contains(recorded.Roles, g.Role.Name), Request: request,
-	}}
+	fields := compare(roleFields, request.Data, role)
+	if !g.Role.BoundToAccount {
+		update(request, fields...)
+		return plan
+	}
+	others := request
+	others.Data = withoutClaims(request.Data)
+	update(others, slices.DeleteFunc(slices.Clone(fields), func(f string) bool { return f == boundClaims })...)
+	if slices.Contains(fields, boundClaims) && !g.Role.AwaitsAccount() {
+		update(request, boundClaims)
+	}
+	return plan
 }
 
 // prune returns the deletion of what was recorded and is no longer wanted,

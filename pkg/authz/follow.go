@@ -23,8 +23,11 @@ type FollowInput struct {
 	Now      time.Time
 	// Overlap is how long a key that is no longer published stays accepted.
 	Overlap time.Duration
-	// DropOld drops the keys that are no longer published at once.
+	// DropOld drops the keys that are no longer published immediately.
 	DropOld bool
+	// KeepOld keeps them beyond the overlap, unless DropOld says otherwise: where only
+	// an admin token can drop them, their end is no reason to ask for one.
+	KeepOld bool
 }
 
 // FollowResult says which keys a server must accept.
@@ -40,7 +43,7 @@ type FollowResult struct {
 
 // FollowKeys carries the signing keys over a change of what is published: a key
 // that vanishes stays for the overlap, since tokens that it signed live on. A key
-// that comes back under its id with another value replaces the old one at once.
+// that comes back under its id with another value replaces the old one immediately.
 func FollowKeys(in FollowInput) FollowResult {
 	now := metav1.NewTime(in.Now).Rfc3339Copy()
 	recorded := map[string]openbaov1alpha1.SigningKeyStatus{}
@@ -76,10 +79,11 @@ func FollowKeys(in FollowInput) FollowResult {
 				old.LastSeen = &now
 			}
 			expiry := old.LastSeen.Add(in.Overlap)
-			if in.DropOld || !expiry.After(in.Now) {
+			ended := !expiry.After(in.Now)
+			if in.DropOld || ended && !in.KeepOld {
 				continue
 			}
-			if result.NextExpiry.IsZero() || expiry.Before(result.NextExpiry) {
+			if !ended && (result.NextExpiry.IsZero() || expiry.Before(result.NextExpiry)) {
 				result.NextExpiry = expiry
 			}
 		}

@@ -122,6 +122,11 @@ func algorithm(jwk jose.JSONWebKey) (string, error) {
 	return "", fmt.Errorf("the key type %T is not supported", jwk.Key)
 }
 
+// usableAlgorithms are those that API servers sign with.
+func usableAlgorithms() []string {
+	return []string{string(jose.ES256), string(jose.ES384), string(jose.ES512), string(jose.RS256)}
+}
+
 func encodePEM(der []byte) string {
 	return strings.TrimSpace(string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})))
 }

@@ -17,9 +17,6 @@ import (
 )
 
 const (
-	// DefaultAudience is the audience that ServiceAccount tokens must carry
-	// unless the cluster names another.
-	DefaultAudience = "openbao-internal"
 	// DefaultSigningKeyOverlap is how long a signing key that is no longer
 	// published stays accepted unless the cluster says otherwise.
 	DefaultSigningKeyOverlap = time.Hour
@@ -40,14 +37,16 @@ type Settings struct {
 	CASecretRef *openbaov1alpha1.CASecretReference
 	// TLSServerName is empty for the host of the address.
 	TLSServerName string
-	// Namespace is the OpenBao namespace; empty is the root namespace.
+	// Namespace is the OpenBao namespace, in the one spelling of CanonicalNamespace;
+	// empty is the root namespace.
 	Namespace string
 	// AdminTokenSecretRef names the Secret with the one-time admin token. It is
 	// complete, and nil if the object names none.
 	AdminTokenSecretRef *openbaov1alpha1.SecretKeyReference
 
-	// Audience is the audience that ServiceAccount tokens must carry.
-	Audience string
+	// AuthorAudience is an audience that the author of the object has chosen, empty if
+	// there is none. Some roles accept it in addition to the derived one.
+	AuthorAudience string
 	// Issuer is the token issuer that the object names, empty if it is to be
 	// discovered.
 	Issuer string
@@ -57,6 +56,8 @@ type Settings struct {
 	// AdditionalSubjects are ordered by role.
 	AdditionalSubjects []AdditionalSubject
 
+	// ReadsKeys says that the server reads the signing keys by itself.
+	ReadsKeys bool
 	// SigningKeyOverlap is how long a signing key that is no longer published
 	// stays accepted; 0 drops it at once.
 	SigningKeyOverlap time.Duration
@@ -115,13 +116,15 @@ func SettingsOf(c *openbaov1alpha1.OpenBaoCluster) (Settings, error) {
 		Mode:              openbaov1alpha1.AuthorizationOnce,
 		Profile:           openbaov1alpha1.ProfileDocument,
 		Address:           fmt.Sprintf("https://%s.%s.svc:8200", c.Name, c.Namespace),
-		Audience:          DefaultAudience,
 		SigningKeyOverlap: DefaultSigningKeyOverlap,
 		DropOldKeys:       c.Annotations[openbaov1alpha1.AnnotationDropOldSigningKeys],
 	}
 	audienceField := "spec.selfInit.oidc.audience"
 	if c.Spec.SelfInit != nil && c.Spec.SelfInit.OIDC != nil {
-		s.Audience = cmp.Or(c.Spec.SelfInit.OIDC.Audience, s.Audience)
+		s.AuthorAudience = c.Spec.SelfInit.OIDC.Audience
+		if s.AuthorAudience == "" && c.Spec.SelfInit.OIDC.Enabled {
+			s.AuthorAudience = oidcAudience
+		}
 		s.Issuer = c.Spec.SelfInit.OIDC.Issuer
 	}
 	var caRef openbaov1alpha1.CASecretReference
@@ -143,8 +146,8 @@ func SettingsOf(c *openbaov1alpha1.OpenBaoCluster) (Settings, error) {
 			Name: cmp.Or(caRef.Name, c.Name+"-tls-ca"), Key: cmp.Or(caRef.Key, "ca.crt"),
 		}
 	}
-	if strings.ContainsFunc(s.Audience, unprintable) {
-		return Settings{}, &SpecError{audienceField, "an audience has no control characters"}
+	if err := checkAudience(s.AuthorAudience, audienceField); err != nil {
+		return Settings{}, err
 	}
 	if strings.ContainsFunc(s.Issuer, unprintable) || strings.Contains(s.Issuer, "*") {
 		return Settings{}, &SpecError{"spec.selfInit.oidc.issuer", "an issuer has no control characters and no asterisk"}
@@ -156,13 +159,25 @@ func unprintable(r rune) bool { return r < ' ' || r == 0x7f || r == 0xfffd }
 
 func (s *Settings) fromSpec(c *openbaov1alpha1.OpenBaoCluster, a *openbaov1alpha1.AuthorizationSpec) error {
 	s.Address = strings.TrimSuffix(cmp.Or(a.Address, s.Address), "/")
-	s.Audience = cmp.Or(a.Audience, s.Audience)
-	s.CABundle, s.TLSServerName, s.Namespace = a.CABundle, a.TLSServerName, a.Namespace
+	s.AuthorAudience = cmp.Or(a.Audience, s.AuthorAudience)
+	s.CABundle, s.TLSServerName = a.CABundle, a.TLSServerName
+	namespace, err := CanonicalNamespace(a.Namespace)
+	if err != nil {
+		return &SpecError{"spec.authorization.namespace", err.Error()}
+	}
+	s.Namespace = namespace
 	if err := s.setMode(string(a.Mode), "spec.authorization.mode"); err != nil {
 		return err
 	}
 	if err := s.setProfile(string(a.Profile), "spec.authorization.profile"); err != nil {
 		return err
+	}
+	switch a.SigningKeySource {
+	case "", openbaov1alpha1.SigningKeysWritten:
+	case openbaov1alpha1.SigningKeysProvider:
+		s.ReadsKeys = true
+	default:
+		return &SpecError{"spec.authorization.signingKeySource", fmt.Sprintf("%q is not one of Written, Provider", a.SigningKeySource)}
 	}
 	if a.SigningKeyOverlap != nil {
 		if s.SigningKeyOverlap = a.SigningKeyOverlap.Duration; s.SigningKeyOverlap < 0 {
@@ -181,8 +196,8 @@ func (s *Settings) fromSpec(c *openbaov1alpha1.OpenBaoCluster, a *openbaov1alpha
 	}
 	for _, additional := range a.AdditionalSubjects {
 		role := strings.ToLower(additional.Role)
-		if identityNamed(Identity(additional.Identity)).name == "" {
-			return &SpecError{additionalSubjectField(role, "identity"), fmt.Sprintf("%q is not an identity", additional.Identity)}
+		if err := checkAdditionalIdentity(Identity(additional.Identity), additionalSubjectField(role, "identity")); err != nil {
+			return err
 		}
 		subject, err := subjectOf(c, additional.ServiceAccount, additionalSubjectField(role, "serviceAccount"))
 		if err != nil {
@@ -193,6 +208,20 @@ func (s *Settings) fromSpec(c *openbaov1alpha1.OpenBaoCluster, a *openbaov1alpha
 		})
 	}
 	slices.SortFunc(s.AdditionalSubjects, func(a, b AdditionalSubject) int { return cmp.Compare(a.Role, b.Role) })
+	return nil
+}
+
+// checkAdditionalIdentity checks that an additional subject may have the policy of
+// an identity.
+func checkAdditionalIdentity(identity Identity, field string) error {
+	if identity == Restore {
+		// The schema of an earlier version allowed it.
+		return &SpecError{field, "the restore identity is for the ServiceAccount of the restore job alone: " +
+			"anyone who restores a snapshot of their own owns the server. Remove the subject"}
+	}
+	if identityNamed(identity).name == "" {
+		return &SpecError{field, fmt.Sprintf("%q is not an identity", identity)}
+	}
 	return nil
 }
 

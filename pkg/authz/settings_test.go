@@ -29,7 +29,6 @@ func TestSettings(t *testing.T) {
 			Mode: openbaov1alpha1.AuthorizationOnce, Profile: openbaov1alpha1.ProfileDocument,
 			Address:           "https://prod.vaults.svc:8200",
 			CASecretRef:       &openbaov1alpha1.CASecretReference{Name: "prod-tls-ca", Key: "ca.crt"},
-			Audience:          "openbao-internal",
 			SigningKeyOverlap: time.Hour,
 		}
 	}
@@ -53,7 +52,7 @@ func TestSettings(t *testing.T) {
 					Audience:               "own",
 					OperatorServiceAccount: &openbaov1alpha1.ServiceAccountReference{Name: "op"},
 					AdditionalSubjects: []openbaov1alpha1.AdditionalSubject{
-						{Role: "Zulu", Identity: "restore", ServiceAccount: openbaov1alpha1.ServiceAccountReference{Name: "z"}},
+						{Role: "Zulu", Identity: "upgrade", ServiceAccount: openbaov1alpha1.ServiceAccountReference{Name: "z"}},
 						{Role: "alpha", Identity: "backup", ServiceAccount: openbaov1alpha1.ServiceAccountReference{Name: "a", Namespace: "jobs"}},
 					},
 				}
@@ -63,10 +62,10 @@ func TestSettings(t *testing.T) {
 					Mode: openbaov1alpha1.AuthorizationEnforce, Profile: openbaov1alpha1.ProfileMinimal,
 					Address: "https://bao.example:8200", CABundle: "pem", TLSServerName: "bao", Namespace: "team",
 					AdminTokenSecretRef: &openbaov1alpha1.SecretKeyReference{Name: "admin", Key: "root"},
-					Audience:            "own", Issuer: "https://issuer.example", OperatorSubject: "system:serviceaccount:vaults:op",
+					AuthorAudience:      "own", Issuer: "https://issuer.example", OperatorSubject: "system:serviceaccount:vaults:op",
 					AdditionalSubjects: []authz.AdditionalSubject{
 						{Role: "alpha", Identity: authz.Backup, Subject: "system:serviceaccount:jobs:a"},
-						{Role: "zulu", Identity: authz.Restore, Subject: "system:serviceaccount:vaults:z"},
+						{Role: "zulu", Identity: authz.Upgrade, Subject: "system:serviceaccount:vaults:z"},
 					},
 					SigningKeyOverlap: 5 * time.Minute,
 				}
@@ -87,7 +86,7 @@ func TestSettings(t *testing.T) {
 			func(s *authz.Settings) { s.SigningKeyOverlap = 0 },
 		},
 		"audience and issuer of self-init": {
-			annotated(nil, oidc), func(s *authz.Settings) { s.Audience, s.Issuer = "from-oidc", "https://issuer.example" },
+			annotated(nil, oidc), func(s *authz.Settings) { s.AuthorAudience, s.Issuer = "from-oidc", "https://issuer.example" },
 		},
 		"annotations": {
 			annotated(map[string]string{
@@ -177,6 +176,10 @@ func TestSettingsRefuse(t *testing.T) {
 			}), "spec.authorization.signingKeyOverlap",
 		},
 		"audience": {of(func(s *openbaov1alpha1.AuthorizationSpec) { s.Audience = "a\nb" }), "spec.authorization.audience"},
+		"derived audience": {
+			of(func(s *openbaov1alpha1.AuthorizationSpec) { s.Audience = "bailiwick.dev/openbao/victim/prod" }), "spec.authorization.audience",
+		},
+		"namespace": {of(func(s *openbaov1alpha1.AuthorizationSpec) { s.Namespace = "team//sub" }), "spec.authorization.namespace"},
 		"operator that would be a pattern": {
 			of(func(s *openbaov1alpha1.AuthorizationSpec) {
 				s.OperatorServiceAccount = &openbaov1alpha1.ServiceAccountReference{Name: "*"}
@@ -189,6 +192,10 @@ func TestSettingsRefuse(t *testing.T) {
 		},
 		"additional subject of no identity": {
 			additional(openbaov1alpha1.AdditionalSubject{Role: "Extra", Identity: "bootstrapper", ServiceAccount: account}),
+			"spec.authorization.additionalSubjects[extra].identity",
+		},
+		"additional subject that may restore": {
+			additional(openbaov1alpha1.AdditionalSubject{Role: "Extra", Identity: "restore", ServiceAccount: account}),
 			"spec.authorization.additionalSubjects[extra].identity",
 		},
 		"additional subject that would be a pattern": {

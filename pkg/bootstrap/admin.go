@@ -5,12 +5,14 @@ package bootstrap
 
 import (
 	"context"
+	"errors"
 
 	"k8s.io/klog/v2"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
+	"github.com/bailiwick-operator/bailiwick/pkg/server"
 )
 
 // oneTimeToken is a one-time token.
@@ -82,6 +84,10 @@ func (t *task) establish(ctx context.Context, server openbao.Interface) error {
 			return verificationProblem(rest)
 		}
 	}
+	// The only list of the roles that mode Once ever gets.
+	if err := t.listRoles(ctx, server); err != nil {
+		klog.FromContext(ctx).V(2).Info("Could not list the roles of the mount", "err", err)
+	}
 	return nil
 }
 
@@ -93,21 +99,22 @@ func (t *task) finish(ctx context.Context) error {
 		record.AdminToken = openbaov1alpha1.AdminTokenUnknown
 		return nil
 	}
-	value, version, err := t.readSecret(ctx, ref.Name, ref.Key, secretReasons{})
-	if problem := asProblem(err); problem != nil && problem.Reason == ReasonSecretUnavailable {
-		return err
+	token, err := t.readToken(ctx, *ref)
+	var secret *server.SecretError
+	if errors.As(err, &secret) && (secret.Fault == server.SecretForbidden || secret.Fault == server.SecretUnreadable) {
+		return secretProblem(secret, secretReasons{})
 	}
-	if version == "" || version != record.AdminTokenSecretVersion {
+	if err != nil || token.version != record.AdminTokenSecretVersion {
 		// The Secret is gone or holds another token: the one that did the work is
 		// out of reach.
 		record.AdminToken = openbaov1alpha1.AdminTokenUnknown
 		return nil
 	}
-	server, err := t.connect(ctx, openbao.NewToken(string(value)))
+	client, err := t.connect(ctx, token.value)
 	if err != nil {
 		return err
 	}
-	return t.revoke(ctx, server)
+	return t.revoke(ctx, client)
 }
 
 // revoke ends the admin token.

@@ -8,57 +8,113 @@ import (
 	"fmt"
 	"slices"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/tools/cache"
+
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
-	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
-	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 )
 
-// claimAudience returns a Problem if an older object of another namespace has the
-// same audience. Tokens of Bailiwick's accounts go to the server that an object
-// names; for an audience of its own a server must be sure that nobody else got
-// some. The default audience is everybody's.
-func (t *task) claimAudience(ctx context.Context) error {
-	audience := t.settings.Audience
-	if audience == authz.DefaultAudience {
+// notReadable stands in identities[].alsoAccepts for what cannot be read.
+const notReadable = "Unknown"
+
+// NamespaceUIDs reads the UID of a namespace from the API server.
+func NamespaceUIDs(client corev1client.NamespacesGetter) func(ctx context.Context, name string) (types.UID, error) {
+	return func(ctx context.Context, name string) (types.UID, error) {
+		namespace, err := client.Namespaces().Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return "", err
+		}
+		return namespace.UID, nil
+	}
+}
+
+// deriveAudience finds out the audience of the object's tokens. It is read at every
+// sync, and never taken from what is recorded: anyone who may write a status could
+// put another object's there.
+func (t *task) deriveAudience(ctx context.Context) error {
+	if !authz.Requested(t.obj) && t.record() == nil {
 		return nil
 	}
-	for _, informer := range t.informers {
-		for _, item := range informer.GetIndexer().List() {
-			other, ok := item.(*openbaov1alpha1.OpenBaoCluster)
-			if !ok || other.Namespace == t.obj.Namespace || !claimantOf(other).olderThan(claimantOf(t.obj)) || !authz.Requested(other) {
-				continue
-			}
-			// What contradicts itself gets no tokens.
-			if settings, err := authz.SettingsOf(other); err == nil && settings.Audience == audience {
-				t.endLogin(ctx)
-				return t.audienceClaimed(audience, claimantOf(other))
-			}
-		}
+	uid, err := t.opts.NamespaceUID(ctx, t.obj.Namespace)
+	if apierrors.IsForbidden(err) {
+		own, _ := accountOf(t.opts.OperatorSubject)
+		return retry(ReasonNamespaceUnavailable, fmt.Sprintf(
+			"Bailiwick may not read the namespace %s, whose UID the audience of this cluster is derived from. Run: "+
+				"kubectl -n %s create role bailiwick-namespace --verb=get --resource=namespaces && "+
+				"kubectl -n %s create rolebinding bailiwick-namespace --role=bailiwick-namespace --serviceaccount=%s:%s",
+			t.obj.Namespace, t.obj.Namespace, t.obj.Namespace, own.Namespace, own.Name), err)
+	}
+	if err == nil {
+		t.audience, err = authz.DerivedAudience(uid, t.obj.Name)
+	}
+	if err != nil {
+		return retry(ReasonNamespaceUnavailable, sentence(fmt.Sprintf(
+			"The namespace %s, whose UID the audience of this cluster is derived from, cannot be read: %v", t.obj.Namespace, err)), err)
+	}
+	if record := t.record(); record != nil {
+		migrateAudience(record)
+		record.Audience = t.audience
 	}
 	return nil
 }
 
-// mintFor is mint for an account that the object names. For the default audience,
-// which other servers may accept too, an object gets tokens of Bailiwick's accounts
-// and those of its own namespace only.
-func (t *task) mintFor(ctx context.Context, subject, audience string) (openbao.Token, error) {
-	who, ok := accountOf(subject)
-	ours := []string{t.opts.OperatorSubject, t.opts.BootstrapperSubject, t.opts.DecoySubject}
-	if ok && audience == authz.DefaultAudience && who.namespace != t.obj.Namespace && !slices.Contains(ours, subject) {
-		return openbao.Token{}, &mintError{message: fmt.Sprintf(
-			"The ServiceAccount %s is in another namespace, and other servers may accept its tokens for the audience %q. Give this cluster an audience of its own, "+
-				"and list it in the ConfigMap bailiwick-openbao-audiences: "+
-				`kubectl -n %s patch openbaocluster %s --type=merge -p '{"spec":{"authorization":{"audience":"AUDIENCE"}}}'`,
-			who, audience, t.obj.Namespace, t.obj.Name)}
+// migrateAudience keeps the audience that a version wrote which let the author of
+// an object choose it.
+func migrateAudience(record *openbaov1alpha1.AuthorizationStatus) {
+	if record.Audience != "" && !authz.IsDerivedAudience(record.Audience) {
+		record.LegacyAudience = record.Audience
 	}
-	return t.mint(ctx, subject, audience)
 }
 
-func (t *task) audienceClaimed(audience string, holder claimant) error {
-	return &reconcile.Problem{Reason: ReasonAudienceClaimed, Message: fmt.Sprintf(
-		"The audience %q belongs to the older OpenBaoCluster %s, which is in another namespace: a server that gets tokens for it could use them there. "+
-			"Nothing was sent. Set another audience, and list it in the ConfigMap bailiwick-openbao-audiences: "+
-			`kubectl -n %s patch openbaocluster %s --type=merge -p '{"spec":{"authorization":{"audience":"AUDIENCE"}}}'`,
-		audience, holder.name, t.obj.Namespace, t.obj.Name)}
+// standingAudience returns the audience to log in with as the bootstrapper. Roles
+// that still accept the audience of an earlier version can be used only where a
+// person allowed that one for this object; otherwise the error is a *lacking.
+func (t *task) standingAudience() (string, error) {
+	record := t.record()
+	if record == nil || record.LegacyAudience == "" {
+		return t.audience, nil
+	}
+	if t.opts.LegacyAudiences[t.name] == record.LegacyAudience {
+		return record.LegacyAudience, nil
+	}
+	return "", &lacking{t.migrationNeed()}
+}
+
+// migrationNeed says what it requires to replace the audience of an earlier version.
+func (t *task) migrationNeed() need {
+	return need{ReasonAdminTokenRequired, fmt.Sprintf(
+		"The roles on the server accept the audience %q, which other servers may accept as well. They are to accept %q, which is this cluster's own. "+
+			"Nothing was changed, and logins with the old audience go on until then. Jobs that use the old one and are to keep it need it in spec.authorization.audience.",
+		t.record().LegacyAudience, t.audience)}
+}
+
+// alsoAccepts returns the audiences besides the derived one that a role accepts, as
+// it was read in this sync. In mode Once it is read with an admin token only, and
+// that would say nothing about the time after.
+func (t *task) alsoAccepts(role string) []string {
+	audiences, ok := t.audiencesRead[role]
+	if !ok || t.settings.Mode == openbaov1alpha1.AuthorizationOnce {
+		return []string{notReadable}
+	}
+	others := slices.DeleteFunc(slices.Clone(audiences), func(audience string) bool { return audience == t.audience })
+	slices.Sort(others)
+	return slices.Compact(others)
+}
+
+// ParseLegacyAudiences reads the audiences of Options.LegacyAudiences by
+// "namespace/name".
+func ParseLegacyAudiences(entries map[string]string) (map[cache.ObjectName]string, error) {
+	legacy := map[cache.ObjectName]string{}
+	for object, audience := range entries {
+		name, err := cache.ParseObjectName(object)
+		if err != nil || name.Namespace == "" || name.Name == "" || audience == "" {
+			return nil, fmt.Errorf("%q is not NAMESPACE/NAME=AUDIENCE", object+"="+audience)
+		}
+		legacy[name] = audience
+	}
+	return legacy, nil
 }

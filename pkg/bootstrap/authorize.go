@@ -4,7 +4,6 @@
 package bootstrap
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -27,11 +26,11 @@ func (t *task) authorize(ctx context.Context) (string, error) {
 	if !t.selfInits() {
 		t.withdrawInit(ctx)
 	}
+	if err := t.deriveAudience(ctx); err != nil {
+		return "", err
+	}
 	if !authz.Requested(t.obj) {
 		return "", t.withdraw(ctx)
-	}
-	if err := t.claimAudience(ctx); err != nil {
-		return "", err
 	}
 	if err := t.want(ctx); err != nil {
 		return "", err
@@ -60,10 +59,25 @@ func (t *task) want(ctx context.Context) error {
 	for _, key := range t.issuer.Skipped {
 		klog.FromContext(ctx).V(2).Info("Skipped a signing key of the API server", "keyID", key.ID, "reason", key.Reason)
 	}
-	t.followKeys()
+	t.findRestoreAccount(ctx)
+	// Where only an admin token can change the config, keys whose overlap has ended stay
+	// until something else requires one.
+	if !t.enforces() && t.record() != nil {
+		if err := t.desire(true); err != nil || t.holds() {
+			return err
+		}
+	}
+	return t.desire(false)
+}
+
+// desire finds out the contract for the keys that the config is to hold.
+func (t *task) desire(keepOldKeys bool) error {
+	t.followKeys(keepOldKeys)
+	var err error
 	t.contract, err = authz.Desired(t.obj, authz.Inputs{
-		Issuer: t.issuer.URL, Keys: t.keys.Keys,
+		Issuer: t.issuer.URL, Keys: t.keys.Keys, Audience: t.audience,
 		OperatorSubject: t.opts.OperatorSubject, BootstrapperSubject: t.opts.BootstrapperSubject,
+		RestoreAccountUID: t.restore.uid,
 	})
 	if err != nil {
 		return desiredProblem(err)
@@ -117,7 +131,10 @@ func (t *task) unchanged(ctx context.Context) error {
 	server, err := t.connect(ctx, openbao.Token{})
 	if err == nil {
 		var health openbao.Health
-		if health, err = server.Health(ctx); err == nil && health.ClusterID != "" {
+		if health, err = server.Health(ctx); err == nil {
+			err = t.healthProblem(health)
+		}
+		if err == nil {
 			if health.ClusterID != record.Server {
 				return t.otherServer(health.ClusterID)
 			}
@@ -125,10 +142,11 @@ func (t *task) unchanged(ctx context.Context) error {
 		}
 	}
 	if err != nil {
+		err = t.serverProblem(err)
 		if record.Address != t.settings.Address {
-			return t.serverProblem(err)
+			return err
 		}
-		klog.FromContext(ctx).V(4).Info("Could not look at the server", "err", err)
+		t.unavailable = asProblem(err)
 	}
 	if holder, displaced := t.claims.add(serverKey(record.Server, record.Namespace), claimantOf(t.obj)); holder.uid != t.obj.UID {
 		return t.serverClaimed(record.Server, holder)
@@ -161,7 +179,7 @@ func (t *task) claimServer(ctx context.Context) error {
 	record := t.record()
 	if record == nil || record.Server != health.ClusterID || record.Namespace != t.settings.Namespace {
 		// What is recorded of another server says nothing about this one.
-		record = &openbaov1alpha1.AuthorizationStatus{Server: health.ClusterID, Namespace: t.settings.Namespace}
+		record = &openbaov1alpha1.AuthorizationStatus{Server: health.ClusterID, Namespace: t.settings.Namespace, Audience: t.audience}
 		t.obj.Status.Authorization = record
 	}
 	t.recordRoute()
@@ -176,12 +194,11 @@ func (t *task) recordRoute() {
 	record.CABundle, record.CASecretRef = t.settings.CABundle, t.settings.CASecretRef
 }
 
-// takeRoute goes the way that is recorded, and logs in with the audience that is.
-// Where only the address is, the CA is where the settings say.
+// takeRoute goes the way that is recorded. Where only the address is, the CA is where
+// the settings say.
 func (t *task) takeRoute() {
 	record := t.record()
 	t.settings.Address, t.settings.Namespace = record.Address, record.Namespace
-	t.settings.Audience = cmp.Or(record.Audience, t.settings.Audience)
 	if record.CABundle == "" && record.CASecretRef == nil {
 		return
 	}
@@ -224,7 +241,7 @@ func (t *task) recordIntent(ctx context.Context, plan authz.Plan) error {
 	}
 	record.Mount = t.contract.Mount.Path
 	record.Policies = distinct(record.Policies, slices.DeleteFunc(t.contract.PolicyNames(), foreign(authz.KindPolicy)))
-	record.Roles = distinct(record.Roles, slices.DeleteFunc(t.contract.RoleNames(), foreign(authz.KindRole)))
+	record.Roles = distinct(record.Roles, slices.DeleteFunc(t.contract.WritableRoleNames(), foreign(authz.KindRole)))
 	if record.Digest != t.digest {
 		// From here on the server may hold neither the old contract nor the new one.
 		record.Digest = ""
@@ -252,10 +269,10 @@ func (t *task) recordHeld() {
 	}
 	record.Mount = t.contract.Mount.Path
 	record.Issuer = t.contract.Config.BoundIssuer
-	record.Audience = t.settings.Audience
+	record.Audience, record.LegacyAudience = t.audience, ""
 	record.SigningKeys = t.keys.Status
 	record.Policies = distinct(t.contract.PolicyNames())
-	record.Roles = distinct(t.contract.RoleNames())
+	t.recordRoles()
 	record.Digest = t.digest
 	record.Plan = nil
 	record.RootEquivalent = authz.RootEquivalent(t.contract)

@@ -74,21 +74,3 @@ func TestSigningKeysAndTheClock(t *testing.T) {
 		}
 	}
 }
-
-// How long a login is used follows the clock that no one sets.
-func TestLoginsAndTheClock(t *testing.T) {
-	asked := time.Now()
-	held := newLogin(target{}, nil, time.Hour, asked)
-	for _, at := range []struct {
-		after time.Duration
-		renew bool
-	}{{39 * time.Minute, false}, {41 * time.Minute, true}} {
-		// The readings of the monotonic clock decide, whatever the wall clock says.
-		if got := !asked.Add(at.after).Before(held.renewAt); got != at.renew {
-			t.Errorf("after %s: renew is %v", at.after, got)
-		}
-	}
-	if held.renewAt == held.renewAt.Round(0) || held.endsAt == held.endsAt.Round(0) {
-		t.Error("the end of a login has no reading of the monotonic clock")
-	}
-}

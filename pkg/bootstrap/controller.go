@@ -18,6 +18,7 @@ import (
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
+	"github.com/bailiwick-operator/bailiwick/pkg/server"
 )
 
 const (
@@ -50,9 +51,10 @@ type Controller struct {
 	informers map[string]cache.SharedIndexInformer
 	loop      *reconcile.Loop
 	claims    *claims
-	written   *written
-	logins    *logins
-	rounds    *rounds
+	written   *reconcile.Writes[*openbaov1alpha1.OpenBaoCluster]
+	access    *server.Access
+	logins    *server.Sessions
+	proofs    *proofMemories
 	inits     *inits
 	schemas   *schemas
 	served    atomic.Bool
@@ -64,15 +66,19 @@ func New(ctx context.Context, opts Options) (*Controller, error) {
 	if err := opts.complete(); err != nil {
 		return nil, err
 	}
+	self, _ := accountOf(opts.OperatorSubject)
 	c := &Controller{
 		opts:      opts,
 		informers: map[string]cache.SharedIndexInformer{},
 		claims:    newClaims(),
-		written:   newWritten(),
-		logins:    newLogins(),
-		rounds:    newRounds(),
-		inits:     newInits(),
-		schemas:   &schemas{read: opts.DeclaresAuthorization, valid: opts.RecheckInterval},
+		written:   reconcile.NewWrites[*openbaov1alpha1.OpenBaoCluster](),
+		access: server.New(server.Options{
+			Secrets: opts.Secrets, ServiceAccounts: opts.ServiceAccounts, Self: self, Connect: opts.Connect, CountLogin: opts.Metrics.OpenBaoLogin,
+		}),
+		logins:  server.NewSessions(),
+		proofs:  newProofMemories(),
+		inits:   newInits(),
+		schemas: &schemas{read: opts.DeclaresAuthorization, valid: opts.RecheckInterval},
 	}
 	for _, namespace := range opts.Namespaces {
 		c.informers[namespace] = opts.Informer(namespace)
@@ -138,7 +144,7 @@ func (c *Controller) Run(ctx context.Context, drain <-chan struct{}) error {
 	c.loop.Run(ctx, drain)
 	// Nothing uses the logins any more. Ending them takes nothing from anyone,
 	// also when another process leads by now.
-	c.logins.revokeAll(klog.NewContext(ctx, logger))
+	c.logins.EndAll(klog.NewContext(ctx, logger))
 	return nil
 }
 

@@ -17,6 +17,7 @@ import (
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
+	"github.com/bailiwick-operator/bailiwick/pkg/server"
 )
 
 func inMode(mode openbaov1alpha1.AuthorizationMode) func(*openbaov1alpha1.OpenBaoCluster) {
@@ -46,8 +47,8 @@ func (f *fixture) settle() {
 
 // restart is what a new process knows: nothing.
 func (f *fixture) restart() {
-	f.controller.claims, f.controller.written = newClaims(), newWritten()
-	f.controller.logins, f.controller.rounds, f.controller.inits = newLogins(), newRounds(), newInits()
+	f.controller.claims, f.controller.written = newClaims(), reconcile.NewWrites[*openbaov1alpha1.OpenBaoCluster]()
+	f.controller.logins, f.controller.proofs, f.controller.inits = server.NewSessions(), newProofMemories(), newInits()
 }
 
 func (f *fixture) record(name string) *openbaov1alpha1.AuthorizationStatus {
@@ -68,7 +69,7 @@ func planOf(record *openbaov1alpha1.AuthorizationStatus) []string {
 }
 
 // tamper changes the server by hand in every way that the bootstrapper may undo.
-func tamper(s *server) {
+func tamper(s *fakeServer) {
 	s.policies["openbao-operator-backup"] = `path "*" { capabilities = ["read"] }`
 	delete(s.policies, "openbao-operator")
 	s.roles["openbao-operator-backup"]["token_policies"] = []any{"root"}
@@ -305,7 +306,7 @@ func TestLoginEndsWithTheObject(t *testing.T) {
 
 func TestLoginsEndWithTheProcess(t *testing.T) {
 	f := enforced(t)
-	f.controller.logins.revokeAll(t.Context())
+	f.controller.logins.EndAll(t.Context())
 	if got := f.server().sessions; len(got) > 0 {
 		t.Errorf("sessions live on: %v", got)
 	}
@@ -330,7 +331,7 @@ func TestNoStandingIdentity(t *testing.T) {
 			prepare: func(f *fixture) {
 				f.accounts["bailiwick-system/bootstrapper"] = forbidden("ValidatingAdmissionPolicy 'x' denied request")
 			},
-			reason: ReasonNoStandingIdentity, says: []string{"admission policy", "openbao-internal"},
+			reason: ReasonNoStandingIdentity, says: []string{"admission policy", "bailiwick.dev/openbao/uid-of-ns/prod"},
 		},
 		"role gone": {
 			prepare: func(f *fixture) { delete(f.server().roles, bootstrapperRole) },

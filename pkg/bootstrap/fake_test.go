@@ -4,6 +4,7 @@
 package bootstrap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
+	"github.com/bailiwick-operator/bailiwick/pkg/server"
 )
 
 const adminToken = "s.AdminT0ken"
@@ -42,7 +44,7 @@ type fixture struct {
 	kubernetes *kubernetesfake.Clientset
 	events     *record.FakeRecorder
 	// servers by address, and the options that they were reached with.
-	servers map[string]*server
+	servers map[string]*fakeServer
 	opts    []openbao.Options
 	issuer  Issuer
 	// now is the clock.
@@ -55,9 +57,19 @@ type fixture struct {
 	// token of one fails with, if any. minted counts the tokens.
 	accounts map[string]error
 	minted   int
+	// uids are those of accounts that were created again, and readErrs what reading an
+	// account fails with.
+	uids     map[string]string
+	readErrs map[string]error
 	// issuerErr and gateErr, if set, are what reading the issuer and asking for
 	// leave to write fail with.
 	issuerErr, gateErr error
+	// namespaces are the UIDs of namespaces, and namespaceErr, if set, what reading
+	// one fails with.
+	namespaces   map[string]types.UID
+	namespaceErr error
+	// legacy is what a person allowed of audiences of earlier versions.
+	legacy map[cache.ObjectName]string
 	// runs is true where the test runs the whole controller.
 	runs bool
 }
@@ -72,15 +84,18 @@ func newFixture(t *testing.T) *fixture {
 		clusters:   openbaofake.NewClientset(),
 		kubernetes: kubernetesfake.NewClientset(),
 		events:     record.NewFakeRecorder(100),
-		servers:    map[string]*server{address: newServer("id-1")},
+		servers:    map[string]*fakeServer{address: newServer("id-1")},
 		issuer:     Issuer{URL: "https://kubernetes.default.svc", Keys: []authz.Key{key("k1", "QQ==")}},
 		now:        time.Unix(1_800_000_000, 0),
+		namespaces: map[string]types.UID{"ns": "uid-of-ns"},
+		legacy:     map[cache.ObjectName]string{},
 		accounts: map[string]error{
 			"bailiwick-system/bailiwick": nil, "bailiwick-system/bootstrapper": nil, "bailiwick-system/decoy": nil,
 			"ns/prod-backup-serviceaccount": nil, "ns/prod-restore-serviceaccount": nil, "ns/prod-upgrade-serviceaccount": nil,
 		},
 	}
 	f.kubernetes.PrependReactor("create", "serviceaccounts", f.mint)
+	f.kubernetes.PrependReactor("get", "serviceaccounts", f.readAccount)
 	f.server().tokens[adminToken] = true
 	f.informer = openbaoinformers.NewOpenBaoClusterInformer(f.clusters, metav1.NamespaceAll, 0,
 		cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})
@@ -90,11 +105,15 @@ func newFixture(t *testing.T) *fixture {
 		ConfigMaps:            f.kubernetes.CoreV1(),
 		ServiceAccounts:       f.kubernetes.CoreV1(),
 		DeclaresAuthorization: func(context.Context) (bool, error) { return !f.foreign, nil },
-		Now:                   func() time.Time { return f.now },
-		BootstrapperSubject:   authz.ServiceAccountSubject("bailiwick-system", "bootstrapper"),
-		DecoySubject:          authz.ServiceAccountSubject("bailiwick-system", "decoy"),
-		Informer:              func(string) cache.SharedIndexInformer { return f.informer },
-		Recorder:              f.events,
+		NamespaceUID: func(_ context.Context, name string) (types.UID, error) {
+			return f.namespaces[name], f.namespaceErr
+		},
+		LegacyAudiences:     f.legacy,
+		Now:                 func() time.Time { return f.now },
+		BootstrapperSubject: authz.ServiceAccountSubject("bailiwick-system", "bootstrapper"),
+		DecoySubject:        authz.ServiceAccountSubject("bailiwick-system", "decoy"),
+		Informer:            func(string) cache.SharedIndexInformer { return f.informer },
+		Recorder:            f.events,
 		Issuer: func(context.Context) (Issuer, error) {
 			return f.issuer, f.issuerErr
 		},
@@ -111,7 +130,7 @@ func newFixture(t *testing.T) *fixture {
 				srv = newServer("")
 				srv.fail = func(string) error { return class(openbao.Unavailable) }
 			}
-			return &client{server: srv, token: reveal(o.Token)}, nil
+			return &client{fakeServer: srv, token: reveal(o.Token)}, nil
 		},
 	})
 	if err != nil {
@@ -143,15 +162,41 @@ func (f *fixture) mint(action clienttesting.Action) (bool, runtime.Object, error
 	}
 	f.minted++
 	request := create.Object.(*authenticationv1.TokenRequest).DeepCopy()
-	if *request.Spec.ExpirationSeconds != jwtSeconds || len(request.Spec.Audiences) != 1 {
+	if *request.Spec.ExpirationSeconds != server.TokenSeconds || len(request.Spec.Audiences) != 1 {
 		f.t.Errorf("asked for the token %+v", request.Spec)
 	}
 	request.Status.Token = jwt(f.issuer.URL, f.issuer.Keys[len(f.issuer.Keys)-1].PEM,
-		authz.ServiceAccountSubject(create.Namespace, create.Name), request.Spec.Audiences[0])
+		authz.ServiceAccountSubject(create.Namespace, create.Name), request.Spec.Audiences[0], f.uidOf(create.Namespace+"/"+create.Name))
 	return true, request, nil
 }
 
-func (f *fixture) server() *server { return f.servers[address] }
+// uidOf returns the UID of a ServiceAccount.
+func (f *fixture) uidOf(account string) string {
+	return cmp.Or(f.uids[account], "uid-of-"+account)
+}
+
+// readAccount answers a get of a ServiceAccount.
+func (f *fixture) readAccount(action clienttesting.Action) (bool, runtime.Object, error) {
+	get, ok := action.(clienttesting.GetActionImpl)
+	if !ok {
+		return false, nil, nil
+	}
+	account := get.Namespace + "/" + get.Name
+	if err := f.readErrs[account]; err != nil {
+		return true, nil, err
+	}
+	if _, exists := f.accounts[account]; !exists {
+		return true, nil, apierrors.NewNotFound(corev1.Resource("serviceaccounts"), get.Name)
+	}
+	return true, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: get.Namespace, Name: get.Name, UID: types.UID(f.uidOf(account))}}, nil
+}
+
+// audienceOf is the audience of the tokens of an object.
+func (f *fixture) audienceOf(name string) string {
+	return "bailiwick.dev/openbao/" + string(f.namespaces["ns"]) + "/" + name
+}
+
+func (f *fixture) server() *fakeServer { return f.servers[address] }
 
 func (f *fixture) secret(name string, data map[string]string) {
 	f.t.Helper()

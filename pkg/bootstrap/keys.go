@@ -17,16 +17,22 @@ import (
 )
 
 // followKeys decides which keys the config must hold. The record is about the
-// keys that it is known to hold.
-func (t *task) followKeys() {
+// keys that it is known to hold. keepOld keeps those whose overlap has ended.
+func (t *task) followKeys(keepOld bool) {
 	record := t.record()
 	if record == nil {
 		record = &openbaov1alpha1.AuthorizationStatus{}
+	}
+	if t.settings.ReadsKeys {
+		// They decide nothing: the contract holds none.
+		t.keys = authz.FollowResult{Keys: t.issuer.Keys}
+		return
 	}
 	t.keys = authz.FollowKeys(authz.FollowInput{
 		Published: t.issuer.Keys, Recorded: record.SigningKeys, Now: t.now,
 		Overlap: t.settings.SigningKeyOverlap,
 		DropOld: t.settings.DropOldKeys != "" && t.settings.DropOldKeys != record.DroppedOldSigningKeys,
+		KeepOld: keepOld,
 	})
 	record.SigningKeys = stillHeld(record.SigningKeys, t.keys.Status, metav1.NewTime(t.now).Rfc3339Copy())
 }
@@ -54,6 +60,7 @@ func (t *task) heedDrop() {
 
 // sawConfig records which of the keys the server holds, as it was read just now.
 func (t *task) sawConfig(config map[string]any) {
+	t.keysSeen.confirmed = true
 	accepted := configKeys(config)
 	var held []openbaov1alpha1.SigningKeyStatus
 	for _, list := range [][]openbaov1alpha1.SigningKeyStatus{t.keys.Status, t.record().SigningKeys} {
@@ -86,6 +93,11 @@ func (t *task) judgeKeys(err error) {
 		return
 	}
 	record := t.record()
+	if t.settings.ReadsKeys && record != nil && record.Digest != "" {
+		condition.Status, condition.Reason = metav1.ConditionTrue, ReasonProvider
+		condition.Message = "The server reads the signing keys from the API server by itself."
+		return
+	}
 	if record == nil || len(record.SigningKeys) == 0 {
 		condition.Status, condition.Reason = metav1.ConditionUnknown, ReasonNotWritten
 		condition.Message = "The signing keys were not written to the server yet; AuthorizationReady says why."
@@ -99,12 +111,15 @@ func (t *task) judgeKeys(err error) {
 	}
 	for _, k := range record.SigningKeys {
 		if k.LastSeen != nil {
-			until := k.LastSeen.Add(t.settings.SigningKeyOverlap).UTC().Format(time.RFC3339)
-			retained = append(retained, fmt.Sprintf("%s (until %s)", k.ID, until))
+			until := "until an admin token is given"
+			if end := k.LastSeen.Add(t.settings.SigningKeyOverlap); t.enforces() || end.After(t.now) {
+				until = "until " + end.UTC().Format(time.RFC3339)
+			}
+			retained = append(retained, fmt.Sprintf("%s (%s)", k.ID, until))
 		}
 	}
 	if len(missing) > 0 {
-		condition.Status, condition.Reason = metav1.ConditionFalse, ReasonBehind
+		condition.Status, condition.Reason = metav1.ConditionFalse, ReasonKeysMissing
 		condition.Message = fmt.Sprintf("The server does not accept these signing keys of the API server: %s. "+
 			"Logins with ServiceAccount tokens that they sign fail until the keys are written; AuthorizationReady says what that takes.", strings.Join(missing, ", "))
 		return
@@ -116,6 +131,30 @@ func (t *task) judgeKeys(err error) {
 			strings.Join(retained, ", "), t.obj.Namespace, t.obj.Name, openbaov1alpha1.AnnotationDropOldSigningKeys)
 	}
 }
+
+// rescueCommand writes the published keys with a login of another kind. It can be
+// pasted: the server takes several keys as one text with commas between them.
+func (t *task) rescueCommand() string {
+	keys := make([]string, 0, len(t.issuer.Keys))
+	for _, k := range t.issuer.Keys {
+		keys = append(keys, k.PEM)
+	}
+	var b strings.Builder
+	b.WriteString("bao write ")
+	if t.settings.Namespace != "" {
+		b.WriteString("-namespace=" + shellQuote(t.settings.Namespace) + " ")
+	}
+	fmt.Fprintf(&b, "%s bound_issuer=%s", authz.ConfigPath(authz.MountPath), shellQuote(t.contract.Config.BoundIssuer))
+	// Without them a server takes RS256 alone.
+	if algorithms := t.contract.Config.SupportedAlgs; len(algorithms) > 0 {
+		b.WriteString(" jwt_supported_algs=" + strings.Join(algorithms, ","))
+	}
+	b.WriteString(" jwt_validation_pubkeys=" + shellQuote(strings.Join(keys, ",")))
+	return b.String()
+}
+
+// shellQuote quotes a text for a POSIX shell.
+func shellQuote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // configKeys returns the keys of a mount's config, spelled as they are recorded.
 func configKeys(config map[string]any) []string {

@@ -16,6 +16,7 @@ import (
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
+	"github.com/bailiwick-operator/bailiwick/pkg/server"
 )
 
 var (
@@ -85,7 +86,7 @@ func TestSoftRotation(t *testing.T) {
 
 func TestNextLook(t *testing.T) {
 	s := &task{
-		Controller: &Controller{opts: Options{RecheckInterval: time.Hour, ProofInterval: 24 * time.Hour}, logins: newLogins()},
+		Controller: &Controller{opts: Options{RecheckInterval: time.Hour, ProofInterval: 24 * time.Hour}, logins: server.NewSessions()},
 		now:        time.Unix(1000, 0),
 	}
 	s.before, s.obj = &openbaov1alpha1.OpenBaoCluster{}, &openbaov1alpha1.OpenBaoCluster{}
@@ -101,7 +102,7 @@ func TestNextLook(t *testing.T) {
 	if got := s.nextLook(); got != time.Minute {
 		t.Errorf("got %s with a proof that is due in a minute", got)
 	}
-	s.logins.put(s.name, &login{renewAt: time.Unix(1030, 0)})
+	s.logins.Put(s.name, &server.Session{RenewAt: time.Unix(1030, 0)})
 	if got := s.nextLook(); got != 30*time.Second {
 		t.Errorf("got %s with a login to be replaced in 30 seconds", got)
 	}
@@ -214,7 +215,7 @@ func TestBehind(t *testing.T) {
 			f.issuer.Keys = []authz.Key{secondKey, f.issuer.Keys[0]}
 			f.sync("prod")
 			f.expect("prod", ReasonAdminTokenRequired)
-			if c := f.expectKeys(metav1.ConditionFalse, ReasonBehind); !strings.Contains(c.Message, "k2") {
+			if c := f.expectKeys(metav1.ConditionFalse, ReasonKeysMissing); !strings.Contains(c.Message, "k2") {
 				t.Errorf("the message is %s", c.Message)
 			}
 			if got := f.keyIDs("prod"); !slices.Equal(got, []string{"k1"}) {
@@ -229,7 +230,8 @@ func TestBehind(t *testing.T) {
 }
 
 // TestVanishedKeyIsRemembered checks that in mode Once the overlap begins when the
-// key vanishes, also where nothing is written, and that its end needs a token.
+// key vanishes, also where nothing is written, and that its end needs no token: a
+// person who wants it gone earlier says so.
 func TestVanishedKeyIsRemembered(t *testing.T) {
 	f := newFixture(t)
 	f.issuer.Keys = append(f.issuer.Keys, secondKey)
@@ -241,11 +243,16 @@ func TestVanishedKeyIsRemembered(t *testing.T) {
 	f.restart()
 	f.now = f.now.Add(61 * time.Minute)
 	f.sync("prod")
-	f.expect("prod", ReasonAdminTokenRequired)
+	f.expect("prod", ReasonApplied)
 	f.expectKeys(metav1.ConditionTrue, ReasonCurrent)
 	if got := f.keyIDs("prod"); !slices.Equal(got, []string{"k1", "k2"}) {
 		t.Errorf("recorded are the keys %q", got)
 	}
+	f.change("prod", func(c *openbaov1alpha1.OpenBaoCluster) {
+		c.Annotations = map[string]string{openbaov1alpha1.AnnotationDropOldSigningKeys: "1"}
+	})
+	f.sync("prod")
+	f.expect("prod", ReasonAdminTokenRequired)
 	f.admin("s.second")
 	f.sync("prod")
 	f.expect("prod", ReasonApplied)

@@ -11,6 +11,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
@@ -52,6 +53,8 @@ type Options struct {
 	// Issuer reads who signs the ServiceAccount tokens, and with which keys;
 	// see APIServerIssuer.
 	Issuer func(ctx context.Context) (Issuer, error)
+	// NamespaceUID reads the UID of a namespace; see NamespaceUIDs.
+	NamespaceUID func(ctx context.Context, name string) (types.UID, error)
 	// DeclaresAuthorization reports whether the installed schema of the kind has
 	// the fields of this operator; see APIServerSchema.
 	DeclaresAuthorization func(ctx context.Context) (bool, error)
@@ -64,6 +67,10 @@ type Options struct {
 	BootstrapperSubject string
 	// DecoySubject is the sub claim of a ServiceAccount that no server may let in.
 	DecoySubject string
+
+	// LegacyAudiences are the audiences of an earlier version that may still be used
+	// for an object whose roles accept nothing else yet. It is optional.
+	LegacyAudiences map[cache.ObjectName]string
 
 	// Connect returns a client of a server. Nil means openbao.New.
 	Connect func(opts openbao.Options) (openbao.Interface, error)
@@ -100,16 +107,13 @@ func (noMetrics) OpenBaoRepair(string)        {}
 // complete checks the options and fills in the defaults.
 func (o *Options) complete() error {
 	if o.Clusters == nil || o.Secrets == nil || o.ConfigMaps == nil || o.ServiceAccounts == nil || o.Informer == nil ||
-		o.Recorder == nil || o.Issuer == nil || o.DeclaresAuthorization == nil {
+		o.Recorder == nil || o.Issuer == nil || o.NamespaceUID == nil || o.DeclaresAuthorization == nil {
 		return errors.New("the bootstrapper lacks a required option")
 	}
 	for _, subject := range []string{o.OperatorSubject, o.BootstrapperSubject, o.DecoySubject} {
 		if _, ok := accountOf(subject); !ok {
 			return errors.New("the bootstrapper lacks the subject of one of its ServiceAccounts")
 		}
-	}
-	if o.Connect == nil {
-		o.Connect = func(opts openbao.Options) (openbao.Interface, error) { return openbao.New(opts) }
 	}
 	if o.Gate == nil {
 		o.Gate = func() error { return nil }

@@ -11,6 +11,7 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
+	"github.com/bailiwick-operator/bailiwick/pkg/server"
 )
 
 // Reasons of the conditions AuthorizationReady and Ready.
@@ -23,6 +24,8 @@ const (
 	ReasonInvalidSpec = "InvalidSpec"
 	// ReasonIssuerUnavailable: the API server's issuer or keys cannot be read.
 	ReasonIssuerUnavailable = "IssuerUnavailable"
+	// ReasonNamespaceUnavailable: the namespace of the object cannot be read.
+	ReasonNamespaceUnavailable = "NamespaceUnavailable"
 
 	// ReasonAdminTokenRequired: the server has to change, which takes a token.
 	ReasonAdminTokenRequired = "AdminTokenRequired"
@@ -62,9 +65,6 @@ const (
 	ReasonServerError = "ServerError"
 	// ReasonServerClaimed: the server belongs to an older object.
 	ReasonServerClaimed = "ServerClaimed"
-	// ReasonAudienceClaimed: the audience belongs to an older object of another
-	// namespace.
-	ReasonAudienceClaimed = "AudienceClaimed"
 
 	// ReasonMountConflict: the mount has another type.
 	ReasonMountConflict = "MountConflict"
@@ -94,8 +94,10 @@ const (
 const (
 	// ReasonCurrent: the server accepts what the API server signs.
 	ReasonCurrent = "Current"
-	// ReasonBehind: the server lacks a key that the API server publishes.
-	ReasonBehind = "Behind"
+	// ReasonKeysMissing: the server lacks a key that the API server publishes.
+	ReasonKeysMissing = "KeysMissing"
+	// ReasonProvider: the server reads the keys by itself.
+	ReasonProvider = "Provider"
 	// ReasonNotWritten: no key was written yet.
 	ReasonNotWritten = "NotWritten"
 )
@@ -125,12 +127,25 @@ func desiredProblem(err error) error {
 	return retry(ReasonIssuerUnavailable, sentence(capital(err.Error())), err)
 }
 
-func connectProblem(caSource string, err error) error {
+// connectProblem turns what keeps a client from being made into what a person reads.
+// Errors of other origin pass through.
+func connectProblem(err error) error {
+	var secret *server.SecretError
+	var trust *server.TrustError
 	switch {
 	case errors.Is(err, openbao.ErrAddress):
 		return reconcile.Invalid(ReasonInvalidSpec, sentence("spec.authorization.address: "+err.Error()))
-	case errors.Is(err, openbao.ErrCABundle):
-		return retry(ReasonCAInvalid, sentence(capital(fmt.Sprintf("%s is not the CA of a server: %v", caSource, err))), err)
+	case errors.As(err, &trust):
+		source := "spec.authorization.caBundle"
+		if trust.Secret != (server.SecretKey{}) {
+			source = trust.Secret.String()
+		}
+		return retry(ReasonCAInvalid, sentence(capital(fmt.Sprintf("%s is not the CA of a server: %v", source, err))), err)
+	case errors.As(err, &secret):
+		return secretProblem(secret, secretReasons{
+			missing: ReasonCASecretNotFound, noKey: ReasonCAInvalid, empty: ReasonCAInvalid,
+			fix: "Put the PEM-encoded CA of the server there, or name another Secret in spec.authorization.caSecretRef.",
+		})
 	}
 	return err
 }

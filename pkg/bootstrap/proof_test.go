@@ -69,44 +69,44 @@ func TestProof(t *testing.T) {
 // TestProofFindsWhatIsWrong checks each way in which an identity can be wrong.
 func TestProofFindsWhatIsWrong(t *testing.T) {
 	for name, tc := range map[string]struct {
-		prepare func(*server)
+		prepare func(*fakeServer)
 		says    string
 		check   func(openbaov1alpha1.IdentityStatus) bool
 	}{
 		"excess": {
-			prepare: func(s *server) { s.policies[backupRole] += "\npath \"sys/seal\" { capabilities = [\"sudo\"] }" },
+			prepare: func(s *fakeServer) { s.policies[backupRole] += "\npath \"sys/seal\" { capabilities = [\"sudo\"] }" },
 			says:    "sys/seal: sudo",
 			check: func(i openbaov1alpha1.IdentityStatus) bool {
 				return slices.Equal(i.Excess, []string{"sys/seal: sudo"}) && len(i.Missing) == 0
 			},
 		},
 		"missing": {
-			prepare: func(s *server) { delete(s.policies, backupRole) },
+			prepare: func(s *fakeServer) { delete(s.policies, backupRole) },
 			says:    "sys/storage/raft/snapshot: read",
 			check: func(i openbaov1alpha1.IdentityStatus) bool {
 				return slices.Equal(i.Missing, []string{"sys/storage/raft/snapshot: read"})
 			},
 		},
 		"no way to ask": {
-			prepare: func(s *server) { s.roles[backupRole]["token_no_default_policy"] = true },
+			prepare: func(s *fakeServer) { s.roles[backupRole]["token_no_default_policy"] = true },
 			says:    "sys/capabilities-self",
 		},
 		"no login": {
-			prepare: func(s *server) { s.roles[backupRole]["bound_subject"] = "else" },
+			prepare: func(s *fakeServer) { s.roles[backupRole]["bound_subject"] = "else" },
 			says:    "The ServiceAccount ns/prod-backup-serviceaccount cannot log in",
 		},
 		"no role": {
-			prepare: func(s *server) { delete(s.roles, backupRole) },
+			prepare: func(s *fakeServer) { delete(s.roles, backupRole) },
 			says:    "cannot log in",
 		},
 		"any audience": {
-			prepare: func(s *server) {
-				s.roles[backupRole]["bound_audiences"] = []any{"openbao-internal", DecoyAudience}
+			prepare: func(s *fakeServer) {
+				s.roles[backupRole]["bound_audiences"] = []any{"bailiwick.dev/openbao/uid-of-ns/prod", DecoyAudience}
 			},
 			says: `A token of its ServiceAccount for the audience "bailiwick.dev/decoy" could log in`,
 		},
 		"the decoy": {
-			prepare: func(s *server) {
+			prepare: func(s *fakeServer) {
 				s.roles[backupRole]["bound_subject"] = "system:serviceaccount:bailiwick-system:decoy"
 			},
 			says: "The ServiceAccount bailiwick-system/decoy could log in",
@@ -123,7 +123,7 @@ func TestProofFindsWhatIsWrong(t *testing.T) {
 			f.sync("prod")
 			c := f.expect("prod", ReasonProofFailed)
 			got := f.identity(backupRole)
-			if got.State != openbaov1alpha1.ProvedWrong || !strings.Contains(got.Message, tc.says) {
+			if got.State != openbaov1alpha1.ProofMismatch || !strings.Contains(got.Message, tc.says) {
 				t.Errorf("got %+v", got)
 			}
 			if !strings.Contains(c.Message, backupRole) || !strings.Contains(c.Message, tc.says) || !strings.Contains(c.Message, "create secret generic admin") {

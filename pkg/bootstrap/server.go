@@ -11,29 +11,6 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 )
 
-// connect returns a client of the object's server. It sends nothing to it.
-func (t *task) connect(ctx context.Context, token openbao.Token) (openbao.Interface, error) {
-	bundle, source, err := t.caBundle(ctx)
-	if err != nil {
-		return nil, err
-	}
-	server, err := t.opts.Connect(openbao.Options{
-		Address: t.settings.Address, CABundle: bundle, ServerName: t.settings.TLSServerName, Namespace: t.settings.Namespace, Token: token,
-	})
-	if err != nil {
-		return nil, connectProblem(source, err)
-	}
-	t.connected = append(t.connected, server)
-	return server, nil
-}
-
-// disconnect closes the connections of the sync: the next look may be far away.
-func (t *task) disconnect() {
-	for _, server := range t.connected {
-		server.Close()
-	}
-}
-
 // observation is what a server holds.
 type observation struct {
 	authz.Observed
@@ -60,6 +37,7 @@ func (t *task) observe(ctx context.Context, server openbao.Interface, lenient bo
 	}
 	recorded := t.recorded()
 	path := authz.MountPath
+	t.audiencesRead = map[string][]string{}
 	for _, name := range distinct(t.contract.PolicyNames(), recorded.Policies) {
 		policy, err := server.ReadPolicy(ctx, name)
 		if absent(err, authz.KindPolicy, name) {
@@ -100,6 +78,7 @@ func (t *task) observe(ctx context.Context, server openbao.Interface, lenient bo
 			return observed, err
 		}
 		observed.Roles[name] = role
+		t.audiencesRead[name] = authz.AudiencesOf(role)
 	}
 	return observed, nil
 }

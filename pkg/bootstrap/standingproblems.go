@@ -6,51 +6,47 @@ package bootstrap
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
+	"github.com/bailiwick-operator/bailiwick/pkg/server"
 )
 
 // noStanding says why the bootstrapper could not log in, and what that takes.
 func (t *task) noStanding(err error) error {
 	grant, _ := t.contract.Bootstrapper()
-	var refused *loginRefused
-	var unminted *mintError
+	var refused *server.LoginRefusedError
+	var unminted *server.MintError
+	t.sawLogin(err)
 	switch {
-	case errors.As(err, &unminted) && unminted.passing:
-		return retry(ReasonNoStandingIdentity, "Bailiwick cannot log in to look at the server. "+unminted.message, err)
+	case openbao.IsNotFound(err) && t.record().Digest != "":
+		return &lacking{need{ReasonNoStandingIdentity, fmt.Sprintf(
+			"The server at %s has no auth mount %s: it was disabled or moved, with all roles and keys in it.", t.settings.Address, authz.MountPath)}}
+	case openbao.IsNotFound(err):
+		return &lacking{t.firstNeed()}
+	case errors.As(err, &unminted) && unminted.Temporary:
+		return retry(ReasonNoStandingIdentity, "Bailiwick cannot log in to look at the server. "+unminted.Message, err)
 	case errors.As(err, &unminted) && t.record().Digest == t.digest:
 		// The server holds what was written, as far as anyone knows, and no token of
 		// OpenBao makes the API server give one.
 		return &reconcile.Problem{Reason: ReasonNoStandingIdentity, Err: err, Message: fmt.Sprintf(
-			"In mode %s Bailiwick looks at the server as the role %s, and cannot log in as that. %s", t.settings.Mode, grant.Role.Name, unminted.message)}
+			"In mode %s Bailiwick looks at the server as the role %s, and cannot log in as that. %s", t.settings.Mode, grant.Role.Name, unminted.Message)}
 	case errors.As(err, &unminted):
 		n := t.firstNeed()
-		return &lacking{need{n.reason, n.why + " " + unminted.message}}
+		return &lacking{need{n.reason, n.why + " " + unminted.Message}}
 	case errors.As(err, &refused) && t.record().Digest == "":
 		return &lacking{t.firstNeed()}
-	case errors.As(err, &refused) && openbao.IsUnknownKey(refused.err):
+	case errors.As(err, &refused) && openbao.IsUnknownKey(refused.Err):
 		return &lacking{need{ReasonLockedOut, fmt.Sprintf(
 			"The server at %s knows none of the keys that the API server signs with now, so that no ServiceAccount can log in, and Bailiwick holds no login from before. "+
-				"Someone with a login of another kind can write the keys: bao write auth/%s/config bound_issuer=%q%s jwt_validation_pubkeys=@keys.pem, "+
-				"with the keys of \"kubectl get --raw /openid/v1/jwks\" as PEM.", t.settings.Address, authz.MountPath, t.contract.Config.BoundIssuer, t.algorithmsArgument())}}
+				"To write the keys with a login of another kind, run: %s", t.settings.Address, t.rescueCommand())}}
 	case errors.As(err, &refused):
 		return &lacking{need{ReasonNoStandingIdentity, sentence(fmt.Sprintf(
-			"The server at %s does not let Bailiwick's ServiceAccount %s log in as %s: %v", t.settings.Address, subjectName(grant.Role.Subject), grant.Role.Name, refused.err))}}
+			"The server at %s does not let Bailiwick's ServiceAccount %s log in as %s: %v", t.settings.Address, subjectName(grant.Role.Subject), grant.Role.Name, refused.Err))}}
 	}
 	return err
-}
-
-// algorithmsArgument says to bao what the keys sign with: without it a server takes
-// RS256 alone.
-func (t *task) algorithmsArgument() string {
-	if len(t.contract.Config.SupportedAlgs) == 0 {
-		return ""
-	}
-	return " jwt_supported_algs=" + strings.Join(t.contract.Config.SupportedAlgs, ",")
 }
 
 // standingProblem turns an error of the bootstrapper's client into what a person
@@ -65,14 +61,6 @@ func (t *task) standingProblem(err error) error {
 		return retry(ReasonServerError, sentence(fmt.Sprintf("The server at %s does not accept a login that it has just given: %v", t.settings.Address, err)), err)
 	}
 	return t.serverProblem(err)
-}
-
-// subjectName is a sub claim as people know it.
-func subjectName(subject string) string {
-	if who, ok := accountOf(subject); ok {
-		return who.String()
-	}
-	return subject
 }
 
 // notRequested is the message of an object that asks for nothing.

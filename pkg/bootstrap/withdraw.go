@@ -87,20 +87,25 @@ func (t *task) removeAsBootstrapper(ctx context.Context) error {
 		!slices.ContainsFunc(slices.Concat(record.Roles, record.Policies), func(name string) bool { return !own(name) }) {
 		return nil
 	}
-	held := t.logins.get(t.name)
-	if held == nil || held.target.uid != t.obj.UID || !t.now.Before(held.endsAt) {
+	held := t.logins.Get(t.name)
+	if held == nil || held.Target.Owner != t.obj.UID || !t.now.Before(held.EndsAt) {
 		if err := t.sameServer(ctx); err != nil {
 			return err
 		}
-		fresh, err := t.logIn(ctx, target{
-			uid: t.obj.UID, address: t.settings.Address, role: bootstrapperRole,
-			subject: t.opts.BootstrapperSubject, audience: t.settings.Audience,
-		})
+		audience, err := t.standingAudience()
+		if err != nil {
+			return nil //nolint:nilerr // The admin token that is asked for removes it all.
+		}
+		to, err := t.target(ctx, bootstrapperRole, t.opts.BootstrapperSubject, audience)
+		if err != nil {
+			return err
+		}
+		fresh, err := t.logIn(ctx, to)
 		if err != nil {
 			klog.FromContext(ctx).V(2).Info("Could not log in to remove what was written", "err", err)
 			return nil
 		}
-		t.logins.put(t.name, fresh)
+		t.logins.Put(t.name, fresh)
 		held = fresh
 	}
 	defer t.endLogin(ctx)
@@ -156,8 +161,8 @@ func (t *task) remove(ctx context.Context, server openbao.Interface, spell func(
 		return err
 	}
 	if observed.Mount != nil {
-		// Who may not list the roles may not remove the mount either.
-		if observed.MountRoles, err = server.ListRoles(ctx, authz.MountPath); err != nil && openbao.ClassOf(err) != openbao.PermissionDenied {
+		// Without the right to list the roles, those in CEL included, the mount stays.
+		if observed.MountRoles, _, err = mountRoles(ctx, server); err != nil {
 			return err
 		}
 	}
@@ -183,7 +188,7 @@ func (t *task) remove(ctx context.Context, server openbao.Interface, spell func(
 		}
 		klog.FromContext(ctx).V(2).Info("Removed from the server", "kind", change.Kind, "name", change.Name)
 	}
-	if observed.MountRoles != nil && record.MountCreated {
+	if observed.MountRoles != nil && record.MountCreated && len(kept[authz.KindMount]) == 0 {
 		record.MountCreated = false
 		if others := slices.DeleteFunc(observed.MountRoles, func(role string) bool { return slices.Contains(record.Roles, role) }); len(others) > 0 {
 			t.notes = append(t.notes, fmt.Sprintf("The mount %s stays, because it has other roles: %s.", record.Mount, strings.Join(others, ", ")))

@@ -37,6 +37,9 @@ const (
 	// UnknownKey means that a login was refused because nothing in the mount's
 	// config verifies the signature of the JWT.
 	UnknownKey Class = "UnknownKey"
+	// MFARequired means that a login was accepted, and that the server wants a second
+	// factor before it gives a token.
+	MFARequired Class = "MFARequired"
 	// Conflict means that the object changed since it was read.
 	Conflict Class = "Conflict"
 	// Sealed means that the server is sealed.

@@ -71,12 +71,16 @@ func (c *Controller[T, C, AC]) object(name cache.ObjectName) (obj Object, ok, sy
 
 // wakeReferrers enqueues the objects that depend on obj.
 func (c *Controller[T, C, AC]) wakeReferrers(obj T) {
-	c.engine.wakeReferrers(Reference{Kind: c.kindName(), Name: cache.MetaObjectToName(obj)}.String())
+	c.engine.wakeReferrers(c.kindName(), Reference{Kind: c.kindName(), Name: cache.MetaObjectToName(obj)}.String())
 }
 
-func (e *Engine) wakeReferrers(key string) {
+// wakeReferrers enqueues the objects with this value of IndexReference, which is
+// about objects of that kind. It searches only kinds that refer to any.
+func (e *Engine) wakeReferrers(kind, key string) {
 	for _, m := range e.members {
-		m.wake(IndexReference, key, func(Object) bool { return true })
+		if m.refers(kind) {
+			m.wake(IndexReference, key, func(Object) bool { return true })
+		}
 	}
 }
 

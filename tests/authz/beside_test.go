@@ -28,7 +28,7 @@ func TestWhatTheirSelfInitLacks(t *testing.T) {
 	for _, g := range contract.Grants {
 		write(t, root, authz.PolicyPath(g.Policy.Name), map[string]any{"policy": g.Policy.Text})
 		write(t, root, authz.RolePath(authz.MountPath, g.Role.Name), map[string]any{
-			"role_type": "jwt", "user_claim": "sub", "bound_audiences": []string{authz.DefaultAudience},
+			"role_type": "jwt", "user_claim": "sub", "bound_audiences": []string{"openbao-internal"},
 			"bound_subject":  map[bool]string{true: "system:serviceaccount:openbao-operator-system:openbao-operator-controller", false: g.Role.Subject}[g.Identity == authz.Operator],
 			"token_policies": []string{g.Policy.Name}, "policies": []string{g.Policy.Name}, "ttl": "1h",
 		})
@@ -39,7 +39,7 @@ func TestWhatTheirSelfInitLacks(t *testing.T) {
 	}
 	want := []string{"config jwt-operator [jwt_supported_algs]"}
 	for _, g := range contract.Grants {
-		want = append(want, fmt.Sprintf("role %s [token_max_ttl]", g.Role.Name))
+		want = append(want, fmt.Sprintf("role %s [bound_audiences token_max_ttl]", g.Role.Name))
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("differs in\n%q, want\n%q", got, want)

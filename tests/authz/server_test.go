@@ -28,6 +28,7 @@ import (
 
 const (
 	issuer              = "https://kubernetes.default.svc"
+	audience            = "bailiwick.dev/openbao/7b7c2e0e-0000-4000-8000-000000000001/prod"
 	operatorSubject     = "system:serviceaccount:bailiwick-system:bailiwick"
 	bootstrapperSubject = "system:serviceaccount:bailiwick-system:bailiwick-bootstrapper"
 )
@@ -143,7 +144,7 @@ func cluster(mutate ...func(*openbaov1alpha1.OpenBaoClusterSpec)) *openbaov1alph
 func desired(t *testing.T, c *openbaov1alpha1.OpenBaoCluster, keys ...authz.Key) authz.Contract {
 	t.Helper()
 	contract, err := authz.Desired(c, authz.Inputs{
-		Issuer: issuer, Keys: keys, OperatorSubject: operatorSubject, BootstrapperSubject: bootstrapperSubject,
+		Issuer: issuer, Keys: keys, Audience: audience, OperatorSubject: operatorSubject, BootstrapperSubject: bootstrapperSubject,
 	})
 	if err != nil {
 		t.Fatal(err)

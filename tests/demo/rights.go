@@ -4,7 +4,6 @@
 package main
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -91,11 +90,10 @@ func catalogue() []string {
 
 // audience returns what tokens for the cluster must be for.
 func audience(cluster *openbaov1alpha1.OpenBaoCluster) string {
-	var fromSelfInit string
-	if s := cluster.Spec.SelfInit; s != nil && s.OIDC != nil {
-		fromSelfInit = s.OIDC.Audience
+	if cluster.Status.Authorization == nil {
+		return ""
 	}
-	return cmp.Or(cluster.Spec.Authorization.Audience, fromSelfInit, "openbao-internal")
+	return cluster.Status.Authorization.Audience
 }
 
 // expectations returns what the identities of a cluster must get.

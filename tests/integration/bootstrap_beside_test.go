@@ -248,14 +248,14 @@ func TestBootstrapHandOver(t *testing.T) {
 		}
 		b.write("sys/policies/acl/"+role, map[string]any{"policy": text})
 		b.write("auth/"+mount+"/role/"+role, map[string]any{
-			"role_type": "jwt", "user_claim": "sub", "bound_audiences": []string{audience},
+			"role_type": "jwt", "user_claim": "sub", "bound_audiences": []string{peerAudience},
 			"bound_subject":  "system:serviceaccount:" + b.ns + ":" + account,
 			"token_policies": []string{role}, "policies": []string{role}, "ttl": "1h",
 		})
 	}
 	b.write("sys/policies/acl/team", map[string]any{"policy": foreignPolicy})
-	b.wantLogin(t, operatorRole, b.ns, peer, operatorRole)
-	b.wantLogin(t, backupRole, b.ns, "bao-backup-serviceaccount", backupRole)
+	b.wantLoginFor(t, peerAudience, operatorRole, b.ns, peer, operatorRole)
+	b.wantLoginFor(t, peerAudience, backupRole, b.ns, "bao-backup-serviceaccount", backupRole)
 	before := b.holds()
 
 	b.setSecret("admin", map[string]string{"token": b.adminToken("root")})
@@ -263,14 +263,16 @@ func TestBootstrapHandOver(t *testing.T) {
 		v1alpha1.AnnotationMode: "Enforce", v1alpha1.AnnotationAddress: b.gateway.URL, v1alpha1.AnnotationAdminTokenSecret: "admin",
 		v1alpha1.AnnotationOperatorServiceAccount: b.ns + "/" + peer,
 	}}, Spec: besideSpec()}
+	// That operator's tokens carry the audience that its schema has by default.
+	obj.Spec.SelfInit = &v1alpha1.SelfInitSpec{OIDC: &v1alpha1.SelfInitOIDC{Enabled: true}}
 	if _, err := b.api.OpenBaoV1alpha1().OpenBaoClusters(b.ns).Create(b.ctx, obj, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	b.start(soon)
 	message := b.wantAuthorization(bootstrap.ReasonConfigConflict)
 	for _, part := range []string{
-		"config " + mount + " differs in jwt_supported_algs", "role " + operatorRole + " differs in token_max_ttl",
-		"role " + backupRole + " differs in token_max_ttl", "remove it: bao auth disable " + mount,
+		"config " + mount + " differs in jwt_supported_algs", "role " + operatorRole + " differs in bound_audiences, token_max_ttl",
+		"role " + backupRole + " differs in bound_audiences, token_max_ttl", "remove it: bao auth disable " + mount,
 	} {
 		if !strings.Contains(message, part) {
 			t.Errorf("The message does not say %q: %s", part, message)
@@ -290,9 +292,9 @@ func TestBootstrapHandOver(t *testing.T) {
 	}
 	b.refresh("bao")
 	b.wantAuthorization(bootstrap.ReasonApplied)
-	b.wantLogin(t, operatorRole, b.ns, peer, operatorRole)
-	b.wantLogin(t, backupRole, b.ns, "bao-backup-serviceaccount", backupRole)
-	b.wantRefused(t, operatorRole, operatorNamespace, operatorAccount, audience)
+	b.wantLoginFor(t, peerAudience, operatorRole, b.ns, peer, operatorRole)
+	b.wantLoginFor(t, peerAudience, backupRole, b.ns, "bao-backup-serviceaccount", backupRole)
+	b.wantRefused(t, operatorRole, operatorNamespace, operatorAccount, b.audience())
 	after := b.holds()
 	for _, name := range []string{"policy " + operatorRole, "policy " + backupRole, "policy team", "auth " + mount + "/"} {
 		if after[name] != before[name] {

@@ -29,14 +29,16 @@ import (
 
 	"github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/app"
+	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/bootstrap"
 	"github.com/bailiwick-operator/bailiwick/tests/aivensim"
 	"github.com/bailiwick-operator/bailiwick/tests/stack"
 )
 
 const (
-	mount    = "jwt-operator"
-	audience = "openbao-internal"
+	mount = "jwt-operator"
+	// peerAudience is that of the openbao-operator's tokens.
+	peerAudience = "openbao-internal"
 )
 
 // baoEnv is an env with an OpenBao server.
@@ -261,6 +263,20 @@ func (b *baoEnv) policy(name string) string {
 	b.Helper()
 	text, _ := b.peek("sys/policies/acl/" + name)["policy"].(string)
 	return text
+}
+
+// audience is that of the tokens of the object "bao".
+func (b *baoEnv) audience() string {
+	b.Helper()
+	namespace, err := b.kube.CoreV1().Namespaces().Get(b.ctx, b.ns, metav1.GetOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	audience, err := authz.DerivedAudience(namespace.UID, "bao")
+	if err != nil {
+		b.Fatal(err)
+	}
+	return audience
 }
 
 // login logs a ServiceAccount in, as a workload does.

@@ -334,20 +334,20 @@ func TestBootstrapProof(t *testing.T) {
 	role := "auth/jwt-operator/role/" + backupRole
 	b.write("sys/policies/acl/team", map[string]any{"policy": `path "sys/seal" { capabilities = ["update", "sudo"] }`})
 	b.write(role, map[string]any{"role_type": "jwt", "token_policies": backupRole + ",team"})
-	b.identity("bao", backupRole, v1alpha1.ProvedWrong, "sys/seal: sudo", "sys/seal: update")
+	b.identity("bao", backupRole, v1alpha1.ProofMismatch, "sys/seal: sudo", "sys/seal: update")
 	b.refusal("bao", bootstrap.ReasonProofFailed, backupRole, "sys/seal: update")
 
 	t.Log("Fewer")
 	b.write(role, map[string]any{"role_type": "jwt", "token_policies": "default"})
-	b.identity("bao", backupRole, v1alpha1.ProvedWrong, "sys/storage/raft/snapshot: read")
+	b.identity("bao", backupRole, v1alpha1.ProofMismatch, "sys/storage/raft/snapshot: read")
 
 	t.Log("Anyone with the audience can log in")
 	b.write(role, map[string]any{"role_type": "jwt", "token_policies": backupRole, "bound_subject": ""})
-	b.identity("bao", backupRole, v1alpha1.ProvedWrong, operatorNamespace+"/bailiwick-decoy could log in")
+	b.identity("bao", backupRole, v1alpha1.ProofMismatch, operatorNamespace+"/bailiwick-decoy could log in")
 
 	t.Log("The right one can not")
 	b.write(role, map[string]any{"role_type": "jwt", "token_policies": backupRole, "bound_subject": "someone:else"})
-	b.identity("bao", backupRole, v1alpha1.ProvedWrong, "cannot log in")
+	b.identity("bao", backupRole, v1alpha1.ProofMismatch, "cannot log in")
 	b.follow(b.refusal("bao", bootstrap.ReasonProofFailed, "cannot log in"))
 	b.applied("bao")
 	b.proved("bao", "3/3")

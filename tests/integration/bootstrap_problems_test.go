@@ -279,9 +279,9 @@ func TestBootstrapKeyRotation(t *testing.T) {
 		t.Fatalf("The API server publishes %d keys, want %d", len(got), len(keys)+1)
 	}
 	// New tokens are signed with the new key.
-	b.wantRefused(t, operatorRole, operatorNamespace, operatorAccount, audience)
+	b.wantRefused(t, operatorRole, operatorNamespace, operatorAccount, b.audience())
 	message := b.refusal("bao", bootstrap.ReasonAdminTokenRequired, "signing keys")
-	b.wantCondition(v1alpha1.ConditionSigningKeysCurrent, metav1.ConditionFalse, bootstrap.ReasonBehind, b.clusterConditions("bao"))
+	b.wantCondition(v1alpha1.ConditionSigningKeysCurrent, metav1.ConditionFalse, bootstrap.ReasonKeysMissing, b.clusterConditions("bao"))
 	if got := b.holds(); !maps.Equal(got, held) {
 		t.Errorf("Without a token the server changed from %v to %v", held, got)
 	}

@@ -190,7 +190,7 @@ func TestBootstrapPromoteDemote(t *testing.T) {
 	stack.NewOpenBao(t, stack.OpenBaoOptions{Join: b.bao})
 	as := func(role string) *api.Client {
 		t.Helper()
-		auth, err := b.login(role, b.ns, "bao-"+strings.TrimPrefix(role, operatorRole+"-")+"-serviceaccount", audience)
+		auth, err := b.login(role, b.ns, "bao-"+strings.TrimPrefix(role, operatorRole+"-")+"-serviceaccount", b.audience())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -289,11 +289,11 @@ func TestBootstrapAdditionalSubjects(t *testing.T) {
 		wantRights(t, b.as(token), role, granted[backupRole])
 		for _, wrong := range []string{"other", "nightly", "weekly", "bao-backup-serviceaccount", "default"} {
 			if wrong != account {
-				b.wantRefused(t, role, b.ns, wrong, audience)
+				b.wantRefused(t, role, b.ns, wrong, b.audience())
 			}
 		}
 		b.wantRefused(t, role, b.ns, account, "another")
-		b.wantRefused(t, role, operatorNamespace, operatorAccount, audience)
+		b.wantRefused(t, role, operatorNamespace, operatorAccount, b.audience())
 	}
 
 	t.Log("They are proved once the operator may make their tokens")
@@ -317,7 +317,7 @@ func TestBootstrapAdditionalSubjects(t *testing.T) {
 	if len(b.tokens) != tokens+1 {
 		t.Errorf("It took %d admin tokens, want 1", len(b.tokens)-tokens)
 	}
-	b.wantRefused(t, "nightly-backup", b.ns, "nightly", audience)
+	b.wantRefused(t, "nightly-backup", b.ns, "nightly", b.audience())
 	want := maps.Clone(held)
 	delete(want, "role nightly-backup")
 	want["policy "+bootstrapperRole] = b.policy(bootstrapperRole)

@@ -131,7 +131,7 @@ func TestBootstrap(t *testing.T) {
 			wantFields(t, "role "+name, role, map[string]any{
 				"role_type": "jwt", "user_claim": "sub", "bound_claims_type": "string",
 				"bound_subject":   "system:serviceaccount:" + account[0] + ":" + account[1],
-				"bound_audiences": []any{audience}, "token_policies": []any{name},
+				"bound_audiences": []any{b.audience()}, "token_policies": []any{name},
 				"token_ttl": json.Number("3600"), "token_max_ttl": json.Number("3600"), "token_type": "default",
 				"expiration_leeway": json.Number("150"), "not_before_leeway": json.Number("150"), "clock_skew_leeway": json.Number("60"),
 			})
@@ -182,7 +182,7 @@ func TestBootstrap(t *testing.T) {
 		got.Proved, got.Identities, got.ProvedAt, got.RefusalsProvedAt = "", nil, nil, nil
 		want := &v1alpha1.AuthorizationStatus{
 			Address: b.address, CABundle: b.ca, Server: health.ClusterID, Mount: mount, MountCreated: true, Issuer: shared.Kubernetes.Issuer,
-			Audience: audience, Policies: names, Roles: names, AdminToken: v1alpha1.AdminTokenRevoked,
+			Audience: b.audience(), Policies: names, Roles: names, AdminToken: v1alpha1.AdminTokenRevoked,
 		}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("status.authorization = %+v, want %+v", got, want)
@@ -219,12 +219,12 @@ func TestBootstrap(t *testing.T) {
 		for role, account := range accounts {
 			for wrong := range accounts {
 				if wrong != role {
-					b.wantRefused(t, role, accounts[wrong][0], accounts[wrong][1], audience)
+					b.wantRefused(t, role, accounts[wrong][0], accounts[wrong][1], b.audience())
 				}
 			}
 			b.serviceAccount(other, account[1])
-			b.wantRefused(t, role, other, account[1], audience)
-			b.wantRefused(t, role, b.ns, "default", audience)
+			b.wantRefused(t, role, other, account[1], b.audience())
+			b.wantRefused(t, role, b.ns, "default", b.audience())
 			b.wantRefused(t, role, account[0], account[1], "other")
 			// A token for the API server itself.
 			b.wantRefused(t, role, account[0], account[1])
@@ -299,6 +299,12 @@ func configuredKeys(config map[string]any) []string {
 // wantLogin logs in and returns the token, which must have one policy besides
 // "default".
 func (b *baoEnv) wantLogin(t *testing.T, role, namespace, account, policy string) string {
+	t.Helper()
+	return b.wantLoginFor(t, b.audience(), role, namespace, account, policy)
+}
+
+// wantLoginFor is wantLogin with a token for another audience.
+func (b *baoEnv) wantLoginFor(t *testing.T, audience, role, namespace, account, policy string) string {
 	t.Helper()
 	auth, err := b.login(role, namespace, account, audience)
 	if err != nil {
@@ -394,7 +400,8 @@ func TestBootstrapFollowsTheSpec(t *testing.T) {
 		t.Errorf("The ServiceAccount that the spec names cannot log in: %v", err)
 	}
 	b.wantRefused(t, operatorRole, operatorNamespace, operatorAccount, "this-server")
-	b.wantRefused(t, operatorRole, b.ns, "maintainer", audience)
+	b.wantRefused(t, operatorRole, b.ns, "maintainer", "another-server")
+	b.wantLogin(t, operatorRole, b.ns, "maintainer", operatorRole)
 	auth, err := b.login("openbao-operator-upgrade", b.ns, "bao-upgrade-serviceaccount", "this-server")
 	if err != nil {
 		t.Fatal(err)

@@ -373,7 +373,7 @@ func TestBootstrapFollowsTheIssuer(t *testing.T) {
 	if err := cluster.StartAPIServer(ctx); err != nil {
 		t.Fatal(err)
 	}
-	b.wantRefused(t, operatorRole, operatorNamespace, operatorAccount, audience)
+	b.wantRefused(t, operatorRole, operatorNamespace, operatorAccount, b.audience())
 	// The standing identity is pinned to the issuer.
 	message := b.refusal("bao", bootstrap.ReasonAdminTokenRequired, "config "+mount, "create secret")
 	if got := b.holds(); !maps.Equal(got, held) {

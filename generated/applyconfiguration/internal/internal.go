@@ -7480,6 +7480,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: caSecretRef
       type:
         namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.CASecretReference
+    - name: clientCertSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ClientCertSecretReference
     - name: mode
       type:
         scalar: string
@@ -7495,6 +7498,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: signingKeyOverlap
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: signingKeySource
+      type:
+        scalar: string
     - name: tlsServerName
       type:
         scalar: string
@@ -7519,6 +7525,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: caSecretRef
       type:
         namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.CASecretReference
+    - name: claim
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServerClaimStatus
+    - name: configWritten
+      type:
+        scalar: boolean
     - name: digest
       type:
         scalar: string
@@ -7536,6 +7548,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: issuer
       type:
         scalar: string
+    - name: legacyAudience
+      type:
+        scalar: string
     - name: mount
       type:
         scalar: string
@@ -7545,6 +7560,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: namespace
       type:
         scalar: string
+    - name: pending
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PendingChange
+          elementRelationship: atomic
     - name: plan
       type:
         list:
@@ -7566,6 +7587,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: refusalsProvedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: restoreAccountUID
+      type:
+        scalar: string
     - name: roles
       type:
         list:
@@ -7590,6 +7614,21 @@ var schemaYAML = typed.YAMLObject(`types:
           keys:
           - id
     - name: tlsServerName
+      type:
+        scalar: string
+    - name: unknown
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: unmanagedRoles
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: version
       type:
         scalar: string
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.AutoRollbackSpec
@@ -7865,6 +7904,13 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ClientCertSecretReference
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+      default: ""
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ConfigurationSpec
   map:
     fields:
@@ -8031,6 +8077,15 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.IdentityStatus
   map:
     fields:
+    - name: alsoAccepts
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: digest
+      type:
+        scalar: string
     - name: excess
       type:
         list:
@@ -8053,6 +8108,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: policy
       type:
         scalar: string
+    - name: provedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: role
       type:
         scalar: string
@@ -8064,6 +8122,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: subject
       type:
         scalar: string
+    - name: unknown
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
     - name: viaDefault
       type:
         list:
@@ -8553,6 +8617,27 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: slot
       type:
         scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PendingChange
+  map:
+    fields:
+    - name: action
+      type:
+        scalar: string
+      default: ""
+    - name: after
+      type:
+        scalar: string
+    - name: before
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+      default: ""
+    - name: name
+      type:
+        scalar: string
+      default: ""
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PlannedChange
   map:
     fields:
@@ -8815,6 +8900,15 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SelfInitRequest
           elementRelationship: atomic
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServerClaimStatus
+  map:
+    fields:
+    - name: confirmedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: nonce
+      type:
+        scalar: string
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServerServiceAccount
   map:
     fields:

@@ -30,7 +30,7 @@ initialize "operator-bootstrap" {
     operation = "update"
     path      = "auth/jwt-operator/role/openbao-operator"
     data {
-      bound_audiences                = ["openbao-internal"]
+      bound_audiences                = ["bailiwick.dev/openbao/11111111-2222-3333-4444-555555555555/prod"]
       bound_claims                   = []
       bound_claims_type              = "string"
       bound_subject                  = "system:serviceaccount:bailiwick-system:bailiwick"
@@ -68,7 +68,7 @@ initialize "operator-bootstrap" {
     operation = "update"
     path      = "auth/jwt-operator/role/openbao-operator-backup"
     data {
-      bound_audiences                = ["openbao-internal"]
+      bound_audiences                = ["bailiwick.dev/openbao/11111111-2222-3333-4444-555555555555/prod"]
       bound_claims                   = []
       bound_claims_type              = "string"
       bound_subject                  = "system:serviceaccount:vaults:prod-backup-serviceaccount"
@@ -106,8 +106,8 @@ initialize "operator-bootstrap" {
     operation = "update"
     path      = "auth/jwt-operator/role/openbao-operator-restore"
     data {
-      bound_audiences                = ["openbao-internal"]
-      bound_claims                   = []
+      bound_audiences                = ["bailiwick.dev/openbao/11111111-2222-3333-4444-555555555555/prod"]
+      bound_claims                   = {"/kubernetes.io/serviceaccount/uid" = "99999999-8888-7777-6666-555555555555"}
       bound_claims_type              = "string"
       bound_subject                  = "system:serviceaccount:vaults:prod-restore-serviceaccount"
       claim_mappings                 = []
@@ -144,7 +144,7 @@ initialize "operator-bootstrap" {
     operation = "update"
     path      = "auth/jwt-operator/role/openbao-operator-upgrade"
     data {
-      bound_audiences                = ["openbao-internal"]
+      bound_audiences                = ["bailiwick.dev/openbao/11111111-2222-3333-4444-555555555555/prod"]
       bound_claims                   = []
       bound_claims_type              = "string"
       bound_subject                  = "system:serviceaccount:vaults:prod-upgrade-serviceaccount"

@@ -30,7 +30,7 @@ initialize "operator-bootstrap" {
     operation = "update"
     path      = "auth/jwt-operator/role/openbao-operator"
     data {
-      bound_audiences                = ["openbao-internal"]
+      bound_audiences                = ["bailiwick.dev/openbao/11111111-2222-3333-4444-555555555555/prod"]
       bound_claims                   = []
       bound_claims_type              = "string"
       bound_subject                  = "system:serviceaccount:bailiwick-system:bailiwick"

@@ -13,7 +13,8 @@ type AdditionalSubjectApplyConfiguration struct {
 	// role is the name of the JWT role. It must not be that of an identity.
 	Role *string `json:"role,omitempty"`
 	// identity names whose policy it gets. Nothing is written while the spec does
-	// not request that identity.
+	// not request that identity. The policy of restore is not to be had: anyone who
+	// restores a snapshot of their own owns the server.
 	Identity *string `json:"identity,omitempty"`
 	// serviceAccount is who may log in.
 	ServiceAccount *ServiceAccountReferenceApplyConfiguration `json:"serviceAccount,omitempty"`

@@ -28,6 +28,13 @@ type AuthorizationSpecApplyConfiguration struct {
 	// signingKeyOverlap is how long a signing key that the API server no longer
 	// publishes stays accepted. The default is 1h; 0s drops such a key at once.
 	SigningKeyOverlap *v1.Duration `json:"signingKeyOverlap,omitempty"`
+	// signingKeySource says how the server learns the keys that ServiceAccount tokens
+	// are signed with. With Written, Bailiwick writes them into the config of the
+	// mount, and follows them. With Provider, which requires OpenBao 2.6 and servers
+	// that run as pods of this Kubernetes cluster, the server reads them from the API
+	// server with the token of its pod: no rotation locks it out, and nobody needs the
+	// right to write keys.
+	SigningKeySource *openbaov1alpha1.SigningKeySource `json:"signingKeySource,omitempty"`
 	// address is the https URL of the active server.
 	// The default is https://<name>.<namespace>.svc:8200.
 	Address *string `json:"address,omitempty"`
@@ -40,15 +47,26 @@ type AuthorizationSpecApplyConfiguration struct {
 	// tlsServerName is the name that the server's certificate must carry.
 	// The default is the host of the address.
 	TLSServerName *string `json:"tlsServerName,omitempty"`
-	// namespace is the OpenBao namespace that holds the mount, policies and roles.
-	// The default is the root namespace.
+	// namespace is the OpenBao namespace that holds the mount, policies and roles,
+	// without a slash at either end. The default is the root namespace.
 	Namespace *string `json:"namespace,omitempty"`
+	// clientCertSecretRef names the Secret, in the namespace of this object, with the
+	// client certificate for a listener that requires one: the keys tls.crt and
+	// tls.key. Like every Secret that is sent to a server it must agree to that; see
+	// adminTokenSecretRef.
+	ClientCertSecretRef *ClientCertSecretReferenceApplyConfiguration `json:"clientCertSecretRef,omitempty"`
 	// adminTokenSecretRef names the Secret, in the namespace of this object, with
 	// a one-time admin token. The token is used to write the policies and roles,
-	// and revoked after that. The Secret is only read.
+	// and revoked after that. The Secret is only read, and its token sent only to the
+	// address that the Secret itself names: it has the type
+	// bailiwick.dev/openbao-credential and the key address, or the label
+	// bailiwick.dev/openbao-credential=true and the annotation
+	// bailiwick.dev/openbao-address.
 	AdminTokenSecretRef *SecretKeyReferenceApplyConfiguration `json:"adminTokenSecretRef,omitempty"`
-	// audience is the audience that ServiceAccount tokens must carry.
-	// The default is spec.selfInit.oidc.audience, or openbao-internal.
+	// audience is an audience that the roles of ServiceAccounts in the namespace of
+	// this object accept in addition to status.authorization.audience. Servers that
+	// share such an audience can replay each other's tokens. The default is
+	// spec.selfInit.oidc.audience.
 	Audience *string `json:"audience,omitempty"`
 	// operatorServiceAccount is the ServiceAccount of the operator identity.
 	// The default is the ServiceAccount that Bailiwick runs as.
@@ -85,6 +103,14 @@ func (b *AuthorizationSpecApplyConfiguration) WithProfile(value openbaov1alpha1.
 // If called multiple times, the SigningKeyOverlap field is set to the value of the last call.
 func (b *AuthorizationSpecApplyConfiguration) WithSigningKeyOverlap(value v1.Duration) *AuthorizationSpecApplyConfiguration {
 	b.SigningKeyOverlap = &value
+	return b
+}
+
+// WithSigningKeySource sets the SigningKeySource field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SigningKeySource field is set to the value of the last call.
+func (b *AuthorizationSpecApplyConfiguration) WithSigningKeySource(value openbaov1alpha1.SigningKeySource) *AuthorizationSpecApplyConfiguration {
+	b.SigningKeySource = &value
 	return b
 }
 
@@ -125,6 +151,14 @@ func (b *AuthorizationSpecApplyConfiguration) WithTLSServerName(value string) *A
 // If called multiple times, the Namespace field is set to the value of the last call.
 func (b *AuthorizationSpecApplyConfiguration) WithNamespace(value string) *AuthorizationSpecApplyConfiguration {
 	b.Namespace = &value
+	return b
+}
+
+// WithClientCertSecretRef sets the ClientCertSecretRef field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ClientCertSecretRef field is set to the value of the last call.
+func (b *AuthorizationSpecApplyConfiguration) WithClientCertSecretRef(value *ClientCertSecretReferenceApplyConfiguration) *AuthorizationSpecApplyConfiguration {
+	b.ClientCertSecretRef = value
 	return b
 }
 

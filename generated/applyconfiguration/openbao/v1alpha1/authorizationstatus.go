@@ -37,11 +37,36 @@ type AuthorizationStatusApplyConfiguration struct {
 	// mountCreated says that the mount did not exist before. Only then is it
 	// removed when nothing is requested any more.
 	MountCreated *bool `json:"mountCreated,omitempty"`
+	// configWritten says that the config of the mount is Bailiwick's. One that
+	// somebody else wrote is never overwritten.
+	ConfigWritten *bool `json:"configWritten,omitempty"`
+	// claim is the mark that says on the server whose it is.
+	Claim *ServerClaimStatusApplyConfiguration `json:"claim,omitempty"`
+	// pending lists the changes that were sent, or were about to be, and whose
+	// outcome is not known yet.
+	Pending []PendingChangeApplyConfiguration `json:"pending,omitempty"`
 	// issuer is the token issuer in the mount's config.
 	Issuer *string `json:"issuer,omitempty"`
-	// audience is the audience that the roles accept. It is kept to log in when the
-	// spec no longer says it.
+	// audience is the audience that all roles accept, and the only one of the tokens
+	// that Bailiwick makes. It is derived from the UID of the namespace and the name
+	// of the object.
 	Audience *string `json:"audience,omitempty"`
+	// legacyAudience is the audience that the roles on the server still accept
+	// instead, because they were written by a version that let the spec choose it.
+	// An admin token replaces it.
+	LegacyAudience *string `json:"legacyAudience,omitempty"`
+	// restoreAccountUID is the UID of the ServiceAccount that the restore role is
+	// bound to.
+	RestoreAccountUID *string `json:"restoreAccountUID,omitempty"`
+	// version is the OpenBao version that the server reported when it was last
+	// proved.
+	Version *string `json:"version,omitempty"`
+	// unmanagedRoles are the roles of the mount that are not Bailiwick's, as they were
+	// last listed. Those in CEL have "cel/" before their names.
+	UnmanagedRoles []string `json:"unmanagedRoles,omitempty"`
+	// unknown names what could not be checked about the server, and what that
+	// requires.
+	Unknown []string `json:"unknown,omitempty"`
 	// signingKeys are the signing keys in the mount's config.
 	SigningKeys []SigningKeyStatusApplyConfiguration `json:"signingKeys,omitzero"`
 	// droppedOldSigningKeys is the value that the annotation
@@ -146,6 +171,35 @@ func (b *AuthorizationStatusApplyConfiguration) WithMountCreated(value bool) *Au
 	return b
 }
 
+// WithConfigWritten sets the ConfigWritten field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ConfigWritten field is set to the value of the last call.
+func (b *AuthorizationStatusApplyConfiguration) WithConfigWritten(value bool) *AuthorizationStatusApplyConfiguration {
+	b.ConfigWritten = &value
+	return b
+}
+
+// WithClaim sets the Claim field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Claim field is set to the value of the last call.
+func (b *AuthorizationStatusApplyConfiguration) WithClaim(value *ServerClaimStatusApplyConfiguration) *AuthorizationStatusApplyConfiguration {
+	b.Claim = value
+	return b
+}
+
+// WithPending adds the given value to the Pending field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Pending field.
+func (b *AuthorizationStatusApplyConfiguration) WithPending(values ...*PendingChangeApplyConfiguration) *AuthorizationStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithPending")
+		}
+		b.Pending = append(b.Pending, *values[i])
+	}
+	return b
+}
+
 // WithIssuer sets the Issuer field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Issuer field is set to the value of the last call.
@@ -159,6 +213,50 @@ func (b *AuthorizationStatusApplyConfiguration) WithIssuer(value string) *Author
 // If called multiple times, the Audience field is set to the value of the last call.
 func (b *AuthorizationStatusApplyConfiguration) WithAudience(value string) *AuthorizationStatusApplyConfiguration {
 	b.Audience = &value
+	return b
+}
+
+// WithLegacyAudience sets the LegacyAudience field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LegacyAudience field is set to the value of the last call.
+func (b *AuthorizationStatusApplyConfiguration) WithLegacyAudience(value string) *AuthorizationStatusApplyConfiguration {
+	b.LegacyAudience = &value
+	return b
+}
+
+// WithRestoreAccountUID sets the RestoreAccountUID field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RestoreAccountUID field is set to the value of the last call.
+func (b *AuthorizationStatusApplyConfiguration) WithRestoreAccountUID(value string) *AuthorizationStatusApplyConfiguration {
+	b.RestoreAccountUID = &value
+	return b
+}
+
+// WithVersion sets the Version field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Version field is set to the value of the last call.
+func (b *AuthorizationStatusApplyConfiguration) WithVersion(value string) *AuthorizationStatusApplyConfiguration {
+	b.Version = &value
+	return b
+}
+
+// WithUnmanagedRoles adds the given value to the UnmanagedRoles field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the UnmanagedRoles field.
+func (b *AuthorizationStatusApplyConfiguration) WithUnmanagedRoles(values ...string) *AuthorizationStatusApplyConfiguration {
+	for i := range values {
+		b.UnmanagedRoles = append(b.UnmanagedRoles, values[i])
+	}
+	return b
+}
+
+// WithUnknown adds the given value to the Unknown field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Unknown field.
+func (b *AuthorizationStatusApplyConfiguration) WithUnknown(values ...string) *AuthorizationStatusApplyConfiguration {
+	for i := range values {
+		b.Unknown = append(b.Unknown, values[i])
+	}
 	return b
 }
 

@@ -7,6 +7,7 @@ package v1alpha1
 
 import (
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // IdentityStatusApplyConfiguration represents a declarative configuration of the IdentityStatus type for use
@@ -23,10 +24,21 @@ type IdentityStatusApplyConfiguration struct {
 	Policy *string `json:"policy,omitempty"`
 	// subject is who may log in.
 	Subject *string `json:"subject,omitempty"`
-	// state is Proved, Wrong, or NotProved when it could not be tried.
+	// state is Proved, Mismatch, or NotProved when some of it could not be tried or
+	// was tried too long ago.
 	State *openbaov1alpha1.ProofState `json:"state,omitempty"`
-	// message says why the state is not Proved, and what mends it.
+	// message says why the state is not Proved, and how to fix that.
 	Message *string `json:"message,omitempty"`
+	// provedAt is when the identity was last tried to the end.
+	ProvedAt *v1.Time `json:"provedAt,omitempty"`
+	// digest identifies the contract that it was tried for.
+	Digest *string `json:"digest,omitempty"`
+	// unknown names the checks that could not be made, and what each requires.
+	Unknown []string `json:"unknown,omitempty"`
+	// alsoAccepts are the audiences that the role accepts besides the derived one, as
+	// the role was last read on the server. It is the single word Unknown where the
+	// role cannot be read.
+	AlsoAccepts []string `json:"alsoAccepts,omitempty"`
 	// missing are rights that the contract gives and the token lacks, as
 	// "path: capability".
 	Missing []string `json:"missing,omitzero"`
@@ -89,6 +101,42 @@ func (b *IdentityStatusApplyConfiguration) WithState(value openbaov1alpha1.Proof
 // If called multiple times, the Message field is set to the value of the last call.
 func (b *IdentityStatusApplyConfiguration) WithMessage(value string) *IdentityStatusApplyConfiguration {
 	b.Message = &value
+	return b
+}
+
+// WithProvedAt sets the ProvedAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ProvedAt field is set to the value of the last call.
+func (b *IdentityStatusApplyConfiguration) WithProvedAt(value v1.Time) *IdentityStatusApplyConfiguration {
+	b.ProvedAt = &value
+	return b
+}
+
+// WithDigest sets the Digest field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Digest field is set to the value of the last call.
+func (b *IdentityStatusApplyConfiguration) WithDigest(value string) *IdentityStatusApplyConfiguration {
+	b.Digest = &value
+	return b
+}
+
+// WithUnknown adds the given value to the Unknown field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Unknown field.
+func (b *IdentityStatusApplyConfiguration) WithUnknown(values ...string) *IdentityStatusApplyConfiguration {
+	for i := range values {
+		b.Unknown = append(b.Unknown, values[i])
+	}
+	return b
+}
+
+// WithAlsoAccepts adds the given value to the AlsoAccepts field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the AlsoAccepts field.
+func (b *IdentityStatusApplyConfiguration) WithAlsoAccepts(values ...string) *IdentityStatusApplyConfiguration {
+	for i := range values {
+		b.AlsoAccepts = append(b.AlsoAccepts, values[i])
+	}
 	return b
 }
 

@@ -13,8 +13,10 @@ type SelfInitOIDCApplyConfiguration struct {
 	// enabled is accepted from manifests of the openbao-operator. The policies
 	// and roles do not depend on it.
 	Enabled *bool `json:"enabled,omitempty"`
-	// audience is the audience that ServiceAccount tokens must carry.
-	// spec.authorization.audience takes precedence.
+	// audience is an audience that the roles of ServiceAccounts in the namespace of
+	// this object accept in addition to status.authorization.audience. The default,
+	// where enabled is true, is openbao-internal. spec.authorization.audience takes
+	// precedence.
 	Audience *string `json:"audience,omitempty"`
 	// issuer is the issuer that ServiceAccount tokens must carry. The default
 	// is the issuer of the Kubernetes API server.

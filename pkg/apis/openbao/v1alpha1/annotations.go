@@ -27,7 +27,22 @@ const (
 	// longer publishes now, before their overlap ends, whenever its value changes.
 	AnnotationDropOldSigningKeys = "bailiwick.dev/drop-old-signing-keys"
 
-	// AnnotationRecord holds what status.authorization records where the installed
-	// schema has no such field. It is the operator's own.
+	// AnnotationRecord shows what status.authorization shows where the installed
+	// schema has no such field. It is written for people, and proves nothing.
 	AnnotationRecord = "bailiwick.dev/authorization-record"
+)
+
+// A Secret is sent to a server only if the Secret itself agrees to that: by its
+// type or its label, together with the address that it is meant for.
+const (
+	// SecretTypeCredential is the type of a Secret whose value may be sent to the
+	// server at the address in its key CredentialAddressKey.
+	SecretTypeCredential = "bailiwick.dev/openbao-credential" //nolint:gosec // A type, not a credential.
+	// CredentialAddressKey is the key of a Secret of that type with the address.
+	CredentialAddressKey = "address"
+	// LabelCredential, with the value "true", stands for the type where something
+	// else decides about it.
+	LabelCredential = "bailiwick.dev/openbao-credential" //nolint:gosec // A label, not a credential.
+	// AnnotationCredentialAddress stands for the key, together with the label.
+	AnnotationCredentialAddress = "bailiwick.dev/openbao-address" //nolint:gosec // An annotation, not a credential.
 )

@@ -34,6 +34,18 @@ const (
 	ProfileMinimal AuthorizationProfile = "Minimal"
 )
 
+// SigningKeySource says how a server learns the keys of ServiceAccount tokens.
+// +enum
+type SigningKeySource string
+
+const (
+	// SigningKeysWritten means that Bailiwick writes the keys.
+	SigningKeysWritten SigningKeySource = "Written"
+	// SigningKeysProvider means that the server reads the keys from the API server of
+	// the Kubernetes cluster that it runs in.
+	SigningKeysProvider SigningKeySource = "Provider"
+)
+
 // AuthorizationSpec says how Bailiwick reaches the server and sets up the
 // policies and JWT roles.
 type AuthorizationSpec struct {
@@ -60,6 +72,17 @@ type AuthorizationSpec struct {
 	// +optional
 	SigningKeyOverlap *metav1.Duration `json:"signingKeyOverlap,omitempty"`
 
+	// signingKeySource says how the server learns the keys that ServiceAccount tokens
+	// are signed with. With Written, Bailiwick writes them into the config of the
+	// mount, and follows them. With Provider, which requires OpenBao 2.6 and servers
+	// that run as pods of this Kubernetes cluster, the server reads them from the API
+	// server with the token of its pod: no rotation locks it out, and nobody needs the
+	// right to write keys.
+	// +kubebuilder:validation:Enum=Written;Provider
+	// +kubebuilder:default=Written
+	// +optional
+	SigningKeySource SigningKeySource `json:"signingKeySource,omitempty"`
+
 	// address is the https URL of the active server.
 	// The default is https://<name>.<namespace>.svc:8200.
 	// +kubebuilder:validation:Pattern=`^https://[^/?#@\s]+/?$`
@@ -83,19 +106,37 @@ type AuthorizationSpec struct {
 	// +optional
 	TLSServerName string `json:"tlsServerName,omitempty"`
 
-	// namespace is the OpenBao namespace that holds the mount, policies and roles.
-	// The default is the root namespace.
+	// namespace is the OpenBao namespace that holds the mount, policies and roles,
+	// without a slash at either end. The default is the root namespace.
+	// +kubebuilder:validation:Pattern=`^[^/\s*+]+(/[^/\s*+]+)*$`
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self != 'root'",message="leave the field out for the root namespace"
 	// +optional
 	Namespace string `json:"namespace,omitempty"`
 
+	// clientCertSecretRef names the Secret, in the namespace of this object, with the
+	// client certificate for a listener that requires one: the keys tls.crt and
+	// tls.key. Like every Secret that is sent to a server it must agree to that; see
+	// adminTokenSecretRef.
+	// +optional
+	ClientCertSecretRef *ClientCertSecretReference `json:"clientCertSecretRef,omitempty"`
+
 	// adminTokenSecretRef names the Secret, in the namespace of this object, with
 	// a one-time admin token. The token is used to write the policies and roles,
-	// and revoked after that. The Secret is only read.
+	// and revoked after that. The Secret is only read, and its token sent only to the
+	// address that the Secret itself names: it has the type
+	// bailiwick.dev/openbao-credential and the key address, or the label
+	// bailiwick.dev/openbao-credential=true and the annotation
+	// bailiwick.dev/openbao-address.
 	// +optional
 	AdminTokenSecretRef *SecretKeyReference `json:"adminTokenSecretRef,omitempty"`
 
-	// audience is the audience that ServiceAccount tokens must carry.
-	// The default is spec.selfInit.oidc.audience, or openbao-internal.
+	// audience is an audience that the roles of ServiceAccounts in the namespace of
+	// this object accept in addition to status.authorization.audience. Servers that
+	// share such an audience can replay each other's tokens. The default is
+	// spec.selfInit.oidc.audience.
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="!self.startsWith('bailiwick.dev/')",message="audiences that begin with bailiwick.dev/ are derived, not chosen; see status.authorization.audience"
 	// +optional
 	Audience string `json:"audience,omitempty"`
 
@@ -120,8 +161,9 @@ type AdditionalSubject struct {
 	// +kubebuilder:validation:MaxLength=128
 	Role string `json:"role"`
 	// identity names whose policy it gets. Nothing is written while the spec does
-	// not request that identity.
-	// +kubebuilder:validation:Enum=operator;backup;restore;upgrade
+	// not request that identity. The policy of restore is not to be had: anyone who
+	// restores a snapshot of their own owns the server.
+	// +kubebuilder:validation:Enum=operator;backup;upgrade
 	Identity string `json:"identity"`
 	// serviceAccount is who may log in.
 	ServiceAccount ServiceAccountReference `json:"serviceAccount"`
@@ -136,6 +178,13 @@ type CASecretReference struct {
 	// +kubebuilder:default=ca.crt
 	// +optional
 	Key string `json:"key,omitempty"`
+}
+
+// ClientCertSecretReference names a Secret with a TLS client certificate.
+type ClientCertSecretReference struct {
+	// name is the name of the Secret.
+	// +kubebuilder:validation:MinLength=1
+	Name string `json:"name"`
 }
 
 // SecretKeyReference names a key of a Secret.
@@ -192,13 +241,49 @@ type AuthorizationStatus struct {
 	// removed when nothing is requested any more.
 	// +optional
 	MountCreated bool `json:"mountCreated,omitempty"`
+	// configWritten says that the config of the mount is Bailiwick's. One that
+	// somebody else wrote is never overwritten.
+	// +optional
+	ConfigWritten bool `json:"configWritten,omitempty"`
+	// claim is the mark that says on the server whose it is.
+	// +optional
+	Claim *ServerClaimStatus `json:"claim,omitempty"`
+	// pending lists the changes that were sent, or were about to be, and whose
+	// outcome is not known yet.
+	// +optional
+	// +listType=atomic
+	Pending []PendingChange `json:"pending,omitempty"`
 	// issuer is the token issuer in the mount's config.
 	// +optional
 	Issuer string `json:"issuer,omitempty"`
-	// audience is the audience that the roles accept. It is kept to log in when the
-	// spec no longer says it.
+	// audience is the audience that all roles accept, and the only one of the tokens
+	// that Bailiwick makes. It is derived from the UID of the namespace and the name
+	// of the object.
 	// +optional
 	Audience string `json:"audience,omitempty"`
+	// legacyAudience is the audience that the roles on the server still accept
+	// instead, because they were written by a version that let the spec choose it.
+	// An admin token replaces it.
+	// +optional
+	LegacyAudience string `json:"legacyAudience,omitempty"`
+	// restoreAccountUID is the UID of the ServiceAccount that the restore role is
+	// bound to.
+	// +optional
+	RestoreAccountUID string `json:"restoreAccountUID,omitempty"`
+	// version is the OpenBao version that the server reported when it was last
+	// proved.
+	// +optional
+	Version string `json:"version,omitempty"`
+	// unmanagedRoles are the roles of the mount that are not Bailiwick's, as they were
+	// last listed. Those in CEL have "cel/" before their names.
+	// +optional
+	// +listType=atomic
+	UnmanagedRoles []string `json:"unmanagedRoles,omitempty"`
+	// unknown names what could not be checked about the server, and what that
+	// requires.
+	// +optional
+	// +listType=atomic
+	Unknown []string `json:"unknown,omitempty"`
 	// signingKeys are the signing keys in the mount's config.
 	// +optional
 	// +listType=map
@@ -252,6 +337,34 @@ type AuthorizationStatus struct {
 	// +optional
 	// +listType=atomic
 	RootEquivalent []string `json:"rootEquivalent,omitempty"`
+}
+
+// ServerClaimStatus is the mark by which a server tells one OpenBaoCluster that it
+// belongs to from all others: a policy that nobody holds.
+type ServerClaimStatus struct {
+	// nonce is the last one that was written to the server. A server that shows
+	// another one was restored, or is a copy.
+	// +optional
+	Nonce string `json:"nonce,omitempty"`
+	// confirmedAt is when the mark was last read or written with a login.
+	// +optional
+	ConfirmedAt *metav1.Time `json:"confirmedAt,omitempty"`
+}
+
+// PendingChange is a change of the server whose outcome is not known.
+type PendingChange struct {
+	// kind is mount, config, policy or role.
+	Kind string `json:"kind"`
+	// name is the name of the mount, policy or role.
+	Name string `json:"name"`
+	// action is create, update or delete.
+	Action string `json:"action"`
+	// before is a digest of what was there before, empty for nothing.
+	// +optional
+	Before string `json:"before,omitempty"`
+	// after is a digest of what was sent, empty for a deletion.
+	// +optional
+	After string `json:"after,omitempty"`
 }
 
 // SigningKeyStatus is a key that ServiceAccount tokens are checked with.
@@ -316,12 +429,29 @@ type IdentityStatus struct {
 	// subject is who may log in.
 	// +optional
 	Subject string `json:"subject,omitempty"`
-	// state is Proved, Wrong, or NotProved when it could not be tried.
-	// +kubebuilder:validation:Enum=Proved;Wrong;NotProved
+	// state is Proved, Mismatch, or NotProved when some of it could not be tried or
+	// was tried too long ago.
+	// +kubebuilder:validation:Enum=Proved;Mismatch;NotProved
 	State ProofState `json:"state"`
-	// message says why the state is not Proved, and what mends it.
+	// message says why the state is not Proved, and how to fix that.
 	// +optional
 	Message string `json:"message,omitempty"`
+	// provedAt is when the identity was last tried to the end.
+	// +optional
+	ProvedAt *metav1.Time `json:"provedAt,omitempty"`
+	// digest identifies the contract that it was tried for.
+	// +optional
+	Digest string `json:"digest,omitempty"`
+	// unknown names the checks that could not be made, and what each requires.
+	// +optional
+	// +listType=atomic
+	Unknown []string `json:"unknown,omitempty"`
+	// alsoAccepts are the audiences that the role accepts besides the derived one, as
+	// the role was last read on the server. It is the single word Unknown where the
+	// role cannot be read.
+	// +optional
+	// +listType=atomic
+	AlsoAccepts []string `json:"alsoAccepts,omitempty"`
 	// missing are rights that the contract gives and the token lacks, as
 	// "path: capability".
 	// +optional
@@ -344,13 +474,13 @@ type IdentityStatus struct {
 type ProofState string
 
 const (
-	// Proved means that the identity can log in, has exactly the rights of the
-	// contract, and others were refused.
+	// Proved means that the identity can log in with the derived audience, has exactly
+	// the rights of the contract, and others were refused.
 	Proved ProofState = "Proved"
-	// ProvedWrong means that it cannot log in, has other rights, or that others
+	// ProofMismatch means that it cannot log in, has other rights, or that others
 	// could log in as it.
-	ProvedWrong ProofState = "Wrong"
-	// NotProved means that it could not be tried.
+	ProofMismatch ProofState = "Mismatch"
+	// NotProved means that some of it could not be tried, or was tried too long ago.
 	NotProved ProofState = "NotProved"
 )
 

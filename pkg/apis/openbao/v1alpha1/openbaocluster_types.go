@@ -168,6 +168,7 @@ type OpenBaoClusterSpec struct {
 // +kubebuilder:printcolumn:name="Proved",type=string,JSONPath=`.status.authorization.proved`
 // +kubebuilder:printcolumn:name="Keys",type=string,JSONPath=`.status.conditions[?(@.type=="SigningKeysCurrent")].reason`
 // +kubebuilder:printcolumn:name="Address",type=string,priority=1,JSONPath=`.status.authorization.address`
+// +kubebuilder:printcolumn:name="Audience",type=string,priority=1,JSONPath=`.status.authorization.audience`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 
 // OpenBaoCluster is an OpenBao cluster whose identities (operator, backup,

@@ -27,8 +27,10 @@ type SelfInitOIDC struct {
 	// and roles do not depend on it.
 	Enabled bool `json:"enabled"`
 
-	// audience is the audience that ServiceAccount tokens must carry.
-	// spec.authorization.audience takes precedence.
+	// audience is an audience that the roles of ServiceAccounts in the namespace of
+	// this object accept in addition to status.authorization.audience. The default,
+	// where enabled is true, is openbao-internal. spec.authorization.audience takes
+	// precedence.
 	// +optional
 	Audience string `json:"audience,omitempty"`
 

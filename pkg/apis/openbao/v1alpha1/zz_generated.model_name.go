@@ -119,6 +119,11 @@ func (in CASecretReference) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ClientCertSecretReference) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ClientCertSecretReference"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in ConfigurationSpec) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ConfigurationSpec"
 }
@@ -274,6 +279,11 @@ func (in PKCS11Unseal) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in PendingChange) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PendingChange"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in PlannedChange) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PlannedChange"
 }
@@ -341,6 +351,11 @@ func (in SelfInitRequest) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in SelfInitSpec) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SelfInitSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ServerClaimStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServerClaimStatus"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
