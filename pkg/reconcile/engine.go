@@ -54,6 +54,7 @@ type member interface {
 	listed() bool
 	kindName() string
 	object(name cache.ObjectName) (obj Object, ok, synced bool)
+	referenced() []string
 }
 
 // NewEngine returns an engine without controllers; New adds one per kind.

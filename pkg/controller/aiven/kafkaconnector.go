@@ -25,6 +25,17 @@ const (
 // configuration is read and compared with the remote's at every look.
 type kafkaConnector struct{}
 
+// References implements referrer.
+func (kafkaConnector) References(obj *v1alpha1.KafkaConnector) []reconcile.Reference {
+	var out []reconcile.Reference
+	for _, text := range obj.Spec.UserConfig {
+		for _, name := range secretsOf(text) {
+			out = append(out, secretReference(obj, name))
+		}
+	}
+	return out
+}
+
 // connectorConfig renders the configuration that the spec asks for.
 func connectorConfig(ctx context.Context, f *fromSecret, obj *v1alpha1.KafkaConnector) (map[string]string, error) {
 	config := map[string]string{connectorName: obj.RemoteName(), connectorClass: obj.Spec.ConnectorClass}

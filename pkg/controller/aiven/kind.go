@@ -32,6 +32,11 @@ type Dependencies struct {
 	Informer func(resource schema.GroupVersionResource, namespace string) cache.SharedIndexInformer
 	// Secrets reads, live and by name, the Secrets that a spec names.
 	Secrets corev1client.SecretsGetter
+	// SourceRead takes note that a Secret which a spec names was read, and of the
+	// version that SecretVersion gives it, or "" if it does not exist.
+	SourceRead func(name cache.ObjectName, version string)
+	// SourcePublished takes note that a Secret was published, which a spec may name.
+	SourcePublished func(name cache.ObjectName)
 	// Tokens resolves the token of an object.
 	Tokens *token.Cache
 	// Store reads and writes Aiven.
@@ -117,8 +122,10 @@ type forgetter interface {
 // remote is what a handler reaches Aiven with, for one sync of one object.
 type remote struct {
 	*aiven.Client
-	ref     token.Ref
-	secrets corev1client.SecretInterface
+	ref      token.Ref
+	secrets  corev1client.SecretInterface
+	sources  func(name string, version string)
+	digester digester
 	// object reads an object that References names; see Engine.Object.
 	object func(reconcile.Reference) (reconcile.Object, error)
 	// claimed reports whether another object stands for the remote of that identity.
@@ -198,9 +205,13 @@ func (c connector[T]) connect(ctx context.Context, obj T, wake func()) (*remote,
 	sub := aiven.Subscriber{ID: subscription{c.kind, cache.MetaObjectToName(obj)}, Notify: wake}
 	cred := aiven.Credential{Token: tok.Value.Reveal(), Generation: tok.Generation, Probe: tok.Probe}
 	return &remote{
-		Client:  c.deps.Store.Client(ref.String(), cred, sub),
-		ref:     ref,
-		secrets: c.deps.Secrets.Secrets(obj.GetNamespace()),
+		Client:   c.deps.Store.Client(ref.String(), cred, sub),
+		ref:      ref,
+		secrets:  c.deps.Secrets.Secrets(obj.GetNamespace()),
+		digester: newDigester(cred.Token, obj.GetUID()),
+		sources: func(name, version string) {
+			c.deps.SourceRead(cache.NewObjectName(obj.GetNamespace(), name), version)
+		},
 		object:  c.engine.Object,
 		claimed: func(identity string) bool { return c.engine.ClaimedByOther(identity, obj.GetUID()) },
 	}, nil
@@ -239,6 +250,9 @@ func (c connector[T]) publish(ctx context.Context, obj T, data map[string][]byte
 	var conflict *publish.ConflictError
 	if errors.As(err, &conflict) {
 		return &reconcile.Problem{Reason: "SecretConflict", Message: conflict.Message, Phase: reconcile.PhaseConnInfoSecret, Err: err}
+	}
+	if err == nil {
+		c.deps.SourcePublished(cache.NewObjectName(obj.GetNamespace(), target.Name))
 	}
 	return err
 }
