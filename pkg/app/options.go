@@ -167,11 +167,11 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 
 	fs.StringVar(&o.Namespace, "namespace", o.Namespace, "The operator's own namespace, of its Lease and of the Secret of the default token. The default is that of the pod.")
 	fs.StringVar(&o.ServiceAccount, "service-account", o.ServiceAccount, "ServiceAccount that the operator runs as; OpenBao knows it by this name.")
-	fs.StringSliceVar(&o.Controllers, "controllers", o.Controllers, "Kinds to work on: '*' for all, 'Kafka' for one, '-Kafka' for all but one.")
-	fs.StringSliceVar(&o.WatchNamespaces, "watch-namespaces", o.WatchNamespaces, "The only namespaces to look at. The default is all.")
+	fs.StringSliceVar(&o.Controllers, "controllers", o.Controllers, "Kinds to reconcile: '*' for all, 'Kafka' for one, '-Kafka' for all but one.")
+	fs.StringSliceVar(&o.WatchNamespaces, "watch-namespaces", o.WatchNamespaces, "Comma-separated namespaces to watch. Default: all namespaces.")
 	fs.DurationVar(&o.PollInterval, "poll-interval", o.PollInterval, "How often every remote is compared with its object.")
 	fs.DurationVar(&o.ShutdownTimeout, "shutdown-timeout", o.ShutdownTimeout, "How long work under way may go on after a request to stop. Keep it below the pod's grace period.")
-	fs.IntVar(&o.ConcurrentSyncs, "concurrent-syncs", o.ConcurrentSyncs, "How many objects are worked on at once for one token or server.")
+	fs.IntVar(&o.ConcurrentSyncs, "concurrent-syncs", o.ConcurrentSyncs, "How many objects are reconciled in parallel for one token or server.")
 
 	fs.StringVar(&o.Aiven.URL, "aiven-url", o.Aiven.URL, "URL of the Aiven API.")
 	fs.BoolVar(&o.Aiven.AllowHTTP, "aiven-allow-http", o.Aiven.AllowHTTP, "Permit a plain http URL for a host other than loopback. Tokens are then sent in clear text.")
@@ -184,21 +184,21 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.DefaultToken.SecretName, "default-token-secret-name", o.DefaultToken.SecretName, "Secret in the operator's namespace with the Aiven token of objects without authSecretRef.")
 	fs.StringVar(&o.DefaultToken.SecretKey, "default-token-secret-key", o.DefaultToken.SecretKey, "Key of that Secret.")
 
-	fs.StringVar(&o.OpenBao.BootstrapperServiceAccount, "bootstrapper-service-account", o.OpenBao.BootstrapperServiceAccount, "ServiceAccount in the operator's namespace that looks at OpenBao servers, and repairs them in mode Enforce.")
-	fs.StringVar(&o.OpenBao.DecoyServiceAccount, "decoy-service-account", o.OpenBao.DecoyServiceAccount, "ServiceAccount in the operator's namespace that no OpenBao server may let in, to prove that.")
+	fs.StringVar(&o.OpenBao.BootstrapperServiceAccount, "bootstrapper-service-account", o.OpenBao.BootstrapperServiceAccount, "ServiceAccount in the operator's namespace that reads the configuration of OpenBao servers, and repairs it in mode Enforce.")
+	fs.StringVar(&o.OpenBao.DecoyServiceAccount, "decoy-service-account", o.OpenBao.DecoyServiceAccount, "ServiceAccount in the operator's namespace that serves as a decoy. No server may accept it; the operator checks this regularly.")
 	fs.DurationVar(&o.OpenBao.ProofInterval, "proof-interval", o.OpenBao.ProofInterval, "How often every identity of an OpenBao cluster is proved by a login.")
 
 	fs.StringToStringVar(&o.OpenBao.LegacyAudiences, "openbao-legacy-audience", o.OpenBao.LegacyAudiences, "NAMESPACE/NAME=AUDIENCE: log in to the server of this OpenBaoCluster with the audience of an earlier version, until an admin token replaces it. The admission policy bailiwick-token-audiences has to allow it as well.")
 
-	fs.BoolVar(&o.LeaderElection.Enabled, "leader-elect", o.LeaderElection.Enabled, "Work only while holding the Lease. Turn it off only where a second process can't exist.")
+	fs.BoolVar(&o.LeaderElection.Enabled, "leader-elect", o.LeaderElection.Enabled, "Enable leader election. Turn it off only where a second process can't exist.")
 	fs.StringVar(&o.LeaderElection.LeaseName, "leader-elect-resource-name", o.LeaderElection.LeaseName, "Name of the Lease in the operator's namespace.")
 	fs.DurationVar(&o.LeaderElection.LeaseDuration, "leader-elect-lease-duration", o.LeaderElection.LeaseDuration, "How long others wait for a leader that went silent, in whole seconds.")
-	fs.DurationVar(&o.LeaderElection.RenewDeadline, "leader-elect-renew-deadline", o.LeaderElection.RenewDeadline, "How long the leader works on without a renewal of its Lease.")
+	fs.DurationVar(&o.LeaderElection.RenewDeadline, "leader-elect-renew-deadline", o.LeaderElection.RenewDeadline, "How long the leader keeps working without a renewal of its Lease.")
 	fs.DurationVar(&o.LeaderElection.RetryPeriod, "leader-elect-retry-period", o.LeaderElection.RetryPeriod, "How often the Lease is renewed or asked for.")
 
 	fs.StringVar(&o.HealthBindAddress, "health-bind-address", o.HealthBindAddress, "Address of /healthz and /readyz. 0 turns them off.")
 	fs.StringVar(&o.MetricsBindAddress, "metrics-bind-address", o.MetricsBindAddress, "Address of /metrics. 0 turns it off.")
-	fs.BoolVar(&o.Profiling, "profiling", o.Profiling, "Serve /debug/pprof beside /metrics.")
+	fs.BoolVar(&o.Profiling, "profiling", o.Profiling, "Serve /debug/pprof alongside /metrics.")
 }
 
 // variable is an environment variable that stands in for a flag.

@@ -160,27 +160,11 @@ func statusJSON(obj Object) (json.RawMessage, error) {
 	return raw, nil
 }
 
-// removeFinalizer ends our hold on obj. Server-side apply could not remove an
-// entry that another manager owns too; a patch with tests can, and touches
-// neither a namesake nor another's entry.
+// removeFinalizer ends our hold on obj.
 func (c *Controller[T, C, AC]) removeFinalizer(ctx context.Context, obj T) error {
-	i := slices.Index(obj.GetFinalizers(), Finalizer)
-	if i < 0 {
+	patch := FinalizerPatch(obj, Finalizer)
+	if patch == nil {
 		return nil
-	}
-	type operation struct {
-		Op    string `json:"op"`
-		Path  string `json:"path"`
-		Value any    `json:"value,omitempty"`
-	}
-	path := fmt.Sprintf("/metadata/finalizers/%d", i)
-	patch, err := json.Marshal([]operation{
-		{"test", "/metadata/uid", obj.GetUID()},
-		{"test", path, Finalizer},
-		{"remove", path, nil},
-	})
-	if err != nil {
-		return fmt.Errorf("build finalizer patch: %w", err)
 	}
 	got, err := c.kind.Client(obj.GetNamespace()).Patch(ctx, obj.GetName(), types.JSONPatchType, patch,
 		metav1.PatchOptions{FieldManager: FieldManager})
@@ -191,7 +175,7 @@ func (c *Controller[T, C, AC]) removeFinalizer(ctx context.Context, obj T) error
 	return nil
 }
 
-// writeError tells an object that is gone from a write that failed. A UID that
+// writeError distinguishes an object that is gone from a write that failed. A UID that
 // does not match is answered as a conflict where the object would have to be
 // created, and as an immutable field where a namesake exists. What the spec holds
 // of secrets is taken out of the answer, which may quote it.

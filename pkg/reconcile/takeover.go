@@ -22,7 +22,7 @@ import (
 
 // peerManager is how the aiven-operator signs what it writes: it sets no field
 // manager, so the API server takes the name of its binary. Other operators have
-// that name too, so the entry alone does not tell whose a field is.
+// that name too, so the entry alone does not show whose a field is.
 const peerManager = "manager"
 
 // peerDomain ends the names of the aiven-operator's annotations and finalizers.
@@ -132,7 +132,7 @@ func metadataPatch[T Object](live T) ([]byte, error) {
 	})
 }
 
-// split tells the annotations and finalizers with names of the aiven-operator's
+// split separates the annotations and finalizers with names of the aiven-operator's
 // from the other fields of an entry.
 func split(entry metav1.ManagedFieldsEntry) (mine, rest *fieldpath.Set, err error) {
 	all, err := setOf(entry)

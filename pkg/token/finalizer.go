@@ -5,15 +5,15 @@ package token
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
+
+	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 )
 
 const (
@@ -28,25 +28,12 @@ const (
 // read. It is the only thing that is ever written to a token Secret. Nothing
 // depends on it: where it fails, the next read tries again.
 func (c *Cache) removeFinalizer(ctx context.Context, secret *corev1.Secret) {
-	i := slices.Index(secret.Finalizers, peerFinalizer)
-	if i < 0 {
+	patch := reconcile.FinalizerPatch(secret, peerFinalizer)
+	if patch == nil {
 		return
 	}
 	logger := klog.LoggerWithValues(klog.FromContext(ctx), "secret", klog.KObj(secret), "finalizer", peerFinalizer)
-	type operation struct {
-		Op    string `json:"op"`
-		Path  string `json:"path"`
-		Value any    `json:"value,omitempty"`
-	}
-	entry := fmt.Sprintf("/metadata/finalizers/%d", i)
-	removal := []operation{{"test", entry, peerFinalizer}, {"remove", entry, nil}}
-	// The tests keep it from a namesake and from anybody else's finalizer.
-	patch, err := json.Marshal(append([]operation{{"test", "/metadata/uid", secret.UID}}, removal...))
-	if err != nil {
-		logger.Error(err, "Could not build a patch")
-		return
-	}
-	_, err = c.options.Secrets.Secrets(secret.Namespace).Patch(ctx, secret.Name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
+	_, err := c.options.Secrets.Secrets(secret.Namespace).Patch(ctx, secret.Name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
 	switch {
 	case err == nil:
 		logger.V(2).Info("Removed the aiven-operator's finalizer")
@@ -55,9 +42,8 @@ func (c *Cache) removeFinalizer(ctx context.Context, secret *corev1.Secret) {
 		if !c.firstRefusal(secret) {
 			return
 		}
-		command, _ := json.Marshal(removal)
 		logger.Info("The aiven-operator's finalizer keeps this Secret from being deleted, and the operator may not remove it. Remove it yourself",
-			"command", fmt.Sprintf("kubectl patch secret %s -n %s --type=json -p '%s'", secret.Name, secret.Namespace, command))
+			"command", fmt.Sprintf("kubectl patch secret %s -n %s --type=json -p '%s'", secret.Name, secret.Namespace, patch))
 	default:
 		// What is invalid here is the test: the finalizers have changed meanwhile.
 		logger.Info("Could not remove the aiven-operator's finalizer, will try at the next read", "reason", apierrors.ReasonForError(err))

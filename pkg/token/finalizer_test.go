@@ -21,7 +21,7 @@ func TestPeersFinalizerIsRemoved(t *testing.T) {
 		`{"op":"test","path":"/metadata/uid","value":"uid-of-aiven"},` +
 		`{"op":"test","path":"/metadata/finalizers/1","value":"finalizers.aiven.io/needed-to-delete-services"},` +
 		`{"op":"remove","path":"/metadata/finalizers/1"}]`
-	const command = `kubectl patch secret aiven -n team --type=json -p '[{\"op\":\"test\",\"path\":\"/metadata/finalizers/1\",`
+	const command = `kubectl patch secret aiven -n team --type=json -p '[{\"op\":\"test\",\"path\":\"/metadata/uid\",`
 	tests := map[string]struct {
 		finalizers []string
 		refusal    error

@@ -14,39 +14,6 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 )
 
-func (h *clickhouseUser) remember(obj *v1alpha1.ClickhouseUser, password string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.set[obj.UID] = password
-}
-
-func (h *clickhouseUser) forget(obj *v1alpha1.ClickhouseUser) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.set, obj.UID)
-}
-
-// password returns the user's password, "" while it is not known. What is
-// published counts for nothing while a create may have been interrupted.
-func (h *clickhouseUser) password(ctx context.Context, r *remote, obj *v1alpha1.ClickhouseUser) (string, error) {
-	published, err := r.publishedPassword(ctx, obj)
-	if err != nil {
-		return "", err
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	set, ok := h.set[obj.UID]
-	switch {
-	case !ok && interrupted(obj):
-		return "", nil
-	case !ok:
-		return published, nil
-	case set == published && !interrupted(obj):
-		delete(h.set, obj.UID)
-	}
-	return set, nil
-}
-
 // interrupted reports whether the remote may have been created without a record
 // of what the answer said.
 func interrupted(obj metav1.Object) bool {
@@ -54,22 +21,24 @@ func interrupted(obj metav1.Object) bool {
 	return ok
 }
 
-// publishedPassword reads the password in the object's own connection Secret.
-func (r *remote) publishedPassword(ctx context.Context, obj *v1alpha1.ClickhouseUser) (string, error) {
+// publishedPassword reads the password in the object's own connection Secret, "" if
+// there is none. readable is false if the Secret may not be read.
+func (r *remote) publishedPassword(ctx context.Context, obj *v1alpha1.ClickhouseUser) (password string, readable bool, err error) {
 	target, disabled := obj.ConnInfoTarget()
 	if disabled {
-		return "", nil
+		return "", true, nil
 	}
 	secret, err := r.secrets.Get(ctx, target.Name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("get connection secret: %w", err)
-	}
-	if !metav1.IsControlledBy(secret, obj) {
-		return "", nil
+	switch {
+	case apierrors.IsNotFound(err):
+		return "", true, nil
+	case apierrors.IsForbidden(err):
+		return "", false, nil
+	case err != nil:
+		return "", false, fmt.Errorf("get connection secret: %w", err)
+	case !metav1.IsControlledBy(secret, obj):
+		return "", true, nil
 	}
 	// The key without a prefix outlives a change of the prefix.
-	return string(secret.Data["PASSWORD"]), nil
+	return string(secret.Data["PASSWORD"]), true, nil
 }

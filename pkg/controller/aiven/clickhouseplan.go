@@ -19,7 +19,7 @@ type clickhousePlan struct {
 	// statements take back what the spec does not name any more, and only that.
 	statements []string
 	// lost is what those statements take along: ClickHouse drops a narrower grant
-	// for a wider one, so it has to be given anew after the wider one has gone.
+	// for a wider one, so it has to be given again after the wider one has gone.
 	lost v1alpha1.ClickhouseGrants
 }
 

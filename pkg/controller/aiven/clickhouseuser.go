@@ -5,10 +5,8 @@ package aiven
 
 import (
 	"context"
-	"sync"
 
 	"github.com/aiven/go-client-codegen/handler/clickhouse"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/bailiwick-operator/bailiwick/pkg/aiven"
 	"github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1"
@@ -16,26 +14,21 @@ import (
 )
 
 // clickhouseUser handles ClickhouseUser objects. Aiven tells a password only in
-// the answer that sets it. One that Aiven made is kept until it is published; after
-// that the connection Secret is where it is known from. One from a source Secret is
-// known from there, and the status records which one was set.
-type clickhouseUser struct {
-	mu sync.Mutex
-	// set holds, by object, passwords that Aiven has made for this process.
-	set map[types.UID]string
-}
-
-func newClickhouseUser() *clickhouseUser { return &clickhouseUser{set: map[types.UID]string{}} }
+// the answer that sets it. One that Aiven made is published before anything else is
+// done, and the connection Secret is where it is known from then; the status names
+// the user that this was done for. One from a source Secret is known from there, and
+// the status records which one was set.
+type clickhouseUser struct{}
 
 // References implements referrer.
-func (*clickhouseUser) References(obj *v1alpha1.ClickhouseUser) []reconcile.Reference {
+func (clickhouseUser) References(obj *v1alpha1.ClickhouseUser) []reconcile.Reference {
 	if source := obj.Spec.ConnInfoSecretSource; source != nil {
 		return []reconcile.Reference{secretReference(obj, source.Name)}
 	}
 	return nil
 }
 
-func (h *clickhouseUser) Observe(ctx context.Context, r *remote, obj *v1alpha1.ClickhouseUser) (reconcile.Observation, error) {
+func (h clickhouseUser) Observe(ctx context.Context, r *remote, obj *v1alpha1.ClickhouseUser) (reconcile.Observation, error) {
 	view, err := r.host(obj)
 	if err != nil {
 		return reconcile.Observation{}, err
@@ -53,10 +46,14 @@ func (h *clickhouseUser) Observe(ctx context.Context, r *remote, obj *v1alpha1.C
 		obj.Status.UUID = ""
 		return reconcile.Observation{}, nil
 	}
-	obj.Status.UUID = user.Uuid
-	password, err := h.password(ctx, r, obj)
-	if err != nil {
-		return reconcile.Observation{}, err
+	// The user may have been created, and its password lost with the answer: what is
+	// published is not its then.
+	lost := interrupted(obj) && obj.Status.UUID != user.Uuid && !builtIn(user.Name)
+	password, readable := "", true
+	if !lost {
+		if password, readable, err = r.publishedPassword(ctx, obj); err != nil {
+			return reconcile.Observation{}, err
+		}
 	}
 	if shown := deref(user.Password); shown != "" {
 		password = shown
@@ -76,16 +73,22 @@ func (h *clickhouseUser) Observe(ctx context.Context, r *remote, obj *v1alpha1.C
 		// What is published stays until the password has been set.
 		obs.Differs = append(obs.Differs, "password")
 		return obs, nil
-	case source == "" && password == "" && interrupted(obj) && !builtIn(user.Name):
-		// The user was created and its password lost with the answer: nobody has it.
+	case source == "" && password == "" && lost && publishes(obj):
+		// Nobody has it.
 		obs.Differs = append(obs.Differs, "password")
+		return obs, nil
 	}
+	obj.Status.UUID = user.Uuid
 	switch {
 	case reconcile.Observed(obj):
 	case source != "":
 		obj.Status.PasswordSource = state.status()
 	case obj.Status.PasswordSource != nil:
 		obs.Note = passwordKept
+	}
+	if password == "" && !readable {
+		obs.Note = joinNotes(obs.Note, "The connection Secret is left as it is, since the operator may not get it and Aiven does not show the password.")
+		return obs, nil
 	}
 	obs.Connection = clickhouseUserConnection(obj, view, password)
 	return obs, nil
@@ -104,58 +107,80 @@ func clickhouseUserConnection(obj *v1alpha1.ClickhouseUser, view *aiven.ServiceV
 	return details(obj, pairs...).plus(unprefixed(pairs...))
 }
 
-func (h *clickhouseUser) Create(ctx context.Context, r *remote, obj *v1alpha1.ClickhouseUser) error {
+func (h clickhouseUser) Create(ctx context.Context, r *remote, obj *v1alpha1.ClickhouseUser) error {
+	// Read before the write that makes it stale.
+	view, err := r.host(obj)
+	if err != nil {
+		return err
+	}
 	source, state, err := r.sourcePassword(ctx, obj.Spec.ConnInfoSecretSource)
 	if err != nil {
 		return err
 	}
-	// What an earlier user of the name had is of no use for this one.
-	h.forget(obj)
 	user, err := r.clickhouse().ServiceClickHouseUserCreate(ctx, obj.Spec.Project, obj.Spec.ServiceName,
 		&clickhouse.ServiceClickHouseUserCreateIn{Name: obj.RemoteName(), Password: optional(source)})
 	if err != nil {
 		return err
 	}
-	obj.Status.UUID, obj.Status.PasswordSource = user.Uuid, nil
+	obj.Status.PasswordSource = nil
 	switch password := deref(user.Password); {
 	case password == "" || source != "" && password != source:
-		return h.Update(ctx, r, obj)
+		return h.setPassword(ctx, r, obj, view, user.Uuid)
 	case source != "":
-		obj.Status.PasswordSource = state.status()
+		obj.Status.UUID, obj.Status.PasswordSource = user.Uuid, state.status()
+		return nil
 	default:
-		h.remember(obj, password)
+		return h.keepPassword(ctx, r, obj, view, user.Uuid, password)
 	}
-	return nil
 }
 
 // Update sets the password that the spec names, or has Aiven make one.
-func (h *clickhouseUser) Update(ctx context.Context, r *remote, obj *v1alpha1.ClickhouseUser) error {
+func (h clickhouseUser) Update(ctx context.Context, r *remote, obj *v1alpha1.ClickhouseUser) error {
+	view, err := r.host(obj)
+	if err != nil {
+		return err
+	}
+	users, err := r.clickhouseUsers(obj)
+	if err != nil {
+		return err
+	}
+	user, ok := findClickhouseUser(users, obj.RemoteName())
+	if !ok {
+		return reconcile.Retryable("the user vanished during an update")
+	}
+	return h.setPassword(ctx, r, obj, view, user.Uuid)
+}
+
+func (h clickhouseUser) setPassword(ctx context.Context, r *remote, obj *v1alpha1.ClickhouseUser, view *aiven.ServiceView, uuid string) error {
 	source, state, err := r.sourcePassword(ctx, obj.Spec.ConnInfoSecretSource)
 	if err != nil {
 		return err
 	}
-	password, err := r.clickhouse().ServiceClickHousePasswordReset(ctx, obj.Spec.Project, obj.Spec.ServiceName, obj.Status.UUID,
+	password, err := r.clickhouse().ServiceClickHousePasswordReset(ctx, obj.Spec.Project, obj.Spec.ServiceName, uuid,
 		&clickhouse.ServiceClickHousePasswordResetIn{Password: optional(source)})
 	if err != nil {
 		return err
 	}
 	if obj.Status.PasswordSource = state.status(); state != nil {
-		h.forget(obj)
+		obj.Status.UUID = uuid
 		return nil
 	}
-	h.remember(obj, password)
+	return h.keepPassword(ctx, r, obj, view, uuid, password)
+}
+
+// keepPassword publishes a password that Aiven made and does not tell again. Only
+// then does the status name the user: until it does, another password is made.
+func (clickhouseUser) keepPassword(ctx context.Context, r *remote, obj *v1alpha1.ClickhouseUser, view *aiven.ServiceView, uuid, password string) error {
+	if publishes(obj) {
+		if err := r.publish(ctx, clickhouseUserConnection(obj, view, password)); err != nil {
+			return err
+		}
+	}
+	obj.Status.UUID = uuid
 	return nil
 }
 
-func (h *clickhouseUser) Delete(ctx context.Context, r *remote, obj *v1alpha1.ClickhouseUser) (bool, error) {
-	gone, err := h.deleteUser(ctx, r, obj)
-	if gone {
-		h.forget(obj)
-	}
-	return gone, err
-}
-
-func (*clickhouseUser) deleteUser(ctx context.Context, r *remote, obj *v1alpha1.ClickhouseUser) (bool, error) {
+func (clickhouseUser) Delete(ctx context.Context, r *remote, obj *v1alpha1.ClickhouseUser) (bool, error) {
 	if builtIn(obj.RemoteName()) {
 		return true, nil
 	}

@@ -41,7 +41,7 @@ func (r *remote) fromSecret() *fromSecret {
 }
 
 // render returns the value of a field of the spec. The error is a Problem if it
-// is the user's to mend.
+// is the user's to fix.
 func (f *fromSecret) render(ctx context.Context, field, text string) (string, error) {
 	tree, err := parseTemplate(field, text)
 	if err != nil {

@@ -128,6 +128,9 @@ type remote struct {
 	digester digester
 	// object reads an object that References names; see Engine.Object.
 	object func(reconcile.Reference) (reconcile.Object, error)
+	// publish writes connection details before the sync ends, for what Aiven tells
+	// only once.
+	publish func(ctx context.Context, data map[string][]byte) error
 	// claimed reports whether another object stands for the remote of that identity.
 	claimed func(identity string) bool
 }
@@ -213,6 +216,7 @@ func (c connector[T]) connect(ctx context.Context, obj T, wake func()) (*remote,
 			c.deps.SourceRead(cache.NewObjectName(obj.GetNamespace(), name), version)
 		},
 		object:  c.engine.Object,
+		publish: func(ctx context.Context, data map[string][]byte) error { return c.publish(ctx, obj, data) },
 		claimed: func(identity string) bool { return c.engine.ClaimedByOther(identity, obj.GetUID()) },
 	}, nil
 }

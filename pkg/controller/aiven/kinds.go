@@ -28,7 +28,7 @@ func Kinds() []Kind {
 		newKind("ClickhouseDatabase", "clickhousedatabases", clickhouseDatabase{}, client.ClickhouseDatabases),
 		newKind("ClickhouseGrant", "clickhousegrants", clickhouseGrant{}, client.ClickhouseGrants),
 		newKind("ClickhouseRole", "clickhouseroles", clickhouseRole{}, client.ClickhouseRoles),
-		newKind("ClickhouseUser", "clickhouseusers", newClickhouseUser(), client.ClickhouseUsers),
+		newKind("ClickhouseUser", "clickhouseusers", clickhouseUser{}, client.ClickhouseUsers),
 		newKind("ConnectionPool", "connectionpools", connectionPool{}, client.ConnectionPools),
 		newKind("Database", "databases", database{}, client.Databases),
 		newKind("Flink", "flinks", flinkService(), client.Flinks),

@@ -14,8 +14,8 @@ import (
 
 const (
 	// labelDeleteAfterMigration, with the value "true", is the consent of a
-	// Secret's owner to its deletion. Who may write service objects may not
-	// necessarily delete Secrets.
+	// Secret's owner to its deletion. Those that may write service
+	// objects may not necessarily delete Secrets.
 	labelDeleteAfterMigration = "bailiwick.dev/delete-after-migration"
 	fieldDeleteSecret         = fieldMigrationSource + ".deleteAfterMigration"
 )

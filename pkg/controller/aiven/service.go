@@ -31,7 +31,7 @@ type serviceHandler[T v1alpha1.Service] struct {
 	// migration returns the source that the spec names for a migration into the
 	// service; nil for kinds that have none.
 	migration func(obj T) *v1alpha1.MigrationSecretSource
-	// migrationKeys are the keys of such a source beside the common ones.
+	// migrationKeys are the keys of such a source besides the common ones.
 	migrationKeys []string
 	// versionSetting is the user configuration of the major version, for kinds
 	// whose upgrades Aiven can check beforehand; else empty.

@@ -33,7 +33,7 @@ func (h serviceHandler[T]) checkUpgrade(r *remote, obj T, userConfig map[string]
 	case !task.Success:
 		return &reconcile.Problem{
 			Reason:  reasonUpgradeCheckFailed,
-			Message: fmt.Sprintf("Aiven's check finds that the service can't be upgraded from version %s to %s: %s. Nothing was changed. Mend it in the service, or put the old version back into spec.userConfig.%s.", from, to, task.Result, h.versionSetting),
+			Message: fmt.Sprintf("Aiven's check finds that the service can't be upgraded from version %s to %s: %s. Nothing was changed. Fix that in the service, or set spec.userConfig.%s back to the old version.", from, to, task.Result, h.versionSetting),
 			Phase:   reconcile.PhasePreconditions,
 		}
 	}
@@ -56,7 +56,7 @@ func (h serviceHandler[T]) versions(userConfig map[string]any, svc *service.Serv
 
 // upgradeCheck is the last check of an upgrade to version. Reading it starts the
 // check, which changes nothing in the service. One that has failed is repeated
-// once per poll interval, since what it complained about may have been mended.
+// once per poll interval, since what it complained about may have been fixed.
 func upgradeCheck(project, name, version string) aiven.Resource[service.ServiceTaskGetOut] {
 	var last *service.ServiceTaskGetOut
 	return aiven.Resource[service.ServiceTaskGetOut]{
