@@ -25,11 +25,11 @@ type oneTimeToken struct {
 // write makes the server hold the contract with an admin token, and ends the
 // token.
 func (t *task) write(ctx context.Context, token oneTimeToken) error {
-	server, err := t.connect(ctx, token.value)
+	client, err := t.connect(ctx, token.value)
 	if err != nil {
 		return err
 	}
-	if err := t.establish(ctx, server); err != nil {
+	if err := t.establish(ctx, access{Interface: client, admin: true, marks: true}); err != nil {
 		if openbao.ClassOf(err) == openbao.Unauthenticated {
 			// It is dead, and not tried again.
 			t.record().AdminTokenSecretVersion = token.version
@@ -45,11 +45,29 @@ func (t *task) write(ctx context.Context, token oneTimeToken) error {
 	if err := t.persist(ctx); err != nil {
 		return err
 	}
-	return t.revoke(ctx, server)
+	return t.revoke(ctx, client)
+}
+
+// answerWithToken writes the mark with a new nonce for the objects that asked for one,
+// if there is a new admin token. The login of the bootstrapper has done so already
+// where it may.
+func (t *task) answerWithToken(ctx context.Context) error {
+	if _, asked := t.copies.asked(t.obj.UID, t.now); !asked || t.record() == nil {
+		return nil
+	}
+	token, err := t.adminToken(ctx, t.firstNeed())
+	if err != nil {
+		return nil //nolint:nilerr // Without a new token the one that asked waits.
+	}
+	return t.write(ctx, token)
 }
 
 // establish makes the server hold the contract, and reads it back.
-func (t *task) establish(ctx context.Context, server openbao.Interface) error {
+func (t *task) establish(ctx context.Context, server access) error {
+	claim, err := t.identify(ctx, server)
+	if err != nil {
+		return err
+	}
 	observed, err := t.observe(ctx, server, false)
 	if err != nil {
 		return err
@@ -59,6 +77,9 @@ func (t *task) establish(ctx context.Context, server openbao.Interface) error {
 	if conflicts := plan.Conflicts(); len(conflicts) > 0 {
 		t.record().Plan = planned(plan)
 		return t.conflictProblem(conflicts)
+	}
+	if err := t.holdClaim(ctx, server, claim); err != nil {
+		return err
 	}
 	// The token may write all of it, and until it has, nothing of it is certain.
 	t.record().Digest, t.record().AdminToken = "", ""

@@ -126,6 +126,9 @@ func newFixture(t *testing.T) *fixture {
 			}
 			f.opts = append(f.opts, o)
 			srv := f.servers[o.Address]
+			if in := f.servers[o.Address+"/"+o.Namespace]; in != nil {
+				srv = in
+			}
 			if srv == nil {
 				srv = newServer("")
 				srv.fail = func(string) error { return class(openbao.Unavailable) }

@@ -20,6 +20,8 @@ const (
 	ReasonApplied = "Applied"
 	// ReasonNotRequested: the spec asks for no authorization.
 	ReasonNotRequested = "NotRequested"
+	// ReasonRecordUnavailable: what was written for the object cannot be read.
+	ReasonRecordUnavailable = "RecordUnavailable"
 	// ReasonInvalidSpec: the spec contradicts itself.
 	ReasonInvalidSpec = "InvalidSpec"
 	// ReasonIssuerUnavailable: the API server's issuer or keys cannot be read.
@@ -63,7 +65,7 @@ const (
 	ReasonServerThrottled = "ServerThrottled"
 	// ReasonServerError: the server refused or failed for another reason.
 	ReasonServerError = "ServerError"
-	// ReasonServerClaimed: the server belongs to an older object.
+	// ReasonServerClaimed: the server belongs to another object, or may do so.
 	ReasonServerClaimed = "ServerClaimed"
 
 	// ReasonMountConflict: the mount has another type.
@@ -199,13 +201,6 @@ func (t *task) serverProblem(err error) error {
 		return retry(ReasonServerThrottled, sentence(fmt.Sprintf("%s refuses more requests: %s", at, detail)), err)
 	}
 	return retry(ReasonServerError, sentence(fmt.Sprintf("%s refused: %s", at, detail)), err)
-}
-
-func (t *task) serverClaimed(server string, holder claimant) error {
-	// The holder's end or change wakes this object.
-	return &reconcile.Problem{Reason: ReasonServerClaimed, Message: fmt.Sprintf(
-		"Server %s belongs to the older OpenBaoCluster %s; nothing was written. Delete one of the two, or let them use different namespaces of the server.",
-		server, holder.name)}
 }
 
 func notRevoked(err error) error {

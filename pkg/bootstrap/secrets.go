@@ -44,6 +44,9 @@ type need struct {
 
 // firstNeed is that of a contract that was not written yet.
 func (t *task) firstNeed() need {
+	if t.previous != nil && t.previous.Server != t.record().Server && t.previous.Server != "" {
+		return t.otherServerNeed()
+	}
 	if record := t.record(); record != nil && record.LegacyAudience != "" {
 		return t.migrationNeed()
 	}
@@ -98,6 +101,10 @@ func (t *task) readToken(ctx context.Context, ref openbaov1alpha1.SecretKeyRefer
 // usedUp reports whether an admin token did its work before.
 func (t *task) usedUp() bool {
 	record := t.before.Status.Authorization
+	if t.unproved != nil {
+		// It only chooses the words.
+		record = t.unproved
+	}
 	// While a repair is not complete there is no digest, but still that token.
 	return record != nil && (record.Digest != "" || record.AdminToken != "")
 }

@@ -39,11 +39,10 @@ var errGone = errors.New("object is gone")
 // what was last written. The record comes first: it says what may be removed,
 // whatever becomes of the rest.
 func (t *task) persist(ctx context.Context) error {
-	if !t.ours && !apiequality.Semantic.DeepEqual(t.before.Status.Authorization, t.obj.Status.Authorization) {
-		if err := t.persistAnnotation(ctx); err != nil {
-			return err
-		}
-		t.before.Status.Authorization = t.obj.Status.Authorization.DeepCopy()
+	if t.recordError != nil || t.unproved != nil {
+		t.obj.Status.Authorization = t.before.Status.Authorization
+	} else if err := t.persistRecord(ctx); err != nil {
+		return err
 	}
 	if apiequality.Semantic.DeepEqual(t.before.Status, t.obj.Status) {
 		return nil
@@ -59,25 +58,51 @@ func (t *task) persist(ctx context.Context) error {
 	klog.FromContext(ctx).V(2).Info("Applied status")
 	t.written.Store(got)
 	t.obj.DeepCopyInto(t.before)
+	if t.ours {
+		// The record of another schema has become part of the status.
+		return t.records.remove(ctx, t.obj.UID)
+	}
 	return nil
 }
 
-// persistAnnotation writes the record where the status has no room for it.
-func (t *task) persistAnnotation(ctx context.Context) error {
-	config := openbaov1alpha1ac.OpenBaoCluster(t.obj.Name, t.obj.Namespace).WithUID(t.obj.UID)
-	if record := t.obj.Status.Authorization; record != nil {
-		raw, err := encodeRecord(record)
-		if err != nil {
-			return err
+// persistRecord writes the record where the status has no room for it, and then shows
+// it in the annotation.
+func (t *task) persistRecord(ctx context.Context) error {
+	if t.ours {
+		return nil
+	}
+	record := t.obj.Status.Authorization
+	ended := record == nil && t.before.Status.Authorization != nil
+	if err := t.records.put(ctx, t.name, t.obj.UID, record); err != nil {
+		return err
+	}
+	t.before.Status.Authorization = record.DeepCopy()
+	if record == nil {
+		if !ended {
+			return nil
 		}
+		return t.showRecord(ctx, "")
+	}
+	shown, err := encodeRecord(record)
+	if err != nil || t.obj.Annotations[openbaov1alpha1.AnnotationRecord] == shown {
+		return err
+	}
+	return t.showRecord(ctx, shown)
+}
+
+// showRecord writes the annotation, or removes it.
+func (t *task) showRecord(ctx context.Context, raw string) error {
+	config := openbaov1alpha1ac.OpenBaoCluster(t.obj.Name, t.obj.Namespace).WithUID(t.obj.UID)
+	if raw != "" {
 		config.WithAnnotations(map[string]string{openbaov1alpha1.AnnotationRecord: raw})
 	}
 	got, err := t.opts.Clusters.OpenBaoClusters(t.obj.Namespace).Apply(ctx, config, applyOptions(RecordFieldManager))
 	if err != nil {
-		return t.persistProblem("apply the record", err)
+		return t.persistProblem("apply the annotation with the record", err)
 	}
-	klog.FromContext(ctx).V(2).Info("Applied the record")
+	klog.FromContext(ctx).V(2).Info("Showed the record")
 	t.written.Store(got)
+	t.obj.Annotations = got.Annotations
 	return nil
 }
 

@@ -38,6 +38,9 @@ func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.
 	if !ok {
 		c.written.Forget(name)
 		c.forget(ctx, name)
+		if err := c.records.removeEnded(ctx, name); err != nil {
+			return reconcile.Retry(err)
+		}
 		return reconcile.Done()
 	}
 	if cached.DeletionTimestamp != nil {
@@ -57,6 +60,7 @@ func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.
 	t.checkRoles(work)
 	if t.provable(err) {
 		t.prove(work)
+		t.proofOfServer()
 		err = t.proofProblem(err)
 	}
 	return t.report(ctx, message, err)
@@ -79,6 +83,17 @@ type task struct {
 	// before is the object as it was last written, obj the copy worked on. The
 	// record of both is in the status, wherever it is stored.
 	before, obj *openbaov1alpha1.OpenBaoCluster
+	// recordError says that the record cannot be read. unproved is one that others could
+	// have written, nil once a login has confirmed what is true of it. Neither is ever
+	// overwritten.
+	recordError error
+	unproved    *openbaov1alpha1.AuthorizationStatus
+
+	// incumbent says that the object is recorded as the holder of the server that is
+	// reached, and previous is the record of another server, nil once the one that is
+	// reached was claimed.
+	incumbent bool
+	previous  *openbaov1alpha1.AuthorizationStatus
 
 	settings authz.Settings
 	// audience is that of all tokens that are made for the object.
@@ -120,12 +135,8 @@ func (c *Controller) newTask(ctx context.Context, latest *openbaov1alpha1.OpenBa
 	t := &task{
 		Controller: c, name: cache.MetaObjectToName(latest), now: now, ours: ours || err != nil, before: latest.DeepCopy(),
 	}
-	if !t.ours {
-		if t.before.Status.Authorization, err = annotatedRecord(latest); err != nil {
-			t.notes = append(t.notes, sentence(capital(err.Error()))+" It counts as none, so that what is on the server may look like someone else's.")
-		}
-	}
 	t.obj = t.before.DeepCopy()
+	t.loadRecord(ctx, latest)
 	if record := t.record(); record != nil {
 		// An earlier version kept the namespace as it was spelled.
 		if canonical, err := authz.CanonicalNamespace(record.Namespace); err == nil {
@@ -153,6 +164,7 @@ func (t *task) report(ctx context.Context, message string, err error) reconcile.
 		// and the next look finds out the rest.
 		return reconcile.Retry(ctx.Err())
 	}
+	t.keepPrevious()
 	t.settleProofs()
 	t.settleKeys()
 	problem := asProblem(err)
@@ -177,7 +189,7 @@ func (t *task) report(ctx context.Context, message string, err error) reconcile.
 	t.setCondition(metav1.Condition{Type: openbaov1alpha1.ConditionAuthorizationReady, Status: status, Reason: reason, Message: message})
 	if t.keysCondition != nil {
 		t.setCondition(*t.keysCondition)
-	} else {
+	} else if t.recordError == nil {
 		meta.RemoveStatusCondition(&t.obj.Status.Conditions, openbaov1alpha1.ConditionSigningKeysCurrent)
 	}
 	if t.ours {
@@ -205,6 +217,16 @@ func (t *task) report(ctx context.Context, message string, err error) reconcile.
 		return reconcile.Retry(t.interrupted)
 	}
 	return reconcile.After(t.nextLook())
+}
+
+// keepPrevious puts the record of the server before back where the one that the address
+// leads to now was not claimed: without a login, nothing is known about it.
+func (t *task) keepPrevious() {
+	if t.previous == nil {
+		return
+	}
+	t.previous.AdminTokenSecretVersion = t.record().AdminTokenSecretVersion
+	t.obj.Status.Authorization = t.previous
 }
 
 // asProblem returns what a person reads of err, nil if there is none.

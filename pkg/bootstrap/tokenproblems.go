@@ -36,19 +36,15 @@ func (t *task) tokenRefused(err error) error {
 	detail := fmt.Sprintf("The server at %s does not accept the token in Secret %s/%s, key %q: it has expired, was revoked, is bound to other addresses, or is from another server.",
 		t.settings.Address, t.obj.Namespace, ref.Name, ref.Key)
 	if t.usedUp() {
-		return t.adminTokenRequired(need{ReasonAdminTokenRequired, tokenNeededAgain + " " + detail}, err)
+		return t.adminTokenRequired(need{ReasonAdminTokenRequired, t.firstNeed().why + " " + detail}, err)
 	}
 	return retry(ReasonAdminTokenInvalid, detail+" "+t.giveToken(), err)
 }
 
-// otherServer says that the address leads to a server that was never set up.
-func (t *task) otherServer(clusterID string) error {
-	record := t.record()
-	why := fmt.Sprintf("The address %s now leads to server %s, and the policies and roles were written to server %s.",
-		t.settings.Address, clusterID, record.Server)
-	// From here on the object is about the new server.
-	record.Digest, record.SigningKeys = "", nil
-	return t.adminTokenRequired(need{ReasonAdminTokenRequired, why}, nil)
+// otherServerNeed says that the address leads to another server than is recorded.
+func (t *task) otherServerNeed() need {
+	return need{ReasonAdminTokenRequired, fmt.Sprintf("The address %s now leads to server %s, and the policies and roles were written to server %s.",
+		t.settings.Address, t.record().Server, t.previous.Server)}
 }
 
 // giveToken is the command that mends it.
