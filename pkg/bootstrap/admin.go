@@ -54,6 +54,7 @@ func (t *task) establish(ctx context.Context, server openbao.Interface) error {
 	if err != nil {
 		return err
 	}
+	t.settle(observed)
 	plan := authz.Diff(t.contract, observed.Observed, t.recorded())
 	if conflicts := plan.Conflicts(); len(conflicts) > 0 {
 		t.record().Plan = planned(plan)
@@ -61,18 +62,18 @@ func (t *task) establish(ctx context.Context, server openbao.Interface) error {
 	}
 	// The token may write all of it, and until it has, nothing of it is certain.
 	t.record().Digest, t.record().AdminToken = "", ""
-	before := t.recorded()
 	if err := t.recordIntent(ctx, plan); err != nil {
 		return err
 	}
-	for _, change := range plan {
+	for i, change := range plan {
 		if err := t.mayWrite(); err != nil {
 			return err
 		}
 		if err := apply(ctx, server, t.contract.Mount, change, observed.policies, plainName); err != nil {
-			t.forgetIntent(err, change, before)
+			t.failed(change, plan[i+1:], err)
 			return err
 		}
+		t.confirm(change.Kind, change.Name, change.Action)
 		t.wrote = true
 		klog.FromContext(ctx).V(2).Info("Changed the server", "action", change.Action, "kind", change.Kind, "name", change.Name)
 	}

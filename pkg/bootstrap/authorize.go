@@ -221,44 +221,7 @@ func (t *task) mayWrite() error {
 
 func (t *task) recorded() authz.Recorded {
 	record := t.record()
-	return authz.Recorded{Mount: record.Mount, MountCreated: record.MountCreated, Policies: record.Policies, Roles: record.Roles}
-}
-
-// recordIntent records the names that are about to be written, so that a crash
-// leaves nothing of ours behind that looks like someone else's. What is in
-// conflict is left out.
-func (t *task) recordIntent(ctx context.Context, plan authz.Plan) error {
-	record := t.record()
-	for _, c := range plan {
-		if c.Kind == authz.KindMount && c.Action == authz.Create {
-			record.MountCreated = true
-		}
-	}
-	foreign := func(kind authz.Kind) func(string) bool {
-		return func(name string) bool {
-			return slices.ContainsFunc(plan, func(c authz.Change) bool { return c.Conflict && c.Kind == kind && c.Name == name })
-		}
-	}
-	record.Mount = t.contract.Mount.Path
-	record.Policies = distinct(record.Policies, slices.DeleteFunc(t.contract.PolicyNames(), foreign(authz.KindPolicy)))
-	record.Roles = distinct(record.Roles, slices.DeleteFunc(t.contract.WritableRoleNames(), foreign(authz.KindRole)))
-	if record.Digest != t.digest {
-		// From here on the server may hold neither the old contract nor the new one.
-		record.Digest = ""
-	}
-	// What was proved is about to change.
-	record.ProvedAt, record.RefusalsProvedAt = nil, nil
-	return t.persist(ctx)
-}
-
-// forgetIntent takes a policy from the record that somebody else turned out to have
-// written meanwhile: what is recorded counts as ours. before is the record before
-// the intent.
-func (t *task) forgetIntent(err error, change authz.Change, before authz.Recorded) {
-	if openbao.ClassOf(err) != openbao.Conflict || change.Kind != authz.KindPolicy || slices.Contains(before.Policies, change.Name) {
-		return
-	}
-	t.record().Policies = slices.DeleteFunc(slices.Clone(t.record().Policies), func(name string) bool { return name == change.Name })
+	return authz.Recorded{Mount: record.Mount, MountCreated: record.MountCreated, Config: record.ConfigWritten, Policies: record.Policies, Roles: record.Roles}
 }
 
 // recordHeld records that the server was seen to hold the whole contract.
@@ -267,7 +230,7 @@ func (t *task) recordHeld() {
 	if record.Digest != t.digest {
 		record.ProvedAt, record.RefusalsProvedAt = nil, nil
 	}
-	record.Mount = t.contract.Mount.Path
+	record.Mount, record.ConfigWritten, record.Pending = t.contract.Mount.Path, true, nil
 	record.Issuer = t.contract.Config.BoundIssuer
 	record.Audience, record.LegacyAudience = t.audience, ""
 	record.SigningKeys = t.keys.Status

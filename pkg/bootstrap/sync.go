@@ -131,6 +131,8 @@ func (c *Controller) newTask(ctx context.Context, latest *openbaov1alpha1.OpenBa
 		if canonical, err := authz.CanonicalNamespace(record.Namespace); err == nil {
 			record.Namespace = canonical
 		}
+		// An earlier version recorded the config together with the mount.
+		record.ConfigWritten = record.ConfigWritten || record.Mount != "" && record.Digest != ""
 	}
 	return t, nil
 }

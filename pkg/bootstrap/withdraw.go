@@ -21,7 +21,7 @@ import (
 // says what is left.
 func (t *task) withdraw(ctx context.Context) error {
 	record := t.record()
-	if record == nil || record.Server == "" || len(record.Policies)+len(record.Roles) == 0 && !record.MountCreated {
+	if record == nil || record.Server == "" || len(record.Policies)+len(record.Roles)+len(record.Pending) == 0 && !record.MountCreated {
 		t.endLogin(ctx)
 		t.release(t.obj)
 		t.obj.Status.Authorization = nil
@@ -166,6 +166,7 @@ func (t *task) remove(ctx context.Context, server openbao.Interface, spell func(
 			return err
 		}
 	}
+	t.settle(observed)
 	record := t.record()
 	// From here on the server may not hold the contract.
 	record.Digest, record.ProvedAt, record.RefusalsProvedAt = "", nil, nil

@@ -48,7 +48,7 @@ func TestBootstrapperKeepsTheContract(t *testing.T) {
 			send(t, root, requests)
 			grant, _ := rolling.Bootstrapper()
 			bootstrapper := logIn(t, server, signer, grant)
-			recorded := authz.Recorded{Mount: authz.MountPath, Policies: rolling.PolicyNames(), Roles: rolling.RoleNames()}
+			recorded := authz.Recorded{Mount: authz.MountPath, Config: true, Policies: rolling.PolicyNames(), Roles: rolling.RoleNames()}
 
 			for _, step := range []struct {
 				name    string
@@ -170,7 +170,7 @@ func TestRemoval(t *testing.T) {
 	signer := newSigner(t, "a")
 	contract := desired(t, cluster(), signer.key)
 	empty := namesOf(t, admin)
-	recorded := authz.Recorded{Mount: authz.MountPath, MountCreated: true, Policies: contract.PolicyNames(), Roles: contract.RoleNames()}
+	recorded := authz.Recorded{Mount: authz.MountPath, Config: true, MountCreated: true, Policies: contract.PolicyNames(), Roles: contract.RoleNames()}
 	observe := func(reader session) authz.Observed {
 		o := readAll(t, reader, contract)
 		var err error
