@@ -83,12 +83,13 @@ func newOperator(ctx context.Context, o *Options, c *clients, gate *Gate, m *met
 	factories := newInformers(c.custom, o.watched())
 	served := newResourceWaiter(c.kube.Discovery())
 	op.engine = reconcile.NewEngine(reconcile.Options{
-		Lanes:        reconcile.NewLanes(o.ConcurrentSyncs),
-		Recorder:     op.recorder,
-		PollInterval: o.PollInterval,
-		Namespaces:   o.watched(),
-		Await:        served.await,
-		Absent:       served.absent,
+		Lanes:         reconcile.NewLanes(o.ConcurrentSyncs),
+		Recorder:      op.recorder,
+		PollInterval:  o.PollInterval,
+		VisibleWithin: o.Aiven.VisibleWithin,
+		Namespaces:    o.watched(),
+		Await:         served.await,
+		Absent:        served.absent,
 	})
 	resources := map[string]schema.GroupVersionResource{}
 	for _, kind := range aivencontroller.Kinds() {

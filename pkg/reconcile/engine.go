@@ -4,6 +4,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -24,6 +25,9 @@ type Options struct {
 	Recorder record.EventRecorder
 	// PollInterval is how often an object is reconciled when nothing happens.
 	PollInterval time.Duration
+	// VisibleWithin bounds how long a remote that was created may be missing from
+	// what Aiven lists before its absence counts. 0 means DefaultVisibleWithin.
+	VisibleWithin time.Duration
 	// Namespaces to watch; none means all.
 	Namespaces []string
 	// Await returns once the API server serves a resource, or with the error
@@ -59,6 +63,7 @@ type member interface {
 
 // NewEngine returns an engine without controllers; New adds one per kind.
 func NewEngine(opts Options) *Engine {
+	opts.VisibleWithin = cmp.Or(opts.VisibleWithin, DefaultVisibleWithin)
 	return &Engine{opts: opts, claims: NewClaims()}
 }
 
