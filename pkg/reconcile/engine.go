@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
 )
@@ -53,6 +54,7 @@ type member interface {
 	listed() bool
 	kindName() string
 	object(name cache.ObjectName) (obj Object, ok, synced bool)
+	referenced() []string
 }
 
 // NewEngine returns an engine without controllers; New adds one per kind.
@@ -165,6 +167,13 @@ func (e *Engine) unlisted(set string) string {
 		}
 	}
 	return ""
+}
+
+// ClaimedByOther reports whether an object other than the one with this UID stands
+// for the remote of that identity.
+func (e *Engine) ClaimedByOther(identity string, uid types.UID) bool {
+	holder, ok := e.claims.Holder(identity)
+	return ok && holder.UID != uid
 }
 
 func claimant(kind string, o Object) Claimant {
