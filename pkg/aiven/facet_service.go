@@ -146,7 +146,7 @@ const (
 func (s *serviceSnapshot) identity(p part) any {
 	switch p.kind {
 	case partExists:
-		return s.core != nil
+		return s.exists()
 	case partCore:
 		return s.core
 	case partState:
@@ -195,6 +195,7 @@ func (s *serviceSnapshot) state() service.ServiceStateType {
 	return s.core.State
 }
 
+func (s *serviceSnapshot) exists() bool   { return s.core != nil }
 func (s *serviceSnapshot) complete() bool { return true }
 
 func (s *serviceSnapshot) settled() bool {

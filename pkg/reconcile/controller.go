@@ -139,6 +139,7 @@ func (c *Controller[T, C, AC]) handlers(ctx context.Context) cache.ResourceEvent
 			if identity := c.kind.Identity(obj); identity != "" && hasFinalizer(obj) && !Observed(obj) {
 				c.engine.claims.seed(identity, claimant(c.kindName(), obj))
 			}
+			c.credentialGained(obj)
 			c.wakeReferrers(obj)
 			c.loop.Enqueue(cache.MetaObjectToName(obj))
 		},
@@ -152,6 +153,7 @@ func (c *Controller[T, C, AC]) handlers(ctx context.Context) cache.ResourceEvent
 				klog.FromContext(ctx).V(4).Info("Annotations changed", "object", klog.KObj(obj))
 				c.kind.AnnotationsChanged(ctx, old, obj)
 			}
+			c.credentialMoved(old, obj)
 			if readyReason(old) != readyReason(obj) {
 				// Whoever waits for this one's claim has to look again.
 				c.engine.wakeRivals(c.kind.Identity(obj), obj)
@@ -168,10 +170,12 @@ func (c *Controller[T, C, AC]) handlers(ctx context.Context) cache.ResourceEvent
 			if err != nil {
 				return
 			}
-			if tomb, ok := item.(cache.DeletedFinalStateUnknown); ok {
+			tomb, late := item.(cache.DeletedFinalStateUnknown)
+			if late {
 				item = tomb.Obj
 			}
 			if obj, ok := item.(T); ok {
+				c.credentialLost(obj, !late)
 				c.release(obj)
 				c.wakeReferrers(obj)
 			}

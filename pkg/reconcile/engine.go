@@ -31,9 +31,10 @@ type Options struct {
 
 // Engine is what the controllers of all kinds share.
 type Engine struct {
-	opts    Options
-	claims  *claims
-	members []member
+	opts        Options
+	claims      *claims
+	credentials *credentials
+	members     []member
 }
 
 // member is a Controller without its type parameters.
@@ -42,6 +43,7 @@ type member interface {
 	run(ctx context.Context, drain <-chan struct{}) error
 	hasSynced() bool
 	wake(index, value string, which func(Object) bool)
+	visit(index, value string, f func(Object))
 	enqueue(name cache.ObjectName)
 	claimants(identity string) []Object
 	kindName() string
@@ -50,7 +52,7 @@ type member interface {
 
 // NewEngine returns an engine without controllers; New adds one per kind.
 func NewEngine(opts Options) *Engine {
-	return &Engine{opts: opts, claims: newClaims()}
+	return &Engine{opts: opts, claims: newClaims(), credentials: newCredentials()}
 }
 
 func (e *Engine) add(m member) {

@@ -65,6 +65,9 @@ func (t translated[T]) Delete(ctx context.Context, r *remote, obj T) (bool, erro
 }
 
 func (t translated[T]) problem(err error, r *remote, obj T) error {
+	if aiven.ClassOf(err) == aiven.Unauthorized {
+		err = r.rejected()
+	}
 	return problemOf(err, t.kind, obj, r.ref, t.poll)
 }
 
@@ -85,8 +88,6 @@ func problemOf(err error, kind string, obj v1alpha1.Object, ref token.Ref, poll 
 	message := aivenMessage(err)
 	again := func(d time.Duration) reconcile.Outcome { return reconcile.After(max(d, aiven.RetryAfter(err))) }
 	switch aiven.ClassOf(err) {
-	case aiven.Unauthorized:
-		return tokenProblem(&token.Error{Reason: token.TokenRejected, Ref: ref}, kind, obj)
 	case aiven.Throttled:
 		return reconcile.Later(max(time.Second, aiven.RetryAfter(err)), err)
 	case aiven.GateClosed:

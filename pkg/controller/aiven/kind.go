@@ -72,6 +72,7 @@ func newKind[T v1alpha1.Object, AC any, I reconcile.Client[T, *AC]](
 			Identity:           identify,
 			References:         references,
 			AnnotationsChanged: k.annotationsChanged,
+			CredentialUnused:   k.credentialUnused,
 			Publish:            k.publish,
 		})
 	}
@@ -94,8 +95,10 @@ type identifier[T v1alpha1.Object] interface {
 // remote is what a handler reaches Aiven with, for one sync of one object.
 type remote struct {
 	*aiven.Client
-	ref     token.Ref
-	secrets corev1client.SecretInterface
+	ref token.Ref
+	// rejected is the error of a request that was refused for the token.
+	rejected func() error
+	secrets  corev1client.SecretInterface
 	// object reads an object that References names; see Engine.Object.
 	object func(reconcile.Reference) (reconcile.Object, error)
 }
@@ -149,12 +152,12 @@ func (c connector[T]) connect(ctx context.Context, obj T, wake func()) (*remote,
 		return nil, problemOf(err, c.kind, obj, ref, c.deps.PollInterval)
 	}
 	sub := aiven.Subscriber{ID: subscription{c.kind, cache.MetaObjectToName(obj)}, Notify: wake}
-	cred := aiven.Credential{Token: tok.Value.Reveal(), Generation: tok.Generation, Probe: tok.Probe}
 	return &remote{
-		Client:  c.deps.Store.Client(ref.String(), cred, sub),
-		ref:     ref,
-		secrets: c.deps.Secrets.Secrets(obj.GetNamespace()),
-		object:  c.engine.Object,
+		Client:   c.deps.Store.Client(source{c.deps.Tokens, ref}, credentialOf(tok), sub),
+		ref:      ref,
+		rejected: func() error { return c.deps.Tokens.Rejected(ref) },
+		secrets:  c.deps.Secrets.Secrets(obj.GetNamespace()),
+		object:   c.engine.Object,
 	}, nil
 }
 
@@ -169,6 +172,13 @@ func (c connector[T]) annotationsChanged(_ context.Context, old, obj T) {
 		if !ref.Default() {
 			c.deps.Tokens.Invalidate(ref.Namespace, ref.Name)
 		}
+	}
+}
+
+// credentialUnused ends the tokens of a Secret that no object names any more.
+func (c connector[T]) credentialUnused(obj T) {
+	if ref := refOf(obj); !ref.Default() {
+		c.deps.Tokens.Forget(ref.Namespace, ref.Name)
 	}
 }
 
