@@ -148,6 +148,18 @@ func newPool(perHost int) *http.Transport {
 		IdleConnTimeout:       90 * time.Second,
 		MaxIdleConns:          4 * perHost,
 		MaxIdleConnsPerHost:   4 * perHost, // more tokens than one are busy at once
+		HTTP2:                 pings(),
+	}
+}
+
+// pings says when a connection that has gone silent is given up. With HTTP/2 all
+// tokens share one, and a request that times out on it leaves it in use for those
+// that follow.
+func pings() *http.HTTP2Config {
+	return &http.HTTP2Config{
+		SendPingTimeout:  3 * time.Second,
+		PingTimeout:      3 * time.Second,
+		WriteByteTimeout: 5 * time.Second,
 	}
 }
 
