@@ -139,6 +139,9 @@ func New(opts Options) (*Client, error) {
 		MaxIdleConnsPerHost:    1,
 		IdleConnTimeout:        30 * time.Second,
 		ForceAttemptHTTP2:      true,
+		// A request that times out leaves a connection that has gone silent to those
+		// that follow.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: opts.Timeout / 4, PingTimeout: opts.Timeout / 4, WriteByteTimeout: opts.Timeout / 2},
 	}
 	client := &Client{opts: opts, http: &http.Client{
 		Transport: &guard{next: transport},

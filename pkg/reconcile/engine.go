@@ -40,9 +40,10 @@ type Options struct {
 
 // Engine is what the controllers of all kinds share.
 type Engine struct {
-	opts    Options
-	claims  *Claims
-	members []member
+	opts        Options
+	claims      *Claims
+	credentials *credentials
+	members     []member
 }
 
 // member is a Controller without its type parameters.
@@ -51,6 +52,7 @@ type member interface {
 	run(ctx context.Context, drain <-chan struct{}) error
 	hasSynced() bool
 	wake(index, value string, which func(Object) bool)
+	visit(index, value string, f func(Object))
 	enqueue(name cache.ObjectName)
 	claimants(identity string) []candidate
 	shares() string
@@ -64,7 +66,7 @@ type member interface {
 // NewEngine returns an engine without controllers; New adds one per kind.
 func NewEngine(opts Options) *Engine {
 	opts.VisibleWithin = cmp.Or(opts.VisibleWithin, DefaultVisibleWithin)
-	return &Engine{opts: opts, claims: NewClaims()}
+	return &Engine{opts: opts, claims: NewClaims(), credentials: newCredentials()}
 }
 
 func (e *Engine) add(m member) {
