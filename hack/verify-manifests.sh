@@ -3,8 +3,8 @@
 # Copyright The Bailiwick Authors.
 # SPDX-License-Identifier: Apache-2.0
 
-# Renders every kustomization under manifests/ and checks what it grants and
-# starts (hack/verify-manifests). Arguments are passed to kubectl; with some, the
+# Renders every kustomization under manifests/, and what people apply by itself, and
+# checks what that grants and starts (hack/verify-manifests). Arguments are passed to kubectl; with some, the
 # API server that they name checks the objects too:
 #
 #   hack/verify-manifests.sh --kubeconfig=FILE
@@ -26,11 +26,13 @@ while read -r file; do
   name="${folder#manifests/}"
   "${kubectl}" kustomize "${folder}" > "${rendered}/${name//\//_}.yaml"
 done < <(find manifests -name kustomization.yaml | sort)
+# In no kustomization.
+cp manifests/rbac/optional/delete_migration_secrets.yaml "${rendered}/rbac_optional_delete_migration_secrets.yaml"
 
 go run ./hack/verify-manifests "${rendered}"
 
 if (($# > 0)); then
-  for name in base rbac_optional{,_prove-identities} samples-all overlays_{aiven-only,debug,default-token,namespaced,openbao-only}; do
+  for name in base rbac_optional{,_delete_migration_secrets,_prove-identities,_prove-identities_restore} samples-all overlays_{aiven-only,debug,default-token,namespaced,openbao-only}; do
     echo "== ${name}"
     "${kubectl}" "$@" apply --server-side --dry-run=server -f "${rendered}/${name}.yaml" > /dev/null
   done

@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command verify-manifests checks rendered manifests: that the operator is
-// granted what it uses and nothing else, that overlays leave out what they
-// promise to, and that its Deployment starts it with flags that it accepts.
+// granted what it uses and nothing else, that an admission policy limits what it
+// may write, that overlays leave out what they promise to, and that its Deployment
+// starts it with flags that it accepts.
 // Its argument is the folder that hack/verify-manifests.sh renders into.
 package main
 
@@ -15,9 +16,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -39,11 +40,18 @@ func main() {
 // rendering is what one kustomization makes.
 type rendering struct {
 	// names are "Kind namespace/name".
-	names       []string
-	roles       []role
-	bindings    []binding
-	deployments []appsv1.Deployment
+	names          []string
+	roles          []role
+	bindings       []binding
+	deployments    []appsv1.Deployment
+	policies       []policy
+	policyBindings []policyBinding
 }
+
+type (
+	policy        = admissionregistrationv1.ValidatingAdmissionPolicy
+	policyBinding = admissionregistrationv1.ValidatingAdmissionPolicyBinding
+)
 
 // role is a Role, or a ClusterRole, which has no namespace.
 type role struct {
@@ -110,32 +118,20 @@ func (r *rendering) add(doc []byte) error {
 			return err
 		}
 		r.deployments = append(r.deployments, v)
+	case "ValidatingAdmissionPolicy":
+		var v policy
+		if err := yaml.UnmarshalStrict(doc, &v); err != nil {
+			return err
+		}
+		r.policies = append(r.policies, v)
+	case "ValidatingAdmissionPolicyBinding":
+		var v policyBinding
+		if err := yaml.UnmarshalStrict(doc, &v); err != nil {
+			return err
+		}
+		r.policyBindings = append(r.policyBindings, v)
 	}
 	return nil
-}
-
-// rights returns what a role grants, as "group/resource verb" or "url verb",
-// with the names it is limited to. Sorted.
-func (r role) rights() []string {
-	var out []string
-	for _, rule := range r.Rules {
-		limit := ""
-		if len(rule.ResourceNames) > 0 {
-			limit = " of " + strings.Join(rule.ResourceNames, ",")
-		}
-		for _, verb := range rule.Verbs {
-			for _, url := range rule.NonResourceURLs {
-				out = append(out, url+" "+verb)
-			}
-			for _, group := range rule.APIGroups {
-				for _, resource := range rule.Resources {
-					out = append(out, group+"/"+resource+" "+verb+limit)
-				}
-			}
-		}
-	}
-	slices.Sort(out)
-	return out
 }
 
 // verify returns all that is wrong, one line each.
@@ -151,6 +147,15 @@ func verify(dir string) error {
 			return err
 		}
 		renderings[strings.TrimSuffix(filepath.Base(file), ".yaml")] = r
+	}
+	// What is applied on its own is applied where the operator is installed.
+	if limits := renderings["admission"]; limits != nil {
+		for name, r := range renderings {
+			if strings.HasPrefix(name, "rbac") {
+				r.policies = append(r.policies, limits.policies...)
+				r.policyBindings = append(r.policyBindings, limits.policyBindings...)
+			}
+		}
 	}
 	var problems []error
 	for _, rule := range rules() {

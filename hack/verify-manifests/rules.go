@@ -32,110 +32,49 @@ func rules() []rule {
 	operators := []string{
 		"base", "overlays_aiven-only", "overlays_debug", "overlays_default-token", "overlays_namespaced", "overlays_openbao-only",
 	}
+	optional := []string{
+		"rbac_optional", "rbac_optional_delete_migration_secrets", "rbac_optional_prove-identities", "rbac_optional_prove-identities_restore",
+	}
+	roles := append(append([]string{"rbac"}, optional...), operators...)
 	return []rule{
-		{append([]string{"rbac", "rbac_optional", "rbac_optional_prove-identities"}, operators...), onlyUsedRights},
-		{append([]string{"rbac", "rbac_optional_prove-identities"}, operators...), bindingsFit},
+		{roles, grantsWhatIsUsed},
+		{roles, writesAreLimited},
+		{roles, bindingsFit},
 		{operators, startsTheOperator},
-		{[]string{"base", "overlays_debug"}, grants(allRights()...)},
+		{operators, limitsTheOperator},
+		{[]string{"rbac", "base", "overlays_debug"}, hasRoles(baseRoles...)},
+		{[]string{"overlays_default-token"}, hasRoles(append(without("ClusterRole bailiwick-read-secrets"), "Role bailiwick-default-token")...)},
+		{[]string{"overlays_aiven-only"}, hasRoles(without("ClusterRole bailiwick-issuer", "ClusterRole bailiwick-openbao",
+			"ClusterRole bailiwick-openbao-init", "Role bailiwick-mint", "Role bailiwick-openbao-records")...)},
+		{[]string{"overlays_openbao-only"}, hasRoles(without("ClusterRole bailiwick-aiven", "ClusterRole bailiwick-publish-secrets")...)},
+		{[]string{"overlays_namespaced"}, hasRoles("Role bailiwick", "Role bailiwick-leader-election", "Role bailiwick-mint", "Role bailiwick-openbao-records")},
+		{[]string{"rbac_optional_prove-identities"}, hasRoles("Role bailiwick-mint-demo-bao")},
+		{[]string{"rbac_optional_prove-identities_restore"}, hasRoles("Role bailiwick-restore-demo-bao")},
 		{[]string{"base", "overlays_namespaced"}, hasKinds(true, true)},
-		{[]string{"overlays_default-token"}, func(r *rendering) []string {
-			return lacks(r, func(ro role, right string) bool {
-				reads := slices.Contains([]string{"get", "list", "watch"}, verbOf(right)) && strings.HasPrefix(right, "/secrets ")
-				return reads && (ro.Namespace != operatorNamespace || !strings.Contains(right, " of "))
-			})
-		}},
-		{[]string{"overlays_default-token"}, grants("/secrets get of aiven-token", "/secrets create", "/secrets patch")},
-		{[]string{"overlays_aiven-only"}, func(r *rendering) []string {
-			return lacks(r, func(_ role, right string) bool {
-				return slices.ContainsFunc([]string{openBaoGroup, "/configmaps ", mint}, func(p string) bool { return strings.HasPrefix(right, p) })
-			})
-		}},
-		{[]string{"overlays_aiven-only"}, hasTokens(false)},
-		{[]string{"base", "overlays_debug", "overlays_default-token", "overlays_namespaced", "overlays_openbao-only"}, hasTokens(true)},
-		{operators, hasObjects(true, "ValidatingAdmissionPolicy /bailiwick-token-secrets", "ValidatingAdmissionPolicyBinding /bailiwick-token-secrets")},
 		{[]string{"overlays_aiven-only"}, hasKinds(true, false)},
-		{[]string{"overlays_openbao-only"}, func(r *rendering) []string {
-			return lacks(r, func(_ role, right string) bool {
-				return strings.HasPrefix(right, aivenGroup) || right == "/secrets create" || right == "/secrets patch"
-			})
-		}},
 		{[]string{"overlays_openbao-only"}, hasKinds(false, true)},
-		{[]string{"overlays_namespaced"}, func(r *rendering) []string {
-			return lacks(r, func(ro role, _ string) bool { return ro.Kind == "ClusterRole" })
-		}},
-		{[]string{"overlays_namespaced"}, namespacesGetTheSame},
+		{[]string{"overlays_aiven-only"}, hasAccounts(false)},
+		{[]string{"base", "overlays_debug", "overlays_default-token", "overlays_namespaced", "overlays_openbao-only"}, hasAccounts(true)},
 		{[]string{"samples-all"}, samplePerKind},
 	}
 }
 
-// objectRights are what the operator does with objects of all namespaces, and
-// what for.
-func objectRights() []string {
-	out := []string{
-		"/events create",                           // report transitions
-		"/events patch",                            // count repetitions
-		"/secrets get",                             // tokens, source Secrets, owner of a published Secret
-		"/secrets create",                          // publish
-		"/secrets patch",                           // publish
-		"openbao.org/openbaoclusters list",         // informer
-		"openbao.org/openbaoclusters watch",        // informer
-		"openbao.org/openbaoclusters patch",        // the record, under another operator's CRD
-		"openbao.org/openbaoclusters/status patch", // server-side apply
-		"/configmaps get",                          // owner of the ConfigMap for a first start
-		"/configmaps create",                       // publish it
-		"/configmaps patch",                        // publish it
-		"/configmaps delete",                       // take it back
+// limitsTheOperator finds limits of the operator's account that an overlay leaves
+// out: all have all of them, whatever they grant.
+func limitsTheOperator(r *rendering) []string {
+	var names []string
+	for _, limit := range []string{"configmaps", "events", "leases", "objects", "openbao-records", "secrets", "token-audiences"} {
+		names = append(names, "ValidatingAdmissionPolicy /bailiwick-"+limit, "ValidatingAdmissionPolicyBinding /bailiwick-"+limit)
 	}
-	for _, kind := range aivencontroller.Kinds() {
-		resource := aivenGroup + kind.Resource
-		out = append(out,
-			resource+" get",          // managed fields, which caches leave out
-			resource+" list",         // informer
-			resource+" watch",        // informer
-			resource+" patch",        // finalizer and annotations
-			resource+"/status patch", // server-side apply
-		)
-	}
-	return out
+	return hasObjects(true, names...)(r)
 }
 
-func allRights() []string {
-	return append(objectRights(),
-		"/.well-known/openid-configuration get",                           // issuer
-		"/openid/v1/jwks get",                                             // its keys
-		mint+"create of bailiwick,bailiwick-bootstrapper,bailiwick-decoy", // log in to OpenBao servers
-		"coordination.k8s.io/leases create",                               // leader election
-		"coordination.k8s.io/leases get of bailiwick",                     // leader election
-		"coordination.k8s.io/leases update of bailiwick")                  // leader election
-}
-
-// onlyUsedRights finds rights that nothing uses.
-func onlyUsedRights(r *rendering) []string {
-	used := append(allRights(), "/secrets get of aiven-token")
-	optional := map[string][]string{
-		"bailiwick-watch-secrets": {"/secrets list", "/secrets watch"},
-		"bailiwick-mint-demo-bao": {
-			mint + "create of demo-bao-backup-serviceaccount,demo-bao-restore-serviceaccount,demo-bao-upgrade-serviceaccount",
-		},
-	}
-	return lacks(r, func(ro role, right string) bool {
-		if rights := optional[ro.Name]; rights != nil {
-			return !slices.Contains(rights, right)
-		}
-		return !slices.Contains(used, right)
-	})
-}
-
-// hasTokens finds what the operator needs to log in to OpenBao servers, and what
-// limits its tokens, where that is missing or left over.
-func hasTokens(wanted bool) func(*rendering) []string {
+// hasAccounts finds the accounts that log in to OpenBao servers, where they are
+// missing or left over.
+func hasAccounts(wanted bool) func(*rendering) []string {
 	return hasObjects(wanted,
 		"ServiceAccount "+operatorNamespace+"/bailiwick-bootstrapper",
-		"ServiceAccount "+operatorNamespace+"/bailiwick-decoy",
-		"Role "+operatorNamespace+"/bailiwick-mint",
-		"ConfigMap "+operatorNamespace+"/bailiwick-openbao-audiences",
-		"ValidatingAdmissionPolicy /bailiwick-token-audiences",
-		"ValidatingAdmissionPolicyBinding /bailiwick-token-audiences")
+		"ServiceAccount "+operatorNamespace+"/bailiwick-decoy")
 }
 
 // hasObjects finds objects, by Kind namespace/name, that are missing or too many.
@@ -149,40 +88,6 @@ func hasObjects(wanted bool, names ...string) func(*rendering) []string {
 		}
 		return out
 	}
-}
-
-// lacks finds rights that forbidden names.
-func lacks(r *rendering, forbidden func(role, string) bool) []string {
-	var out []string
-	for _, ro := range r.roles {
-		for _, right := range ro.rights() {
-			if forbidden(ro, right) {
-				out = append(out, fmt.Sprintf("%s grants %q", nameOf(ro.Kind, ro.ObjectMeta), right))
-			}
-		}
-	}
-	return out
-}
-
-// grants finds rights that no role has.
-func grants(rights ...string) func(*rendering) []string {
-	return func(r *rendering) []string {
-		var granted, out []string
-		for _, ro := range r.roles {
-			granted = append(granted, ro.rights()...)
-		}
-		for _, right := range rights {
-			if !slices.Contains(granted, right) {
-				out = append(out, fmt.Sprintf("nothing grants %q", right))
-			}
-		}
-		return out
-	}
-}
-
-func verbOf(right string) string {
-	fields := strings.Fields(right)
-	return fields[1]
 }
 
 // bindingsFit finds roles without a binding, bindings without a role, and
@@ -244,29 +149,6 @@ func hasKinds(aiven, openBao bool) func(*rendering) []string {
 		}
 		return out
 	}
-}
-
-// namespacesGetTheSame finds namespaces whose Role is not all of objectRights.
-func namespacesGetTheSame(r *rendering) []string {
-	want := objectRights()
-	var out []string
-	for _, ro := range r.roles {
-		if ro.Namespace == operatorNamespace {
-			continue
-		}
-		got := ro.rights()
-		for _, right := range want {
-			if !slices.Contains(got, right) {
-				out = append(out, fmt.Sprintf("%s does not grant %q", nameOf(ro.Kind, ro.ObjectMeta), right))
-			}
-		}
-		for _, right := range got {
-			if !slices.Contains(want, right) {
-				out = append(out, fmt.Sprintf("%s grants %q", nameOf(ro.Kind, ro.ObjectMeta), right))
-			}
-		}
-	}
-	return out
 }
 
 // samplePerKind finds kinds that have no sample.

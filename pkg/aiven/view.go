@@ -47,6 +47,13 @@ func (v *ServiceView) Exists() bool {
 	return v.s.core != nil
 }
 
+// ProjectMissing reports whether the service does not exist because its project
+// does not, or is none that the token can see.
+func (v *ServiceView) ProjectMissing() bool {
+	v.look(partProject, "")
+	return v.s.noProject
+}
+
 // Service returns the settings, state, tags and connection details. The fields
 // that have methods of their own here are empty, as are notifications, topics,
 // and the times of the last update and first use. It is nil if the service does

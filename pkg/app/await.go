@@ -82,6 +82,19 @@ func (d *resourceWaiter) await(ctx context.Context, resource schema.GroupVersion
 	}
 }
 
+// absent reports whether the API server said, when it was asked last, that it does
+// not serve the resource. It never waits.
+func (d *resourceWaiter) absent(resource schema.GroupVersionResource) bool {
+	group := d.group(resource.GroupVersion())
+	select {
+	case group.turn <- struct{}{}:
+		defer func() { <-group.turn }()
+	default:
+		return false
+	}
+	return !group.last.IsZero() && group.err == nil && !slices.Contains(group.resources, resource.Resource)
+}
+
 func (d *resourceWaiter) group(gv schema.GroupVersion) *groupVersion {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -122,3 +122,35 @@ func TestAwait(t *testing.T) {
 		}
 	})
 }
+
+// Only what the API server said counts: before an answer, and after a failure,
+// nothing is known to be absent.
+func TestAbsent(t *testing.T) {
+	kafka := schema.GroupVersionResource{Group: "aiven.io", Version: "v1alpha1", Resource: "kafkas"}
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeDiscovery{resources: map[string][]string{}, calls: map[string]int{}, err: errors.New("starting")}
+		w := newResourceWaiter(f)
+		check := func(when string, want bool) {
+			t.Helper()
+			if got := w.absent(kafka); got != want {
+				t.Errorf("absent %s = %v, want %v", when, got, want)
+			}
+		}
+		check("before anybody asked", false)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); _ = w.await(ctx, kafka) }()
+		synctest.Wait()
+		check("after a failure", false)
+		f.mu.Lock()
+		f.err = nil
+		f.mu.Unlock()
+		time.Sleep(discoverSoon + time.Second)
+		check("after an answer without it", true)
+		f.set("aiven.io/v1alpha1", "kafkas")
+		time.Sleep(discoverSoon + time.Second)
+		check("after an answer with it", false)
+		stop()
+		<-ended
+	})
+}

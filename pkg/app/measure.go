@@ -4,14 +4,19 @@
 package app
 
 import (
+	"time"
+
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/bootstrap"
 	"github.com/bailiwick-operator/bailiwick/pkg/metrics"
 )
 
 // measure returns what is recorded of cached OpenBaoClusters for the metrics.
-// The objects are not changed; those without a record are left out.
-func measure(objects []any) []metrics.Authorization {
+// The objects are not changed; those without a record are left out. A proof that is
+// too old by now, or of another contract than the one that the server holds, counts
+// for nothing, whatever the last sync wrote.
+func measure(objects []any, now time.Time, proofInterval time.Duration) []metrics.Authorization {
 	var out []metrics.Authorization
 	for _, object := range objects {
 		obj, ok := object.(*openbaov1alpha1.OpenBaoCluster)
@@ -30,7 +35,8 @@ func measure(objects []any) []metrics.Authorization {
 		}
 		for _, i := range record.Identities {
 			one.Identities = append(one.Identities, metrics.Identity{
-				Identity: i.Identity, Role: i.Role, Proved: i.State == openbaov1alpha1.Proved,
+				Identity: i.Identity, Role: i.Role,
+				Proved: i.State == openbaov1alpha1.Proved && i.Digest == record.Digest && authz.StaleProof(i, record.Digest, now, proofInterval) == "",
 			})
 		}
 		out = append(out, one)

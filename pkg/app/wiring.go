@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -57,7 +58,10 @@ type operator struct {
 	transport *aiven.Transport
 	store     *aiven.Store
 	tokens    *token.Cache
-	secrets   *secretWatch
+	published *secretWatch
+	sources   *sourceWatch
+	// sourceEvents tells sources of changes immediately, where that is allowed.
+	sourceEvents *secretWatch
 
 	recorder    record.EventRecorder
 	broadcaster record.EventBroadcaster
@@ -84,6 +88,7 @@ func newOperator(ctx context.Context, o *Options, c *clients, gate *Gate, m *met
 		PollInterval: o.PollInterval,
 		Namespaces:   o.watched(),
 		Await:        served.await,
+		Absent:       served.absent,
 	})
 	resources := map[string]schema.GroupVersionResource{}
 	for _, kind := range aivencontroller.Kinds() {
@@ -164,13 +169,28 @@ func (op *operator) addAiven(ctx context.Context, o *Options, c *clients, gate *
 		return err
 	}
 	publisher := publish.New(c.kube.CoreV1(), c.metadata)
-	op.secrets = &secretWatch{
+	op.published = &secretWatch{
+		otherwise:  "published Secrets are repaired at the poll",
 		reviews:    c.kube.AuthorizationV1().SelfSubjectAccessReviews(),
 		metadata:   c.metadata,
 		namespaces: o.watched(),
 		selector:   publish.Selector,
 		trim:       publish.TrimMetadata,
+		granted:    func(namespace string) { publisher.LabelIn(namespace, op.engine.Wake) },
 		handler:    publisher.Handler(op.engine.Wake),
+	}
+	op.sources = newSourceWatch(c.metadata,
+		func() []cache.ObjectName { return op.engine.Referenced(reconcile.KindSecret) },
+		func(name cache.ObjectName) {
+			op.engine.WakeReferrers(reconcile.Reference{Kind: reconcile.KindSecret, Name: name})
+		})
+	op.sourceEvents = &secretWatch{
+		otherwise:  "changes of source Secrets are noticed within half a minute",
+		reviews:    c.kube.AuthorizationV1().SelfSubjectAccessReviews(),
+		metadata:   c.metadata,
+		namespaces: o.watched(),
+		trim:       trimToVersion,
+		handler:    op.sources.handler(),
 	}
 	op.tokens.OnRecovered(func(namespace, name string) {
 		op.engine.WakeUnready(reconcile.IndexCredential, aivencontroller.CredentialOf(namespace, name))
@@ -180,13 +200,15 @@ func (op *operator) addAiven(ctx context.Context, o *Options, c *clients, gate *
 			continue
 		}
 		kind.Add(ctx, op.engine, aivencontroller.Dependencies{
-			Client:       c.custom.AivenV1alpha1(),
-			Informer:     factories.of,
-			Secrets:      c.kube.CoreV1(),
-			Tokens:       op.tokens,
-			Store:        op.store,
-			Publisher:    publisher,
-			PollInterval: o.PollInterval,
+			Client:          c.custom.AivenV1alpha1(),
+			Informer:        factories.of,
+			Secrets:         c.kube.CoreV1(),
+			SourceRead:      op.sources.read,
+			SourcePublished: op.sources.published,
+			Tokens:          op.tokens,
+			Store:           op.store,
+			Publisher:       publisher,
+			PollInterval:    o.PollInterval,
 		})
 	}
 	return nil
@@ -249,7 +271,7 @@ func (op *operator) addBootstrapper(ctx context.Context, o *Options, c *clients,
 		return err
 	}
 	return m.Register(metrics.NewAuthorizations(func() []metrics.Authorization {
-		return measure(factories.objects(bootstrap.Resource))
+		return measure(factories.objects(bootstrap.Resource), time.Now(), o.OpenBao.ProofInterval)
 	}))
 }
 
@@ -264,7 +286,9 @@ func (op *operator) run(ctx context.Context, drain <-chan struct{}) error {
 	if op.store != nil {
 		services.start("tokens", func() { op.tokens.Run(serving) })
 		services.start("aiven", func() { op.store.Run(serving) })
-		services.start("published secrets", func() { op.secrets.run(serving) })
+		services.start("published secrets", func() { op.published.run(serving) })
+		services.start("source secrets", func() { op.sources.run(serving) })
+		services.start("events of source secrets", func() { op.sourceEvents.run(serving) })
 	}
 	// One that fails ends the others: the process starts anew.
 	start := func(name string, run work) {

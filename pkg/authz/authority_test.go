@@ -87,13 +87,17 @@ func TestDiffTellsWhoMayChange(t *testing.T) {
 			enforced, func(o *authz.Observed) { o.Mount, o.Config, o.Roles = nil, nil, nil },
 			[]string{
 				"create mount jwt-operator admin", "create config jwt-operator", "create role openbao-operator", "create role " + backup,
-				"create role openbao-operator-restore", "create role " + upgrade, "create role second", "create role " + own + " admin",
+				"create role openbao-operator-restore admin", "create role " + upgrade, "create role second", "create role " + own + " admin",
 			},
 		},
 		"other strategy": {changed(blueGreen), nil, []string{"update policy " + upgrade}},
 		"a block goes": {
+			changed(func(s *openbaov1alpha1.OpenBaoClusterSpec) { s.Upgrade = nil }), nil,
+			[]string{"delete role " + upgrade, "delete policy " + upgrade},
+		},
+		"the restore goes": {
 			changed(func(s *openbaov1alpha1.OpenBaoClusterSpec) { s.Restore = nil }), nil,
-			[]string{"delete role openbao-operator-restore", "delete policy openbao-operator-restore"},
+			[]string{"update policy " + own + " admin", "delete role openbao-operator-restore", "delete policy openbao-operator-restore"},
 		},
 		"a block with an additional subject goes": {
 			changed(func(s *openbaov1alpha1.OpenBaoClusterSpec) { s.Backup = nil }), nil,
@@ -131,7 +135,7 @@ func TestDiffTellsWhoMayChange(t *testing.T) {
 			if tc.mutate != nil {
 				tc.mutate(&observed)
 			}
-			recorded := authz.Recorded{Mount: "jwt-operator", Policies: enforced.PolicyNames(), Roles: enforced.RoleNames()}
+			recorded := authz.Recorded{Mount: "jwt-operator", Config: true, Policies: enforced.PolicyNames(), Roles: enforced.RoleNames()}
 			plan := authz.Diff(tc.desired, observed, recorded)
 			if got := needs(plan); !slices.Equal(got, tc.want) {
 				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(tc.want, "\n"))
@@ -149,7 +153,7 @@ func TestDiffInOtherModes(t *testing.T) {
 		observed := served(t, contract)
 		delete(observed.Roles, "openbao-operator")
 		observed.Config["jwt_supported_algs"] = nil
-		plan := authz.Diff(contract, observed, authz.Recorded{Mount: "jwt-operator"})
+		plan := authz.Diff(contract, observed, authz.Recorded{Mount: "jwt-operator", Config: true})
 		if len(plan) != 2 || len(plan.NeedAdmin()) != 2 {
 			t.Errorf("%s: got %q, want two changes that need an admin token", m, needs(plan))
 		}
@@ -283,7 +287,7 @@ func TestRemoval(t *testing.T) {
 			observed := served(t, contract)
 			observed.MountRoles = contract.RoleNames()
 			recorded := authz.Recorded{
-				Mount: "jwt-operator", MountCreated: true, Policies: contract.PolicyNames(), Roles: contract.RoleNames(),
+				Config: true, Mount: "jwt-operator", MountCreated: true, Policies: contract.PolicyNames(), Roles: contract.RoleNames(),
 			}
 			tc.mutate(&observed, &recorded)
 			if got := needs(authz.Removal(observed, recorded)); !slices.Equal(got, tc.want) {

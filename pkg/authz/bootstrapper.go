@@ -39,7 +39,8 @@ type PinnedPolicy struct {
 
 // bootstrapperGrant returns the grant of the bootstrapper. It covers all that is
 // possible, wanted or not, so that a block that is added to the spec later needs
-// no admin token.
+// no admin token. The restore identity is the exception, since whoever can have its
+// role written can own the server: it is covered only where the spec asks for it.
 func bootstrapperGrant(contract Contract, s Settings, in Inputs, possible []Grant) (Grant, error) {
 	if in.BootstrapperSubject == "" {
 		return Grant{}, errors.New("the ServiceAccount of the bootstrapper identity is not known")
@@ -52,11 +53,16 @@ func bootstrapperGrant(contract Contract, s Settings, in Inputs, possible []Gran
 		}
 	}
 	pins := Pins{Mode: s.Mode, Mount: contract.Mount.Path, Issuer: contract.Config.BoundIssuer, ReadsKeys: contract.Config.ReadsKeys}
+	_, restores := contract.Restore()
 	for _, id := range identities {
-		pins.Policies = append(pins.Policies, PinnedPolicy{Name: id.defaultName, Texts: id.texts(s.Profile)})
+		if id.name != Restore || restores {
+			pins.Policies = append(pins.Policies, PinnedPolicy{Name: id.defaultName, Texts: id.texts(s.Profile)})
+		}
 	}
 	for _, g := range possible {
-		pins.Roles = append(pins.Roles, g.Role)
+		if g.Identity != Restore || restores {
+			pins.Roles = append(pins.Roles, g.Role)
+		}
 	}
 	role := s.role(bootstrapperName, in.BootstrapperSubject, bootstrapperName, []string{in.Audience})
 	// Its own policy grants the self-service paths, and the policy "default" would
@@ -91,11 +97,17 @@ func BootstrapperPolicy(p Pins) string {
 			continue
 		}
 		allowed := parameters{}
-		for field, value := range roleData(role) {
+		data, capabilities := roleData(role), []string{"create", "update"}
+		if role.BoundToAccount {
+			// A policy can't pin a map. Without the right to send claims and to create the
+			// role, what is written keeps the claims that an admin token wrote.
+			data, capabilities = withoutClaims(data), []string{"update"}
+		}
+		for field, value := range data {
 			allowed[field] = []any{value}
 		}
 		writeRule(&b, RolePath(p.Mount, role.Name), []string{"read", "delete"}, nil, nil)
-		writeRule(&b, RolePath(p.Mount, PinnedRoleName(role.Name)), []string{"create", "update"}, allowed, slices.Sorted(maps.Keys(allowed)))
+		writeRule(&b, RolePath(p.Mount, PinnedRoleName(role.Name)), capabilities, allowed, slices.Sorted(maps.Keys(allowed)))
 	}
 	if enforce {
 		// No other provider finds keys without a URL, which may not be written.
@@ -111,6 +123,10 @@ func BootstrapperPolicy(p Pins) string {
 	}
 	for _, path := range []string{PolicyPath(bootstrapperName), RolePath(p.Mount, bootstrapperName), "sys/auth", "auth/token/lookup-self"} {
 		writeRule(&b, path, []string{"read"}, nil, nil)
+	}
+	// Roles that are somebody else's are reported.
+	for _, path := range []string{RolesPath(p.Mount), CELRolesPath(p.Mount)} {
+		writeRule(&b, path, []string{"list"}, nil, nil)
 	}
 	for _, path := range []string{"auth/token/renew-self", "auth/token/revoke-self", "sys/capabilities-self"} {
 		writeRule(&b, path, []string{"update"}, nil, nil)
@@ -130,17 +146,14 @@ func RootEquivalent(c Contract) []string {
 	if c.Config.ReadsKeys || !rulesOf(g.Policy.Text).allows("update", config.Path, config.Data) {
 		return nil
 	}
-	// Only a spec that asks for the restore can have renamed its role.
-	restore := identityNamed(Restore).defaultName
-	for _, g := range c.Grants {
-		if g.Identity == Restore && !g.Additional {
-			restore = g.Role.Name
-		}
+	text := fmt.Sprintf("%s update: anyone who can write the signing keys can add one of their own, "+
+		"and sign tokens with it that log in with every role of the mount %s", config.Path, c.Mount.Path)
+	if restore, ok := c.Restore(); ok {
+		return []string{fmt.Sprintf("%s. One of these is %s, with which a snapshot of their own can be restored: "+
+			"that replaces everything on the server.", text, restore.Role.Name)}
 	}
-	return []string{fmt.Sprintf("%s update: whoever may write the signing keys can add one of their own, "+
-		"and sign with it tokens that log in with any role of the mount %s. One of those is %s, which the same identity "+
-		"may write whether or not the spec asks for it, and whoever logs in with it can restore a snapshot of their own "+
-		"and so owns the server.", config.Path, c.Mount.Path, restore)}
+	return []string{text + ", also those that are not Bailiwick's. The spec does not ask for the restore identity, " +
+		"and the same identity can't create its role."}
 }
 
 // parameters are the allowed_parameters of a rule: the permitted values by name,

@@ -80,7 +80,15 @@ type Role struct {
 	TTL, MaxTTL time.Duration
 	// NoDefaultPolicy leaves the policy "default" out of the tokens.
 	NoDefaultPolicy bool
+	// BoundToAccount means that only the ServiceAccount with the UID AccountUID may
+	// log in, and no later one of the same name. While the UID is not known, the role
+	// is not created and not removed.
+	BoundToAccount bool
+	AccountUID     string
 }
+
+// AwaitsAccount reports whether the role can't be created yet.
+func (r Role) AwaitsAccount() bool { return r.BoundToAccount && r.AccountUID == "" }
 
 // PolicyNames returns the names of the policies in the order of the grants, each
 // once.
@@ -95,12 +103,31 @@ func (c Contract) PolicyNames() []string {
 }
 
 // RoleNames returns the names of the roles in the order of the grants.
-func (c Contract) RoleNames() []string {
+func (c Contract) RoleNames() []string { return c.roleNames(func(Role) bool { return true }) }
+
+// WritableRoleNames is RoleNames without the roles that await their account.
+func (c Contract) WritableRoleNames() []string {
+	return c.roleNames(func(r Role) bool { return !r.AwaitsAccount() })
+}
+
+func (c Contract) roleNames(include func(Role) bool) []string {
 	names := make([]string, 0, len(c.Grants))
 	for _, g := range c.Grants {
-		names = append(names, g.Role.Name)
+		if include(g.Role) {
+			names = append(names, g.Role.Name)
+		}
 	}
 	return names
+}
+
+// Restore returns the grant of the restore identity, if the cluster has one.
+func (c Contract) Restore() (Grant, bool) {
+	for _, g := range c.Grants {
+		if g.Identity == Restore {
+			return g, true
+		}
+	}
+	return Grant{}, false
 }
 
 // Bootstrapper returns the grant of the bootstrapper. There is none in mode Once.

@@ -27,10 +27,12 @@ const (
 	audience = "bailiwick.dev/openbao/11111111-2222-3333-4444-555555555555/prod"
 )
 
+const restoreUID = "99999999-8888-7777-6666-555555555555"
+
 var keyA = authz.Key{ID: "a", Algorithm: "RS256", PEM: "-----BEGIN PUBLIC KEY-----\nQQ==\n-----END PUBLIC KEY-----"}
 
 func inputs() authz.Inputs {
-	return authz.Inputs{Issuer: issuer, Keys: []authz.Key{keyA}, Audience: audience, OperatorSubject: subject, BootstrapperSubject: bootstrapper}
+	return authz.Inputs{Issuer: issuer, Keys: []authz.Key{keyA}, Audience: audience, OperatorSubject: subject, BootstrapperSubject: bootstrapper, RestoreAccountUID: restoreUID}
 }
 
 // published returns a policy text of the published authorization document.
@@ -223,7 +225,7 @@ func TestDesiredRefusesRoleNames(t *testing.T) {
 		"additional subjects that differ in case": {
 			func(s *openbaov1alpha1.OpenBaoClusterSpec) {
 				additional("jobs", "backup")(s)
-				additional("JOBS", "restore")(s)
+				additional("JOBS", "upgrade")(s)
 			}, "spec.authorization.additionalSubjects[jobs].role",
 		},
 	} {

@@ -36,6 +36,9 @@ type Inputs struct {
 	// OperatorSubject is the sub claim of the operator, unless the cluster names
 	// another ServiceAccount for it.
 	OperatorSubject string
+	// RestoreAccountUID is the UID of the ServiceAccount of the restore identity,
+	// empty if it is not known. It matters only where the spec asks for the restore.
+	RestoreAccountUID string
 	// BootstrapperSubject is the sub claim of the bootstrapper. It is needed in
 	// the modes Observe and Enforce.
 	BootstrapperSubject string
@@ -108,10 +111,14 @@ func possibleGrants(c *openbaov1alpha1.OpenBaoCluster, s Settings, in Inputs) ([
 		if subject == "" {
 			return nil, fmt.Errorf("the ServiceAccount of the %s identity is not known", id.name)
 		}
+		role := s.role(name, subject, id.defaultName, s.audiences(c.Namespace, subject, in))
+		if id.name == Restore {
+			role.BoundToAccount, role.AccountUID = true, in.RestoreAccountUID
+		}
 		grants = append(grants, Grant{
 			Identity: id.name,
 			Policy:   Policy{Name: id.defaultName, Text: id.policy(s.Profile, strategyOf(c))},
-			Role:     s.role(name, subject, id.defaultName, s.audiences(c.Namespace, subject, in)),
+			Role:     role,
 		})
 	}
 	for _, a := range s.AdditionalSubjects {

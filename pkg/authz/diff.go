@@ -26,15 +26,17 @@ type Observed struct {
 	MountRoles []string
 }
 
-// Recorded is what was written for this cluster before. Only what is recorded
-// may be changed or removed.
+// Recorded is what a server has confirmed that was written for this cluster. Only
+// what is recorded may be changed or removed.
 type Recorded struct {
 	// Mount is the path of the mount, empty if it was not written.
 	Mount string
 	// MountCreated means that the mount was not there before.
 	MountCreated bool
-	Policies     []string
-	Roles        []string
+	// Config means that the config of the mount was written.
+	Config   bool
+	Policies []string
+	Roles    []string
 }
 
 // Action is what has to happen to an object on the server.
@@ -64,6 +66,8 @@ type Change struct {
 	NeedsAdmin bool
 	// Request makes the change; it is zero for a delete.
 	Request Request
+	// Before and After are StateOf what the change is about.
+	Before, After string
 }
 
 // Plan is the list of changes in the order in which they must be made.
@@ -114,7 +118,6 @@ func bootstrapperMay(policy ruleSet, mount string, c Change) bool {
 // that mean the same are the same, however they are spelled.
 func Diff(desired Contract, observed Observed, recorded Recorded) Plan {
 	var plan Plan
-	mountRecorded := recorded.Mount == desired.Mount.Path
 	switch {
 	case observed.Mount == nil:
 		plan = append(plan, Change{Kind: KindMount, Name: desired.Mount.Path, Action: Create, Request: mountRequest(desired.Mount)})
@@ -131,7 +134,7 @@ func Diff(desired Contract, observed Observed, recorded Recorded) Plan {
 		plan = append(plan, Change{Kind: KindConfig, Name: desired.Mount.Path, Action: Create, Request: request})
 	} else if fields := compare(configFields, configData(request.Data), observed.Config); len(fields) > 0 {
 		plan = append(plan, Change{
-			Kind: KindConfig, Name: desired.Mount.Path, Action: Update, Fields: fields, Conflict: !mountRecorded, Request: request,
+			Kind: KindConfig, Name: desired.Mount.Path, Action: Update, Fields: fields, Conflict: !recorded.Config, Request: request,
 		})
 	}
 
@@ -144,7 +147,7 @@ func Diff(desired Contract, observed Observed, recorded Recorded) Plan {
 		plan = append(plan, diffRole(desired.Mount, g, observed, recorded)...)
 	}
 	plan = append(plan, prune(desired, observed, recorded)...)
-	return plan.authority(desired.Mount.Path, observed)
+	return plan.authority(desired.Mount.Path, observed).states(observed)
 }
 
 func diffPolicy(g Grant, observed Observed, recorded Recorded) Plan {
@@ -168,20 +171,39 @@ func diffPolicy(g Grant, observed Observed, recorded Recorded) Plan {
 	}}
 }
 
+// diffRole returns what has to change about a role. For one that is bound to an
+// account, the claims are a change of their own: only an admin token may write them,
+// and what else differs must not wait for that.
 func diffRole(mount Mount, g Grant, observed Observed, recorded Recorded) Plan {
 	request := roleRequest(mount, g)
 	role, ok := observed.Roles[g.Role.Name]
 	if !ok {
+		if g.Role.AwaitsAccount() {
+			return nil
+		}
 		return Plan{{Kind: KindRole, Name: g.Role.Name, Action: Create, Request: request}}
 	}
-	fields := compare(roleFields, request.Data, role)
-	if len(fields) == 0 {
-		return nil
+	var plan Plan
+	update := func(request Request, fields ...string) {
+		if len(fields) > 0 {
+			plan = append(plan, Change{
+				Kind: KindRole, Name: g.Role.Name, Action: Update, Fields: fields,
+				Conflict: !slices.Contains(recorded.Roles, g.Role.Name), Request: request,
+			})
+		}
 	}
-	return Plan{{
-		Kind: KindRole, Name: g.Role.Name, Action: Update, Fields: fields,
-		Conflict: !slices.Contains(recorded.Roles, g.Role.Name), Request: request,
-	}}
+	fields := compare(roleFields, request.Data, role)
+	if !g.Role.BoundToAccount {
+		update(request, fields...)
+		return plan
+	}
+	others := request
+	others.Data = withoutClaims(request.Data)
+	update(others, slices.DeleteFunc(slices.Clone(fields), func(f string) bool { return f == boundClaims })...)
+	if slices.Contains(fields, boundClaims) && !g.Role.AwaitsAccount() {
+		update(request, boundClaims)
+	}
+	return plan
 }
 
 // prune returns the deletion of what was recorded and is no longer wanted,
@@ -227,5 +249,5 @@ func Removal(observed Observed, recorded Recorded) Plan {
 	}) {
 		plan = append(plan, Change{Kind: KindMount, Name: mount, Action: Delete})
 	}
-	return plan.authority(mount, observed)
+	return plan.authority(mount, observed).states(observed)
 }

@@ -43,7 +43,7 @@ var roleFields = map[string]field{
 	"bound_subject":                  {shape: text},
 	"bound_audiences":                {shape: set},
 	"bound_claims_type":              {shape: text, fallback: "string"},
-	"bound_claims":                   {shape: mapping},
+	boundClaims:                      {shape: mapping},
 	"claim_mappings":                 {shape: mapping},
 	"expiration_leeway":              {shape: seconds, fallback: int64(150)},
 	"not_before_leeway":              {shape: seconds, fallback: int64(150)},

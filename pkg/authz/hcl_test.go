@@ -64,7 +64,7 @@ func TestGoldenInitialize(t *testing.T) {
 
 func TestGoldenBootstrapperPolicy(t *testing.T) {
 	for _, m := range []openbaov1alpha1.AuthorizationMode{openbaov1alpha1.AuthorizationObserve, openbaov1alpha1.AuthorizationEnforce} {
-		g, _ := mustDesire(t, cluster(mode(m)), inputs()).Bootstrapper()
+		g, _ := mustDesire(t, cluster(all, mode(m)), inputs()).Bootstrapper()
 		golden(t, fmt.Sprintf("bootstrapper-%s.hcl", m), []byte(g.Policy.Text+"\n"))
 	}
 }
@@ -112,6 +112,12 @@ func parseInitialize(t *testing.T, text []byte) []authz.Request {
 		}
 		if err := hcl.DecodeObject(&body, item.Val); err != nil {
 			t.Fatal(err)
+		}
+		for name, value := range body.Data {
+			// The parser makes a list of every object, and the server undoes that.
+			if list, ok := value.([]map[string]any); ok && len(list) == 1 {
+				body.Data[name] = list[0]
+			}
 		}
 		requests = append(requests, authz.Request{
 			ID: item.Keys[0].Token.Value().(string), Operation: body.Operation, Path: body.Path, Data: body.Data,

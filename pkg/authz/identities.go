@@ -70,7 +70,7 @@ var identities = [...]identity{
 			}
 			return c.Spec.Restore.JWTAuthRole
 		},
-		subject: jobSubject("-restore-serviceaccount"),
+		subject: jobSubject(restoreAccountSuffix),
 		policy:  always(restorePolicy, minimalRestorePolicy),
 	},
 	{
@@ -129,6 +129,12 @@ func identityNamed(name Identity) identity {
 	}
 	return identity{}
 }
+
+// RestoreAccount returns the name of the ServiceAccount of the restore identity, which
+// is in the namespace of the cluster.
+func RestoreAccount(c *openbaov1alpha1.OpenBaoCluster) string { return c.Name + restoreAccountSuffix }
+
+const restoreAccountSuffix = "-restore-serviceaccount"
 
 // jobSubject returns the sub claim of a job's ServiceAccount, which is named
 // after the cluster and lives beside it.

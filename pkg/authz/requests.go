@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 )
@@ -54,11 +55,17 @@ func MountAPIPath(mount string) string { return "sys/auth/" + mount }
 // ConfigPath returns the API path of a mount's config.
 func ConfigPath(mount string) string { return "auth/" + mount + "/config" }
 
+// RolesPath returns the API path that lists a mount's roles, and CELRolesPath that
+// of those in CEL.
+func RolesPath(mount string) string    { return "auth/" + mount + "/role" }
+func CELRolesPath(mount string) string { return "auth/" + mount + "/cel/role" }
+
 // RolePath returns the API path of a mount's role.
 func RolePath(mount, name string) string { return "auth/" + mount + "/role/" + name }
 
 // Requests lists the writes that establish the contract on a server that holds
-// none of it, in the order in which they must be made.
+// none of it, in the order in which they must be made. Roles that await their
+// account are left out.
 func Requests(c Contract) []Request {
 	requests := []Request{mountRequest(c.Mount), configRequest(c.Mount, c.Config)}
 	written := map[string]bool{}
@@ -67,7 +74,9 @@ func Requests(c Contract) []Request {
 			written[g.Policy.Name] = true
 			requests = append(requests, policyRequest(g))
 		}
-		requests = append(requests, roleRequest(c.Mount, g))
+		if !g.Role.AwaitsAccount() {
+			requests = append(requests, roleRequest(c.Mount, g))
+		}
 	}
 	return requests
 }
@@ -133,8 +142,13 @@ func roleRequest(m Mount, g Grant) Request {
 // The values are of the types that a policy can pin with allowed_parameters:
 // texts, booleans and lists of texts. A number of a JSON request never equals one
 // of a policy, and neither does a map; the server reads durations and counts from
-// texts, and an empty list as an empty map.
+// texts, and an empty list as an empty map. The one map is the claims of a role that
+// is bound to an account, which no policy pins: see withoutClaims.
 func roleData(r Role) map[string]any {
+	claims := any([]string{})
+	if r.AccountUID != "" {
+		claims = map[string]any{accountUIDClaim: r.AccountUID}
+	}
 	return map[string]any{
 		"role_type":                      "jwt",
 		"user_claim":                     "sub",
@@ -143,7 +157,7 @@ func roleData(r Role) map[string]any {
 		"bound_subject":                  r.Subject,
 		"bound_audiences":                r.Audiences,
 		"bound_claims_type":              "string",
-		"bound_claims":                   []string{},
+		boundClaims:                      claims,
 		"claim_mappings":                 []string{},
 		"expiration_leeway":              "150s",
 		"not_before_leeway":              "150s",
@@ -160,6 +174,21 @@ func roleData(r Role) map[string]any {
 		"token_type":                     "default",
 		"token_no_default_policy":        r.NoDefaultPolicy,
 	}
+}
+
+// boundClaims is the field of a role with the claims that a token must carry.
+const boundClaims = "bound_claims"
+
+// accountUIDClaim points to the UID of the ServiceAccount in its tokens
+// (k8s.io/kubernetes, pkg/serviceaccount/claims.go).
+const accountUIDClaim = "/kubernetes.io/serviceaccount/uid"
+
+// withoutClaims returns the data of a role without its claims. A write of that
+// leaves the claims of an existing role as they are (path_role.go of the JWT method).
+func withoutClaims(data map[string]any) map[string]any {
+	data = maps.Clone(data)
+	delete(data, boundClaims)
+	return data
 }
 
 // secondsText spells a duration as the server reads it.

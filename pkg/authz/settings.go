@@ -199,8 +199,8 @@ func (s *Settings) fromSpec(c *openbaov1alpha1.OpenBaoCluster, a *openbaov1alpha
 	}
 	for _, additional := range a.AdditionalSubjects {
 		role := strings.ToLower(additional.Role)
-		if identityNamed(Identity(additional.Identity)).name == "" {
-			return &SpecError{additionalSubjectField(role, "identity"), fmt.Sprintf("%q is not an identity", additional.Identity)}
+		if err := checkAdditionalIdentity(Identity(additional.Identity), additionalSubjectField(role, "identity")); err != nil {
+			return err
 		}
 		subject, err := subjectOf(c, additional.ServiceAccount, additionalSubjectField(role, "serviceAccount"))
 		if err != nil {
@@ -211,6 +211,20 @@ func (s *Settings) fromSpec(c *openbaov1alpha1.OpenBaoCluster, a *openbaov1alpha
 		})
 	}
 	slices.SortFunc(s.AdditionalSubjects, func(a, b AdditionalSubject) int { return cmp.Compare(a.Role, b.Role) })
+	return nil
+}
+
+// checkAdditionalIdentity checks that an additional subject may have the policy of
+// an identity.
+func checkAdditionalIdentity(identity Identity, field string) error {
+	if identity == Restore {
+		// The schema of an earlier version allowed it.
+		return &SpecError{field, "the restore identity is for the ServiceAccount of the restore job alone: " +
+			"anyone who restores a snapshot of their own owns the server. Remove the subject"}
+	}
+	if identityNamed(identity).name == "" {
+		return &SpecError{field, fmt.Sprintf("%q is not an identity", identity)}
+	}
 	return nil
 }
 

@@ -52,7 +52,7 @@ func TestSettings(t *testing.T) {
 					Audience:               "own",
 					OperatorServiceAccount: &openbaov1alpha1.ServiceAccountReference{Name: "op"},
 					AdditionalSubjects: []openbaov1alpha1.AdditionalSubject{
-						{Role: "Zulu", Identity: "restore", ServiceAccount: openbaov1alpha1.ServiceAccountReference{Name: "z"}},
+						{Role: "Zulu", Identity: "upgrade", ServiceAccount: openbaov1alpha1.ServiceAccountReference{Name: "z"}},
 						{Role: "alpha", Identity: "backup", ServiceAccount: openbaov1alpha1.ServiceAccountReference{Name: "a", Namespace: "jobs"}},
 					},
 				}
@@ -65,7 +65,7 @@ func TestSettings(t *testing.T) {
 					AuthorAudience:      "own", Issuer: "https://issuer.example", OperatorSubject: "system:serviceaccount:vaults:op",
 					AdditionalSubjects: []authz.AdditionalSubject{
 						{Role: "alpha", Identity: authz.Backup, Subject: "system:serviceaccount:jobs:a"},
-						{Role: "zulu", Identity: authz.Restore, Subject: "system:serviceaccount:vaults:z"},
+						{Role: "zulu", Identity: authz.Upgrade, Subject: "system:serviceaccount:vaults:z"},
 					},
 					SigningKeyOverlap: 5 * time.Minute,
 				}
@@ -192,6 +192,10 @@ func TestSettingsRefuse(t *testing.T) {
 		},
 		"additional subject of no identity": {
 			additional(openbaov1alpha1.AdditionalSubject{Role: "Extra", Identity: "bootstrapper", ServiceAccount: account}),
+			"spec.authorization.additionalSubjects[extra].identity",
+		},
+		"additional subject that may restore": {
+			additional(openbaov1alpha1.AdditionalSubject{Role: "Extra", Identity: "restore", ServiceAccount: account}),
 			"spec.authorization.additionalSubjects[extra].identity",
 		},
 		"additional subject that would be a pattern": {

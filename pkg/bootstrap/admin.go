@@ -54,6 +54,7 @@ func (t *task) establish(ctx context.Context, server openbao.Interface) error {
 	if err != nil {
 		return err
 	}
+	t.settle(observed)
 	plan := authz.Diff(t.contract, observed.Observed, t.recorded())
 	if conflicts := plan.Conflicts(); len(conflicts) > 0 {
 		t.record().Plan = planned(plan)
@@ -61,18 +62,18 @@ func (t *task) establish(ctx context.Context, server openbao.Interface) error {
 	}
 	// The token may write all of it, and until it has, nothing of it is certain.
 	t.record().Digest, t.record().AdminToken = "", ""
-	before := t.recorded()
 	if err := t.recordIntent(ctx, plan); err != nil {
 		return err
 	}
-	for _, change := range plan {
+	for i, change := range plan {
 		if err := t.mayWrite(); err != nil {
 			return err
 		}
 		if err := apply(ctx, server, t.contract.Mount, change, observed.policies, plainName); err != nil {
-			t.forgetIntent(err, change, before)
+			t.failed(change, plan[i+1:], err)
 			return err
 		}
+		t.confirm(change.Kind, change.Name, change.Action)
 		t.wrote = true
 		klog.FromContext(ctx).V(2).Info("Changed the server", "action", change.Action, "kind", change.Kind, "name", change.Name)
 	}
@@ -83,6 +84,10 @@ func (t *task) establish(ctx context.Context, server openbao.Interface) error {
 		if rest := authz.Diff(t.contract, observed.Observed, t.recorded()); len(rest) > 0 {
 			return verificationProblem(rest)
 		}
+	}
+	// The only list of the roles that mode Once ever gets.
+	if err := t.listRoles(ctx, server); err != nil {
+		klog.FromContext(ctx).V(2).Info("Could not list the roles of the mount", "err", err)
 	}
 	return nil
 }
@@ -104,7 +109,7 @@ func (t *task) finish(ctx context.Context) error {
 		// The Secret is gone or holds another token: the one that did the work is
 		// out of reach.
 		record.AdminToken = openbaov1alpha1.AdminTokenUnknown
-		return nil
+		return nil //nolint:nilerr // What became of the token is recorded.
 	}
 	client, err := t.connect(ctx, token.value)
 	if err != nil {

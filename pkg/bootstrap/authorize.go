@@ -59,6 +59,7 @@ func (t *task) want(ctx context.Context) error {
 	for _, key := range t.issuer.Skipped {
 		klog.FromContext(ctx).V(2).Info("Skipped a signing key of the API server", "keyID", key.ID, "reason", key.Reason)
 	}
+	t.findRestoreAccount(ctx)
 	// Where only an admin token can change the config, keys whose overlap has ended stay
 	// until something else requires one.
 	if !t.enforces() && t.record() != nil {
@@ -76,6 +77,7 @@ func (t *task) desire(keepOldKeys bool) error {
 	t.contract, err = authz.Desired(t.obj, authz.Inputs{
 		Issuer: t.issuer.URL, Keys: t.keys.Keys, Audience: t.audience,
 		OperatorSubject: t.opts.OperatorSubject, BootstrapperSubject: t.opts.BootstrapperSubject,
+		RestoreAccountUID: t.restore.uid,
 	})
 	if err != nil {
 		return desiredProblem(err)
@@ -129,7 +131,10 @@ func (t *task) unchanged(ctx context.Context) error {
 	server, err := t.connect(ctx, openbao.Token{})
 	if err == nil {
 		var health openbao.Health
-		if health, err = server.Health(ctx); err == nil && health.ClusterID != "" {
+		if health, err = server.Health(ctx); err == nil {
+			err = t.healthProblem(health)
+		}
+		if err == nil {
 			if health.ClusterID != record.Server {
 				return t.otherServer(health.ClusterID)
 			}
@@ -137,10 +142,11 @@ func (t *task) unchanged(ctx context.Context) error {
 		}
 	}
 	if err != nil {
+		err = t.serverProblem(err)
 		if record.Address != t.settings.Address {
-			return t.serverProblem(err)
+			return err
 		}
-		klog.FromContext(ctx).V(4).Info("Could not look at the server", "err", err)
+		t.unavailable = asProblem(err)
 	}
 	if holder, displaced := t.claims.add(serverKey(record.Server, record.Namespace), claimantOf(t.obj)); holder.uid != t.obj.UID {
 		return t.serverClaimed(record.Server, holder)
@@ -216,44 +222,7 @@ func (t *task) mayWrite() error {
 
 func (t *task) recorded() authz.Recorded {
 	record := t.record()
-	return authz.Recorded{Mount: record.Mount, MountCreated: record.MountCreated, Policies: record.Policies, Roles: record.Roles}
-}
-
-// recordIntent records the names that are about to be written, so that a crash
-// leaves nothing of ours behind that looks like someone else's. What is in
-// conflict is left out.
-func (t *task) recordIntent(ctx context.Context, plan authz.Plan) error {
-	record := t.record()
-	for _, c := range plan {
-		if c.Kind == authz.KindMount && c.Action == authz.Create {
-			record.MountCreated = true
-		}
-	}
-	foreign := func(kind authz.Kind) func(string) bool {
-		return func(name string) bool {
-			return slices.ContainsFunc(plan, func(c authz.Change) bool { return c.Conflict && c.Kind == kind && c.Name == name })
-		}
-	}
-	record.Mount = t.contract.Mount.Path
-	record.Policies = distinct(record.Policies, slices.DeleteFunc(t.contract.PolicyNames(), foreign(authz.KindPolicy)))
-	record.Roles = distinct(record.Roles, slices.DeleteFunc(t.contract.RoleNames(), foreign(authz.KindRole)))
-	if record.Digest != t.digest {
-		// From here on the server may hold neither the old contract nor the new one.
-		record.Digest = ""
-	}
-	// What was proved is about to change.
-	record.ProvedAt, record.RefusalsProvedAt = nil, nil
-	return t.persist(ctx)
-}
-
-// forgetIntent takes a policy from the record that somebody else turned out to have
-// written meanwhile: what is recorded counts as ours. before is the record before
-// the intent.
-func (t *task) forgetIntent(err error, change authz.Change, before authz.Recorded) {
-	if openbao.ClassOf(err) != openbao.Conflict || change.Kind != authz.KindPolicy || slices.Contains(before.Policies, change.Name) {
-		return
-	}
-	t.record().Policies = slices.DeleteFunc(slices.Clone(t.record().Policies), func(name string) bool { return name == change.Name })
+	return authz.Recorded{Mount: record.Mount, MountCreated: record.MountCreated, Config: record.ConfigWritten, Policies: record.Policies, Roles: record.Roles}
 }
 
 // recordHeld records that the server was seen to hold the whole contract.
@@ -262,12 +231,12 @@ func (t *task) recordHeld() {
 	if record.Digest != t.digest {
 		record.ProvedAt, record.RefusalsProvedAt = nil, nil
 	}
-	record.Mount = t.contract.Mount.Path
+	record.Mount, record.ConfigWritten, record.Pending = t.contract.Mount.Path, true, nil
 	record.Issuer = t.contract.Config.BoundIssuer
 	record.Audience, record.LegacyAudience = t.audience, ""
 	record.SigningKeys = t.keys.Status
 	record.Policies = distinct(t.contract.PolicyNames())
-	record.Roles = distinct(t.contract.RoleNames())
+	t.recordRoles()
 	record.Digest = t.digest
 	record.Plan = nil
 	record.RootEquivalent = authz.RootEquivalent(t.contract)

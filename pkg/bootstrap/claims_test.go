@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
-	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 )
 
 func TestServerBelongsToTheOldest(t *testing.T) {
@@ -85,10 +84,6 @@ func TestServerReplaced(t *testing.T) {
 		t.Errorf("recorded server %q", got)
 	}
 
-	// A server that does not answer does not undo what it was told.
-	f.server().fail = func(string) error { return class(openbao.Unavailable) }
-	f.sync("prod")
-	f.expect("prod", ReasonApplied)
 }
 
 func TestAddressOfTheSameServerChanges(t *testing.T) {

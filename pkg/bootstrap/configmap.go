@@ -47,6 +47,9 @@ func (t *task) publishInit(ctx context.Context) {
 	if err == nil {
 		err = t.applyInit(ctx, name, string(slices.Concat(authz.RenderInitialize(t.contract), requests)))
 	}
+	if grant, ok := t.contract.Restore(); ok && grant.Role.AwaitsAccount() {
+		t.notes = append(t.notes, fmt.Sprintf("The ConfigMap %s/%s leaves out the role %s.", t.obj.Namespace, name, grant.Role.Name))
+	}
 	if err != nil {
 		t.notes = append(t.notes, sentence(fmt.Sprintf("The ConfigMap %s/%s with the requests for the first start was not written: %v", t.obj.Namespace, name, err)))
 	}

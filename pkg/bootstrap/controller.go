@@ -51,10 +51,10 @@ type Controller struct {
 	informers map[string]cache.SharedIndexInformer
 	loop      *reconcile.Loop
 	claims    *claims
-	written   *written
+	written   *reconcile.Writes[*openbaov1alpha1.OpenBaoCluster]
 	access    *server.Access
 	logins    *server.Sessions
-	rounds    *rounds
+	proofs    *proofMemories
 	inits     *inits
 	schemas   *schemas
 	served    atomic.Bool
@@ -71,13 +71,13 @@ func New(ctx context.Context, opts Options) (*Controller, error) {
 		opts:      opts,
 		informers: map[string]cache.SharedIndexInformer{},
 		claims:    newClaims(),
-		written:   newWritten(),
+		written:   reconcile.NewWrites[*openbaov1alpha1.OpenBaoCluster](),
 		access: server.New(server.Options{
 			Secrets: opts.Secrets, ServiceAccounts: opts.ServiceAccounts, Self: self, AllowLocal: opts.AllowLocalAddresses,
 			Connect: opts.Connect, CountLogin: opts.Metrics.OpenBaoLogin,
 		}),
 		logins:  server.NewSessions(),
-		rounds:  newRounds(),
+		proofs:  newProofMemories(),
 		inits:   newInits(),
 		schemas: &schemas{read: opts.DeclaresAuthorization, valid: opts.RecheckInterval},
 	}

@@ -201,35 +201,6 @@ func TestDeletedObjectIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestWrittenIsNewerThanTheCache(t *testing.T) {
-	object := func(version, uid string) *openbaov1alpha1.OpenBaoCluster {
-		c := &openbaov1alpha1.OpenBaoCluster{}
-		c.Namespace, c.Name, c.ResourceVersion = "ns", "prod", version
-		c.UID = "uid"
-		if uid != "" {
-			c.UID = "other"
-		}
-		return c
-	}
-	for name, tc := range map[string]struct {
-		cached *openbaov1alpha1.OpenBaoCluster
-		want   string
-	}{
-		"cache lags":      {object("9", ""), "10"},
-		"cache caught up": {object("10", ""), "10"},
-		"cache is ahead":  {object("11", ""), "11"},
-		"namesake":        {object("9", "other"), "9"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWritten()
-			w.store(object("10", ""))
-			if got := w.newest(tc.cached).ResourceVersion; got != tc.want {
-				t.Errorf("got version %s, want %s", got, tc.want)
-			}
-		})
-	}
-}
-
 // TestIssuer checks that keys are read from the API server itself, whatever the
 // discovery document points to.
 func TestIssuer(t *testing.T) {

@@ -47,8 +47,8 @@ func (f *fixture) settle() {
 
 // restart is what a new process knows: nothing.
 func (f *fixture) restart() {
-	f.controller.claims, f.controller.written = newClaims(), newWritten()
-	f.controller.logins, f.controller.rounds, f.controller.inits = server.NewSessions(), newRounds(), newInits()
+	f.controller.claims, f.controller.written = newClaims(), reconcile.NewWrites[*openbaov1alpha1.OpenBaoCluster]()
+	f.controller.logins, f.controller.proofs, f.controller.inits = server.NewSessions(), newProofMemories(), newInits()
 }
 
 func (f *fixture) record(name string) *openbaov1alpha1.AuthorizationStatus {

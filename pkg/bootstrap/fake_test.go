@@ -4,6 +4,7 @@
 package bootstrap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,6 +60,10 @@ type fixture struct {
 	// token of one fails with, if any. minted counts the tokens.
 	accounts map[string]error
 	minted   int
+	// uids are those of accounts that were created again, and readErrs what reading an
+	// account fails with.
+	uids     map[string]string
+	readErrs map[string]error
 	// issuerErr and gateErr, if set, are what reading the issuer and asking for
 	// leave to write fail with.
 	issuerErr, gateErr error
@@ -94,6 +99,7 @@ func newFixture(t *testing.T) *fixture {
 		},
 	}
 	f.kubernetes.PrependReactor("create", "serviceaccounts", f.mint)
+	f.kubernetes.PrependReactor("get", "serviceaccounts", f.readAccount)
 	f.server().tokens[adminToken] = true
 	f.informer = openbaoinformers.NewOpenBaoClusterInformer(f.clusters, metav1.NamespaceAll, 0,
 		cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})
@@ -164,8 +170,29 @@ func (f *fixture) mint(action clienttesting.Action) (bool, runtime.Object, error
 		f.t.Errorf("asked for the token %+v", request.Spec)
 	}
 	request.Status.Token = jwt(f.issuer.URL, f.issuer.Keys[len(f.issuer.Keys)-1].PEM,
-		authz.ServiceAccountSubject(create.Namespace, create.Name), request.Spec.Audiences[0])
+		authz.ServiceAccountSubject(create.Namespace, create.Name), request.Spec.Audiences[0], f.uidOf(create.Namespace+"/"+create.Name))
 	return true, request, nil
+}
+
+// uidOf returns the UID of a ServiceAccount.
+func (f *fixture) uidOf(account string) string {
+	return cmp.Or(f.uids[account], "uid-of-"+account)
+}
+
+// readAccount answers a get of a ServiceAccount.
+func (f *fixture) readAccount(action clienttesting.Action) (bool, runtime.Object, error) {
+	get, ok := action.(clienttesting.GetActionImpl)
+	if !ok {
+		return false, nil, nil
+	}
+	account := get.Namespace + "/" + get.Name
+	if err := f.readErrs[account]; err != nil {
+		return true, nil, err
+	}
+	if _, exists := f.accounts[account]; !exists {
+		return true, nil, apierrors.NewNotFound(corev1.Resource("serviceaccounts"), get.Name)
+	}
+	return true, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: get.Namespace, Name: get.Name, UID: types.UID(f.uidOf(account))}}, nil
 }
 
 // audienceOf is the audience of the tokens of an object.

@@ -5,6 +5,7 @@ package bootstrap
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
+	"github.com/bailiwick-operator/bailiwick/pkg/openbao/openbaotest"
 )
 
 // fakeServer is an OpenBao server in memory, and the log of what was asked of it. It
@@ -34,8 +36,16 @@ type fakeServer struct {
 	logins   int
 	// infos are what the server says of tokens that are not the usual ones.
 	infos map[string]openbao.TokenInfo
-	// rights are those of policies by their text.
-	rights map[string]authz.Rights
+	// acls are what policies grant, by their texts.
+	acls map[string]openbaotest.ACL
+	// entities are the policies that a role's tokens get through their entity. mfa are
+	// the roles whose logins need a second factor, and celRoles are the roles in CEL.
+	entities map[string][]string
+	mfa      map[string]bool
+	celRoles []string
+	// tokenType and maxLease are how the mount is tuned.
+	tokenType string
+	maxLease  time.Duration
 	// fail returns the error of an operation, such as "WriteRole backup".
 	fail func(op string) error
 	// writes are the changes of the contract, and the ends of admin tokens. log has
@@ -45,10 +55,12 @@ type fakeServer struct {
 	open int
 }
 
-// session is a token from a login.
+// session is a token from a login, with the policies of its role and of its entity.
 type session struct {
 	role     string
 	policies []string
+	identity []string
+	batch    bool
 }
 
 func newServer(id string) *fakeServer {
@@ -110,33 +122,29 @@ func (s *fakeServer) capabilities(token, path string) []string {
 	if s.tokens[token] {
 		return []string{"root"}
 	}
-	var out []string
-	for _, name := range s.sessions[token].policies {
-		if name == "default" {
-			out = append(out, defaultRights().On(path)...)
-			continue
-		}
-		out = append(out, s.rightsOf(s.policies[name]).On(path)...)
-	}
-	if len(out) == 0 {
-		return []string{"deny"}
-	}
-	return out
+	return s.aclOf(s.sessions[token]).On(path)
 }
 
-var defaultRights = sync.OnceValue(authz.DefaultRights)
-
-// rightsOf reads each text once.
-func (s *fakeServer) rightsOf(policy string) authz.Rights {
-	rights, ok := s.rights[policy]
-	if !ok {
-		rights = authz.RightsOf(policy)
-		if s.rights == nil {
-			s.rights = map[string]authz.Rights{}
+// aclOf evaluates each combination of texts once.
+func (s *fakeServer) aclOf(in session) openbaotest.ACL {
+	var texts []string
+	for _, name := range slices.Concat(in.policies, in.identity) {
+		if name == "default" {
+			texts = append(texts, openbaotest.DefaultPolicy)
+		} else {
+			texts = append(texts, s.policies[name])
 		}
-		s.rights[policy] = rights
 	}
-	return rights
+	key := strings.Join(texts, "\x00")
+	acl, ok := s.acls[key]
+	if !ok {
+		acl = openbaotest.NewACL(texts...)
+		if s.acls == nil {
+			s.acls = map[string]openbaotest.ACL{}
+		}
+		s.acls[key] = acl
+	}
+	return acl
 }
 
 // client is one client of the server.
@@ -223,15 +231,19 @@ func (c *client) CapabilitiesSelf(_ context.Context, paths ...string) (map[strin
 		return nil, err
 	}
 	out := map[string][]string{}
+	acl := c.aclOf(c.sessions[c.token])
 	for _, path := range paths {
-		out[path] = c.capabilities(c.token, path)
+		out[path] = acl.On(path)
+		if c.tokens[c.token] {
+			out[path] = []string{"root"}
+		}
 	}
 	return out, nil
 }
 
 // jwt is what the tokens of the API server say here.
-func jwt(issuer, key, subject, audience string) string {
-	return strings.Join([]string{issuer, key, subject, audience}, "|")
+func jwt(issuer, key, subject, audience, uid string) string {
+	return strings.Join([]string{issuer, key, subject, audience, uid}, "|")
 }
 
 // reveal returns what a token holds, which only tests may.
@@ -253,16 +265,24 @@ func (c *client) LoginJWT(_ context.Context, mount, role string, token openbao.T
 		c.log = append(c.log, map[bool]string{true: "Unknown key ", false: "Refused "}[class == openbao.UnknownKey]+role)
 		return openbao.Login{}, &openbao.Error{Class: class, Op: "log in", Detail: detail}
 	}
-	var claims [4]string
+	var claims [5]string
 	copy(claims[:], strings.Split(reveal(token), "|"))
 	held := c.roles[role]
 	switch {
-	case c.mounts[mount].Type != "jwt" || c.config == nil || held == nil:
+	case c.mounts[mount].Type != "jwt":
+		return openbao.Login{}, class(openbao.NotFound)
+	case held == nil:
 		return refuse(openbao.LoginRefused, "role could not be found")
+	case c.config == nil:
+		return refuse(openbao.LoginRefused, "could not load configuration")
 	case !slices.Contains(list(c.config["jwt_validation_pubkeys"]), claims[1]):
 		return refuse(openbao.UnknownKey, "error verifying token signature")
-	case c.config["bound_issuer"] != claims[0], held["bound_subject"] != claims[2], !slices.Contains(list(held["bound_audiences"]), claims[3]):
+	case c.config["bound_issuer"] != claims[0], held["bound_subject"] != claims[2], !slices.Contains(list(held["bound_audiences"]), claims[3]),
+		!boundTo(held["bound_claims"], claims[4]):
 		return refuse(openbao.LoginRefused, "invalid claims")
+	}
+	if c.mfa[role] {
+		return openbao.Login{}, &openbao.Error{Class: openbao.MFARequired, Op: "log in", Detail: "a second factor"}
 	}
 	c.logins++
 	name := fmt.Sprintf("s.login-%d", c.logins)
@@ -270,13 +290,34 @@ func (c *client) LoginJWT(_ context.Context, mount, role string, token openbao.T
 	if fmt.Sprint(held["token_no_default_policy"]) != "true" {
 		policies = append(policies, "default")
 	}
-	c.sessions[name] = session{role, policies}
 	c.log = append(c.log, "Login "+role)
 	ttl, err := time.ParseDuration(strings.TrimSuffix(fmt.Sprint(held["token_ttl"]), "s") + "s")
 	if err != nil {
 		panic(err)
 	}
-	return openbao.Login{Token: openbao.NewToken(name), TTL: ttl}, nil
+	if c.maxLease > 0 {
+		ttl = min(ttl, c.maxLease)
+	}
+	kind := cmp.Or(c.tokenType, "service")
+	if own := fmt.Sprint(held["token_type"]); own == "batch" || own == "service" {
+		kind = own
+	}
+	c.sessions[name] = session{role: role, policies: policies, identity: c.entities[role], batch: kind == "batch"}
+	return openbao.Login{
+		Token: openbao.NewToken(name), TTL: ttl, Type: kind, Renewable: kind == "service", Orphan: true,
+		Policies: slices.Concat(policies, c.entities[role]), TokenPolicies: policies, IdentityPolicies: c.entities[role],
+	}, nil
+}
+
+// boundTo checks the one claim that roles are bound to.
+func boundTo(claims any, uid string) bool {
+	bound, _ := claims.(map[string]any)
+	for name, value := range bound {
+		if name != "/kubernetes.io/serviceaccount/uid" || value != uid {
+			return false
+		}
+	}
+	return true
 }
 
 func list(value any) []string {
@@ -295,6 +336,9 @@ func (c *client) RevokeSelf(context.Context) error {
 		return err
 	}
 	if s, ok := c.sessions[c.token]; ok {
+		if s.batch {
+			return class(openbao.Invalid)
+		}
 		delete(c.sessions, c.token)
 		c.log = append(c.log, "Logout "+s.role)
 		return nil
@@ -369,6 +413,15 @@ func (c *client) ListRoles(_ context.Context, mount string) ([]string, error) {
 	return names, nil
 }
 
+func (c *client) ListCELRoles(_ context.Context, mount string) ([]string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.do("list", "auth/"+mount+"/cel/role", "ListCELRoles"); err != nil {
+		return nil, err
+	}
+	return slices.Clone(c.celRoles), nil
+}
+
 func (c *client) ReadRole(_ context.Context, mount, name string) (map[string]any, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -394,7 +447,13 @@ func (c *client) WriteRole(_ context.Context, mount, name string, data map[strin
 	if err := c.do(capability, authz.RolePath(mount, name), "WriteRole %s", strings.ToLower(name)); err != nil {
 		return err
 	}
-	c.roles[strings.ToLower(name)] = decoded(data)
+	role := decoded(data)
+	if before, ok := c.roles[strings.ToLower(name)]; ok {
+		if _, sent := role["bound_claims"]; !sent {
+			role["bound_claims"] = before["bound_claims"]
+		}
+	}
+	c.roles[strings.ToLower(name)] = role
 	return nil
 }
 

@@ -60,6 +60,7 @@ func (t *task) heedDrop() {
 
 // sawConfig records which of the keys the server holds, as it was read just now.
 func (t *task) sawConfig(config map[string]any) {
+	t.keysSeen.confirmed = true
 	accepted := configKeys(config)
 	var held []openbaov1alpha1.SigningKeyStatus
 	for _, list := range [][]openbaov1alpha1.SigningKeyStatus{t.keys.Status, t.record().SigningKeys} {

@@ -8,14 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/tools/cache"
-	"k8s.io/klog/v2"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
@@ -27,51 +22,18 @@ import (
 // DecoyAudience is an audience that no server accepts.
 const DecoyAudience = "bailiwick.dev/decoy"
 
-// round is what came of proving the identities of one contract so far. It
-// outlives a sync that runs out of time.
-type round struct {
-	uid    types.UID
-	digest string
-	// refusals says that wrong subjects and audiences are tried, too.
-	refusals bool
-	proved   map[string]openbaov1alpha1.IdentityStatus
-}
-
-// rounds are those that were begun, by object.
-type rounds struct {
-	mu    sync.Mutex
-	begun map[cache.ObjectName]*round
-}
-
-func newRounds() *rounds { return &rounds{begun: map[cache.ObjectName]*round{}} }
-
-// resume returns the round that was begun, or begins one.
-func (r *rounds) resume(name cache.ObjectName, want round) *round {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if b := r.begun[name]; b != nil && b.uid == want.uid && b.digest == want.digest && b.refusals == want.refusals {
-		return b
-	}
-	want.proved = map[string]openbaov1alpha1.IdentityStatus{}
-	r.begun[name] = &want
-	return &want
-}
-
-func (r *rounds) forget(name cache.ObjectName) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.begun, name)
-}
-
 // provable reports whether it makes sense to prove the identities after the work
 // ended with err: the server was there, and holds the contract or something that
 // was changed by hand.
 func (t *task) provable(err error) bool {
 	if err == nil {
-		return true
+		return t.unavailable == nil
 	}
-	problem := asProblem(err)
-	return problem.Reason == ReasonDrifted
+	switch asProblem(err).Reason {
+	case ReasonDrifted, ReasonRestoreIdentityChanged, ReasonRestoreAccountUnknown:
+		return t.unavailable == nil
+	}
+	return false
 }
 
 // clockSkew is how far apart the clocks of two processes may be.
@@ -83,121 +45,126 @@ func (t *task) elapsed(since *metav1.Time, interval time.Duration) bool {
 	return since == nil || !t.now.Before(since.Add(interval)) || since.After(t.now.Add(clockSkew))
 }
 
-// prove logs in as every identity where that is due, and records what came of it.
-// What keeps it from being tried never fails the sync.
+// prove tries the identities for which that is due, each by itself, and records what
+// came of it. What keeps one from being tried fails neither the sync nor the others.
 func (t *task) prove(ctx context.Context) {
 	record := t.record()
+	memory := t.proofs.of(t.name, t.obj.UID)
+	if t.wrote {
+		// What was found before is about another state of the server.
+		memory.forget()
+	}
 	due := t.wrote || t.elapsed(record.ProvedAt, t.opts.ProofInterval)
 	refusals := t.wrote || t.elapsed(record.RefusalsProvedAt, refusalInterval)
-	if t.wrote {
-		// What was proved before is about another state of the server.
-		t.rounds.forget(t.name)
+	if due {
+		memory.begin(t.digest, refusals)
 	}
-	p := &prover{task: t, catalogue: authz.Catalogue(t.contract)}
-	if !due {
-		t.proveRest(ctx, p)
-		return
-	}
-	r := t.rounds.resume(t.name, round{uid: t.obj.UID, digest: t.digest, refusals: refusals})
-	for _, grant := range t.contract.Grants {
-		if _, done := r.proved[grant.Role.Name]; done {
-			continue
-		}
-		result, err := p.prove(ctx, grant, refusals || t.stateOf(grant.Role.Name) != openbaov1alpha1.Proved)
-		if err != nil {
-			// The next sync goes on from here.
-			t.interrupted = fmt.Errorf("prove the identity of role %s: %w", grant.Role.Name, err)
-			return
-		}
-		r.proved[grant.Role.Name] = result
-	}
-	t.rounds.forget(t.name)
-	t.recordProofs(r.proved)
-	record.ProvedAt = stamp(t)
-	if refusals && !p.noDecoy() {
-		record.RefusalsProvedAt = stamp(t)
-	}
-}
-
-// proveRest tries again what was not proved the last time, where that may have
-// changed.
-func (t *task) proveRest(ctx context.Context, p *prover) {
+	p := &prover{task: t, catalogue: authz.Catalogue(t.contract), memory: memory}
 	results := map[string]openbaov1alpha1.IdentityStatus{}
-	for _, before := range t.record().Identities {
+	for _, before := range record.Identities {
 		results[before.Role] = before
 	}
-	for _, grant := range t.contract.Grants {
-		if t.stateOf(grant.Role.Name) == openbaov1alpha1.Proved {
+	todo := slices.DeleteFunc(p.ordered(), func(g authz.Grant) bool {
+		return (!due || memory.done[g.Role.Name]) && !p.again(results[g.Role.Name])
+	})
+	var failures []error
+	for i, grant := range todo {
+		role := grant.Role.Name
+		result, err := p.prove(ctx, grant, attempt{
+			round: due && !memory.done[role], refusals: refusals || results[role].State != openbaov1alpha1.Proved, before: results[role],
+		})
+		if err == nil {
+			results[role] = result
+			memory.judged(role)
 			continue
 		}
-		result, err := p.prove(ctx, grant, true)
-		if err != nil {
-			t.interrupted = fmt.Errorf("prove the identity of role %s: %w", grant.Role.Name, err)
+		if ctx.Err() != nil || errors.Is(err, errMayNotWrite) {
+			failures = append(failures, err)
 			break
 		}
-		results[grant.Role.Name] = result
+		// Without a server, nothing can be found out about the others either.
+		affected, gone := todo[i:i+1], unreachable(err)
+		if gone {
+			affected = todo[i:]
+		}
+		for _, g := range affected {
+			if since, lasting := memory.failed(g.Role.Name, g.Role.Name == role, t.now); lasting {
+				results[g.Role.Name] = t.unjudged(g, results[g.Role.Name], since, err)
+			} else {
+				failures = append(failures, fmt.Errorf("prove the identity of role %s: %w", g.Role.Name, err))
+			}
+		}
+		if gone {
+			break
+		}
 	}
 	t.recordProofs(results)
+	if len(failures) > 0 {
+		// The next sync goes on from here.
+		t.interrupted = errors.Join(failures...)
+		return
+	}
+	if due {
+		record.ProvedAt = stamp(t)
+		if refusals && !p.noDecoy() {
+			record.RefusalsProvedAt = stamp(t)
+		}
+		memory.end()
+	}
 }
 
-// stateOf returns what was proved of a role the last time.
-func (t *task) stateOf(role string) openbaov1alpha1.ProofState {
-	for _, i := range t.record().Identities {
-		if i.Role == role {
-			return i.State
-		}
-	}
-	return ""
+// ordered returns the grants in the order in which they are tried. Those that could
+// not be tried the last time come after the others, which they must not hold up. The
+// restore identity comes last: by then it is known whether tokens can be revoked.
+func (p *prover) ordered() []authz.Grant {
+	grants := slices.Clone(p.contract.Grants)
+	slices.SortStableFunc(grants, func(a, b authz.Grant) int {
+		return p.memory.lastFailure(a.Role.Name).Compare(p.memory.lastFailure(b.Role.Name))
+	})
+	slices.SortStableFunc(grants, func(a, b authz.Grant) int {
+		return boolInt(a.Identity == authz.Restore) - boolInt(b.Identity == authz.Restore)
+	})
+	return grants
 }
 
-// recordProofs keeps the results of the contract's roles.
-func (t *task) recordProofs(results map[string]openbaov1alpha1.IdentityStatus) {
-	record := t.record()
-	var identities []openbaov1alpha1.IdentityStatus
-	proved := 0
-	for _, grant := range t.contract.Grants {
-		result, ok := results[grant.Role.Name]
-		if !ok {
-			continue
-		}
-		result.AlsoAccepts = t.alsoAccepts(grant.Role.Name)
-		identities = append(identities, result)
-		if result.State == openbaov1alpha1.Proved {
-			proved++
-		}
+func boolInt(b bool) int {
+	if b {
+		return 1
 	}
-	slices.SortFunc(identities, func(a, b openbaov1alpha1.IdentityStatus) int { return strings.Compare(a.Role, b.Role) })
-	record.Identities = identities
-	record.Proved = fmt.Sprintf("%d/%d", proved, len(t.contract.Grants))
+	return 0
 }
 
-// anyWrong reports whether the last proofs found something wrong.
-func (t *task) anyWrong() bool {
-	return slices.ContainsFunc(t.record().Identities, func(i openbaov1alpha1.IdentityStatus) bool { return i.State == openbaov1alpha1.ProofMismatch })
+// again reports whether an identity is tried although no round is due: it was not
+// proved the last time, or that does not count any more.
+func (p *prover) again(before openbaov1alpha1.IdentityStatus) bool {
+	if before.State == openbaov1alpha1.Proved {
+		return authz.StaleProof(before, p.digest, p.now, p.opts.ProofInterval) != ""
+	}
+	return true
 }
 
-// proofProblem is err, or if there is none, what the proofs found wrong.
-func (t *task) proofProblem(err error) error {
-	if err != nil || !t.anyWrong() {
-		return err
+// unreachable reports whether an error is about the server as a whole, or about the
+// way there, and not about one identity. An answer with a status is about the request.
+func unreachable(err error) bool {
+	var problem *reconcile.Problem
+	if errors.As(err, &problem) {
+		return true
 	}
-	var wrong []string
-	for _, i := range t.record().Identities {
-		if i.State == openbaov1alpha1.ProofMismatch {
-			wrong = append(wrong, fmt.Sprintf("%s: %s", i.Role, i.Message))
-		}
+	switch openbao.ClassOf(err) {
+	case openbao.Sealed, openbao.NotInitialized, openbao.Standby, openbao.Untrusted:
+		return true
+	case openbao.Unavailable:
+		var remote *openbao.Error
+		return errors.As(err, &remote) && remote.StatusCode == 0
 	}
-	message := "Trying the identities shows that the server does not give what was written. " + strings.Join(wrong, " ")
-	if !t.enforces() {
-		message += " What was written can be written again. " + t.giveToken()
-	}
-	return &reconcile.Problem{Reason: ReasonProofFailed, Message: message}
+	return false
 }
 
 // prover tries identities during one sync.
 type prover struct {
 	*task
 	catalogue []string
+	memory    *proofMemory
 	decoys    map[string]decoy
 }
 
@@ -216,7 +183,7 @@ func (p *prover) noDecoy() bool {
 	return false
 }
 
-// decoyFor returns the decoy for an audience. The error is one that interrupts.
+// decoyFor returns the decoy for an audience. The error is one that may pass.
 func (p *prover) decoyFor(ctx context.Context, audience string) (decoy, error) {
 	if d, ok := p.decoys[audience]; ok {
 		return d, nil
@@ -233,138 +200,4 @@ func (p *prover) decoyFor(ctx context.Context, audience string) (decoy, error) {
 	}
 	p.decoys[audience] = d
 	return d, nil
-}
-
-// prove tries one identity. The error is one that says nothing about it.
-func (p *prover) prove(ctx context.Context, grant authz.Grant, refusals bool) (openbaov1alpha1.IdentityStatus, error) {
-	result := openbaov1alpha1.IdentityStatus{
-		Role: grant.Role.Name, Identity: string(grant.Identity), Policy: grant.Policy.Name, Subject: grant.Role.Subject,
-		State: openbaov1alpha1.Proved,
-	}
-	notProved := func(message string) (openbaov1alpha1.IdentityStatus, error) {
-		if result.State != openbaov1alpha1.ProofMismatch {
-			result.State = openbaov1alpha1.NotProved
-		}
-		result.Message = strings.TrimSpace(result.Message + " " + message)
-		return result, nil
-	}
-	audience := grant.Role.Audiences[0]
-	jwt, err := p.mint(ctx, grant.Role.Subject, audience)
-	if err != nil {
-		var unminted *server.MintError
-		if !errors.As(err, &unminted) || unminted.Temporary {
-			return result, err
-		}
-		return notProved(unminted.Message)
-	}
-	var d decoy
-	if refusals {
-		if d, err = p.decoyFor(ctx, audience); err != nil {
-			return result, err
-		}
-		if d.err != nil && p.stateOf(grant.Role.Name) == openbaov1alpha1.NotProved && !p.wrote {
-			// Without the decoy it stays not proved: no reason to log in again.
-			return p.unprovedBefore(grant.Role.Name), nil
-		}
-	}
-	if err := p.proveRights(ctx, grant, jwt, &result); err != nil {
-		return result, err
-	}
-	if !refusals {
-		return result, nil
-	}
-	foreign, err := p.mint(ctx, grant.Role.Subject, DecoyAudience)
-	var unminted *server.MintError
-	switch {
-	case errors.As(err, &unminted) && !unminted.Temporary:
-		if result, err = notProved(unminted.Message); err != nil {
-			return result, err
-		}
-	case err != nil:
-		return result, err
-	default:
-		if err := p.proveRefusal(ctx, grant, foreign, &result, fmt.Sprintf("A token of its ServiceAccount for the audience %q", DecoyAudience)); err != nil {
-			return result, err
-		}
-	}
-	if d.err != nil {
-		return notProved("Whether others are refused was not tried. " + d.err.Message)
-	}
-	err = p.proveRefusal(ctx, grant, d.jwt, &result, fmt.Sprintf("The ServiceAccount %s", subjectName(p.opts.DecoySubject)))
-	return result, err
-}
-
-func (p *prover) unprovedBefore(role string) openbaov1alpha1.IdentityStatus {
-	i := slices.IndexFunc(p.record().Identities, func(i openbaov1alpha1.IdentityStatus) bool { return i.Role == role })
-	return p.record().Identities[i]
-}
-
-// proveRights logs in as the identity and compares what it may do.
-func (p *prover) proveRights(ctx context.Context, grant authz.Grant, jwt openbao.Token, result *openbaov1alpha1.IdentityStatus) error {
-	server, _, err := p.loginAs(ctx, loginProof, grant.Role.Name, jwt)
-	if openbao.IsLoginRefused(err) {
-		result.State = openbaov1alpha1.ProofMismatch
-		result.Message = sentence(fmt.Sprintf("The ServiceAccount %s cannot log in: %v", subjectName(grant.Role.Subject), err))
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer p.end(ctx, grant.Role.Name, server)
-	capabilities, err := server.CapabilitiesSelf(ctx, p.catalogue...)
-	if openbao.ClassOf(err) == openbao.PermissionDenied {
-		result.State = openbaov1alpha1.ProofMismatch
-		result.Message = "The token may not ask for its own rights (sys/capabilities-self), which the contract or the policy \"default\" lets it."
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	found := authz.CompareCapabilities(grant, capabilities)
-	result.Missing, result.Excess, result.ViaDefault = found.Missing, found.Excess, found.ViaDefault
-	var says []string
-	if len(found.Missing) > 0 {
-		says = append(says, fmt.Sprintf("The token lacks rights of the contract: %s.", some(found.Missing)))
-	}
-	if len(found.Excess) > 0 {
-		says = append(says, fmt.Sprintf("The token has rights that neither the contract nor the policy \"default\" gives: %s. "+
-			"Look at the policy %s, at the policies of the role, and at those of its entity and groups.", some(found.Excess), grant.Policy.Name))
-	}
-	if len(says) > 0 {
-		result.State, result.Message = openbaov1alpha1.ProofMismatch, strings.Join(says, " ")
-	}
-	return nil
-}
-
-// proveRefusal tries a login that must fail.
-func (p *prover) proveRefusal(ctx context.Context, grant authz.Grant, jwt openbao.Token, result *openbaov1alpha1.IdentityStatus, who string) error {
-	server, _, err := p.loginAs(ctx, loginRefusal, grant.Role.Name, jwt)
-	if openbao.IsLoginRefused(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	p.end(ctx, grant.Role.Name, server)
-	result.State = openbaov1alpha1.ProofMismatch
-	result.Message = strings.TrimSpace(fmt.Sprintf("%s %s could log in.", result.Message, who))
-	return nil
-}
-
-// end revokes the token of a proof.
-func (p *prover) end(ctx context.Context, role string, client openbao.Interface) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), server.RevokeTimeout)
-	defer cancel()
-	if err := client.RevokeSelf(ctx); err != nil {
-		klog.FromContext(ctx).V(2).Info("Could not end a login; it ends with its lease", "role", role, "err", err)
-	}
-}
-
-// some keeps a list short enough for a message.
-func some(list []string) string {
-	const limit = 5
-	if len(list) <= limit {
-		return strings.Join(list, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(list[:limit], ", "), len(list)-limit)
 }

@@ -19,7 +19,13 @@ func (t *task) noStanding(err error) error {
 	grant, _ := t.contract.Bootstrapper()
 	var refused *server.LoginRefusedError
 	var unminted *server.MintError
+	t.sawLogin(err)
 	switch {
+	case openbao.IsNotFound(err) && t.record().Digest != "":
+		return &lacking{need{ReasonNoStandingIdentity, fmt.Sprintf(
+			"The server at %s has no auth mount %s: it was disabled or moved, with all roles and keys in it.", t.settings.Address, authz.MountPath)}}
+	case openbao.IsNotFound(err):
+		return &lacking{t.firstNeed()}
 	case errors.As(err, &unminted) && unminted.Temporary:
 		return retry(ReasonNoStandingIdentity, "Bailiwick cannot log in to look at the server. "+unminted.Message, err)
 	case errors.As(err, &unminted) && t.record().Digest == t.digest:

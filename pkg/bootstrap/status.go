@@ -10,15 +10,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/resourceversion"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
-	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
 	openbaov1alpha1ac "github.com/bailiwick-operator/bailiwick/generated/applyconfiguration/openbao/v1alpha1"
@@ -60,7 +57,7 @@ func (t *task) persist(ctx context.Context) error {
 		return t.persistProblem("apply status", err)
 	}
 	klog.FromContext(ctx).V(2).Info("Applied status")
-	t.written.store(got)
+	t.written.Store(got)
 	t.obj.DeepCopyInto(t.before)
 	return nil
 }
@@ -80,7 +77,7 @@ func (t *task) persistAnnotation(ctx context.Context) error {
 		return t.persistProblem("apply the record", err)
 	}
 	klog.FromContext(ctx).V(2).Info("Applied the record")
-	t.written.store(got)
+	t.written.Store(got)
 	return nil
 }
 
@@ -142,44 +139,4 @@ func isOtherUID(err error) bool {
 	return slices.ContainsFunc(status.Status().Details.Causes, func(c metav1.StatusCause) bool {
 		return c.Field == "metadata.uid"
 	})
-}
-
-// written keeps what the last write of an object returned until the cache has it.
-type written struct {
-	mu      sync.Mutex
-	objects map[cache.ObjectName]*openbaov1alpha1.OpenBaoCluster
-}
-
-func newWritten() *written {
-	return &written{objects: map[cache.ObjectName]*openbaov1alpha1.OpenBaoCluster{}}
-}
-
-func (w *written) store(obj *openbaov1alpha1.OpenBaoCluster) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.objects[cache.MetaObjectToName(obj)] = obj
-}
-
-// newest returns cached, or what was written since.
-func (w *written) newest(cached *openbaov1alpha1.OpenBaoCluster) *openbaov1alpha1.OpenBaoCluster {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	name := cache.MetaObjectToName(cached)
-	obj := w.objects[name]
-	if obj == nil {
-		return cached
-	}
-	if obj.UID == cached.UID {
-		if order, err := resourceversion.CompareResourceVersion(cached.ResourceVersion, obj.ResourceVersion); err == nil && order < 0 {
-			return obj
-		}
-	}
-	delete(w.objects, name)
-	return cached
-}
-
-func (w *written) forget(name cache.ObjectName) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.objects, name)
 }

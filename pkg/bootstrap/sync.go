@@ -36,7 +36,7 @@ const lifecycleMessage = "Bailiwick sets up the authorization of this cluster. I
 func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.Outcome {
 	cached, ok := c.get(name)
 	if !ok {
-		c.written.forget(name)
+		c.written.Forget(name)
 		c.forget(ctx, name)
 		return reconcile.Done()
 	}
@@ -45,7 +45,7 @@ func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.
 		c.forget(ctx, name)
 		return reconcile.Done()
 	}
-	t, err := c.newTask(ctx, c.written.newest(cached))
+	t, err := c.newTask(ctx, c.written.Newest(cached))
 	if err != nil {
 		return reconcile.Retry(err)
 	}
@@ -53,6 +53,8 @@ func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.
 	work, cancel := context.WithTimeout(ctx, workTimeout)
 	defer cancel()
 	message, err := t.authorize(work)
+	err = t.restoreProblem(err)
+	t.checkRoles(work)
 	if t.provable(err) {
 		t.prove(work)
 		err = t.proofProblem(err)
@@ -62,7 +64,7 @@ func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.
 
 // forget ends what is kept for an object that needs nothing any more.
 func (c *Controller) forget(ctx context.Context, name cache.ObjectName) {
-	c.rounds.forget(name)
+	c.proofs.forget(name)
 	c.inits.present(name)
 	c.logins.End(ctx, name)
 }
@@ -98,6 +100,15 @@ type task struct {
 	wrote bool
 	// interrupted is why the proofs are not complete, nil if they are.
 	interrupted error
+	// unavailable is why a server that nothing is to be written to does not answer, nil
+	// if it does.
+	unavailable *reconcile.Problem
+	// restore is what is known about the account of the restore identity.
+	restore restoreAccount
+	// keysSeen is what logins have shown of the signing keys.
+	keysSeen keysEvidence
+	// events are announced once the status is written.
+	events []func()
 	// keysCondition is that of the signing keys, nil if there is none.
 	keysCondition *metav1.Condition
 }
@@ -122,6 +133,8 @@ func (c *Controller) newTask(ctx context.Context, latest *openbaov1alpha1.OpenBa
 		if canonical, err := authz.CanonicalNamespace(record.Namespace); err == nil {
 			record.Namespace = canonical
 		}
+		// An earlier version recorded the config together with the mount.
+		record.ConfigWritten = record.ConfigWritten || record.Mount != "" && record.Digest != ""
 	}
 	return t, nil
 }
@@ -142,13 +155,26 @@ func (t *task) report(ctx context.Context, message string, err error) reconcile.
 		// and the next look finds out the rest.
 		return reconcile.Retry(ctx.Err())
 	}
+	t.settleProofs()
+	t.settleKeys()
 	problem := asProblem(err)
 	status, reason := metav1.ConditionTrue, ReasonApplied
 	if problem != nil {
 		status, reason, message = metav1.ConditionFalse, problem.Reason, problem.Message
+	} else {
+		t.noteRestore()
 	}
 	for _, note := range t.notes {
 		message += " " + note
+	}
+	ready := metav1.Condition{Type: openbaov1alpha1.ConditionReady, Status: status, Reason: reason, Message: message}
+	if problem == nil && t.unavailable != nil {
+		// What was written is still written, and nobody can use it.
+		problem = t.unavailable
+		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, problem.Reason, problem.Message
+		if !t.ours {
+			message += " " + problem.Message
+		}
 	}
 	t.setCondition(metav1.Condition{Type: openbaov1alpha1.ConditionAuthorizationReady, Status: status, Reason: reason, Message: message})
 	if t.keysCondition != nil {
@@ -157,14 +183,14 @@ func (t *task) report(ctx context.Context, message string, err error) reconcile.
 		meta.RemoveStatusCondition(&t.obj.Status.Conditions, openbaov1alpha1.ConditionSigningKeysCurrent)
 	}
 	if t.ours {
-		t.setCondition(metav1.Condition{Type: openbaov1alpha1.ConditionReady, Status: status, Reason: reason, Message: message})
+		t.setCondition(ready)
 		t.setCondition(metav1.Condition{
 			Type: openbaov1alpha1.ConditionClusterLifecycle, Status: metav1.ConditionFalse, Reason: ReasonNotManaged, Message: lifecycleMessage,
 		})
 		t.obj.Status.ObservedGeneration = t.obj.Generation
 	}
 
-	announcements := t.announcements()
+	announcements := append(t.announcements(), t.events...)
 	if err := t.persist(ctx); err != nil {
 		if errors.Is(err, errGone) {
 			return reconcile.Done()

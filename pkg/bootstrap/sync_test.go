@@ -424,7 +424,7 @@ func TestCrashAnywhere(t *testing.T) {
 			t.Errorf("write %d: no error", n)
 		}
 		// The cache starts empty in a new process.
-		f.controller.claims, f.controller.written = newClaims(), newWritten()
+		f.restart()
 		f.sync("prod")
 		f.expect("prod", ReasonApplied)
 		if len(f.server().policies) != 2 || len(f.server().roles) != 2 || f.server().tokens[adminToken] {

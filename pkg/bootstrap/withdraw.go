@@ -21,7 +21,7 @@ import (
 // says what is left.
 func (t *task) withdraw(ctx context.Context) error {
 	record := t.record()
-	if record == nil || record.Server == "" || len(record.Policies)+len(record.Roles) == 0 && !record.MountCreated {
+	if record == nil || record.Server == "" || len(record.Policies)+len(record.Roles)+len(record.Pending) == 0 && !record.MountCreated {
 		t.endLogin(ctx)
 		t.release(t.obj)
 		t.obj.Status.Authorization = nil
@@ -161,11 +161,12 @@ func (t *task) remove(ctx context.Context, server openbao.Interface, spell func(
 		return err
 	}
 	if observed.Mount != nil {
-		// Who may not list the roles may not remove the mount either.
-		if observed.MountRoles, err = server.ListRoles(ctx, authz.MountPath); err != nil && openbao.ClassOf(err) != openbao.PermissionDenied {
+		// Without the right to list the roles, those in CEL included, the mount stays.
+		if observed.MountRoles, _, err = mountRoles(ctx, server); err != nil {
 			return err
 		}
 	}
+	t.settle(observed)
 	record := t.record()
 	// From here on the server may not hold the contract.
 	record.Digest, record.ProvedAt, record.RefusalsProvedAt = "", nil, nil
@@ -188,7 +189,7 @@ func (t *task) remove(ctx context.Context, server openbao.Interface, spell func(
 		}
 		klog.FromContext(ctx).V(2).Info("Removed from the server", "kind", change.Kind, "name", change.Name)
 	}
-	if observed.MountRoles != nil && record.MountCreated {
+	if observed.MountRoles != nil && record.MountCreated && len(kept[authz.KindMount]) == 0 {
 		record.MountCreated = false
 		if others := slices.DeleteFunc(observed.MountRoles, func(role string) bool { return slices.Contains(record.Roles, role) }); len(others) > 0 {
 			t.notes = append(t.notes, fmt.Sprintf("The mount %s stays, because it has other roles: %s.", record.Mount, strings.Join(others, ", ")))

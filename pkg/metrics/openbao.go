@@ -73,7 +73,7 @@ func NewAuthorizations(list func() []Authorization) *Authorizations {
 	}
 	return &Authorizations{
 		drift:  desc("drift", "What differs from the contract on the server of an OpenBaoCluster and was not repaired, by kind.", "kind"),
-		proved: desc("identity_proved", "Whether an identity of an OpenBaoCluster was seen to have exactly the rights of the contract.", "identity", "role"),
+		proved: desc("identity_proved", "Whether an identity of an OpenBaoCluster was seen to have exactly the rights of the contract, within twice the proof interval.", "identity", "role"),
 		keys:   desc("signing_keys", "Signing keys of ServiceAccount tokens that the server of an OpenBaoCluster accepts."),
 		list:   list,
 	}

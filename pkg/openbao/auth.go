@@ -32,16 +32,6 @@ func (i TokenInfo) IsRoot() bool { return slices.Contains(i.Policies, "root") }
 // Expires reports whether the token ends by itself, however it is renewed.
 func (i TokenInfo) Expires() bool { return i.TTL > 0 && (i.Period == 0 || i.ExplicitMaxTTL > 0) }
 
-// Login is the answer to a successful login.
-type Login struct {
-	Token    Token
-	Accessor string
-	Policies []string
-	// TTL is the lease of the token.
-	TTL       time.Duration
-	Renewable bool
-}
-
 // LookupSelf implements Interface.
 func (c *Client) LookupSelf(ctx context.Context) (TokenInfo, error) {
 	const op = "look up the token"
@@ -104,48 +94,27 @@ func (c *Client) RevokeSelf(ctx context.Context) error {
 
 // CapabilitiesSelf implements Interface.
 func (c *Client) CapabilitiesSelf(ctx context.Context, paths ...string) (map[string][]string, error) {
-	secret, err := c.write(ctx, "ask for the token's capabilities", "sys/capabilities-self", map[string]any{"paths": paths})
+	const op = "ask for the token's capabilities"
+	secret, err := c.write(ctx, op, "sys/capabilities-self", map[string]any{"paths": paths})
 	if err != nil {
 		return nil, err
 	}
 	capabilities := make(map[string][]string, len(paths))
 	for _, path := range paths {
-		var list []string
+		var items []any
 		if secret != nil {
-			items, _ := secret.Data[path].([]any)
-			for _, item := range items {
-				list = append(list, fmt.Sprint(item))
-			}
+			items, _ = secret.Data[path].([]any)
 		}
-		capabilities[path] = list
+		if len(items) == 0 {
+			// A server answers "deny" for a path without rights. What it leaves out must
+			// not count as none.
+			return nil, &Error{Class: Unknown, Op: op, Detail: fmt.Sprintf("the answer leaves out the path %q", path)}
+		}
+		for _, item := range items {
+			capabilities[path] = append(capabilities[path], fmt.Sprint(item))
+		}
 	}
 	return capabilities, nil
-}
-
-// LoginJWT implements Interface.
-func (c *Client) LoginJWT(ctx context.Context, mount, role string, jwt Token) (Login, error) {
-	op := fmt.Sprintf("log in with role %q at %q", role, mount)
-	if err := checkSegment(op, mount); err != nil {
-		return Login{}, err
-	}
-	anonymous, err := c.WithToken(Token{})
-	if err != nil {
-		return Login{}, err
-	}
-	secret, err := anonymous.write(ctx, op, "auth/"+mount+"/login", map[string]any{"role": role, "jwt": jwt.reveal()})
-	if err != nil {
-		return Login{}, classifyLogin(err)
-	}
-	if secret == nil || secret.Auth == nil || secret.Auth.ClientToken == "" {
-		return Login{}, &Error{Class: Unknown, Op: op, Detail: "the answer holds no token"}
-	}
-	return Login{
-		Token:     NewToken(secret.Auth.ClientToken),
-		Accessor:  secret.Auth.Accessor,
-		Policies:  secret.Auth.Policies,
-		TTL:       time.Duration(secret.Auth.LeaseDuration) * time.Second,
-		Renewable: secret.Auth.Renewable,
-	}, nil
 }
 
 // ReadConfig implements Interface.
@@ -165,29 +134,6 @@ func (c *Client) WriteConfig(ctx context.Context, mount string, data map[string]
 	}
 	_, err := c.write(ctx, op, "auth/"+mount+"/config", data)
 	return err
-}
-
-// ListRoles implements Interface.
-func (c *Client) ListRoles(ctx context.Context, mount string) ([]string, error) {
-	op := fmt.Sprintf("list the roles of %q", mount)
-	if err := checkSegment(op, mount); err != nil {
-		return nil, err
-	}
-	names := []string{}
-	secret, err := c.api.Logical().ListWithContext(ctx, "auth/"+mount+"/role")
-	if err != nil {
-		return nil, classify(op, err)
-	}
-	if secret == nil {
-		// The server answers 404 without an error where there are none.
-		return names, nil
-	}
-	keys, _ := secret.Data["keys"].([]any)
-	for _, key := range keys {
-		names = append(names, fmt.Sprint(key))
-	}
-	slices.Sort(names)
-	return names, nil
 }
 
 // ReadRole implements Interface.

@@ -37,7 +37,7 @@ type Interface interface {
 	RenewSelf(ctx context.Context) (time.Duration, error)
 	// RevokeSelf revokes the client's token.
 	RevokeSelf(ctx context.Context) error
-	// CapabilitiesSelf returns what the client's token may do, by path.
+	// CapabilitiesSelf returns what the client's token may do, for each of the paths.
 	CapabilitiesSelf(ctx context.Context, paths ...string) (map[string][]string, error)
 	// LoginJWT exchanges a JWT for a token. It does not use the client's token.
 	// IsUnknownKey and IsLoginRefused tell why it failed.
@@ -59,6 +59,9 @@ type Interface interface {
 	// ListRoles returns the names of the roles of an auth mount, sorted; an empty
 	// list if there are none.
 	ListRoles(ctx context.Context, mount string) ([]string, error)
+	// ListCELRoles is ListRoles for the roles whose logins a CEL program decides on.
+	// It is empty for a server that has none.
+	ListCELRoles(ctx context.Context, mount string) ([]string, error)
 	// ReadRole returns a role of an auth mount.
 	ReadRole(ctx context.Context, mount, name string) (map[string]any, error)
 	// WriteRole creates or changes a role of an auth mount. The server reads the

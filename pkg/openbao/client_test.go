@@ -340,13 +340,17 @@ func TestLogin(t *testing.T) {
 		if r.Header.Get("X-Vault-Token") != "" {
 			t.Error("the login carries a token")
 		}
-		answer(200, `{"auth":{"client_token":"`+secret+`","lease_duration":3600,"policies":["default","p"],"renewable":true}}`)(w, r)
+		answer(200, `{"auth":{"client_token":"`+secret+`","lease_duration":3600,
+			"policies":["default","p","x"],"token_policies":["default","p"],"identity_policies":["x"],"renewable":true,
+			"token_type":"service","orphan":true,"num_uses":3}}`)(w, r)
 	})
 	login, err := client.LoginJWT(t.Context(), "jwt-operator", "backup", NewToken("eyJ"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if login.TTL != time.Hour || !login.Renewable || !slices.Equal(login.Policies, []string{"default", "p"}) || login.Token.IsZero() {
+	if login.TTL != time.Hour || !login.Renewable || !slices.Equal(login.Policies, []string{"default", "p", "x"}) || login.Token.IsZero() ||
+		!slices.Equal(login.TokenPolicies, []string{"default", "p"}) || !slices.Equal(login.IdentityPolicies, []string{"x"}) ||
+		login.Type != "service" || !login.Orphan || login.NumUses != 3 {
 		t.Errorf("got %+v", login)
 	}
 	if printed := fmt.Sprintf("%v %+v %#v %s %d", login, login, login, login.Token, login.Token); strings.Contains(printed, secret) {
@@ -362,6 +366,18 @@ func TestCapabilitiesSelf(t *testing.T) {
 	}
 	if len(got) != 2 || !slices.Equal(got["a"], []string{"read"}) || !slices.Equal(got["b"], []string{"deny"}) {
 		t.Errorf("got %v", got)
+	}
+	// An answer that leaves a path out says nothing about it.
+	for _, body := range []string{
+		`{"data":{"a":["read"]}}`, `{"data":{"a":["read"],"b":[]}}`, `{"data":{"a":["read"],"b":"deny"}}`, `{"data":{"a":["read"],"b":null}}`, `{}`,
+	} {
+		client := start(t, answer(200, body))
+		if got, err := client.CapabilitiesSelf(t.Context(), "a", "b"); ClassOf(err) != Unknown || got != nil {
+			t.Errorf("%s: got %v, %v", body, got, err)
+		}
+	}
+	if got, err := start(t, answer(204, "")).CapabilitiesSelf(t.Context(), "a"); ClassOf(err) != Unknown {
+		t.Errorf("an empty answer: got %v, %v", got, err)
 	}
 }
 

@@ -43,6 +43,9 @@ const (
 	LoginForbidden Class = "LoginForbidden"
 	// NotRevocable means that the token cannot be revoked, as it is a batch token.
 	NotRevocable Class = "NotRevocable"
+	// MFARequired means that a login was accepted, and that the server wants a second
+	// factor before it gives a token.
+	MFARequired Class = "MFARequired"
 	// Conflict means that the object changed since it was read.
 	Conflict Class = "Conflict"
 	// Sealed means that the server is sealed.

@@ -32,6 +32,8 @@ func TestRefusedLoginClasses(t *testing.T) {
 		"throttled":             {429, `{"errors":["rate limit quota exceeded"]}`, Throttled},
 		"not initialized":       {400, `{"errors":["server is not yet initialized"]}`, NotInitialized},
 		"an answer of no token": {200, `{}`, Unknown},
+		"no JSON":               {200, `<html>`, Unknown},
+		"a second factor":       {200, `{"auth":{"client_token":"","mfa_requirement":{"mfa_request_id":"x","mfa_constraints":{}}}}`, MFARequired},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := start(t, answer(tc.status, tc.body))
@@ -82,18 +84,25 @@ func TestListRoles(t *testing.T) {
 		"some":    {200, `{"data":{"keys":["b","a"]}}`, []string{"a", "b"}, ""},
 		"none":    {404, `{"errors":[]}`, []string{}, ""},
 		"denied":  {403, `{"errors":["1 error occurred:\n\t* permission denied\n\n"]}`, nil, PermissionDenied},
+		"no path": {404, `{"errors":["1 error occurred:\n\t* unsupported path\n\n"]}`, []string{}, ""},
+		"no list": {200, `{"data":{"keys":"a"}}`, nil, Unknown},
 		"unclear": {500, `{"errors":["x"]}`, nil, Unknown},
 	} {
 		t.Run(name, func(t *testing.T) {
-			client := start(t, func(w http.ResponseWriter, r *http.Request) {
-				if r.URL.Path != "/v1/auth/jwt-operator/role" {
-					t.Errorf("got %s", r.URL.Path)
+			for path, list := range map[string]func(*Client) ([]string, error){
+				"role":     func(c *Client) ([]string, error) { return c.ListRoles(t.Context(), "jwt-operator") },
+				"cel/role": func(c *Client) ([]string, error) { return c.ListCELRoles(t.Context(), "jwt-operator") },
+			} {
+				client := start(t, func(w http.ResponseWriter, r *http.Request) {
+					if r.URL.Path != "/v1/auth/jwt-operator/"+path {
+						t.Errorf("got %s", r.URL.Path)
+					}
+					answer(tc.status, tc.body)(w, r)
+				})
+				got, err := list(client)
+				if ClassOf(err) != tc.class || !slices.Equal(got, tc.want) || (got == nil) != (tc.want == nil) {
+					t.Errorf("%s: got %q, %v", path, got, err)
 				}
-				answer(tc.status, tc.body)(w, r)
-			})
-			got, err := client.ListRoles(t.Context(), "jwt-operator")
-			if ClassOf(err) != tc.class || !slices.Equal(got, tc.want) || (got == nil) != (tc.want == nil) {
-				t.Errorf("got %q, %v", got, err)
 			}
 		})
 	}

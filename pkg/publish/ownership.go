@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -31,10 +32,10 @@ func identityOf(secret metav1.Object) identity {
 	return id
 }
 
-// owned returns a *ConflictError unless the Secret is the owner's. heir says that
-// it is by inheritance: its controller is a predecessor, of the owner's kind and
-// name, which must be gone since the owner is there.
-func owned(owner Owner, secret metav1.Object) (heir bool, err error) {
+// owned returns a *ConflictError unless the Secret is the owner's. inherited says
+// that its controller is a predecessor, of the owner's kind and name, which must be
+// gone since the owner is there.
+func owned(owner Owner, secret metav1.Object) (inherited bool, err error) {
 	ref := metav1.GetControllerOfNoCopy(secret)
 	switch {
 	case ref == nil:
@@ -50,8 +51,24 @@ func owned(owner Owner, secret metav1.Object) (heir bool, err error) {
 		whose = ref.Kind + " " + ref.Name
 	}
 	return false, &ConflictError{Message: fmt.Sprintf(
-		"Secret %s/%s exists and is controlled by %s, so it was not touched. Delete it (kubectl delete secret %s -n %s), or give %s %s another spec.connInfoSecretTarget.name. Then change any annotation of the object, to have it looked at at once.",
-		owner.Namespace, secret.GetName(), whose, secret.GetName(), owner.Namespace, owner.GVK.Kind, owner.Name)}
+		"Secret %s/%s exists and is controlled by %s, so it was not touched. %s",
+		owner.Namespace, secret.GetName(), whose, wayOut(owner, secret.GetName()))}
+}
+
+// wayOut is what a person can do about a Secret that is not the owner's.
+func wayOut(owner Owner, secret string) string {
+	return fmt.Sprintf("Delete it (kubectl delete secret %s -n %s), or give %s %s another spec.connInfoSecretTarget.name. Then change any annotation of the object, to have it reconciled immediately.",
+		secret, owner.Namespace, owner.GVK.Kind, owner.Name)
+}
+
+// policy is the ValidatingAdmissionPolicy that lets the operator change only
+// Secrets which an object of aiven.io controls (manifests/admission/secrets.yaml).
+const policy = "bailiwick-secrets"
+
+// refusedByPolicy reports whether err is the refusal of that policy. A probe changes
+// nothing, so all that it can refuse then is the Secret as it is.
+func refusedByPolicy(err error) bool {
+	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "ValidatingAdmissionPolicy '"+policy+"'")
 }
 
 // ownedIdentity learns whose a Secret is from the answer to an apply that is not
@@ -69,19 +86,24 @@ func (p *Publisher) ownedIdentity(ctx context.Context, owner Owner, target Targe
 	live, err := p.metadata.Resource(corev1.SchemeGroupVersion.WithResource("secrets")).Namespace(owner.Namespace).
 		Patch(ctx, target.Name, types.ApplyPatchType, body,
 			metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}, FieldManager: FieldManager + "-probe", Force: &force})
+	if refusedByPolicy(err) {
+		return identity{}, &ConflictError{Message: fmt.Sprintf(
+			"Secret %s/%s exists and was not touched, since an admission policy keeps the operator from it: %v. %s",
+			owner.Namespace, target.Name, err, wayOut(owner, target.Name))}
+	}
 	if err != nil {
 		return identity{}, fmt.Errorf("read owner of secret %s/%s: %w", owner.Namespace, target.Name, err)
 	}
-	heir, err := owned(owner, live)
-	if err == nil && heir {
+	inherited, err := owned(owner, live)
+	if err == nil && inherited {
 		_, err = p.inherit(ctx, owner, live)
 	}
 	return identityOf(live), err
 }
 
 // inherit makes the owner the controller of a Secret that its predecessor left.
-// The garbage collector is slow to collect that, and after an outage of the API
-// server may never: until it does, nothing could be published.
+// The garbage collector is slow to collect it, and after an outage of the API
+// server it may never: until it does, nothing could be published.
 func (p *Publisher) inherit(ctx context.Context, owner Owner, live metav1.Object) (*corev1.Secret, error) {
 	refs := live.GetOwnerReferences()
 	path := fmt.Sprintf("/metadata/ownerReferences/%d/uid", slices.IndexFunc(refs, isController))

@@ -11,7 +11,6 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -35,12 +34,17 @@ func applyOptions() metav1.ApplyOptions {
 	return metav1.ApplyOptions{FieldManager: FieldManager, Force: true}
 }
 
-// record puts the finalizer on, and the time of a create that is about to be
-// sent. It is the last write before anything remote is made.
+// record adds the finalizer and, with intent, the record of a create that is about
+// to be sent. It is the last write before anything remote is made.
 func (c *Controller[T, C, AC]) record(ctx context.Context, obj T, intent bool) error {
 	own := c.ownOf(obj)
 	if intent {
-		own[AnnotationCreateIntent] = time.Now().UTC().Format(time.RFC3339)
+		asked := ""
+		if c.kind.Asked != nil {
+			asked = c.kind.Asked(obj)
+		}
+		record, _ := CreateRecordOf(obj)
+		own[AnnotationCreateIntent] = record.with(asked).String()
 	}
 	return c.applyMain(ctx, obj, own, true)
 }
@@ -87,7 +91,7 @@ func (c *Controller[T, C, AC]) applyOwn(ctx context.Context, obj T, own map[stri
 	if err != nil {
 		return obj, writeError(obj, "apply metadata", err)
 	}
-	c.memory.store(got)
+	c.memory.writes.Store(got)
 	return got, nil
 }
 
@@ -108,7 +112,7 @@ func (c *Controller[T, C, AC]) applyStatus(ctx context.Context, before, obj T) e
 	if err != nil {
 		return writeError(obj, "apply status", err)
 	}
-	c.memory.store(got)
+	c.memory.writes.Store(got)
 	return nil
 }
 
@@ -183,7 +187,7 @@ func (c *Controller[T, C, AC]) removeFinalizer(ctx context.Context, obj T) error
 	if err != nil {
 		return writeError(obj, "remove finalizer", err)
 	}
-	c.memory.store(got)
+	c.memory.writes.Store(got)
 	return nil
 }
 

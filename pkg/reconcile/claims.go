@@ -4,6 +4,8 @@
 package reconcile
 
 import (
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,81 +24,130 @@ type Claimant struct {
 // String names the claimant for people.
 func (c Claimant) String() string { return c.Kind + " " + c.Name.String() }
 
-func (c Claimant) olderThan(o Claimant) bool {
-	if !c.Created.Equal(o.Created) {
-		return c.Created.Before(o.Created)
+// compare orders those who wait: the oldest first, by UID if they are equally old.
+func (c Claimant) compare(o Claimant) int {
+	if order := c.Created.Compare(o.Created); order != 0 {
+		return order
 	}
-	return c.UID < o.UID
+	return strings.Compare(string(c.UID), string(o.UID))
 }
 
-// claims says which object holds which remote identity, over all kinds.
-type claims struct {
+// Claims says which object holds which remote, over all kinds, and which objects
+// wait for one. The holder keeps a claim until it releases it, however old the
+// others are. An object has at most one claim and waits for at most one; both end
+// with Release, which must be called when the object is gone.
+//
+// What makes an object a holder is its caller's to decide, and must be something
+// that its author cannot assert: Claims only remembers it. Claims is safe for
+// concurrent use.
+type Claims struct {
 	mu sync.Mutex
-	// holders is keyed by identity, identities by the holder's UID.
-	holders    map[string]Claimant
-	identities map[types.UID]string
+	// holders is keyed by what is claimed, held by the holder's UID.
+	holders map[string]Claimant
+	held    map[types.UID]string
+	waiting map[types.UID]waiter
 }
 
-func newClaims() *claims {
-	return &claims{holders: map[string]Claimant{}, identities: map[types.UID]string{}}
+type waiter struct {
+	key string
+	by  Claimant
 }
 
-// seed records a claim that the API server knows of. Where two objects claim
-// one identity, the older holds it.
-func (c *claims) seed(identity string, by Claimant) {
+// NewClaims returns an empty set of claims.
+func NewClaims() *Claims {
+	return &Claims{holders: map[string]Claimant{}, held: map[types.UID]string{}, waiting: map[types.UID]waiter{}}
+}
+
+// Seed records a claim that was held before this process began. Where two objects
+// held one, which neither could begin while the other lived, the older keeps it.
+func (c *Claims) Seed(key string, by Claimant) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if at, ok := c.holders[identity]; ok && at.UID != by.UID {
-		if !by.olderThan(at) {
+	if at, ok := c.holders[key]; ok && at.UID != by.UID {
+		if at.compare(by) < 0 {
 			return
 		}
-		delete(c.identities, at.UID)
+		delete(c.held, at.UID)
 	}
-	c.set(identity, by)
+	c.set(key, by)
 }
 
-// acquire makes by the holder of identity if nobody holds it and none of the
-// rivals is older. It returns the holder, or the rival to wait for.
-func (c *claims) acquire(identity string, by Claimant, rivals []Claimant) (Claimant, bool) {
+// Acquire makes by the holder if nobody holds key and none of the rivals, which
+// want it as well, is older. It returns the holder, or the rival to wait for; by
+// waits for key then.
+func (c *Claims) Acquire(key string, by Claimant, rivals ...Claimant) (Claimant, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if at, ok := c.holders[identity]; ok {
+	if at, ok := c.holders[key]; ok {
+		if at.UID != by.UID {
+			c.waiting[by.UID] = waiter{key, by}
+		}
 		return at, at.UID == by.UID
 	}
 	for _, r := range rivals {
-		if r.olderThan(by) {
+		if r.compare(by) < 0 {
+			c.waiting[by.UID] = waiter{key, by}
 			return r, false
 		}
 	}
-	c.set(identity, by)
+	c.set(key, by)
 	return by, true
 }
 
-// holder returns who holds identity.
-func (c *claims) holder(identity string) (Claimant, bool) {
+// Wait has by returned by the Release of whoever holds key.
+func (c *Claims) Wait(key string, by Claimant) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	at, ok := c.holders[identity]
+	c.waiting[by.UID] = waiter{key, by}
+}
+
+// Stop ends the waiting of an object.
+func (c *Claims) Stop(uid types.UID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.waiting, uid)
+}
+
+// Holder returns who holds key.
+func (c *Claims) Holder(key string) (Claimant, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at, ok := c.holders[key]
 	return at, ok
 }
 
-func (c *claims) set(identity string, by Claimant) {
-	if old, ok := c.identities[by.UID]; ok && old != identity {
+func (c *Claims) set(key string, by Claimant) {
+	if old, ok := c.held[by.UID]; ok && old != key {
 		delete(c.holders, old)
 	}
-	c.holders[identity] = by
-	c.identities[by.UID] = identity
+	c.holders[key] = by
+	c.held[by.UID] = key
+	delete(c.waiting, by.UID)
 }
 
-// release ends whatever claim the object with this UID has, and returns the
-// identity that is free now.
-func (c *claims) release(uid types.UID) (identity string, ok bool) {
+// Release ends the claim of an object and its waiting, and returns those that wait
+// for what nobody holds now, in the order in which they may have it.
+func (c *Claims) Release(uid types.UID) []Claimant {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	identity, ok = c.identities[uid]
+	key, ok := c.held[uid]
 	if ok {
-		delete(c.identities, uid)
-		delete(c.holders, identity)
+		delete(c.held, uid)
+		delete(c.holders, key)
+	} else if w, waits := c.waiting[uid]; waits {
+		_, taken := c.holders[w.key]
+		key, ok = w.key, !taken
 	}
-	return identity, ok
+	delete(c.waiting, uid)
+	if !ok {
+		return nil
+	}
+	var next []Claimant
+	for _, w := range c.waiting {
+		if w.key == key {
+			next = append(next, w.by)
+		}
+	}
+	slices.SortFunc(next, Claimant.compare)
+	return next
 }

@@ -4,6 +4,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,8 @@ type Controller[T Object, C, AC any] struct {
 	memory *memory[T]
 	served atomic.Bool
 	synced atomic.Bool
+	// refersTo holds the kinds that objects of this one refer to, or have.
+	refersTo sync.Map
 }
 
 // New adds a controller for a kind to the engine. It starts nothing.
@@ -43,6 +46,9 @@ func New[T Object, C, AC any](ctx context.Context, e *Engine, kind Kind[T, C, AC
 	e.add(c)
 	return c
 }
+
+// shares names the set of kinds that the objects' identities are compared with.
+func (c *Controller[T, C, AC]) shares() string { return cmp.Or(c.kind.Shares, c.kind.GVK.Kind) }
 
 func (c *Controller[T, C, AC]) name() string     { return c.kind.Name }
 func (c *Controller[T, C, AC]) kindName() string { return c.kind.GVK.Kind }
@@ -94,7 +100,7 @@ func (c *Controller[T, C, AC]) run(ctx context.Context, drain <-chan struct{}) e
 		return nil
 	}
 	c.synced.Store(true)
-	c.engine.wakeReferrers(c.kindName())
+	c.engine.wakeReferrers(c.kindName(), c.kindName())
 	c.loop.Run(unnamed, drain)
 	return nil
 }
@@ -123,7 +129,11 @@ func (c *Controller[T, C, AC]) indexers() cache.Indexers {
 			if c.kind.References == nil {
 				return nil, nil
 			}
-			return referenceKeys(c.kind.References(obj)), nil
+			references := c.kind.References(obj)
+			for _, r := range references {
+				c.refersTo.Store(r.Kind, true)
+			}
+			return referenceKeys(references), nil
 		},
 	}
 }
@@ -137,7 +147,7 @@ func (c *Controller[T, C, AC]) handlers(ctx context.Context) cache.ResourceEvent
 				return
 			}
 			if identity := c.kind.Identity(obj); identity != "" && hasFinalizer(obj) && !Observed(obj) {
-				c.engine.claims.seed(identity, claimant(c.kindName(), obj))
+				c.engine.claims.Seed(identity, claimant(c.kindName(), obj))
 			}
 			c.wakeReferrers(obj)
 			c.loop.Enqueue(cache.MetaObjectToName(obj))
@@ -151,10 +161,12 @@ func (c *Controller[T, C, AC]) handlers(ctx context.Context) cache.ResourceEvent
 			if old.GetUID() == obj.GetUID() && !UserAnnotationsEqual(old.GetAnnotations(), obj.GetAnnotations()) {
 				klog.FromContext(ctx).V(4).Info("Annotations changed", "object", klog.KObj(obj))
 				c.kind.AnnotationsChanged(ctx, old, obj)
+				c.memory.retryNow(cache.MetaObjectToName(obj))
+				c.loop.RetryNow(cache.MetaObjectToName(obj))
 			}
 			if readyReason(old) != readyReason(obj) {
-				// Whoever waits for this one's claim has to look again.
-				c.engine.wakeRivals(c.kind.Identity(obj), obj)
+				// Those that wait for this one's claim have to try again.
+				c.engine.wakeRivals(c.shares(), c.kind.Identity(obj), obj)
 			}
 			if old.GetResourceVersion() != obj.GetResourceVersion() {
 				c.wakeReferrers(obj)
@@ -186,7 +198,7 @@ func (c *Controller[T, C, AC]) worthASync(old, obj T) bool {
 	if old.GetResourceVersion() == obj.GetResourceVersion() {
 		return false
 	}
-	echo := c.memory.wrote(cache.MetaObjectToName(obj), obj.GetResourceVersion()) &&
+	echo := c.memory.writes.Echo(cache.MetaObjectToName(obj), obj.GetResourceVersion()) &&
 		old.GetUID() == obj.GetUID() && old.GetGeneration() == obj.GetGeneration() &&
 		obj.GetDeletionTimestamp().Equal(old.GetDeletionTimestamp()) &&
 		UserAnnotationsEqual(old.GetAnnotations(), obj.GetAnnotations())
@@ -204,31 +216,35 @@ func (c *Controller[T, C, AC]) wake(index, value string, which func(Object) bool
 	}
 }
 
-func (c *Controller[T, C, AC]) claimants(identity string) []Object {
+func (c *Controller[T, C, AC]) refers(kind string) bool {
+	_, ok := c.refersTo.Load(kind)
+	return ok
+}
+
+// listed reports whether all objects of the kind are known.
+func (c *Controller[T, C, AC]) listed() bool {
+	if c.synced.Load() {
+		return true
+	}
+	absent := c.engine.opts.Absent
+	return !c.served.Load() && absent != nil && absent(c.kind.Resource)
+}
+
+func (c *Controller[T, C, AC]) claimants(identity string) []candidate {
 	if !c.synced.Load() {
 		return nil
 	}
-	var out []Object
+	var out []candidate
 	for _, o := range c.source.byIndex(IndexIdentity, identity) {
-		out = append(out, o)
+		out = append(out, candidate{o, c.memory.unreachable(o)})
 	}
 	return out
 }
 
 // release ends the claim of an object and wakes those that wait for it.
 func (c *Controller[T, C, AC]) release(obj T) {
-	if identity, ok := c.engine.claims.release(obj.GetUID()); ok {
-		c.engine.WakeUnready(IndexIdentity, identity)
-	}
-}
-
-// wakeRivals enqueues the other unready objects that name the same remote.
-func (e *Engine) wakeRivals(identity string, self Object) {
-	if identity == "" {
-		return
-	}
-	for _, m := range e.members {
-		m.wake(IndexIdentity, identity, func(o Object) bool { return o.GetUID() != self.GetUID() && !isReady(o) })
+	for _, next := range c.engine.claims.Release(obj.GetUID()) {
+		c.engine.Wake(next.Kind, next.Name)
 	}
 }
 
@@ -261,7 +277,7 @@ func (c *Controller[T, C, AC]) current(name cache.ObjectName) (T, bool) {
 	if !ok {
 		return cached, false
 	}
-	return c.memory.newest(name, cached), true
+	return c.memory.writes.Newest(cached), true
 }
 
 func hasFinalizer(o Object) bool { return slices.Contains(o.GetFinalizers(), Finalizer) }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,6 +39,7 @@ type world struct {
 	invisible bool
 	observe   error
 	create    error
+	update    error
 	connect   error
 	differs   []string
 	// stubborn keeps differing whatever Update does.
@@ -47,6 +49,12 @@ type world struct {
 	observed func(name string)
 	// state is what Create puts into the status.
 	state string
+	// asked is Kind.Asked.
+	asked func(*v1alpha1.KafkaTopic) string
+	// throttled names the objects whose requests Aiven limits.
+	throttled map[string]bool
+	// refreshed counts the calls of Kind.Refresh.
+	refreshed atomic.Int64
 	// onCreate sees the object as the API server has it when Create is called.
 	onCreate func()
 }
@@ -57,6 +65,9 @@ func (w *world) Observe(_ context.Context, _ struct{}, obj *v1alpha1.KafkaTopic)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.throttled[obj.Name] {
+		return Observation{}, Delayed(time.Second, "Throttled", "m", errors.New("429"))
+	}
 	if w.observe != nil {
 		return Observation{}, w.observe
 	}
@@ -82,10 +93,10 @@ func (w *world) Update(_ context.Context, _ struct{}, obj *v1alpha1.KafkaTopic) 
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.calls = append(w.calls, "update "+obj.Name)
-	if !w.stubborn {
+	if !w.stubborn && w.update == nil {
 		w.differs = nil
 	}
-	return nil
+	return w.update
 }
 
 func (w *world) Delete(_ context.Context, _ struct{}, obj *v1alpha1.KafkaTopic) (bool, error) {
@@ -165,8 +176,12 @@ func run(t *testing.T, w *world, objects ...*v1alpha1.KafkaTopic) *fixture {
 			return out
 		},
 		AnnotationsChanged: func(context.Context, *v1alpha1.KafkaTopic, *v1alpha1.KafkaTopic) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
 			f.calls = append(f.calls, "annotated")
 		},
+		Asked:   w.asked,
+		Refresh: func(*v1alpha1.KafkaTopic) { w.refreshed.Add(1) },
 	})
 	drain, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -414,13 +429,14 @@ func TestTransientErrorKeepsReady(t *testing.T) {
 func TestUpdatesThatDoNothingBackOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := run(t, &world{remote: map[string]bool{"a": true}, differs: []string{"x"}, stubborn: true}, topic("a"))
-		f.wantReady("a", metav1.ConditionFalse, ReasonOutOfSync)
+		f.wantReady("a", metav1.ConditionFalse, ReasonNotReady)
 		for range 50 {
 			f.wake("a")
 			synctest.Wait()
 		}
 		f.wantCalls("update a")
 		f.pass(time.Minute)
+		f.wantReady("a", metav1.ConditionFalse, ReasonOutOfSync)
 		if n := f.count(); n < 3 || n > 5 {
 			t.Errorf("%d updates within a minute, want one after about 5, 10, 20 and 40 s", n)
 		}

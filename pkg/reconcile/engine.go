@@ -10,29 +10,34 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
 )
 
-// Options configures an Engine. All fields but Namespaces are required.
+// Options configures an Engine. All fields but Namespaces and
+// Absent are required.
 type Options struct {
 	// Lanes bounds the syncs per credential, over all kinds.
 	Lanes *Lanes
 	// Recorder writes events.
 	Recorder record.EventRecorder
-	// PollInterval is how often an object is looked at when nothing happens.
+	// PollInterval is how often an object is reconciled when nothing happens.
 	PollInterval time.Duration
 	// Namespaces to watch; none means all.
 	Namespaces []string
 	// Await returns once the API server serves a resource, or with the error
 	// of a context that ended first.
 	Await func(ctx context.Context, resource schema.GroupVersionResource) error
+	// Absent reports whether the API server is known not to serve a resource. Nil
+	// means that this is never known.
+	Absent func(resource schema.GroupVersionResource) bool
 }
 
 // Engine is what the controllers of all kinds share.
 type Engine struct {
 	opts    Options
-	claims  *claims
+	claims  *Claims
 	members []member
 }
 
@@ -43,14 +48,18 @@ type member interface {
 	hasSynced() bool
 	wake(index, value string, which func(Object) bool)
 	enqueue(name cache.ObjectName)
-	claimants(identity string) []Object
+	claimants(identity string) []candidate
+	shares() string
+	refers(kind string) bool
+	listed() bool
 	kindName() string
 	object(name cache.ObjectName) (obj Object, ok, synced bool)
+	referenced() []string
 }
 
 // NewEngine returns an engine without controllers; New adds one per kind.
 func NewEngine(opts Options) *Engine {
-	return &Engine{opts: opts, claims: newClaims()}
+	return &Engine{opts: opts, claims: NewClaims()}
 }
 
 func (e *Engine) add(m member) {
@@ -110,18 +119,61 @@ func (e *Engine) WakeUnready(index, value string) {
 	}
 }
 
-// rivals returns the other live objects, of any kind, that name the same remote,
-// do more than observe it and satisfy which.
-func (e *Engine) rivals(identity string, self Object, which func(Object) bool) []Claimant {
+// candidate is an object that names a remote, and may be unreachable for it
+// because something other than the object keeps it from being reconciled.
+type candidate struct {
+	Object
+	unreachable bool
+}
+
+// rivals returns the other live objects, of the kinds of that set, that name the
+// same remote, do more than observe it and satisfy which.
+func (e *Engine) rivals(set, identity string, self Object, which func(o Object, unreachable bool) bool) []Claimant {
 	var out []Claimant
 	for _, m := range e.members {
+		if m.shares() != set {
+			continue
+		}
 		for _, o := range m.claimants(identity) {
-			if o.GetUID() != self.GetUID() && o.GetDeletionTimestamp() == nil && !Observed(o) && which(o) {
-				out = append(out, claimant(m.kindName(), o))
+			if o.GetUID() != self.GetUID() && o.GetDeletionTimestamp() == nil && !Observed(o) && which(o.Object, o.unreachable) {
+				out = append(out, claimant(m.kindName(), o.Object))
 			}
 		}
 	}
 	return out
+}
+
+// wakeRivals enqueues the other objects, of the kinds of that set, that name the
+// same remote and are not Ready or being deleted.
+func (e *Engine) wakeRivals(set, identity string, self Object) {
+	if identity == "" {
+		return
+	}
+	for _, m := range e.members {
+		if m.shares() == set {
+			m.wake(IndexIdentity, identity, func(o Object) bool {
+				return o.GetUID() != self.GetUID() && (!isReady(o) || o.GetDeletionTimestamp() != nil)
+			})
+		}
+	}
+}
+
+// unlisted returns a kind of that set whose objects are not all known yet, "" if
+// there is none. A kind that the API server does not serve has no objects.
+func (e *Engine) unlisted(set string) string {
+	for _, m := range e.members {
+		if m.shares() == set && !m.listed() {
+			return m.kindName()
+		}
+	}
+	return ""
+}
+
+// ClaimedByOther reports whether an object other than the one with this UID stands
+// for the remote of that identity.
+func (e *Engine) ClaimedByOther(identity string, uid types.UID) bool {
+	holder, ok := e.claims.Holder(identity)
+	return ok && holder.UID != uid
 }
 
 func claimant(kind string, o Object) Claimant {

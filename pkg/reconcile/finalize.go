@@ -15,8 +15,8 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// finalize ends the remote of an object that is being deleted, and then our
-// hold on the object. An object without our finalizer never had a remote.
+// finalize deletes the remote of an object that is being deleted, and then removes
+// our finalizer. An object without it never had a remote.
 func (c *Controller[T, C, AC]) finalize(ctx context.Context, cached, obj T) Outcome {
 	if !hasFinalizer(obj) {
 		c.release(obj)
@@ -32,14 +32,14 @@ func (c *Controller[T, C, AC]) finalize(ctx context.Context, cached, obj T) Outc
 		}
 	}
 	if err == nil {
-		p := Waiting(ReasonDeleting, "Deleting at Aiven, which has not confirmed it yet.")
-		p.Next = After(c.memory.attempt(obj))
+		p := Waiting(ReasonDeleting, "Deleting at Aiven. Waiting for it to be gone.")
+		p.Next = After(c.memory.nextCheck(obj))
 		err = p
 	}
 	return c.report(ctx, cached, obj, Observation{}, err)
 }
 
-// deleteRemote reports whether nothing keeps the object any more.
+// deleteRemote reports whether nothing is left that has to be deleted.
 func (c *Controller[T, C, AC]) deleteRemote(ctx context.Context, obj T) (gone bool, err error) {
 	policy, err := deletionPolicy(obj)
 	if err != nil {
@@ -56,8 +56,8 @@ func (c *Controller[T, C, AC]) deleteRemote(ctx context.Context, obj T) (gone bo
 		c.event(obj, corev1.EventTypeNormal, EventSkippedDeletion, "Kept at Aiven, as the management policy asks")
 		return true, nil
 	}
-	if heir, ok := c.heir(obj); ok {
-		c.event(obj, corev1.EventTypeNormal, EventSkippedDeletion, fmt.Sprintf("Kept at Aiven for %s, which names it too", heir))
+	if other, ok := c.otherOwner(obj); ok {
+		c.event(obj, corev1.EventTypeNormal, EventSkippedDeletion, fmt.Sprintf("Kept at Aiven for %s, which names it too", other))
 		return true, nil
 	}
 	name := cache.MetaObjectToName(obj)
@@ -69,31 +69,40 @@ func (c *Controller[T, C, AC]) deleteRemote(ctx context.Context, obj T) (gone bo
 	if err != nil {
 		return false, c.withWayOut(obj, err)
 	}
+	if gone && (c.awaited(obj) || c.recordHolds(obj)) {
+		// What a create has made can be missing from what Aiven lists.
+		c.refresh(obj, Observation{})
+		p := Waiting(ReasonDeleting, "A create was sent to Aiven less than a minute ago. Waiting to see whether what it makes has to be deleted.")
+		p.Next = After(c.memory.nextCheck(obj))
+		return false, p
+	}
 	if gone {
 		c.event(obj, corev1.EventTypeNormal, EventDeleted, "Deleted at Aiven")
+		return true, nil
 	}
-	return gone, nil
+	c.memory.setCreated(obj, createVisible)
+	return false, nil
 }
 
-// heir returns another object that holds the same remote, or that has shown that
-// it can reach it and waits for it.
-func (c *Controller[T, C, AC]) heir(obj T) (Claimant, bool) {
+// otherOwner returns another object that holds the same remote, or that has shown
+// that it can reach it and waits for it.
+func (c *Controller[T, C, AC]) otherOwner(obj T) (Claimant, bool) {
 	identity := c.kind.Identity(obj)
 	if identity == "" {
 		return Claimant{}, false
 	}
-	if holder, ok := c.engine.claims.holder(identity); ok && holder.UID != obj.GetUID() {
+	if holder, ok := c.engine.claims.Holder(identity); ok && holder.UID != obj.GetUID() {
 		return holder, true
 	}
-	rivals := c.engine.rivals(identity, obj, func(o Object) bool { return readyReason(o) == ReasonAlreadyManaged })
+	rivals := c.engine.rivals(c.shares(), identity, obj, func(o Object, _ bool) bool { return readyReason(o) == ReasonAlreadyManaged })
 	if len(rivals) == 0 {
 		return Claimant{}, false
 	}
 	return rivals[0], true
 }
 
-// withWayOut says that it is the deletion that fails, and adds, to what keeps an
-// object from going for want of a token, how to let it go.
+// withWayOut says that it is the deletion that fails. Where the cause is the token,
+// it adds how to delete the object without one.
 func (c *Controller[T, C, AC]) withWayOut(obj T, err error) error {
 	var p *Problem
 	if !errors.As(err, &p) || p.Phase == "" && !p.Credential {

@@ -27,20 +27,20 @@ type Object interface {
 	Adopted() *bool
 }
 
-// Handler brings one object and its remote together. All verbs are idempotent
+// Handler makes a remote match its object. All verbs are idempotent
 // and none waits until the remote is ready. obj is a private copy: a verb may
 // set fields of its status and nothing else. Errors are Problems, ErrPending,
 // or anything else, which means "try again with backoff".
 type Handler[T Object, C any] interface {
 	// Observe compares the remote with the spec and changes neither.
 	Observe(ctx context.Context, client C, obj T) (Observation, error)
-	// Create makes the remote. A remote that exists already is no error.
+	// Create makes the remote. The error is ErrExists if there is one already, and
+	// ErrOutcomeUnknown if the remote may have been created.
 	Create(ctx context.Context, client C, obj T) error
 	// Update makes the remote match the spec.
 	Update(ctx context.Context, client C, obj T) error
-	// Delete asks for the end of the remote and reports whether it is gone. A
-	// remote that does not exist, or that is not the object's to delete, is
-	// gone.
+	// Delete asks for the deletion of the remote and reports whether it is gone. A
+	// remote that does not exist, or that is not the object's to delete, is gone.
 	Delete(ctx context.Context, client C, obj T) (gone bool, err error)
 }
 
@@ -58,18 +58,18 @@ type Observation struct {
 	PoweredOff bool
 	// Message tells a person what the remote is doing while it is not Ready.
 	Message string
-	// Note is what a person should know of a remote that is Ready. It is told with
-	// that.
+	// Note is what a person should know about a remote that is Ready. The Ready
+	// condition carries it.
 	Note string
 	// Connection holds the connection details to publish, by full key. Nil
 	// means that they are not known yet, or that there are none.
 	Connection map[string][]byte
-	// Again asks for another look after this time, beside the poll; for what
-	// nobody can wake the object for.
+	// Again asks for another sync after this time, besides the poll; for changes
+	// that wake nobody.
 	Again time.Duration
-	// Recheck has the remote looked for again, soon and at rising intervals, and
-	// the object woken then. It is called while a remote that was just created is
-	// not visible yet, and may be nil where that does not happen.
+	// Recheck has the remote read again, soon and at rising intervals, and the
+	// object woken then. It is called while something that was created is not
+	// visible yet; where it is nil Kind.Refresh is.
 	Recheck func()
 }
 
@@ -110,6 +110,16 @@ type Kind[T Object, C, AC any] struct {
 	// Identity names the remote of an object over all kinds; "" means that it
 	// has none that two objects could share.
 	Identity func(obj T) string
+	// Shares names the set of kinds whose objects can have the same Identity; ""
+	// means that only those of this kind can.
+	Shares string
+	// Asked says what a create for obj asks for, in a form from which the handler
+	// finds the remote after the spec has changed; it is kept in the CreateRecord.
+	// Nil for kinds whose remotes are found by a name that can't change.
+	Asked func(obj T) string
+	// Refresh has the remote of an object read again soon. Nil where Observe always
+	// reads it.
+	Refresh func(obj T)
 	// References names the objects, of any kind of the engine, that obj depends
 	// on: obj is enqueued when one of them appears, changes or goes. Nil for kinds
 	// that reference none. Engine.Object reads them.

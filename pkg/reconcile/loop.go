@@ -21,7 +21,7 @@ const (
 	// defaults of client-go start at 5 ms.
 	backoffBase = 5 * time.Second
 	backoffMax  = 5 * time.Minute
-	// jitter spreads looks that were asked for at the same time.
+	// jitter spreads syncs that were asked for at the same time.
 	jitter = 0.2
 	// DefaultItemTimeout bounds one sync. It is shorter than the grace period
 	// of a pod, so that a create under way is finished after SIGTERM.
@@ -81,6 +81,12 @@ func NewLoop(ctx context.Context, opts LoopOptions) *Loop {
 // Enqueue asks for a sync of name as soon as its lane has room.
 func (l *Loop) Enqueue(name cache.ObjectName) { l.queue.Add(name) }
 
+// RetryNow is Enqueue for a key whose failures so far shall not count.
+func (l *Loop) RetryNow(name cache.ObjectName) {
+	l.queue.Forget(name)
+	l.queue.Add(name)
+}
+
 // EnqueueAfter asks for a sync of name at about d from now.
 func (l *Loop) EnqueueAfter(name cache.ObjectName, d time.Duration) {
 	l.queue.AddAfter(name, wait.Jitter(d, jitter))
@@ -90,7 +96,7 @@ func (l *Loop) EnqueueAfter(name cache.ObjectName, d time.Duration) {
 func (l *Loop) Len() int { return l.queue.Len() }
 
 // Run works off the queue until drain is closed, then finishes the syncs under
-// way and returns. ctx ends them at once: it is cancelled when this process
+// way and returns. ctx ends them immediately: it is cancelled when this process
 // may no longer write, whereas drain only asks it to stop.
 func (l *Loop) Run(ctx context.Context, drain <-chan struct{}) {
 	logger := klog.LoggerWithName(klog.FromContext(ctx), l.opts.Name)
@@ -162,7 +168,7 @@ func (l *Loop) settle(ctx context.Context, name cache.ObjectName, o Outcome) {
 	case verdictAfter:
 		l.queue.Forget(name)
 		l.EnqueueAfter(name, o.after)
-	case verdictRetry:
+	case verdictRetry, verdictNone:
 		if o.err != nil {
 			logger.Info("Sync failed, will retry", "err", o.err)
 		}

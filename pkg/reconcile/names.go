@@ -24,8 +24,8 @@ const (
 	// AnnotationManagementPolicy is the user's: PolicyObserve keeps the operator
 	// from changing anything at Aiven for the object.
 	AnnotationManagementPolicy = "bailiwick.dev/management-policy"
-	// AnnotationCreateIntent says since when a create may be under way whose
-	// outcome the object does not record yet (RFC 3339).
+	// AnnotationCreateIntent records the last create that was sent while its
+	// outcome is not in the object yet; see CreateRecord.
 	AnnotationCreateIntent = "bailiwick.dev/create-intent"
 	// AnnotationRefresh is free for users to set to any new value: every
 	// change of an annotation of theirs renews the object's token.
@@ -62,10 +62,11 @@ const (
 	ReasonDeleting                = "Deleting"
 	ReasonFailed                  = "Failed"
 	ReasonReferenceUnknown        = "ReferenceUnknown"
+	ReasonWaitingForOthers        = "WaitingForOtherKinds"
 )
 
-// Reasons of the Synced condition, beside ReasonNotFound. Where the remote could
-// not be looked at, the reason is that of the Problem.
+// Reasons of the Synced condition, besides ReasonNotFound. Where the remote could
+// not be observed, the reason is that of the Problem.
 const (
 	ReasonInSync  = "InSync"
 	ReasonDrifted = "Drifted"

@@ -13,7 +13,7 @@ import (
 )
 
 // Observed reports whether the user wants the operator to change nothing at
-// Aiven for obj, and only to tell what differs there.
+// Aiven for obj, and only to report what differs there.
 func Observed(obj metav1.Object) bool {
 	return obj.GetAnnotations()[AnnotationManagementPolicy] == PolicyObserve
 }
@@ -32,15 +32,15 @@ func managementPolicy(obj Object) error {
 	}
 }
 
-// follow is converge for an object that is only observed. Such an object holds no
-// claim on its remote: another one may manage it.
-func (c *Controller[T, C, AC]) follow(ctx context.Context, obj T, obs Observation) (Observation, error) {
+// observeOnly is converge for an object that is only observed. Such an object holds
+// no claim on its remote: another one may manage it.
+func (c *Controller[T, C, AC]) observeOnly(ctx context.Context, obj T, obs Observation) (Observation, error) {
 	c.release(obj)
 	switch {
 	case obs.Exists:
 		c.memory.seen(obj)
-	case c.memory.justCreated(obj):
-		return Observation{}, c.notVisible(obj)
+	case c.awaited(obj):
+		return Observation{}, c.notVisible(obj, obs)
 	default:
 		return Observation{}, nil
 	}
@@ -49,7 +49,7 @@ func (c *Controller[T, C, AC]) follow(ctx context.Context, obj T, obs Observatio
 
 // setSynced says in a condition how the remote of an object that is only observed
 // compares with its spec. Other objects have no such condition: what differs
-// there is repaired, and Ready tells when it can't be.
+// there is repaired, and Ready reports when it can't be.
 func (c *Controller[T, C, AC]) setSynced(obj T, obs Observation, problem *Problem) {
 	set := func(status metav1.ConditionStatus, reason, message string) {
 		setCondition(obj, ConditionSynced, status, reason, message)

@@ -5,7 +5,9 @@ package reconcile
 
 import (
 	"fmt"
+	"strings"
 
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/tools/cache"
 )
 
@@ -14,6 +16,10 @@ type Reference struct {
 	Kind string
 	Name cache.ObjectName
 }
+
+// KindSecret is the kind of a Reference to a Secret. There is no controller of it:
+// whoever learns that one has changed calls Engine.WakeReferrers.
+const KindSecret = "Secret"
 
 // String names the object for people.
 func (r Reference) String() string { return r.Kind + " " + r.Name.String() }
@@ -65,11 +71,44 @@ func (c *Controller[T, C, AC]) object(name cache.ObjectName) (obj Object, ok, sy
 
 // wakeReferrers enqueues the objects that depend on obj.
 func (c *Controller[T, C, AC]) wakeReferrers(obj T) {
-	c.engine.wakeReferrers(Reference{Kind: c.kindName(), Name: cache.MetaObjectToName(obj)}.String())
+	c.engine.wakeReferrers(c.kindName(), Reference{Kind: c.kindName(), Name: cache.MetaObjectToName(obj)}.String())
 }
 
-func (e *Engine) wakeReferrers(key string) {
+// wakeReferrers enqueues the objects with this value of IndexReference, which is
+// about objects of that kind. It searches only kinds that refer to any.
+func (e *Engine) wakeReferrers(kind, key string) {
 	for _, m := range e.members {
-		m.wake(IndexReference, key, func(Object) bool { return true })
+		if m.refers(kind) {
+			m.wake(IndexReference, key, func(Object) bool { return true })
+		}
 	}
+}
+
+// WakeReferrers enqueues the objects that name r in Kind.References.
+func (e *Engine) WakeReferrers(r Reference) { e.wakeReferrers(r.Kind, r.String()) }
+
+// Referenced returns the names of a kind that objects refer to, in any order.
+func (e *Engine) Referenced(kind string) []cache.ObjectName {
+	found := sets.New[cache.ObjectName]()
+	for _, m := range e.members {
+		for _, key := range m.referenced() {
+			text, ok := strings.CutPrefix(key, kind+" ")
+			if !ok {
+				continue
+			}
+			// Reference.String made it.
+			if name, err := cache.ParseObjectName(text); err == nil {
+				found.Insert(name)
+			}
+		}
+	}
+	return found.UnsortedList()
+}
+
+// referenced implements member: it returns the values of IndexReference.
+func (c *Controller[T, C, AC]) referenced() []string {
+	if c.kind.References == nil || !c.synced.Load() {
+		return nil
+	}
+	return c.source.indexValues(IndexReference)
 }

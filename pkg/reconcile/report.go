@@ -4,10 +4,12 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
 	"strconv"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -16,7 +18,7 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// report writes what a sync found to the status and the annotations, and says
+// report writes what a sync found to the status and the annotations, and returns
 // what is next.
 func (c *Controller[T, C, AC]) report(ctx context.Context, cached, obj T, obs Observation, err error) Outcome {
 	if errors.Is(err, errGone) {
@@ -24,7 +26,7 @@ func (c *Controller[T, C, AC]) report(ctx context.Context, cached, obj T, obs Ob
 	}
 	if ctx.Err() != nil {
 		// The process ends or this took too long; either way the remote's state
-		// is unknown and the next look finds out.
+		// is unknown and the next sync finds out.
 		return Retry(ctx.Err())
 	}
 	if errors.Is(err, ErrPending) {
@@ -32,14 +34,16 @@ func (c *Controller[T, C, AC]) report(ctx context.Context, cached, obj T, obs Ob
 	}
 	var later *laterError
 	if errors.As(err, &later) {
-		return After(later.after)
+		return c.reportDelay(ctx, cached, obj, later)
 	}
+	c.memory.undelayed(obj)
 	var problem *Problem
-	if err != nil && !errors.As(err, &problem) {
-		problem = &Problem{Reason: ReasonFailed, Message: err.Error() + ".", Phase: PhaseCreateOrUpdate, Next: Retry(err), Err: err}
+	if err != nil {
+		phase := PhaseCreateOrUpdate
 		if obj.GetDeletionTimestamp() != nil {
-			problem.Phase = PhaseDelete
+			phase = PhaseDelete
 		}
+		problem = problemOf(err, phase)
 	}
 	transient := err != nil && problem.Reason == ReasonFailed
 	c.setConditions(obj, obs, problem, transient && isReady(cached) && *cached.ObservedGeneration() == obj.GetGeneration())
@@ -58,10 +62,43 @@ func (c *Controller[T, C, AC]) report(ctx context.Context, cached, obj T, obs Ob
 	if err := c.annotate(ctx, obj, obs); err != nil {
 		return c.unwritten(ctx, err)
 	}
+	if c.recordHolds(obj) {
+		c.refresh(obj, obs)
+		return After(c.memory.nextCheck(obj))
+	}
 	if obs.Again > 0 {
 		return After(obs.Again)
 	}
 	return After(c.engine.opts.PollInterval)
+}
+
+// delayShown is how long something else may keep an object from being reconciled
+// before its condition says so.
+const delayShown = 30 * time.Second
+
+// reportDelay is report where something other than the object keeps it from being
+// reconciled. Nothing is known of the remote, so an object that was Ready stays so.
+func (c *Controller[T, C, AC]) reportDelay(ctx context.Context, cached, obj T, later *laterError) Outcome {
+	if later.reason == "" {
+		return After(later.after)
+	}
+	since, first := c.memory.delayed(obj, later.reason)
+	if first {
+		// One that can't be reconciled keeps the remote from nobody.
+		c.engine.wakeRivals(c.shares(), c.kind.Identity(obj), obj)
+	}
+	if time.Since(since)+later.after < delayShown || isReady(cached) {
+		return After(later.after)
+	}
+	setCondition(obj, ConditionReady, metav1.ConditionFalse, later.reason, later.message)
+	slices.SortFunc(*obj.Conditions(), byType)
+	if readyReason(cached) != later.reason {
+		c.event(obj, corev1.EventTypeWarning, later.reason, later.message)
+	}
+	if err := c.applyStatus(ctx, cached, obj); err != nil {
+		return c.unwritten(ctx, err)
+	}
+	return After(later.after)
 }
 
 // unwritten is the outcome of a write that failed.
@@ -69,7 +106,7 @@ func (c *Controller[T, C, AC]) unwritten(ctx context.Context, err error) Outcome
 	if errors.Is(err, errGone) {
 		klog.FromContext(ctx).V(4).Info("Object is gone", "err", err)
 		if apierrors.IsConflict(err) {
-			// Others than an absent object are answered so too: look again.
+			// A conflict is not only the answer for an absent object: read it again.
 			return After(backoffBase)
 		}
 		return Done()
@@ -78,7 +115,7 @@ func (c *Controller[T, C, AC]) unwritten(ctx context.Context, err error) Outcome
 }
 
 // setConditions derives the engine's conditions. keepReady leaves Ready alone:
-// one failed look does not make a remote that was ready unready.
+// one failed read does not make a remote that was ready unready.
 func (c *Controller[T, C, AC]) setConditions(obj T, obs Observation, problem *Problem, keepReady bool) {
 	set := func(typ string, status metav1.ConditionStatus, reason, message string) {
 		setCondition(obj, typ, status, reason, message)
@@ -94,7 +131,7 @@ func (c *Controller[T, C, AC]) setConditions(obj T, obs Observation, problem *Pr
 			set(ConditionReady, metav1.ConditionFalse, problem.Reason, problem.Message)
 		}
 	case !obs.Exists:
-		// Only what is observed is left at that.
+		// Only an object that is not to change anything is left in this state.
 		set(ConditionReady, metav1.ConditionFalse, ReasonNotFound, "It does not exist at Aiven.")
 		set(ConditionRunning, metav1.ConditionFalse, "CheckRunning", "Instance is not reconciled on Aiven side")
 	case obs.Ready:
@@ -116,19 +153,13 @@ func (c *Controller[T, C, AC]) setConditions(obj T, obs Observation, problem *Pr
 	if problem == nil && obs.Exists && !meta.IsStatusConditionTrue(*obj.Conditions(), ConditionInitialized) {
 		setInitialized(obj, "CreatedOrUpdated", "Instance exists at Aiven")
 	}
-	slices.SortFunc(*obj.Conditions(), func(a, b metav1.Condition) int {
-		switch {
-		case a.Type < b.Type:
-			return -1
-		case a.Type > b.Type:
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(*obj.Conditions(), byType)
 }
 
+func byType(a, b metav1.Condition) int { return cmp.Compare(a.Type, b.Type) }
+
 // annotate writes the two annotations that scripts wait for, once both hold,
-// and ends the recorded intent. An object that is only observed counts as
+// and removes the create record. An object that is only observed counts as
 // processed while nothing differs, and gets no finalizer.
 func (c *Controller[T, C, AC]) annotate(ctx context.Context, obj T, obs Observation) error {
 	own := c.ownOf(obj)
@@ -146,10 +177,17 @@ func (c *Controller[T, C, AC]) annotate(ctx context.Context, obj T, obs Observat
 	if Observed(obj) {
 		return c.applyMain(ctx, obj, own, hasFinalizer(obj))
 	}
-	if obs.Ready {
+	if obs.Ready && !c.recordHolds(obj) {
 		delete(own, AnnotationCreateIntent)
 	}
 	return c.applyMain(ctx, obj, own, true)
+}
+
+// recordHolds reports whether the create record is needed although the remote is
+// there: something else that was asked for before may become visible yet.
+func (c *Controller[T, C, AC]) recordHolds(obj T) bool {
+	record, ok := CreateRecordOf(obj)
+	return ok && c.kind.Asked != nil && !record.onlyAsked(c.kind.Asked(obj)) && record.recent()
 }
 
 // announce writes an event where Ready changes or the remote was created: one,

@@ -62,7 +62,7 @@ func (c *Controller[T, C, AC]) takeOver(ctx context.Context, obj T) (T, error) {
 		}
 		moved = true
 	}
-	c.memory.store(live)
+	c.memory.writes.Store(live)
 	if !moved {
 		return live, nil
 	}
@@ -196,6 +196,6 @@ func (c *Controller[T, C, AC]) ownConditions(ctx context.Context, live T) (T, er
 	if err != nil {
 		return live, writeError(live, "take over conditions", err)
 	}
-	c.memory.store(got)
+	c.memory.writes.Store(got)
 	return got, nil
 }

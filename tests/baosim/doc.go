@@ -9,6 +9,6 @@
 // config and roles of a JWT mount, ACL policies, logins, capabilities, and the
 // end of a token. They are strict: any other request is refused and remembered,
 // JWTs are verified against the keys in the config and the claims of the role,
-// and every request needs a token whose policies allow it. What policies say is
-// read by pkg/authz; whether that is right is for tests with a real server.
+// and every request needs a token whose policies allow it. Policies are
+// evaluated by pkg/openbao/openbaotest, which tests/authz compares with real servers.
 package baosim

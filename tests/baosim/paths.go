@@ -70,6 +70,8 @@ func (s *Server) route(q *request) (name string, do func() (object, error)) {
 		return "ListRoles", func() (object, error) {
 			return found(object{"keys": slices.Sorted(maps.Keys(s.roles))}, len(s.roles) > 0)
 		}
+	case jwt && at("auth/*/cel/role", "list"):
+		return "ListCELRoles", func() (object, error) { return found(nil, false) }
 	case jwt && at("auth/*/role/*", "read"):
 		return "ReadRole", func() (object, error) { role, ok := s.roles[last]; return found(role, ok) }
 	case jwt && at("auth/*/role/*", "update"):
@@ -77,7 +79,14 @@ func (s *Server) route(q *request) (name string, do func() (object, error)) {
 		if s.roles[role] == nil {
 			q.capability = "create"
 		}
-		return "WriteRole", func() (object, error) { s.roles[role] = q.body; return nil, nil }
+		return "WriteRole", func() (object, error) {
+			if _, sent := q.body["bound_claims"]; !sent && s.roles[role] != nil {
+				// What a write leaves out stays.
+				q.body["bound_claims"] = s.roles[role]["bound_claims"]
+			}
+			s.roles[role] = q.body
+			return nil, nil
+		}
 	case jwt && at("auth/*/role/*", "delete"):
 		return "DeleteRole", func() (object, error) { delete(s.roles, last); return nil, nil }
 	}

@@ -18,7 +18,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/openbao/openbaotest"
 )
 
 // Server is one OpenBao server, initialised and unsealed.
@@ -34,7 +34,7 @@ type Server struct {
 	roles    map[string]object
 	policies map[string]string
 	tokens   map[string][]string // policies by token
-	rights   map[string]authz.Rights
+	acls     map[string]openbaotest.ACL
 	counts   map[string]int
 	unknown  []string
 	last     time.Time
@@ -48,7 +48,7 @@ func Start(id string) *Server {
 	s := &Server{
 		id: id, root: "root-" + id,
 		mounts: map[string]object{"token/": {"type": "token", "description": ""}},
-		roles:  map[string]object{}, policies: map[string]string{}, rights: map[string]authz.Rights{}, counts: map[string]int{},
+		roles:  map[string]object{}, policies: map[string]string{}, acls: map[string]openbaotest.ACL{}, counts: map[string]int{},
 	}
 	s.tokens = map[string][]string{s.root: {"root"}}
 	s.http = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))

@@ -12,13 +12,12 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
-	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/openbao/openbaotest"
 )
 
 // allowed reports whether the request's token may send it, in the words of the
@@ -37,34 +36,29 @@ func (s *Server) allowed(q *request) error {
 
 // capabilities are what a token may do on a path.
 func (s *Server) capabilities(token, path string) []string {
-	var out []string
-	for _, name := range s.tokens[token] {
-		switch name {
-		case "root":
-			return []string{"root"}
-		case "default":
-			out = append(out, defaultRights().On(path)...)
-		default:
-			out = append(out, s.rightsOf(s.policies[name]).On(path)...)
-		}
+	if slices.Contains(s.tokens[token], "root") {
+		return []string{"root"}
 	}
-	if len(out) == 0 {
-		return []string{"deny"}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return s.aclOf(s.tokens[token]).On(path)
 }
 
-var defaultRights = sync.OnceValue(authz.DefaultRights)
-
-// rightsOf reads each text of a policy once.
-func (s *Server) rightsOf(text string) authz.Rights {
-	rights, ok := s.rights[text]
-	if !ok {
-		rights = authz.RightsOf(text)
-		s.rights[text] = rights
+// aclOf evaluates each combination of texts once.
+func (s *Server) aclOf(policies []string) openbaotest.ACL {
+	var texts []string
+	for _, name := range policies {
+		if name == "default" {
+			texts = append(texts, openbaotest.DefaultPolicy)
+		} else {
+			texts = append(texts, s.policies[name])
+		}
 	}
-	return rights
+	key := strings.Join(texts, "\x00")
+	acl, ok := s.acls[key]
+	if !ok {
+		acl = openbaotest.NewACL(texts...)
+		s.acls[key] = acl
+	}
+	return acl
 }
 
 func (s *Server) capabilitiesSelf(q *request) (object, error) {
@@ -73,8 +67,12 @@ func (s *Server) capabilitiesSelf(q *request) (object, error) {
 		return nil, fail(http.StatusBadRequest, "paths must be supplied")
 	}
 	fields := object{}
+	acl, root := s.aclOf(s.tokens[q.token]), slices.Contains(s.tokens[q.token], "root")
 	for _, path := range paths {
-		fields[fmt.Sprint(path)] = s.capabilities(q.token, fmt.Sprint(path))
+		fields[fmt.Sprint(path)] = acl.On(fmt.Sprint(path))
+		if root {
+			fields[fmt.Sprint(path)] = []string{"root"}
+		}
 	}
 	return data(fields)
 }
@@ -89,7 +87,7 @@ func (s *Server) login(body object) (object, error) {
 	if err != nil {
 		return nil, fail(http.StatusBadRequest, "error validating token: invalid algorithm (alg) header parameter: %v", err)
 	}
-	var claims jwt.Claims
+	var claims tokenClaims
 	if !s.verified(token, &claims) {
 		return nil, fail(http.StatusBadRequest, "error validating token: error verifying token signature: no known key successfully validated the token signature")
 	}
@@ -99,6 +97,12 @@ func (s *Server) login(body object) (object, error) {
 	}
 	if err := claims.Validate(bound); err != nil || len(bound.AnyAudience) == 0 {
 		return nil, fail(http.StatusBadRequest, "error validating claims: %v", err)
+	}
+	wanted, _ := role["bound_claims"].(object)
+	for claim, value := range wanted {
+		if claim != accountUIDClaim || value != claims.Kubernetes.ServiceAccount.UID {
+			return nil, fail(http.StatusBadRequest, "error validating claims: claim %q does not match any associated bound claim values", claim)
+		}
 	}
 	policies := texts(role["token_policies"])
 	if role["token_no_default_policy"] != true {
@@ -111,13 +115,27 @@ func (s *Server) login(body object) (object, error) {
 		return nil, fail(http.StatusInternalServerError, "the role's token_ttl is %v", role["token_ttl"])
 	}
 	return object{"auth": object{
-		"client_token": name, "accessor": rand.Text(), "policies": policies, "lease_duration": int(ttl.Seconds()), "renewable": true,
+		"client_token": name, "accessor": rand.Text(), "policies": policies, "token_policies": policies,
+		"lease_duration": int(ttl.Seconds()), "renewable": true, "token_type": "service", "orphan": true, "num_uses": 0,
 	}}, nil
 }
 
+// tokenClaims are the claims of a ServiceAccount's token that roles are about.
+type tokenClaims struct {
+	jwt.Claims
+	Kubernetes struct {
+		ServiceAccount struct {
+			UID string `json:"uid"`
+		} `json:"serviceaccount"`
+	} `json:"kubernetes.io"`
+}
+
+// accountUIDClaim is the one claim that roles are bound to.
+const accountUIDClaim = "/kubernetes.io/serviceaccount/uid"
+
 // verified reports whether a key of the config has signed the token, and reads
 // its claims.
-func (s *Server) verified(token *jwt.JSONWebToken, claims *jwt.Claims) bool {
+func (s *Server) verified(token *jwt.JSONWebToken, claims *tokenClaims) bool {
 	for _, text := range texts(s.config["jwt_validation_pubkeys"]) {
 		block, _ := pem.Decode([]byte(text))
 		if block == nil {

@@ -34,6 +34,7 @@ const (
 // default, and how it goes on without.
 var unasked = map[right]string{
 	{"create", "serviceaccounts/token"}: "the accounts of jobs stay NotProved until rbac/optional/prove-identities is applied",
+	{"get", "serviceaccounts"}:          "restore stays NotProved until rbac/optional/prove-identities/restore is applied",
 }
 
 // work lets the operator do what it does with the rights that were applied, and
@@ -75,6 +76,15 @@ func (m *manifestsTest) work(t *testing.T, namespace string, p part, lacking ...
 			t.Errorf("%s was never tried", r)
 		}
 	}
+	denied, err := deniedIn(m.audit, before.Size())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, message := range denied {
+		if p != withoutSecrets || !strings.Contains(message, "/secrets/"+takenSecret) {
+			t.Errorf("an admission policy was in the way: %s", message)
+		}
+	}
 	if len(used) < 10 {
 		t.Errorf("only %d rights were used: %v", len(used), slices.SortedFunc(maps.Keys(used), compareRights))
 	}
@@ -107,6 +117,7 @@ func (e *env) workAtAiven(secrets bool) {
 		}
 		e.delete("Valkey", "y")
 		e.gone("Valkey", "y")
+		e.workAtSomebodysSecret()
 	}
 	for kind, change := range kinds {
 		e.create(e.object(kind, "x"+strings.ToLower(kind), change))
@@ -143,6 +154,32 @@ func (e *env) workAtAiven(secrets bool) {
 		e.gone(kind, "x"+strings.ToLower(kind))
 		e.noSecret("x" + strings.ToLower(kind))
 	}
+}
+
+// takenSecret is in the way of what would be published.
+const takenSecret = "taken"
+
+// workAtSomebodysSecret is told to publish into a Secret that it may not read, of
+// somebody else.
+func (e *env) workAtSomebodysSecret() {
+	e.Helper()
+	taken := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: takenSecret}, Data: map[string][]byte{"theirs": []byte("value-of-somebody")}}
+	taken, err := e.kube.CoreV1().Secrets(e.ns).Create(e.ctx, taken, metav1.CreateOptions{})
+	if err != nil {
+		e.Fatal(err)
+	}
+	e.create(e.object("ServiceUser", "z", set("connInfoSecretTarget", map[string]any{"name": takenSecret})))
+	message := e.unready("ServiceUser", "z", "SecretConflict")
+	for _, part := range []string{e.ns + "/" + takenSecret, "only if an object of aiven.io controls it", "kubectl delete secret " + takenSecret} {
+		if !strings.Contains(message, part) {
+			e.Errorf("message = %q, want it to contain %q", message, part)
+		}
+	}
+	if now := e.secret(takenSecret); now.ResourceVersion != taken.ResourceVersion {
+		e.Errorf("the Secret of somebody else was changed: %+v", now.ObjectMeta)
+	}
+	e.delete("ServiceUser", "z")
+	e.gone("ServiceUser", "z")
 }
 
 // workAtOpenBao bootstraps a cluster, has it repaired and withdraws it.

@@ -215,7 +215,10 @@ func (e *env) refuse(name string, reason metav1.StatusReason, group, resource, m
 		e.Fatal(err)
 	}
 	e.eventually("the policy to refuse", func() error {
-		probe := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "probe"}}
+		// One that nothing else refuses.
+		probe := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
+			Name: "probe-authorization-init", OwnerReferences: ownedBy("openbao.org/v1alpha1", "OpenBaoCluster", "probe"),
+		}}
 		_, err := client.CoreV1().ConfigMaps(e.ns).Create(e.ctx, probe, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		if err == nil || !strings.Contains(err.Error(), name) {
 			return fmt.Errorf("it answers %w", err)

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -25,13 +26,16 @@ import (
 )
 
 const (
-	decoyAudience   = "bailiwick.dev/decoy"
-	bootstrapperSA  = "bailiwick-bootstrapper"
-	audiencesConfig = "bailiwick-openbao-audiences"
+	decoyAudience  = "bailiwick.dev/decoy"
+	bootstrapperSA = "bailiwick-bootstrapper"
+	// someUID is in the form of a UID.
+	someUID = "0b5f8f0e-6f0c-4c57-9f4d-3a3cf0f0a6d1"
+	// derivedAudience is that of a cluster.
+	derivedAudience = "bailiwick.dev/openbao/" + someUID + "/demo-bao"
 )
 
-// tokenTest is an API server of its own with the manifests that say which tokens
-// the operator may make: the list of audiences is changed here.
+// tokenTest is an API server of its own with the manifests that say what the
+// operator may write, and which tokens it may make: both are changed here.
 type tokenTest struct {
 	ctx     context.Context
 	cluster *stack.Kubernetes
@@ -43,7 +47,11 @@ func newTokenTest(t *testing.T) *tokenTest {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
-	cluster := stack.NewKubernetes(t, stack.KubernetesOptions{CRDs: []string{manifests + "/crds"}})
+	cluster := stack.NewKubernetes(t, stack.KubernetesOptions{
+		CRDs: []string{manifests + "/crds"},
+		// The owners that the tests name do not exist.
+		ControllerManagerArgs: []string{"--enable-garbage-collector=false"},
+	})
 	if err := install(ctx, cluster); err != nil {
 		t.Fatal(err)
 	}
@@ -127,33 +135,56 @@ func TestTokenAudiences(t *testing.T) {
 		t.Fatal(err)
 	}
 	own := tt.cluster.Issuer
-	bound := audiencesOf(audience)
+	bound := audiencesOf(derivedAudience)
 	bound.BoundObjectRef = &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Secret", Name: secret.Name, UID: secret.UID}
 	lasting := func(seconds int64) authenticationv1.TokenRequestSpec {
-		spec := audiencesOf(audience)
+		spec := audiencesOf(derivedAudience)
 		spec.ExpirationSeconds = &seconds
 		return spec
 	}
+	const prefix = "bailiwick.dev/openbao/"
+	of := func(suffix string) authenticationv1.TokenRequestSpec { return audiencesOf(prefix + suffix) }
 	for name, test := range map[string]struct {
 		spec authenticationv1.TokenRequestSpec
 		// refusal is part of the refusal, empty where there is a token.
 		refusal string
 	}{
-		"OpenBao's":              {spec: audiencesOf(audience)},
-		"the decoy's":            {spec: audiencesOf(decoyAudience)},
-		"both":                   {spec: audiencesOf(audience, decoyAudience)},
-		"an hour":                {spec: lasting(3600)},
-		"ten minutes":            {spec: lasting(600)},
-		"none":                   {authenticationv1.TokenRequestSpec{}, "no token for ["},
-		"an empty one":           {audiencesOf(""), "no token for []"},
-		"the API server's":       {audiencesOf(own), "no token for [" + own + "]"},
-		"the API server's, too":  {audiencesOf(audience, own), "no token for [" + audience + ", " + own + "]"},
-		"the API server's first": {audiencesOf(own, audience), "no token for ["},
-		"another":                {audiencesOf("vault"), "has [openbao-internal, bailiwick.dev/decoy]"},
-		"part of OpenBao's":      {audiencesOf("openbao"), "no token for [openbao]"},
-		"the whole list":         {audiencesOf(audience + "\n" + decoyAudience), "no token for ["},
-		"more than an hour":      {lasting(3601), "no token for longer"},
-		"bound to a Secret":      {bound, "no token that is bound"},
+		"a cluster's":                {spec: audiencesOf(derivedAudience)},
+		"a cluster's with dots":      {spec: of(someUID + "/a.b-c.9")},
+		"the decoy's":                {spec: audiencesOf(decoyAudience)},
+		"an hour":                    {spec: lasting(3600)},
+		"ten minutes":                {spec: lasting(600)},
+		"both":                       {audiencesOf(derivedAudience, decoyAudience), "exactly one audience"},
+		"two clusters'":              {audiencesOf(derivedAudience, derivedAudience+"2"), "exactly one audience"},
+		"none":                       {authenticationv1.TokenRequestSpec{}, "no token for ["},
+		"an empty one":               {audiencesOf(""), "no token for []"},
+		"the API server's":           {audiencesOf(own), "no token for [" + own + "]"},
+		"the API server's, too":      {audiencesOf(derivedAudience, own), "no token for [" + derivedAudience + ", " + own + "]"},
+		"the API server's first":     {audiencesOf(own, derivedAudience), "no token for ["},
+		"an author's":                {audiencesOf("vault"), "which is bailiwick.dev/openbao/<UID of the namespace>/<name of the OpenBaoCluster> or bailiwick.dev/decoy"},
+		"what was the default":       {audiencesOf("openbao-internal"), "no token for [openbao-internal]"},
+		"another of Bailiwick's":     {audiencesOf("bailiwick.dev/other"), "no token for ["},
+		"part of the decoy's":        {audiencesOf("bailiwick.dev/deco"), "no token for ["},
+		"more than the decoy's":      {audiencesOf(decoyAudience + "/x"), "no token for ["},
+		"another domain":             {audiencesOf("bailiwick-dev/openbao/" + someUID + "/x"), "no token for ["},
+		"what follows something":     {audiencesOf("https://" + derivedAudience), "no token for ["},
+		"two in one":                 {audiencesOf(derivedAudience + "\n" + own), "no token for ["},
+		"two in one, the other way":  {audiencesOf(own + "\n" + derivedAudience), "no token for ["},
+		"a line break at the end":    {audiencesOf(derivedAudience + "\n"), "no token for ["},
+		"no name":                    {of(someUID + "/"), "no token for ["},
+		"no UID":                     {of("/demo-bao"), "no token for ["},
+		"a name in place of the UID": {of("team-a/demo-bao"), "no token for ["},
+		"an upper-case UID":          {of(strings.ToUpper(someUID) + "/x"), "no token for ["},
+		"a short UID":                {of(someUID[1:] + "/x"), "no token for ["},
+		"a long UID":                 {of(someUID + "0/x"), "no token for ["},
+		"a name with a slash":        {of(someUID + "/a/b"), "no token for ["},
+		"a name with a space":        {of(someUID + "/a b"), "no token for ["},
+		"an upper-case name":         {of(someUID + "/A"), "no token for ["},
+		"a name that ends with -":    {of(someUID + "/a-"), "no token for ["},
+		"a name with two dots":       {of(someUID + "/a..b"), "no token for ["},
+		"a very long name":           {of(someUID + "/" + strings.Repeat("a", 500)), "no token for ["},
+		"more than an hour":          {lasting(3601), "no token for longer"},
+		"bound to a Secret":          {bound, "no token that is bound"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, account := range []string{operatorAccount, bootstrapperSA, "bailiwick-decoy"} {
@@ -178,7 +209,7 @@ func TestTokenAudiences(t *testing.T) {
 		})
 	}
 	t.Run("another account with the right", func(t *testing.T) { tt.otherAccount(t) })
-	t.Run("the list", func(t *testing.T) { tt.list(t) })
+	t.Run("an old audience", func(t *testing.T) { tt.legacy(t) })
 }
 
 // otherAccount gives an account of the same namespace all that the operator may do.
@@ -202,48 +233,41 @@ func (tt *tokenTest) otherAccount(t *testing.T) {
 	})
 }
 
-// list changes the list of audiences. Without one there are no tokens.
-func (tt *tokenTest) list(t *testing.T) {
-	configMaps := tt.admin.CoreV1().ConfigMaps(operatorNamespace)
-	config, err := configMaps.Get(tt.ctx, audiencesConfig, metav1.GetOptions{})
+// legacy allows one exact further audience, as the comment of the policy says.
+func (tt *tokenTest) legacy(t *testing.T) {
+	const file = manifests + "/admission/token_audiences.yaml"
+	raw, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	mint := func(audience string) error {
-		_, err := tt.mint(tt.operator, operatorNamespace, bootstrapperSA, audiencesOf(audience))
+	var operations []string
+	for _, line := range strings.Split(string(raw), "\n") {
+		if _, operation, ok := strings.Cut(line, "# "); ok && strings.HasPrefix(strings.TrimSpace(operation), "- {op: ") {
+			operations = append(operations, strings.TrimSpace(operation))
+		}
+	}
+	if len(operations) != 2 {
+		t.Fatalf("%s has the operations %q in its comment, want two", file, operations)
+	}
+	if out, err := kubectlOn(tt.ctx, tt.cluster, "patch", "validatingadmissionpolicy", "bailiwick-token-audiences",
+		"--type=json", "-p", strings.Join(operations, "\n")); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	mint := func(audiences ...string) error {
+		_, err := tt.mint(tt.operator, operatorNamespace, bootstrapperSA, audiencesOf(audiences...))
 		return err
 	}
-	for _, step := range []struct {
-		what string
-		data map[string]string
-		// allowed is an audience for which there is a token, denied one for which
-		// there is none.
-		allowed, denied string
-	}{
-		{"one more", map[string]string{"audiences": config.Data["audiences"] + "  team-bao  \n\n"}, "team-bao", "team"},
-		{"another", map[string]string{"audiences": "team-bao"}, "team-bao", audience},
-		{"an empty list", map[string]string{"audiences": "\n \n"}, "", audience},
-		{"no list", map[string]string{"other": audience}, "", audience},
-		{"no data", nil, "", audience},
-		{"what it was", config.Data, audience, "team-bao"},
-	} {
-		config.Data = step.data
-		if config, err = configMaps.Update(tt.ctx, config, metav1.UpdateOptions{}); err != nil {
-			t.Fatal(err)
+	tt.until(t, "the old audience to be allowed", func() error { return mint("openbao-internal") })
+	for _, refused := range [][]string{{"openbao-interna"}, {"openbao-internal2"}, {"openbao"}, {"OpenBao-Internal"}, {"openbao-internal", derivedAudience}, {"openbao-internal", tt.cluster.Issuer}, {""}, {}} {
+		if err := denied(mint(refused...), "no token for ["); err != nil {
+			t.Errorf("%q: %v", refused, err)
 		}
-		tt.until(t, step.what, func() error {
-			if step.allowed != "" {
-				if err := mint(step.allowed); err != nil {
-					return err
-				}
-			}
-			return denied(mint(step.denied), "no token for ["+step.denied+"]")
-		})
 	}
-	if err := configMaps.Delete(tt.ctx, audiencesConfig, metav1.DeleteOptions{}); err != nil {
-		t.Fatal(err)
+	for _, allowed := range []string{derivedAudience, decoyAudience} {
+		if err := mint(allowed); err != nil {
+			t.Errorf("%q: %v", allowed, err)
+		}
 	}
-	tt.until(t, "no ConfigMap", func() error { return denied(mint(audience), "bailiwick-token-audiences") })
 }
 
 // The operator makes tokens of the accounts that RBAC names, and of no other.
@@ -261,7 +285,7 @@ func TestTokenAccounts(t *testing.T) {
 	// not is a refusal by RBAC, not by the policy.
 	not := func(namespace, name string) {
 		t.Helper()
-		_, err := tt.mint(tt.operator, namespace, name, audiencesOf(audience))
+		_, err := tt.mint(tt.operator, namespace, name, audiencesOf(derivedAudience))
 		if !apierrors.IsForbidden(err) || strings.Contains(err.Error(), "ValidatingAdmissionPolicy") {
 			t.Errorf("%s/%s: the answer is %v, want that it may not", namespace, name, err)
 		}
@@ -271,44 +295,46 @@ func TestTokenAccounts(t *testing.T) {
 	}
 	not(operatorNamespace, "default")
 
+	proves := func(jobs ...string) {
+		t.Helper()
+		for _, name := range jobs {
+			tt.until(t, "a token of "+name, func() error {
+				_, err := tt.mint(tt.operator, namespace, name, audiencesOf(derivedAudience))
+				return err
+			})
+			tt.until(t, "the policy to be in force", func() error {
+				_, err := tt.mint(tt.operator, namespace, name, authenticationv1.TokenRequestSpec{})
+				return denied(err, "no token for [")
+			})
+		}
+	}
+	read := func(name string) error {
+		_, err := tt.operator.CoreV1().ServiceAccounts(namespace).Get(tt.ctx, name, metav1.GetOptions{})
+		return err
+	}
 	if out, err := kubectlOn(tt.ctx, tt.cluster, "apply", "-n", namespace, "-k", manifests+"/rbac/optional/prove-identities"); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	for _, name := range jobs {
-		tt.until(t, "a token of "+name, func() error {
-			_, err := tt.mint(tt.operator, namespace, name, audiencesOf(audience))
-			return err
-		})
-		tt.until(t, "the policy to be in force", func() error {
-			_, err := tt.mint(tt.operator, namespace, name, authenticationv1.TokenRequestSpec{})
-			return denied(err, "no token for [")
-		})
+	const restore = "demo-bao-restore-serviceaccount"
+	proves(slices.DeleteFunc(slices.Clone(jobs), func(name string) bool { return name == restore })...)
+	not(namespace, restore)
+	if err := read(restore); !apierrors.IsForbidden(err) {
+		t.Errorf("reading the restore account: %v", err)
+	}
+
+	t.Log("Restore is granted by itself, with the UID of its account")
+	if out, err := kubectlOn(tt.ctx, tt.cluster, "apply", "-n", namespace, "-k", manifests+"/rbac/optional/prove-identities/restore"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	proves(restore)
+	tt.until(t, "reading the restore account", func() error { return read(restore) })
+	for _, name := range []string{"default", "demo-bao-serviceaccount", "demo-bao-backup-serviceaccount"} {
+		if err := read(name); !apierrors.IsForbidden(err) {
+			t.Errorf("reading %s: %v", name, err)
+		}
 	}
 	for _, name := range []string{"default", "demo-bao-serviceaccount"} {
 		not(namespace, name)
 	}
 	not("default", "default")
-}
-
-// A Secret is no way around: Kubernetes would fill it with a token.
-func TestTokenSecrets(t *testing.T) {
-	t.Parallel()
-	tt := newTokenTest(t)
-	create := func(client kubernetes.Interface, typ corev1.SecretType) error {
-		_, err := client.CoreV1().Secrets("default").Create(tt.ctx, &corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{GenerateName: "x-", Annotations: map[string]string{corev1.ServiceAccountNameKey: "default"}}, Type: typ,
-		}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-		return err
-	}
-	tt.until(t, "the policy to be in force", func() error {
-		return denied(create(tt.operator, corev1.SecretTypeServiceAccountToken), "no Secret for the token")
-	})
-	for _, typ := range []corev1.SecretType{"", corev1.SecretTypeOpaque, corev1.SecretTypeBasicAuth + "-of-ours"} {
-		if err := create(tt.operator, typ); err != nil {
-			t.Errorf("a Secret of type %q: %v", typ, err)
-		}
-	}
-	if err := create(tt.admin, corev1.SecretTypeServiceAccountToken); err != nil {
-		t.Errorf("the administrator: %v", err)
-	}
 }

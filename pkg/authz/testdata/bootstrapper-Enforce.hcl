@@ -94,11 +94,10 @@ path "auth/jwt-operator/role/openbao-operator-restore" {
   capabilities = ["read", "delete"]
 }
 path "auth/jwt-operator/role/OPENBAO-OPERATOR-RESTORE" {
-  capabilities = ["create", "update"]
-  required_parameters = ["bound_audiences", "bound_claims", "bound_claims_type", "bound_subject", "claim_mappings", "clock_skew_leeway", "expiration_leeway", "groups_claim", "not_before_leeway", "role_type", "token_bound_cidrs", "token_explicit_max_ttl", "token_max_ttl", "token_no_default_policy", "token_num_uses", "token_period", "token_policies", "token_policies_template_claims", "token_strictly_bind_ip", "token_ttl", "token_type", "user_claim", "user_claim_json_pointer"]
+  capabilities = ["update"]
+  required_parameters = ["bound_audiences", "bound_claims_type", "bound_subject", "claim_mappings", "clock_skew_leeway", "expiration_leeway", "groups_claim", "not_before_leeway", "role_type", "token_bound_cidrs", "token_explicit_max_ttl", "token_max_ttl", "token_no_default_policy", "token_num_uses", "token_period", "token_policies", "token_policies_template_claims", "token_strictly_bind_ip", "token_ttl", "token_type", "user_claim", "user_claim_json_pointer"]
   allowed_parameters = {
     "bound_audiences" = [["bailiwick.dev/openbao/11111111-2222-3333-4444-555555555555/prod"]]
-    "bound_claims" = [[]]
     "bound_claims_type" = ["string"]
     "bound_subject" = ["system:serviceaccount:vaults:prod-restore-serviceaccount"]
     "claim_mappings" = [[]]
@@ -173,6 +172,12 @@ path "sys/auth" {
 }
 path "auth/token/lookup-self" {
   capabilities = ["read"]
+}
+path "auth/jwt-operator/role" {
+  capabilities = ["list"]
+}
+path "auth/jwt-operator/cel/role" {
+  capabilities = ["list"]
 }
 path "auth/token/renew-self" {
   capabilities = ["update"]

@@ -37,6 +37,12 @@ path "sys/auth" {
 path "auth/token/lookup-self" {
   capabilities = ["read"]
 }
+path "auth/jwt-operator/role" {
+  capabilities = ["list"]
+}
+path "auth/jwt-operator/cel/role" {
+  capabilities = ["list"]
+}
 path "auth/token/renew-self" {
   capabilities = ["update"]
 }

@@ -107,7 +107,7 @@ initialize "operator-bootstrap" {
     path      = "auth/jwt-operator/role/openbao-operator-restore"
     data {
       bound_audiences                = ["bailiwick.dev/openbao/11111111-2222-3333-4444-555555555555/prod"]
-      bound_claims                   = []
+      bound_claims                   = {"/kubernetes.io/serviceaccount/uid" = "99999999-8888-7777-6666-555555555555"}
       bound_claims_type              = "string"
       bound_subject                  = "system:serviceaccount:vaults:prod-restore-serviceaccount"
       claim_mappings                 = []

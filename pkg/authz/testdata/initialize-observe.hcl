@@ -107,7 +107,7 @@ initialize "operator-bootstrap" {
     path      = "auth/jwt-operator/role/openbao-operator-restore"
     data {
       bound_audiences                = ["bailiwick.dev/openbao/11111111-2222-3333-4444-555555555555/prod"]
-      bound_claims                   = []
+      bound_claims                   = {"/kubernetes.io/serviceaccount/uid" = "99999999-8888-7777-6666-555555555555"}
       bound_claims_type              = "string"
       bound_subject                  = "system:serviceaccount:vaults:prod-restore-serviceaccount"
       claim_mappings                 = []
@@ -174,7 +174,7 @@ initialize "operator-bootstrap" {
     operation = "update"
     path      = "sys/policies/acl/openbao-operator-bootstrapper"
     data {
-      policy = "path \"sys/policies/acl/openbao-operator\" {\n  capabilities = [\"read\"]\n}\npath \"sys/policies/acl/openbao-operator-backup\" {\n  capabilities = [\"read\"]\n}\npath \"sys/policies/acl/openbao-operator-restore\" {\n  capabilities = [\"read\"]\n}\npath \"sys/policies/acl/openbao-operator-upgrade\" {\n  capabilities = [\"read\"]\n}\npath \"auth/jwt-operator/role/openbao-operator\" {\n  capabilities = [\"read\"]\n}\npath \"auth/jwt-operator/role/openbao-operator-backup\" {\n  capabilities = [\"read\"]\n}\npath \"auth/jwt-operator/role/openbao-operator-restore\" {\n  capabilities = [\"read\"]\n}\npath \"auth/jwt-operator/role/openbao-operator-upgrade\" {\n  capabilities = [\"read\"]\n}\npath \"auth/jwt-operator/config\" {\n  capabilities = [\"read\"]\n}\npath \"sys/policies/acl/openbao-operator-bootstrapper\" {\n  capabilities = [\"read\"]\n}\npath \"auth/jwt-operator/role/openbao-operator-bootstrapper\" {\n  capabilities = [\"read\"]\n}\npath \"sys/auth\" {\n  capabilities = [\"read\"]\n}\npath \"auth/token/lookup-self\" {\n  capabilities = [\"read\"]\n}\npath \"auth/token/renew-self\" {\n  capabilities = [\"update\"]\n}\npath \"auth/token/revoke-self\" {\n  capabilities = [\"update\"]\n}\npath \"sys/capabilities-self\" {\n  capabilities = [\"update\"]\n}"
+      policy = "path \"sys/policies/acl/openbao-operator\" {\n  capabilities = [\"read\"]\n}\npath \"sys/policies/acl/openbao-operator-backup\" {\n  capabilities = [\"read\"]\n}\npath \"sys/policies/acl/openbao-operator-restore\" {\n  capabilities = [\"read\"]\n}\npath \"sys/policies/acl/openbao-operator-upgrade\" {\n  capabilities = [\"read\"]\n}\npath \"auth/jwt-operator/role/openbao-operator\" {\n  capabilities = [\"read\"]\n}\npath \"auth/jwt-operator/role/openbao-operator-backup\" {\n  capabilities = [\"read\"]\n}\npath \"auth/jwt-operator/role/openbao-operator-restore\" {\n  capabilities = [\"read\"]\n}\npath \"auth/jwt-operator/role/openbao-operator-upgrade\" {\n  capabilities = [\"read\"]\n}\npath \"auth/jwt-operator/config\" {\n  capabilities = [\"read\"]\n}\npath \"sys/policies/acl/openbao-operator-bootstrapper\" {\n  capabilities = [\"read\"]\n}\npath \"auth/jwt-operator/role/openbao-operator-bootstrapper\" {\n  capabilities = [\"read\"]\n}\npath \"sys/auth\" {\n  capabilities = [\"read\"]\n}\npath \"auth/token/lookup-self\" {\n  capabilities = [\"read\"]\n}\npath \"auth/jwt-operator/role\" {\n  capabilities = [\"list\"]\n}\npath \"auth/jwt-operator/cel/role\" {\n  capabilities = [\"list\"]\n}\npath \"auth/token/renew-self\" {\n  capabilities = [\"update\"]\n}\npath \"auth/token/revoke-self\" {\n  capabilities = [\"update\"]\n}\npath \"sys/capabilities-self\" {\n  capabilities = [\"update\"]\n}"
     }
   }
 

@@ -95,7 +95,7 @@ func TestOpenSearchACLDiffers(t *testing.T) {
 		},
 		"nothing": {want: []string{"enabled", "acls"}},
 	} {
-		if got := openSearchACLDiffers(&spec, &c.config); !slices.Equal(got, c.want) {
+		if got := compareOpenSearchACL(&v1alpha1.OpenSearchACLConfig{Spec: spec}, &c.config).differs; !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %v, want %v", name, got, c.want)
 		}
 	}
