@@ -95,6 +95,8 @@ type OpenBaoOptions struct {
 	DecoyServiceAccount        string
 	// ProofInterval is how often every identity is proved.
 	ProofInterval time.Duration
+	// AllowLocalAddresses permits servers at loopback and link-local addresses.
+	AllowLocalAddresses bool
 	// LegacyAudiences are audiences, by "namespace/name" of an OpenBaoCluster, that
 	// its roles accept because an earlier version wrote them.
 	LegacyAudiences map[string]string
@@ -194,6 +196,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.OpenBao.DecoyServiceAccount, "decoy-service-account", o.OpenBao.DecoyServiceAccount, "ServiceAccount in the operator's namespace that no OpenBao server may let in, to prove that.")
 	fs.DurationVar(&o.OpenBao.ProofInterval, "proof-interval", o.OpenBao.ProofInterval, "How often every identity of an OpenBao cluster is proved by a login.")
 
+	fs.BoolVar(&o.OpenBao.AllowLocalAddresses, "openbao-allow-local-addresses", o.OpenBao.AllowLocalAddresses, "Allow OpenBao servers at loopback and link-local addresses. Whoever may create an OpenBaoCluster can then reach what listens on the machine of this process. For tests on one machine.")
 	fs.StringToStringVar(&o.OpenBao.LegacyAudiences, "openbao-legacy-audience", o.OpenBao.LegacyAudiences, "NAMESPACE/NAME=AUDIENCE: log in to the server of this OpenBaoCluster with the audience of an earlier version, until an admin token replaces it. The admission policy bailiwick-token-audiences has to allow it as well.")
 
 	fs.BoolVar(&o.LeaderElection.Enabled, "leader-elect", o.LeaderElection.Enabled, "Work only while holding the Lease. Turn it off only where a second process can't exist.")

@@ -134,7 +134,7 @@ func (t *task) sameServer(ctx context.Context) error {
 
 // removeWith removes with an admin token, and ends the token.
 func (t *task) removeWith(ctx context.Context, token oneTimeToken) error {
-	server, err := t.connect(ctx, token.value)
+	server, err := t.adminClient(ctx, token)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func TestSilentConnection(t *testing.T) {
 	client, err := New(Options{
 		Address:  "https://" + proxy.Addr(),
 		CABundle: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
-		Timeout:  2 * time.Second,
+		Timeout:  2 * time.Second, AllowLocal: true,
 	})
 	if err != nil {
 		t.Fatal(err)

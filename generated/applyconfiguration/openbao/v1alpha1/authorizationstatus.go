@@ -28,6 +28,9 @@ type AuthorizationStatusApplyConfiguration struct {
 	// tlsServerName is the name that the server's certificate carried, if the spec
 	// named one.
 	TLSServerName *string `json:"tlsServerName,omitempty"`
+	// clientCertSecretRef names the Secret with the client certificate that the server
+	// was reached with, if there was one.
+	ClientCertSecretRef *ClientCertSecretReferenceApplyConfiguration `json:"clientCertSecretRef,omitempty"`
 	// server is the cluster id of the server.
 	Server *string `json:"server,omitempty"`
 	// namespace is the OpenBao namespace; empty is the root namespace.
@@ -136,6 +139,14 @@ func (b *AuthorizationStatusApplyConfiguration) WithCASecretRef(value *CASecretR
 // If called multiple times, the TLSServerName field is set to the value of the last call.
 func (b *AuthorizationStatusApplyConfiguration) WithTLSServerName(value string) *AuthorizationStatusApplyConfiguration {
 	b.TLSServerName = &value
+	return b
+}
+
+// WithClientCertSecretRef sets the ClientCertSecretRef field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ClientCertSecretRef field is set to the value of the last call.
+func (b *AuthorizationStatusApplyConfiguration) WithClientCertSecretRef(value *ClientCertSecretReferenceApplyConfiguration) *AuthorizationStatusApplyConfiguration {
+	b.ClientCertSecretRef = value
 	return b
 }
 
