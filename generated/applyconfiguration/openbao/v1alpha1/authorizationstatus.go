@@ -47,7 +47,7 @@ type AuthorizationStatusApplyConfiguration struct {
 	Claim *ServerClaimStatusApplyConfiguration `json:"claim,omitempty"`
 	// pending lists the changes that were sent, or were about to be, and whose
 	// outcome is not known yet.
-	Pending []PendingChangeApplyConfiguration `json:"pending,omitempty"`
+	Pending []PendingChangeApplyConfiguration `json:"pending,omitzero"`
 	// issuer is the token issuer in the mount's config.
 	Issuer *string `json:"issuer,omitempty"`
 	// audience is the audience that all roles accept, and the only one of the tokens
@@ -66,10 +66,10 @@ type AuthorizationStatusApplyConfiguration struct {
 	Version *string `json:"version,omitempty"`
 	// unmanagedRoles are the roles of the mount that are not Bailiwick's, as they were
 	// last listed. Those in CEL have "cel/" before their names.
-	UnmanagedRoles []string `json:"unmanagedRoles,omitempty"`
+	UnmanagedRoles []string `json:"unmanagedRoles,omitzero"`
 	// unknown names what could not be checked about the server, and what that
 	// requires.
-	Unknown []string `json:"unknown,omitempty"`
+	Unknown []string `json:"unknown,omitzero"`
 	// signingKeys are the signing keys in the mount's config.
 	SigningKeys []SigningKeyStatusApplyConfiguration `json:"signingKeys,omitzero"`
 	// droppedOldSigningKeys is the value that the annotation
