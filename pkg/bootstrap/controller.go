@@ -158,8 +158,8 @@ func (c *Controller) handlers() cache.ResourceEventHandler {
 				return
 			}
 			// All claims that are on record are known before the first sync.
-			if a := RecordOf(obj); a != nil && a.Server != "" && authz.Requested(obj) {
-				c.claims.add(serverKey(a.Server, a.Namespace), claimantOf(obj))
+			if a := RecordOf(obj); a != nil && a.Server != "" && len(a.Roles) > 0 && authz.Requested(obj) {
+				c.claims.seed(serverKey(a.Server, a.Namespace), claimantOf(obj))
 			}
 			c.loop.Enqueue(cache.MetaObjectToName(obj))
 		},

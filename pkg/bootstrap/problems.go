@@ -83,7 +83,7 @@ const (
 	ReasonServerThrottled = "ServerThrottled"
 	// ReasonServerError: the server refused or failed for another reason.
 	ReasonServerError = "ServerError"
-	// ReasonServerClaimed: the server belongs to an older object.
+	// ReasonServerClaimed: the server belongs to another object.
 	ReasonServerClaimed = "ServerClaimed"
 
 	// ReasonMountConflict: the mount has another type.
@@ -150,7 +150,7 @@ func desiredProblem(err error) error {
 func (t *task) serverClaimed(server string, holder claimant) error {
 	// The holder's end or change wakes this object.
 	return &reconcile.Problem{Reason: ReasonServerClaimed, Message: fmt.Sprintf(
-		"Server %s belongs to the older OpenBaoCluster %s; nothing was written. Delete one of the two, or let them use different namespaces of the server.",
+		"Server %s belongs to the OpenBaoCluster %s, which keeps it; nothing was written. Delete one of the two, or let them use different namespaces of the server.",
 		server, holder.name)}
 }
 

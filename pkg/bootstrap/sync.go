@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -164,8 +165,11 @@ func (t *task) report(ctx context.Context, message string, err error) reconcile.
 	} else {
 		t.noteRestore()
 	}
-	for _, note := range t.notes {
-		message += " " + note
+	if problem != nil {
+		// What to run stays at the end, where it can be copied.
+		message = strings.Join(append(t.notes, message), " ")
+	} else {
+		message = strings.Join(append([]string{message}, t.notes...), " ")
 	}
 	ready := metav1.Condition{Type: openbaov1alpha1.ConditionReady, Status: status, Reason: reason, Message: message}
 	if problem == nil && t.unavailable != nil {
