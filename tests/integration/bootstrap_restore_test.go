@@ -4,6 +4,7 @@
 package integration
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -25,20 +26,30 @@ func TestBootstrapRestore(t *testing.T) {
 	b.start(soon)
 	b.cluster("bao", mode(v1alpha1.AuthorizationEnforce), func(s *v1alpha1.OpenBaoClusterSpec) { s.Restore = &v1alpha1.RestoreSpec{} })
 
-	t.Log("Without the right to read the account")
-	message := b.refusal("bao", bootstrap.ReasonRestoreAccountUnknown, "may not read it")
-	_, command, _ := strings.Cut(message, "Run: ")
-	b.run(command)
-
-	t.Log("Without the account")
-	message = b.refusal("bao", bootstrap.ReasonRestoreAccountUnknown, "does not exist")
+	// unknown waits until the role is not written for a reason, and runs the command that
+	// the message ends with.
+	unknown := func(why, before string) {
+		t.Helper()
+		b.refresh("bao")
+		var message string
+		b.eventually("the message that "+why, func() error {
+			message = b.refusal("bao", bootstrap.ReasonRestoreAccountUnknown)
+			if !strings.Contains(message, why) {
+				return fmt.Errorf("the message is %s", message)
+			}
+			return nil
+		})
+		_, command, _ := strings.Cut(message, before)
+		b.run(command)
+	}
+	unknown("Bailiwick may not read it.", "Run: ")
+	unknown("does not exist.", "run: ")
 	if b.peek("auth/jwt-operator/role/"+role) != nil {
 		t.Error("The role was written")
 	}
-	_, command, _ = strings.Cut(message, "run: ")
-	b.run(command)
 
-	t.Log("With it")
+	t.Log("With the account, and the right to read it")
+	b.refresh("bao")
 	b.follow(b.refusal("bao", bootstrap.ReasonAdminTokenRequired, "role "+role+" is missing"))
 	b.applied("bao")
 	b.proved("bao", "3/3")
@@ -60,7 +71,7 @@ func TestBootstrapRestore(t *testing.T) {
 		return err
 	})
 	b.serviceAccount(b.ns, account)
-	message = b.refusal("bao", bootstrap.ReasonRestoreIdentityChanged, old, b.uidOf(account))
+	message := b.refusal("bao", bootstrap.ReasonRestoreIdentityChanged, old, b.uidOf(account))
 	b.wantRefused(t, role, b.ns, account, b.audience())
 	if err := same(held, b.holds()); err != nil {
 		t.Errorf("The server changed: %v", err)

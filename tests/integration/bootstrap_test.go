@@ -193,7 +193,7 @@ func TestBootstrap(t *testing.T) {
 		}
 		got.Unknown, got.Version, got.RestoreAccountUID = nil, "", ""
 		want := &v1alpha1.AuthorizationStatus{
-			Address: b.address, CABundle: b.ca, Server: health.ClusterID, Mount: mount, MountCreated: true, Issuer: shared.Kubernetes.Issuer,
+			Address: b.address, CABundle: b.ca, Server: health.ClusterID, Mount: mount, MountCreated: true, ConfigWritten: true, Issuer: shared.Kubernetes.Issuer,
 			Audience: b.audience(), Policies: names, Roles: names, AdminToken: v1alpha1.AdminTokenRevoked,
 		}
 		if !reflect.DeepEqual(got, want) {
