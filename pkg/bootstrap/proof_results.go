@@ -51,7 +51,6 @@ func (t *task) settleProofs() {
 		proved++
 	}
 	record.Proved = fmt.Sprintf("%d/%d", proved, cmp.Or(len(t.contract.Grants), len(record.Identities)))
-	t.noteNotProved()
 }
 
 // noteNotProved adds to the message which identities could not be proved. Those that

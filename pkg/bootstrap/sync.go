@@ -95,7 +95,7 @@ type task struct {
 	connected *server.Connections
 	// replaceable is the name of the token's Secret if that is missing or for the server.
 	replaceable string
-	// notes are sentences at the end of the message, whatever it says.
+	// notes are sentences of the message, whatever else it says.
 	notes []string
 	// wrote says that the server was changed.
 	wrote bool
@@ -161,14 +161,12 @@ func (t *task) report(ctx context.Context, message string, err error) reconcile.
 	problem := asProblem(err)
 	status, reason := metav1.ConditionTrue, ReasonApplied
 	if problem != nil {
-		status, reason, message = metav1.ConditionFalse, problem.Reason, problem.Message
+		status, reason = metav1.ConditionFalse, problem.Reason
+		// What a person must do comes last, and can be pasted.
+		message = strings.Join(append(t.notes, problem.Message), " ")
 	} else {
 		t.noteRestore()
-	}
-	if problem != nil {
-		// What to run stays at the end, where it can be copied.
-		message = strings.Join(append(t.notes, message), " ")
-	} else {
+		t.noteNotProved()
 		message = strings.Join(append([]string{message}, t.notes...), " ")
 	}
 	ready := metav1.Condition{Type: openbaov1alpha1.ConditionReady, Status: status, Reason: reason, Message: message}
