@@ -233,13 +233,14 @@ func (t *task) recordRoute() {
 	record := t.record()
 	record.Address, record.TLSServerName = t.settings.Address, t.settings.TLSServerName
 	record.CABundle, record.CASecretRef = t.settings.CABundle, t.settings.CASecretRef
+	record.ClientCertSecretRef = t.settings.ClientCertSecretRef
 }
 
 // takeRoute goes the way that is recorded. Where only the address is, the CA is where
 // the settings say.
 func (t *task) takeRoute() {
 	record := t.record()
-	t.settings.Address, t.settings.Namespace = record.Address, record.Namespace
+	t.settings.Address, t.settings.Namespace, t.settings.ClientCertSecretRef = record.Address, record.Namespace, record.ClientCertSecretRef
 	if record.CABundle == "" && record.CASecretRef == nil {
 		return
 	}

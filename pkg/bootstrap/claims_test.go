@@ -30,7 +30,15 @@ func at(address string) func(*openbaov1alpha1.OpenBaoCluster) {
 // tokenOf gives an object an admin token that a server knows.
 func (f *fixture) tokenOf(name, value string, server *fakeServer) {
 	f.t.Helper()
-	f.secret(name+"-admin", map[string]string{"token": value})
+	for at, s := range f.servers {
+		if s == server {
+			address, _, _ := strings.Cut(strings.TrimPrefix(at, "https://"), "/")
+			meant := f.meant
+			f.meant = "https://" + address
+			f.credential(name+"-admin", map[string]string{"token": value})
+			f.meant = meant
+		}
+	}
 	server.tokens[value] = true
 }
 
@@ -140,7 +148,7 @@ func TestServersThatRepeatAnID(t *testing.T) {
 	f.change("fake", at(address))
 	for range 3 {
 		f.sync("fake")
-		f.expect("fake", ReasonNoStandingIdentity)
+		f.expect("fake", ReasonSecretNotForServer)
 		f.sync("prod")
 		f.expect("prod", ReasonApplied)
 	}

@@ -76,7 +76,8 @@ func New(ctx context.Context, opts Options) (*Controller, error) {
 		copies:    newCopyTests(),
 		written:   reconcile.NewWrites[*openbaov1alpha1.OpenBaoCluster](),
 		access: server.New(server.Options{
-			Secrets: opts.Secrets, ServiceAccounts: opts.ServiceAccounts, Self: self, Connect: opts.Connect, CountLogin: opts.Metrics.OpenBaoLogin,
+			Secrets: opts.Secrets, ServiceAccounts: opts.ServiceAccounts, Self: self, AllowLocal: opts.AllowLocalAddresses,
+			Connect: opts.Connect, CountLogin: opts.Metrics.OpenBaoLogin,
 		}),
 		logins:  server.NewSessions(),
 		proofs:  newProofMemories(),

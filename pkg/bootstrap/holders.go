@@ -181,11 +181,11 @@ func (t *task) markCommand(shown authz.Mark) string {
 	nonce, _ := authz.FreshNonce(shown.Nonce)
 	namespace := ""
 	if t.settings.Namespace != "" {
-		namespace = "-namespace=" + shellQuote(t.settings.Namespace) + " "
+		namespace = quoted("-namespace="+t.settings.Namespace) + " "
 	}
 	text := authz.Mark{Audience: t.audience, Nonce: nonce}.Text()
-	return fmt.Sprintf("printf '%%b' %s | bao policy write %s%s - && kubectl -n %s annotate openbaocluster %s %s=\"$(date +%%s)\" --overwrite",
-		shellQuote(strings.ReplaceAll(text, "\n", `\n`)), namespace, authz.MarkPolicy, t.obj.Namespace, t.obj.Name, reconcile.AnnotationRefresh)
+	return fmt.Sprintf("printf '%%b' %s | bao policy write %s%s - && %s",
+		quoted(strings.ReplaceAll(text, "\n", `\n`)), namespace, authz.MarkPolicy, t.refreshCommand())
 }
 
 // answerFor tells those who wait for an answer of this object why there is none. err

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -107,7 +108,9 @@ type task struct {
 
 	// connected is nil until the server is first needed.
 	connected *server.Connections
-	// notes are sentences at the end of the message, whatever it says.
+	// replaceable is the name of the token's Secret if that is missing or for the server.
+	replaceable string
+	// notes are sentences of the message, whatever else it says.
 	notes []string
 	// wrote says that the server was changed.
 	wrote bool
@@ -170,12 +173,13 @@ func (t *task) report(ctx context.Context, message string, err error) reconcile.
 	problem := asProblem(err)
 	status, reason := metav1.ConditionTrue, ReasonApplied
 	if problem != nil {
-		status, reason, message = metav1.ConditionFalse, problem.Reason, problem.Message
+		status, reason = metav1.ConditionFalse, problem.Reason
+		// What a person must do comes last, and can be pasted.
+		message = strings.Join(append(t.notes, problem.Message), " ")
 	} else {
 		t.noteRestore()
-	}
-	for _, note := range t.notes {
-		message += " " + note
+		t.noteNotProved()
+		message = strings.Join(append([]string{message}, t.notes...), " ")
 	}
 	ready := metav1.Condition{Type: openbaov1alpha1.ConditionReady, Status: status, Reason: reason, Message: message}
 	if problem == nil && t.unavailable != nil {

@@ -133,7 +133,7 @@ func (t *task) sameServer(ctx context.Context) error {
 
 // removeWith removes with an admin token, and ends the token.
 func (t *task) removeWith(ctx context.Context, token oneTimeToken) error {
-	client, err := t.connect(ctx, token.value)
+	client, err := t.adminClient(ctx, token)
 	if err != nil {
 		return err
 	}

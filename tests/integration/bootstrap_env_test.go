@@ -195,14 +195,37 @@ func (b *baoEnv) list(path string) []string {
 	return names
 }
 
-// holds returns all that a bootstrap could touch: the policies, the mounts, and
-// the config and roles of the JWT mount.
+// marked checks whose the server is, empty for nobody's.
+func (b *baoEnv) marked(name string) {
+	b.Helper()
+	want := ""
+	if name != "" {
+		want = b.getCluster(name).Status.Authorization.Audience
+	}
+	b.eventually("the mark of the server", func() error {
+		got := authz.Mark{}
+		if data := b.peek("sys/policies/acl/" + authz.MarkPolicy); data != nil {
+			text, _ := data["policy"].(string)
+			got, _ = authz.ParseMark(text)
+			if text != got.Text() {
+				return fmt.Errorf("it is %q", text)
+			}
+		}
+		if got.Audience != want {
+			return fmt.Errorf("it is that of %q, want %q", got.Audience, want)
+		}
+		return nil
+	})
+}
+
+// holds returns all that a bootstrap could touch: the policies but for the mark, the
+// mounts, and the config and roles of the JWT mount.
 func (b *baoEnv) holds() map[string]string {
 	b.Helper()
 	out := map[string]string{}
 	for _, name := range b.list("sys/policies/acl") {
 		// What was listed may be gone by now.
-		if data := b.peek("sys/policies/acl/" + name); name != "root" && data != nil {
+		if data := b.peek("sys/policies/acl/" + name); name != "root" && name != authz.MarkPolicy && data != nil {
 			out["policy "+name], _ = data["policy"].(string)
 		}
 	}
@@ -291,6 +314,16 @@ func (b *baoEnv) login(role, namespace, account string, audiences ...string) (*a
 		return nil, err
 	}
 	return secret.Auth, nil
+}
+
+// uidOf returns the UID of a ServiceAccount.
+func (b *baoEnv) uidOf(name string) string {
+	b.Helper()
+	account, err := b.kube.CoreV1().ServiceAccounts(b.ns).Get(b.ctx, name, metav1.GetOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return string(account.UID)
 }
 
 func (b *baoEnv) serviceAccount(namespace, name string) {

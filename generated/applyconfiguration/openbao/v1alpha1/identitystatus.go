@@ -34,20 +34,20 @@ type IdentityStatusApplyConfiguration struct {
 	// digest identifies the contract that it was tried for.
 	Digest *string `json:"digest,omitempty"`
 	// unknown names the checks that could not be made, and what each requires.
-	Unknown []string `json:"unknown,omitempty"`
+	Unknown []string `json:"unknown,omitzero"`
 	// alsoAccepts are the audiences that the role accepts besides the derived one, as
 	// the role was last read on the server. It is the single word Unknown where the
 	// role cannot be read.
-	AlsoAccepts []string `json:"alsoAccepts,omitempty"`
+	AlsoAccepts []string `json:"alsoAccepts,omitzero"`
 	// missing are rights that the contract gives and the token lacks, as
 	// "path: capability".
-	Missing []string `json:"missing,omitempty"`
+	Missing []string `json:"missing,omitzero"`
 	// excess are rights that neither the contract nor the policy "default" gives,
 	// as "path: capability".
-	Excess []string `json:"excess,omitempty"`
+	Excess []string `json:"excess,omitzero"`
 	// viaDefault are rights that the token has through the policy "default" alone,
 	// as "path: capability".
-	ViaDefault []string `json:"viaDefault,omitempty"`
+	ViaDefault []string `json:"viaDefault,omitzero"`
 }
 
 // IdentityStatusApplyConfiguration constructs a declarative configuration of the IdentityStatus type for use with
