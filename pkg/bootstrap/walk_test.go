@@ -31,6 +31,8 @@ type walk struct {
 	// theirs are what people made, by kind and name.
 	theirs map[string]string
 	log    []string
+	// leftMount says that a mount was left to people whose roles were in it.
+	leftMount bool
 	// apiDown says that the API server takes no more writes of this process.
 	apiDown bool
 }
@@ -195,6 +197,9 @@ func TestIntentIsNotOwnership(t *testing.T) {
 		for range 30 {
 			step, weather := w.step(), w.weather()
 			w.log = append(w.log, step+", "+weather)
+			for name := range w.theirs {
+				w.leftMount = w.leftMount || w.get("prod").Spec.Authorization == nil && strings.HasPrefix(name, "role ")
+			}
 			w.sync("prod")
 			if w.apiDown {
 				w.apiDown = false
@@ -222,7 +227,12 @@ func TestIntentIsNotOwnership(t *testing.T) {
 		w.token()
 		w.sync("prod")
 		w.expect("prod", ReasonNotRequested)
-		if got := s.state(); !maps.Equal(got, map[string]string{"mount token": "token"}) || len(s.policies) > 0 {
+		got := s.state()
+		if w.leftMount {
+			delete(got, "mount jwt-operator")
+			delete(got, "config")
+		}
+		if !maps.Equal(got, map[string]string{"mount token": "token"}) || len(s.policies) > 0 {
 			t.Fatalf("seed %d: the server holds %v and %v. The walk:\n%s", seed, got, slices.Collect(maps.Keys(s.policies)), strings.Join(w.log, "\n"))
 		}
 		if record := w.get("prod").Status.Authorization; record != nil {
