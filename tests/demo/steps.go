@@ -192,15 +192,29 @@ func (d *demo) createSecrets(ctx context.Context) error {
 	return nil
 }
 
-// adminToken makes a token that can do everything and can be revoked without
-// the loss of the root token.
+// adminPolicy is that of the guide (manifests/OPENBAO.md): a root token is refused.
+const adminPolicy = `
+path "sys/auth" { capabilities = ["read"] }
+path "sys/auth/jwt-operator" { capabilities = ["create", "read", "update", "delete", "sudo"] }
+path "auth/jwt-operator/config" { capabilities = ["create", "read", "update"] }
+path "auth/jwt-operator/role" { capabilities = ["list"] }
+path "auth/jwt-operator/role/*" { capabilities = ["create", "read", "update", "delete"] }
+path "auth/jwt-operator/cel/role" { capabilities = ["list"] }
+path "sys/policies/acl/openbao-operator*" { capabilities = ["read", "update", "delete"] }
+`
+
+// adminToken makes a one-time token with that policy.
 func (d *demo) adminToken(ctx context.Context) (string, error) {
 	client, err := d.stack.OpenBao.Client()
 	if err != nil {
 		return "", err
 	}
+	const policy = "bailiwick-admin"
+	if err := client.Sys().PutPolicyWithContext(ctx, policy, adminPolicy); err != nil {
+		return "", fmt.Errorf("writing the OpenBao policy %s: %w", policy, err)
+	}
 	secret, err := client.Auth().Token().CreateOrphanWithContext(ctx, &api.TokenCreateRequest{
-		Policies: []string{"root"}, TTL: "1h", DisplayName: "bailiwick-once",
+		Policies: []string{policy}, TTL: "1h", DisplayName: "bailiwick-once",
 	})
 	if err != nil {
 		return "", fmt.Errorf("making an OpenBao token: %w", err)
