@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 
+	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/tests/aivensim"
 	"github.com/bailiwick-operator/bailiwick/tests/stack"
 )
@@ -168,6 +170,11 @@ func (d *demo) createSecrets(ctx context.Context) error {
 	} {
 		for _, ref := range group.refs {
 			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: ref.name}, StringData: map[string]string{ref.key: group.value}}
+			if slices.Contains(prepared.adminTokens, ref) {
+				// It says itself which server it is for.
+				secret.Type = openbaov1alpha1.SecretTypeCredential
+				secret.StringData[openbaov1alpha1.CredentialAddressKey] = d.stack.OpenBao.Address
+			}
 			if _, err := d.kube.CoreV1().Secrets(namespace).Create(ctx, secret, metav1.CreateOptions{}); err != nil {
 				return err
 			}
