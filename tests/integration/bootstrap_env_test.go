@@ -438,7 +438,7 @@ func (b *baoEnv) setSecret(name string, data map[string]string) {
 		b.Fatal(err)
 	}
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name}, StringData: maps.Clone(data)}
-	if _, ok := data["token"]; ok {
+	if _, ok := data["token"]; ok || strings.HasSuffix(name, "admin") {
 		// It agrees to be sent to the server of the test.
 		secret.Type = v1alpha1.SecretTypeCredential
 		if _, named := data[v1alpha1.CredentialAddressKey]; !named {
