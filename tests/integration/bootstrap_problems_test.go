@@ -4,7 +4,6 @@
 package integration
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
