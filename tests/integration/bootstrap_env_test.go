@@ -25,6 +25,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/openbao/openbao/api/v2"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
@@ -235,8 +236,8 @@ func (b *baoEnv) holds() map[string]string {
 	b.Helper()
 	out := map[string]string{}
 	for _, name := range b.list("sys/policies/acl") {
-		// What was listed may be gone by now.
-		if data := b.peek("sys/policies/acl/" + name); name != "root" && name != authz.MarkPolicy && data != nil {
+		// What was listed may be gone by now. The policy of admin tokens is the test's.
+		if data := b.peek("sys/policies/acl/" + name); name != "root" && name != "bailiwick-admin" && name != authz.MarkPolicy && data != nil {
 			out["policy "+name], _ = data["policy"].(string)
 		}
 	}
@@ -427,6 +428,15 @@ func (b *baoEnv) refusal(name, reason string, texts ...string) string {
 	return message
 }
 
+// says returns an error unless the message of an object has a text.
+func (b *baoEnv) says(name, text string) error {
+	c := meta.FindStatusCondition(b.getCluster(name).Status.Conditions, v1alpha1.ConditionAuthorizationReady)
+	if c == nil || !strings.Contains(c.Message, text) {
+		return fmt.Errorf("AuthorizationReady is %+v", c)
+	}
+	return nil
+}
+
 // noTokenAnywhere searches all that the operator wrote in the namespace, and
 // its log.
 func (b *baoEnv) noTokenAnywhere() {
@@ -461,7 +471,7 @@ func (b *baoEnv) setSecret(name string, data map[string]string) {
 		b.Fatal(err)
 	}
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name}, StringData: maps.Clone(data)}
-	if _, ok := data["token"]; ok {
+	if _, ok := data["token"]; ok || strings.HasSuffix(name, "admin") {
 		// It agrees to be sent to the server of the test.
 		secret.Type = v1alpha1.SecretTypeCredential
 		if _, named := data[v1alpha1.CredentialAddressKey]; !named {
