@@ -43,10 +43,12 @@ func (t *task) keep(ctx context.Context) error {
 			return err
 		}
 		if err == nil {
-			if err := t.write(ctx, token); err != nil {
+			// A dead token is no reason not to log in.
+			if err := t.write(ctx, token); err != nil && (openbao.ClassOf(err) != openbao.Unauthenticated || !t.mayStand()) {
 				return err
+			} else if err == nil {
+				written = true
 			}
-			written = true
 		}
 	}
 	for {

@@ -8,11 +8,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
@@ -20,6 +18,7 @@ import (
 
 	openbaov1alpha1ac "github.com/bailiwick-operator/bailiwick/generated/applyconfiguration/openbao/v1alpha1"
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 )
 
 // conditionTypes are the conditions that this package owns. The first two are
@@ -111,7 +110,7 @@ func applyOptions(manager string) metav1.ApplyOptions {
 }
 
 func (t *task) persistProblem(what string, err error) error {
-	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) || isOtherUID(err) {
+	if reconcile.IsGone(err) {
 		return errGone
 	}
 	if strings.Contains(err.Error(), "not declared in schema") {
@@ -154,14 +153,4 @@ func (t *task) statusConfig() (*openbaov1alpha1ac.OpenBaoClusterApplyConfigurati
 		}
 	}
 	return openbaov1alpha1ac.OpenBaoCluster(t.obj.Name, t.obj.Namespace).WithUID(t.obj.UID).WithStatus(status), nil
-}
-
-func isOtherUID(err error) bool {
-	var status apierrors.APIStatus
-	if !apierrors.IsInvalid(err) || !errors.As(err, &status) || status.Status().Details == nil {
-		return false
-	}
-	return slices.ContainsFunc(status.Status().Details.Causes, func(c metav1.StatusCause) bool {
-		return c.Field == "metadata.uid"
-	})
 }

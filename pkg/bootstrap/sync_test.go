@@ -364,6 +364,46 @@ func TestConflictWithAConcurrentWriter(t *testing.T) {
 	}
 }
 
+// TestConcurrentRoleAndConfig is the same for a role and the config, which the server
+// does not compare by itself.
+func TestConcurrentRoleAndConfig(t *testing.T) {
+	for name, tc := range map[string]struct {
+		// at is the write before which somebody else makes theirs.
+		at     string
+		make   func(*fakeServer)
+		reason string
+	}{
+		"role": {"WritePolicy " + backupRole, func(s *fakeServer) {
+			s.roles[backupRole] = map[string]any{"bound_subject": "theirs"}
+		}, ReasonRoleConflict},
+		"config": {"EnableAuth jwt-operator", func(s *fakeServer) {
+			s.config = map[string]any{"oidc_discovery_url": "https://theirs"}
+		}, ReasonConfigConflict},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.server().lose = func(op string) error {
+				if op == tc.at {
+					tc.make(f.server())
+				}
+				return nil
+			}
+			f.create("prod", 0, withBackup)
+			f.sync("prod")
+			if c := f.expect("prod", ReasonServerError); !strings.Contains(c.Message, "Somebody else wrote") {
+				t.Errorf("the message is %s", c.Message)
+			}
+			before := f.server().state()
+			f.server().lose = func(string) error { return nil }
+			f.sync("prod")
+			f.expect("prod", tc.reason)
+			if got := f.server().state(); got["role "+backupRole] != before["role "+backupRole] || got["config"] != before["config"] {
+				t.Errorf("the server holds %v", got)
+			}
+		})
+	}
+}
+
 // TestConflictWithTheMount checks that the commands fit each other: who removes a
 // mount has no role to delete in it.
 func TestConflictWithTheMount(t *testing.T) {

@@ -166,9 +166,10 @@ func TestBootstrap(t *testing.T) {
 		if !strings.Contains(message, "kubectl -n "+b.ns+" delete secret bao-admin") {
 			t.Errorf("The message does not say that the Secret can go: %s", message)
 		}
-		if got := len(b.gateway.changes()); got != len(after)-len(before) {
-			t.Errorf("%d writes, want one for each object: %q", got, b.gateway.changes())
+		if got := len(b.gateway.changes()); got != len(after)-len(before)+1 {
+			t.Errorf("%d writes, want one for each object, and the mark: %q", got, b.gateway.changes())
 		}
+		b.marked("bao")
 	})
 
 	t.Run("reports", func(t *testing.T) {
@@ -192,6 +193,10 @@ func TestBootstrap(t *testing.T) {
 			t.Errorf("unknown are %q, the version is %q, and the restore is bound to %q", got.Unknown, got.Version, got.RestoreAccountUID)
 		}
 		got.Unknown, got.Version, got.RestoreAccountUID = nil, "", ""
+		if got.Claim == nil || got.Claim.Nonce == "" || got.Claim.ConfirmedAt == nil {
+			t.Errorf("the claim is %+v", got.Claim)
+		}
+		got.Claim = nil
 		want := &v1alpha1.AuthorizationStatus{
 			Address: b.address, CABundle: b.ca, Server: health.ClusterID, Mount: mount, MountCreated: true, ConfigWritten: true, Issuer: shared.Kubernetes.Issuer,
 			Audience: b.audience(), Policies: names, Roles: names, AdminToken: v1alpha1.AdminTokenRevoked,
