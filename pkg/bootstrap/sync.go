@@ -93,6 +93,8 @@ type task struct {
 
 	// connected is nil until the server is first needed.
 	connected *server.Connections
+	// replaceable is the name of the token's Secret if that is missing or for the server.
+	replaceable string
 	// notes are sentences of the message, whatever else it says.
 	notes []string
 	// wrote says that the server was changed.
