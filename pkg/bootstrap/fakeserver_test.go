@@ -34,6 +34,8 @@ type fakeServer struct {
 	tokens   map[string]bool
 	sessions map[string]session
 	logins   int
+	// received are the tokens that were sent.
+	received []string
 	// infos are what the server says of tokens that are not the usual ones.
 	infos map[string]openbao.TokenInfo
 	// acls are what policies grant, by their texts.
@@ -171,6 +173,7 @@ func (c *client) use() {
 // do checks token, rights and failure of an operation, and logs writes.
 func (c *client) do(capability, path, format string, args ...any) error {
 	c.use()
+	c.received = append(c.received, c.token)
 	op := fmt.Sprintf(format, args...)
 	if err := c.fail(op); err != nil {
 		return err
