@@ -54,7 +54,7 @@ func rootClient(t *testing.T, server *stack.OpenBao) *api.Client {
 // ourClient returns the operator's own client with a token.
 func ourClient(t *testing.T, server *stack.OpenBao, token string) *openbao.Client {
 	t.Helper()
-	client, err := openbao.New(openbao.Options{Address: server.Address, CABundle: server.CAPEM, Token: openbao.NewToken(token)})
+	client, err := openbao.New(openbao.Options{Address: server.Address, CABundle: server.CAPEM, Token: openbao.NewToken(token), AllowLocal: true})
 	if err != nil {
 		t.Fatal(err)
 	}
