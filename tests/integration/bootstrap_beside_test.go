@@ -13,7 +13,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/openbao/openbao/api/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -128,13 +127,8 @@ func (b *baoEnv) wantAuthorization(reason string) string {
 func TestBootstrapBeside(t *testing.T) {
 	t.Parallel()
 	b := newBesideEnv(t)
-	ctx, root := b.ctx, b.root
-	secret, err := root.Auth().Token().CreateWithContext(ctx, &api.TokenCreateRequest{Policies: []string{"root"}, TTL: "10m"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.tokens = append(b.tokens, secret.Auth.ClientToken)
-	b.setSecret("admin", map[string]string{"token": secret.Auth.ClientToken})
+	ctx := b.ctx
+	b.setSecret("admin", map[string]string{"token": b.adminToken("root")})
 
 	obj := &v1alpha1.OpenBaoCluster{ObjectMeta: metav1.ObjectMeta{Name: "bao", Annotations: map[string]string{
 		v1alpha1.AnnotationMode: "Enforce", v1alpha1.AnnotationAddress: b.gateway.URL, v1alpha1.AnnotationAdminTokenSecret: "admin",
@@ -209,11 +203,7 @@ func TestBootstrapBeside(t *testing.T) {
 	want(bootstrap.ReasonApplied)
 
 	t.Log("Nothing is requested any more")
-	token, err := root.Auth().Token().CreateWithContext(ctx, &api.TokenCreateRequest{Policies: []string{"root"}, TTL: "10m"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.setSecret("admin", map[string]string{"token": token.Auth.ClientToken})
+	b.setSecret("admin", map[string]string{"token": b.adminToken("root")})
 	b.patchCluster("bao", fmt.Sprintf(`{"metadata":{"annotations":{%q:null}}}`, v1alpha1.AnnotationMode))
 	want(bootstrap.ReasonNotRequested)
 	b.heldAgain("the removal", before)

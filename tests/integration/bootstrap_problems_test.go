@@ -4,7 +4,6 @@
 package integration
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -180,57 +179,25 @@ func TestBootstrapProblems(t *testing.T) {
 func TestBootstrapOneObjectPerServer(t *testing.T) {
 	t.Parallel()
 	b := newBaoEnv(t)
-	b.cluster("a")
-	b.cluster("b")
-	older, younger := b.getCluster("a"), b.getCluster("b")
-	// Times of creation are whole seconds; of two in the same, the UID decides.
-	if older.CreationTimestamp.Equal(&younger.CreationTimestamp) && younger.UID < older.UID {
-		older, younger = younger, older
-	}
-	first, second := older.Name, younger.Name
-	b.start()
-	b.refusal(first, bootstrap.ReasonAdminTokenSecretNotFound)
-	b.refusal(second, bootstrap.ReasonServerClaimed, b.ns+"/"+first, "nothing was written")
-
-	// Nothing tells the operator about the Secret: it looks again by itself.
-	b.setSecret(first+"-admin", map[string]string{"token": b.adminToken("root")})
-	b.applied(first)
-	b.setSecret(second+"-admin", map[string]string{"token": b.adminToken("root")})
-	changes, looks := len(b.gateway.changes()), len(b.gateway.all())
-	b.refresh(second)
-	b.anotherLook(looks)
-	b.refusal(second, bootstrap.ReasonServerClaimed)
-
-	t.Log("The first no longer asks for anything")
-	b.patchCluster(first, `{"spec":{"authorization":null}}`)
-	b.refusal(first, bootstrap.ReasonNotRequested, "stays on server", b.ns+"/"+second)
-	b.applied(second)
-	// What the second asks for is there already.
+	b.setSecret("first-admin", map[string]string{"token": b.adminToken("root")})
+	b.setSecret("second-admin", map[string]string{"token": b.adminToken("root")})
+	b.start(soon)
+	b.cluster("first")
+	b.applied("first")
+	changes := len(b.gateway.changes())
+	b.cluster("second")
+	b.refusal("second", bootstrap.ReasonServerClaimed, b.ns+"/first", "keeps it", "nothing was written")
+	b.refresh("first")
+	b.applied("first")
 	if got := b.gateway.changes(); len(got) != changes {
 		t.Errorf("The changes for the second are %q, want none", got[changes:])
 	}
 
-	t.Log("The second is deleted")
-	held := b.holds()
-	b.deleteCluster(second)
-	b.eventually("the second to be gone", func() error {
-		_, _, err := b.clusterConditions(second)()
-		if err == nil {
-			return errors.New("it is still there")
-		}
-		return ignoreNotFound(err)
-	})
-	looks = len(b.gateway.all())
-	b.patchCluster(first, `{"spec":{"selfInit":{"enabled":false}}}`)
-	b.refusal(first, bootstrap.ReasonNotRequested)
-	if got := b.gateway.all(); len(got) != looks {
-		t.Errorf("There were requests for an object that asks for nothing: %q", got[looks:])
-	}
-	b.patchCluster(first, fmt.Sprintf(`{"spec":{"authorization":{"address":%q,"caBundle":%q}}}`, b.address, b.ca))
-	b.applied(first)
-	if got := b.holds(); !maps.Equal(got, held) {
-		t.Errorf("The server held %v and holds %v", held, got)
-	}
+	t.Log("The first no longer asks for anything")
+	b.setSecret("first-admin", map[string]string{"token": b.adminToken("root")})
+	b.patchCluster("first", fmt.Sprintf(`{"metadata":{"annotations":{%q:"first-admin"}},"spec":{"authorization":null}}`, v1alpha1.AnnotationAdminTokenSecret))
+	b.refusal("first", bootstrap.ReasonNotRequested, "was removed from server")
+	b.applied("second")
 }
 
 func TestBootstrapNotRequested(t *testing.T) {

@@ -423,7 +423,7 @@ func TestBootstrapFollowsTheSpec(t *testing.T) {
 	t.Log("Adding the backup")
 	held := b.holds()
 	b.patchCluster("bao", `{"spec":{"backup":{"jwtAuthRole":"my-backup"}}}`)
-	message := b.refusal("bao", bootstrap.ReasonAdminTokenRequired, "kubectl -n "+b.ns+" create secret generic bao-admin --from-literal=token=")
+	message := b.refusal("bao", bootstrap.ReasonAdminTokenRequired, "kubectl -n "+b.ns+" create secret generic bao-admin --type=bailiwick.dev/openbao-credential")
 	if got := b.holds(); !maps.Equal(got, held) {
 		t.Errorf("Without a token the server changed from %v to %v", held, got)
 	}

@@ -204,4 +204,3 @@ func TestWatchedSourceSecret(t *testing.T) {
 
 // sourceEvent is less than the time after which a change is noticed without a watch.
 const sourceEvent = 2500 * time.Millisecond
-
