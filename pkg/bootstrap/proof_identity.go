@@ -158,7 +158,7 @@ func (p *prover) proveRights(ctx context.Context, grant authz.Grant, jwt openbao
 	}
 	if len(found.Excess) > 0 {
 		v.mismatch("The token has rights that neither the contract nor the policy \"default\" gives: %s. "+
-			"Look at the policy %s, at the policies of the role, and at those of its entity and groups.", some(found.Excess), grant.Policy.Name)
+			"Check the policy %s, the policies of the role, and those of its entity and groups.", some(found.Excess), grant.Policy.Name)
 	}
 	return nil
 }

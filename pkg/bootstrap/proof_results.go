@@ -85,7 +85,7 @@ func (t *task) unjudged(grant authz.Grant, before openbaov1alpha1.IdentityStatus
 	return v.IdentityStatus
 }
 
-// recordVersion records what the server says of its version, for people: the answer
+// recordVersion records the version that the server reports, for people: the answer
 // needs no login, and nothing rests on it.
 func (t *task) recordVersion(ctx context.Context) {
 	client, err := t.connect(ctx, openbao.Token{})

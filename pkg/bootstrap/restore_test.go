@@ -86,7 +86,7 @@ func TestRestoreIsNotWidened(t *testing.T) {
 	if c := f.expect("prod", ReasonAdminTokenRequired); !strings.Contains(c.Message, "role "+restoreRole+" differs in bound_claims") {
 		t.Errorf("the message is %s", c.Message)
 	}
-	// What else was changed is repaired at once.
+	// What else was changed is repaired immediately.
 	if got := f.server().roles[restoreRole]["bound_subject"]; got != "system:serviceaccount:ns:prod-restore-serviceaccount" {
 		t.Errorf("the subject is %v", got)
 	}
