@@ -90,6 +90,10 @@ step "Apply configurations"
 mkdir "${tmp}/applyconfiguration"
 tool applyconfiguration-gen --go-header-file "${header}" --openapi-schema "${tmp}/schema.json" \
   --output-dir "${tmp}/applyconfiguration" --output-pkg "${module}/${out}/applyconfiguration" "${group_packages[@]}"
+# The generator drops lists and maps that are set and empty; an absent one is nil.
+find "${tmp}/applyconfiguration" -name '*.go' -exec \
+  sed -i.bak -E '/^	[A-Za-z]+ +(\[\]|map\[)/ s/,omitempty"`$/,omitzero"`/' {} +
+find "${tmp}/applyconfiguration" -name '*.bak' -delete
 swap "${tmp}/applyconfiguration" "${out}/applyconfiguration"
 
 step "Clients"

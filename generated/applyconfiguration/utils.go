@@ -231,6 +231,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &aivenv1alpha1.ServiceUserSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ServiceUserStatus"):
 		return &aivenv1alpha1.ServiceUserStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SettingsStatus"):
+		return &aivenv1alpha1.SettingsStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SourceSecretStatus"):
+		return &aivenv1alpha1.SourceSecretStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("UpgradePipelineStep"):
 		return &aivenv1alpha1.UpgradePipelineStepApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("UpgradePipelineStepSpec"):

@@ -188,6 +188,8 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		v1alpha1.ServiceUserList{}.OpenAPIModelName():                                                       schema_pkg_apis_aiven_v1alpha1_ServiceUserList(ref),
 		v1alpha1.ServiceUserSpec{}.OpenAPIModelName():                                                       schema_pkg_apis_aiven_v1alpha1_ServiceUserSpec(ref),
 		v1alpha1.ServiceUserStatus{}.OpenAPIModelName():                                                     schema_pkg_apis_aiven_v1alpha1_ServiceUserStatus(ref),
+		v1alpha1.SettingsStatus{}.OpenAPIModelName():                                                        schema_pkg_apis_aiven_v1alpha1_SettingsStatus(ref),
+		v1alpha1.SourceSecretStatus{}.OpenAPIModelName():                                                    schema_pkg_apis_aiven_v1alpha1_SourceSecretStatus(ref),
 		v1alpha1.UpgradePipelineStep{}.OpenAPIModelName():                                                   schema_pkg_apis_aiven_v1alpha1_UpgradePipelineStep(ref),
 		v1alpha1.UpgradePipelineStepList{}.OpenAPIModelName():                                               schema_pkg_apis_aiven_v1alpha1_UpgradePipelineStepList(ref),
 		v1alpha1.UpgradePipelineStepSpec{}.OpenAPIModelName():                                               schema_pkg_apis_aiven_v1alpha1_UpgradePipelineStepSpec(ref),
@@ -639,7 +641,7 @@ func schema_pkg_apis_aiven_v1alpha1_BaseServiceSpec(ref common.ReferenceCallback
 					},
 					"tags": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are key and value pairs that are attached to the service.",
+							Description: "Tags are key and value pairs that are attached to the service, and no others are. Left out, the service keeps the tags that it has.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -677,7 +679,7 @@ func schema_pkg_apis_aiven_v1alpha1_BaseServiceSpec(ref common.ReferenceCallback
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses. Left out, the service keeps the addresses that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -690,7 +692,7 @@ func schema_pkg_apis_aiven_v1alpha1_BaseServiceSpec(ref common.ReferenceCallback
 					},
 					"powered": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Description: "Powered turns the service on or off; left out, the service stays as it is, and a new one is on. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
 							Type:        []string{"boolean"},
 							Format:      "",
 						},
@@ -1735,7 +1737,7 @@ func schema_pkg_apis_aiven_v1alpha1_ClickhouseSpec(ref common.ReferenceCallback)
 					},
 					"tags": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are key and value pairs that are attached to the service.",
+							Description: "Tags are key and value pairs that are attached to the service, and no others are. Left out, the service keeps the tags that it has.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -1773,7 +1775,7 @@ func schema_pkg_apis_aiven_v1alpha1_ClickhouseSpec(ref common.ReferenceCallback)
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses. Left out, the service keeps the addresses that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -1786,7 +1788,7 @@ func schema_pkg_apis_aiven_v1alpha1_ClickhouseSpec(ref common.ReferenceCallback)
 					},
 					"powered": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Description: "Powered turns the service on or off; left out, the service stays as it is, and a new one is on. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
 							Type:        []string{"boolean"},
 							Format:      "",
 						},
@@ -2041,11 +2043,17 @@ func schema_pkg_apis_aiven_v1alpha1_ClickhouseUserStatus(ref common.ReferenceCal
 							Format:      "",
 						},
 					},
+					"passwordSource": {
+						SchemaProps: spec.SchemaProps{
+							Description: "PasswordSource tells which password of spec.connInfoSecretSource was set last.",
+							Ref:         ref(v1alpha1.SourceSecretStatus{}.OpenAPIModelName()),
+						},
+					},
 				},
 			},
 		},
 		Dependencies: []string{
-			v1.Condition{}.OpenAPIModelName()},
+			v1alpha1.SourceSecretStatus{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName()},
 	}
 }
 
@@ -2440,6 +2448,25 @@ func schema_pkg_apis_aiven_v1alpha1_ConnectionPoolStatus(ref common.ReferenceCal
 							Description: "Adopted is true when the remote resource existed already and was taken over rather than created.",
 							Type:        []string{"boolean"},
 							Format:      "",
+						},
+					},
+					"settings": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Settings are the optional fields of the spec that were given to the remote, tags for example. What was never among them is not the operator's to change. One that leaves the spec goes back to its default; where Aiven has no way to reset it, it keeps its value and the condition Ready says so.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
 						},
 					},
 				},
@@ -2862,7 +2889,7 @@ func schema_pkg_apis_aiven_v1alpha1_FlinkSpec(ref common.ReferenceCallback) comm
 					},
 					"tags": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are key and value pairs that are attached to the service.",
+							Description: "Tags are key and value pairs that are attached to the service, and no others are. Left out, the service keeps the tags that it has.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -2900,7 +2927,7 @@ func schema_pkg_apis_aiven_v1alpha1_FlinkSpec(ref common.ReferenceCallback) comm
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses. Left out, the service keeps the addresses that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -2913,7 +2940,7 @@ func schema_pkg_apis_aiven_v1alpha1_FlinkSpec(ref common.ReferenceCallback) comm
 					},
 					"powered": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Description: "Powered turns the service on or off; left out, the service stays as it is, and a new one is on. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
 							Type:        []string{"boolean"},
 							Format:      "",
 						},
@@ -3125,7 +3152,7 @@ func schema_pkg_apis_aiven_v1alpha1_GrafanaSpec(ref common.ReferenceCallback) co
 					},
 					"tags": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are key and value pairs that are attached to the service.",
+							Description: "Tags are key and value pairs that are attached to the service, and no others are. Left out, the service keeps the tags that it has.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -3163,7 +3190,7 @@ func schema_pkg_apis_aiven_v1alpha1_GrafanaSpec(ref common.ReferenceCallback) co
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses. Left out, the service keeps the addresses that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -3176,7 +3203,7 @@ func schema_pkg_apis_aiven_v1alpha1_GrafanaSpec(ref common.ReferenceCallback) co
 					},
 					"powered": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Description: "Powered turns the service on or off; left out, the service stays as it is, and a new one is on. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
 							Type:        []string{"boolean"},
 							Format:      "",
 						},
@@ -3659,7 +3686,7 @@ func schema_pkg_apis_aiven_v1alpha1_KafkaConnectSpec(ref common.ReferenceCallbac
 					},
 					"tags": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are key and value pairs that are attached to the service.",
+							Description: "Tags are key and value pairs that are attached to the service, and no others are. Left out, the service keeps the tags that it has.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -3697,7 +3724,7 @@ func schema_pkg_apis_aiven_v1alpha1_KafkaConnectSpec(ref common.ReferenceCallbac
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses. Left out, the service keeps the addresses that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -3710,7 +3737,7 @@ func schema_pkg_apis_aiven_v1alpha1_KafkaConnectSpec(ref common.ReferenceCallbac
 					},
 					"powered": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Description: "Powered turns the service on or off; left out, the service stays as it is, and a new one is on. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
 							Type:        []string{"boolean"},
 							Format:      "",
 						},
@@ -5127,6 +5154,25 @@ func schema_pkg_apis_aiven_v1alpha1_KafkaSchemaStatus(ref common.ReferenceCallba
 							Format:      "",
 						},
 					},
+					"settings": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Settings are the optional fields of the spec that were given to the remote, tags for example. What was never among them is not the operator's to change. One that leaves the spec goes back to its default; where Aiven has no way to reset it, it keeps its value and the condition Ready says so.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
 					"id": {
 						SchemaProps: spec.SchemaProps{
 							Description: "ID that the registry gave to the schema.",
@@ -5221,7 +5267,7 @@ func schema_pkg_apis_aiven_v1alpha1_KafkaSpec(ref common.ReferenceCallback) comm
 					},
 					"tags": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are key and value pairs that are attached to the service.",
+							Description: "Tags are key and value pairs that are attached to the service, and no others are. Left out, the service keeps the tags that it has.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -5259,7 +5305,7 @@ func schema_pkg_apis_aiven_v1alpha1_KafkaSpec(ref common.ReferenceCallback) comm
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses. Left out, the service keeps the addresses that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -5272,7 +5318,7 @@ func schema_pkg_apis_aiven_v1alpha1_KafkaSpec(ref common.ReferenceCallback) comm
 					},
 					"powered": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Description: "Powered turns the service on or off; left out, the service stays as it is, and a new one is on. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
 							Type:        []string{"boolean"},
 							Format:      "",
 						},
@@ -5687,7 +5733,7 @@ func schema_pkg_apis_aiven_v1alpha1_KafkaTopicSpec(ref common.ReferenceCallback)
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are attached to the topic.",
+							Description: "Tags are attached to the topic, and no others are. Left out, the topic keeps the tags that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -5700,7 +5746,7 @@ func schema_pkg_apis_aiven_v1alpha1_KafkaTopicSpec(ref common.ReferenceCallback)
 					},
 					"config": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Config holds the settings of the topic. What is left out follows the service.",
+							Description: "Config holds the settings of the topic. What is left out follows the service. A setting that is removed keeps its value, since Aiven has no way to reset it; the condition Ready says so.",
 							Ref:         ref(v1alpha1.KafkaTopicConfig{}.OpenAPIModelName()),
 						},
 					},
@@ -5762,6 +5808,25 @@ func schema_pkg_apis_aiven_v1alpha1_KafkaTopicStatus(ref common.ReferenceCallbac
 							Description: "Adopted is true when the remote resource existed already and was taken over rather than created.",
 							Type:        []string{"boolean"},
 							Format:      "",
+						},
+					},
+					"settings": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Settings are the optional fields of the spec that were given to the remote, tags for example. What was never among them is not the operator's to change. One that leaves the spec goes back to its default; where Aiven has no way to reset it, it keeps its value and the condition Ready says so.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
 						},
 					},
 					"state": {
@@ -6009,7 +6074,7 @@ func schema_pkg_apis_aiven_v1alpha1_MySQLSpec(ref common.ReferenceCallback) comm
 					},
 					"tags": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are key and value pairs that are attached to the service.",
+							Description: "Tags are key and value pairs that are attached to the service, and no others are. Left out, the service keeps the tags that it has.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -6047,7 +6112,7 @@ func schema_pkg_apis_aiven_v1alpha1_MySQLSpec(ref common.ReferenceCallback) comm
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses. Left out, the service keeps the addresses that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -6060,7 +6125,7 @@ func schema_pkg_apis_aiven_v1alpha1_MySQLSpec(ref common.ReferenceCallback) comm
 					},
 					"powered": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Description: "Powered turns the service on or off; left out, the service stays as it is, and a new one is on. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
 							Type:        []string{"boolean"},
 							Format:      "",
 						},
@@ -6409,6 +6474,25 @@ func schema_pkg_apis_aiven_v1alpha1_OpenSearchACLConfigStatus(ref common.Referen
 							Format:      "",
 						},
 					},
+					"settings": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Settings are the optional fields of the spec that were given to the remote, tags for example. What was never among them is not the operator's to change. One that leaves the spec goes back to its default; where Aiven has no way to reset it, it keeps its value and the condition Ready says so.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
 				},
 			},
 		},
@@ -6569,7 +6653,7 @@ func schema_pkg_apis_aiven_v1alpha1_OpenSearchSpec(ref common.ReferenceCallback)
 					},
 					"tags": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are key and value pairs that are attached to the service.",
+							Description: "Tags are key and value pairs that are attached to the service, and no others are. Left out, the service keeps the tags that it has.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -6607,7 +6691,7 @@ func schema_pkg_apis_aiven_v1alpha1_OpenSearchSpec(ref common.ReferenceCallback)
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses. Left out, the service keeps the addresses that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -6620,7 +6704,7 @@ func schema_pkg_apis_aiven_v1alpha1_OpenSearchSpec(ref common.ReferenceCallback)
 					},
 					"powered": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Description: "Powered turns the service on or off; left out, the service stays as it is, and a new one is on. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
 							Type:        []string{"boolean"},
 							Format:      "",
 						},
@@ -6827,7 +6911,7 @@ func schema_pkg_apis_aiven_v1alpha1_OrganizationProjectSpec(ref common.Reference
 					},
 					"tags": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are key and value pairs that are attached to the project.",
+							Description: "Tags are key and value pairs that are attached to the project, and no others are. Left out, the project keeps the tags that it has.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -6847,7 +6931,7 @@ func schema_pkg_apis_aiven_v1alpha1_OrganizationProjectSpec(ref common.Reference
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "TechnicalEmails receive technical notices about the project.",
+							Description: "TechnicalEmails receive technical notices about the project. Left out, the project keeps the addresses that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -6910,6 +6994,25 @@ func schema_pkg_apis_aiven_v1alpha1_OrganizationProjectStatus(ref common.Referen
 							Description: "Adopted is true when the remote resource existed already and was taken over rather than created.",
 							Type:        []string{"boolean"},
 							Format:      "",
+						},
+					},
+					"settings": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Settings are the optional fields of the spec that were given to the remote, tags for example. What was never among them is not the operator's to change. One that leaves the spec goes back to its default; where Aiven has no way to reset it, it keeps its value and the condition Ready says so.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
 						},
 					},
 				},
@@ -7092,7 +7195,7 @@ func schema_pkg_apis_aiven_v1alpha1_PostgreSQLSpec(ref common.ReferenceCallback)
 					},
 					"tags": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are key and value pairs that are attached to the service.",
+							Description: "Tags are key and value pairs that are attached to the service, and no others are. Left out, the service keeps the tags that it has.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -7130,7 +7233,7 @@ func schema_pkg_apis_aiven_v1alpha1_PostgreSQLSpec(ref common.ReferenceCallback)
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses. Left out, the service keeps the addresses that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -7143,7 +7246,7 @@ func schema_pkg_apis_aiven_v1alpha1_PostgreSQLSpec(ref common.ReferenceCallback)
 					},
 					"powered": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Description: "Powered turns the service on or off; left out, the service stays as it is, and a new one is on. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
 							Type:        []string{"boolean"},
 							Format:      "",
 						},
@@ -7421,7 +7524,7 @@ func schema_pkg_apis_aiven_v1alpha1_ProjectSpec(ref common.ReferenceCallback) co
 					},
 					"tags": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are key and value pairs that are attached to the project.",
+							Description: "Tags are key and value pairs that are attached to the project, and no others are. Left out, the project keeps the tags that it has.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -7441,7 +7544,7 @@ func schema_pkg_apis_aiven_v1alpha1_ProjectSpec(ref common.ReferenceCallback) co
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "TechnicalEmails receive technical notices about the project.",
+							Description: "TechnicalEmails receive technical notices about the project. Left out, the project keeps the addresses that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -7503,6 +7606,25 @@ func schema_pkg_apis_aiven_v1alpha1_ProjectStatus(ref common.ReferenceCallback) 
 							Description: "Adopted is true when the remote resource existed already and was taken over rather than created.",
 							Type:        []string{"boolean"},
 							Format:      "",
+						},
+					},
+					"settings": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Settings are the optional fields of the spec that were given to the remote, tags for example. What was never among them is not the operator's to change. One that leaves the spec goes back to its default; where Aiven has no way to reset it, it keeps its value and the condition Ready says so.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
 						},
 					},
 					"vatId": {
@@ -7861,7 +7983,7 @@ func schema_pkg_apis_aiven_v1alpha1_ServiceCommonSpec(ref common.ReferenceCallba
 					},
 					"tags": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are key and value pairs that are attached to the service.",
+							Description: "Tags are key and value pairs that are attached to the service, and no others are. Left out, the service keeps the tags that it has.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -7899,7 +8021,7 @@ func schema_pkg_apis_aiven_v1alpha1_ServiceCommonSpec(ref common.ReferenceCallba
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses. Left out, the service keeps the addresses that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -7912,7 +8034,7 @@ func schema_pkg_apis_aiven_v1alpha1_ServiceCommonSpec(ref common.ReferenceCallba
 					},
 					"powered": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Description: "Powered turns the service on or off; left out, the service stays as it is, and a new one is on. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
 							Type:        []string{"boolean"},
 							Format:      "",
 						},
@@ -8689,6 +8811,25 @@ func schema_pkg_apis_aiven_v1alpha1_ServiceStatus(ref common.ReferenceCallback) 
 							Format:      "",
 						},
 					},
+					"settings": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Settings are the optional fields of the spec that were given to the remote, tags for example. What was never among them is not the operator's to change. One that leaves the spec goes back to its default; where Aiven has no way to reset it, it keeps its value and the condition Ready says so.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
 					"state": {
 						SchemaProps: spec.SchemaProps{
 							Description: "State is the state that Aiven reports: POWEROFF, REBALANCING, REBUILDING or RUNNING.",
@@ -8715,11 +8856,24 @@ func schema_pkg_apis_aiven_v1alpha1_ServiceStatus(ref common.ReferenceCallback) 
 							},
 						},
 					},
+					"ipFilterRemoved": {
+						SchemaProps: spec.SchemaProps{
+							Description: "IPFilterRemoved is true while the service accepts connections from everywhere because userConfig.ip_filter left the spec.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"migrationSource": {
+						SchemaProps: spec.SchemaProps{
+							Description: "MigrationSource tells which password of spec.migrationSecretSource was given to Aiven last.",
+							Ref:         ref(v1alpha1.SourceSecretStatus{}.OpenAPIModelName()),
+						},
+					},
 				},
 			},
 		},
 		Dependencies: []string{
-			v1.Condition{}.OpenAPIModelName()},
+			v1alpha1.SourceSecretStatus{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName()},
 	}
 }
 
@@ -8799,7 +8953,7 @@ func schema_pkg_apis_aiven_v1alpha1_ServiceUserAccessControl(ref common.Referenc
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "ServiceUserAccessControl is the access control list of a Valkey user. Each list replaces the one at Aiven.",
+				Description: "ServiceUserAccessControl is the access control list of a Valkey user. Each list replaces the one at Aiven; one that is left out is empty, which allows nothing.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"valkeyAclKeys": {
@@ -8997,7 +9151,7 @@ func schema_pkg_apis_aiven_v1alpha1_ServiceUserSpec(ref common.ReferenceCallback
 					},
 					"authentication": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Authentication is accepted for compatibility and has no effect.",
+							Description: "Authentication is how a MySQL user proves its password. Changing it sets the password, so it needs connInfoSecretSource once the user exists. It has no effect on users of other services.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -9055,6 +9209,25 @@ func schema_pkg_apis_aiven_v1alpha1_ServiceUserStatus(ref common.ReferenceCallba
 							Format:      "",
 						},
 					},
+					"settings": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Settings are the optional fields of the spec that were given to the remote, tags for example. What was never among them is not the operator's to change. One that leaves the spec goes back to its default; where Aiven has no way to reset it, it keeps its value and the condition Ready says so.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
 					"type": {
 						SchemaProps: spec.SchemaProps{
 							Description: "Type of the user, as Aiven reports it: primary or normal.",
@@ -9062,11 +9235,83 @@ func schema_pkg_apis_aiven_v1alpha1_ServiceUserStatus(ref common.ReferenceCallba
 							Format:      "",
 						},
 					},
+					"passwordSource": {
+						SchemaProps: spec.SchemaProps{
+							Description: "PasswordSource tells which password of spec.connInfoSecretSource was set last.",
+							Ref:         ref(v1alpha1.SourceSecretStatus{}.OpenAPIModelName()),
+						},
+					},
 				},
 			},
 		},
 		Dependencies: []string{
-			v1.Condition{}.OpenAPIModelName()},
+			v1alpha1.SourceSecretStatus{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_SettingsStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "SettingsStatus remembers which optional fields of a spec were given to its remote.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"settings": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "Settings are the optional fields of the spec that were given to the remote, tags for example. What was never among them is not the operator's to change. One that leaves the spec goes back to its default; where Aiven has no way to reset it, it keeps its value and the condition Ready says so.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_aiven_v1alpha1_SourceSecretStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "SourceSecretStatus tells which state of a source Secret was given to Aiven last, without anything that its content could be guessed from.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"uid": {
+						SchemaProps: spec.SchemaProps{
+							Description: "UID of the Secret.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"resourceVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ResourceVersion of the Secret.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"digest": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Digest of what was given, HMAC-SHA256 in base64. Its key is derived from the object's Aiven API token, so it can be checked only by whoever holds that.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
 	}
 }
 
@@ -9511,7 +9756,7 @@ func schema_pkg_apis_aiven_v1alpha1_ValkeySpec(ref common.ReferenceCallback) com
 					},
 					"tags": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Tags are key and value pairs that are attached to the service.",
+							Description: "Tags are key and value pairs that are attached to the service, and no others are. Left out, the service keeps the tags that it has.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -9549,7 +9794,7 @@ func schema_pkg_apis_aiven_v1alpha1_ValkeySpec(ref common.ReferenceCallback) com
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses.",
+							Description: "TechnicalEmails receive technical notices about this service. An empty list leaves the notices to the project's addresses. Left out, the service keeps the addresses that it has.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -9562,7 +9807,7 @@ func schema_pkg_apis_aiven_v1alpha1_ValkeySpec(ref common.ReferenceCallback) com
 					},
 					"powered": {
 						SchemaProps: spec.SchemaProps{
-							Description: "Powered turns the service on or off. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
+							Description: "Powered turns the service on or off; left out, the service stays as it is, and a new one is on. A service that is off keeps its backups and loses its nodes, so one without a backup is not turned off.",
 							Type:        []string{"boolean"},
 							Format:      "",
 						},
@@ -21688,6 +21933,12 @@ func schema_pkg_apis_openbao_v1alpha1_AuthorizationStatus(ref common.ReferenceCa
 							Format:      "",
 						},
 					},
+					"clientCertSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "clientCertSecretRef names the Secret with the client certificate that the server was reached with, if there was one.",
+							Ref:         ref(openbaov1alpha1.ClientCertSecretReference{}.OpenAPIModelName()),
+						},
+					},
 					"server": {
 						SchemaProps: spec.SchemaProps{
 							Description: "server is the cluster id of the server.",
@@ -21989,7 +22240,7 @@ func schema_pkg_apis_openbao_v1alpha1_AuthorizationStatus(ref common.ReferenceCa
 			},
 		},
 		Dependencies: []string{
-			openbaov1alpha1.CASecretReference{}.OpenAPIModelName(), openbaov1alpha1.IdentityStatus{}.OpenAPIModelName(), openbaov1alpha1.PendingChange{}.OpenAPIModelName(), openbaov1alpha1.PlannedChange{}.OpenAPIModelName(), openbaov1alpha1.ServerClaimStatus{}.OpenAPIModelName(), openbaov1alpha1.SigningKeyStatus{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
+			openbaov1alpha1.CASecretReference{}.OpenAPIModelName(), openbaov1alpha1.ClientCertSecretReference{}.OpenAPIModelName(), openbaov1alpha1.IdentityStatus{}.OpenAPIModelName(), openbaov1alpha1.PendingChange{}.OpenAPIModelName(), openbaov1alpha1.PlannedChange{}.OpenAPIModelName(), openbaov1alpha1.ServerClaimStatus{}.OpenAPIModelName(), openbaov1alpha1.SigningKeyStatus{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
 	}
 }
 

@@ -58,7 +58,10 @@ var aivenExceptions = []exception{
 	{
 		Reason: "further fields of the status",
 		Applies: func(d difference) bool {
-			ours := []string{".status.observedGeneration", ".status.adopted", ".status.userConfigSettings"}
+			ours := []string{
+				".status.observedGeneration", ".status.adopted", ".status.settings", ".status.userConfigSettings",
+				".status.ipFilterRemoved", ".status.passwordSource", ".status.migrationSource",
+			}
 			return d.What == whatField && d.Theirs == nil && slices.Contains(ours, d.Path)
 		},
 	},
@@ -84,6 +87,12 @@ var aivenExceptions = []exception{
 		Reason: "the default that their webhook sets",
 		Applies: func(d difference) bool {
 			return d.Path == ".spec.poolSize" && d.What == "default" && d.Theirs == nil
+		},
+	},
+	{
+		Reason: "a service that the manifest says nothing of is neither powered on nor off",
+		Applies: func(d difference) bool {
+			return d.Path == ".spec.powered" && d.What == "default" && d.Ours == nil && d.Theirs == true
 		},
 	},
 	{

@@ -88,6 +88,10 @@ func renderField(b *bytes.Buffer, f field) {
 	if f.Optional {
 		b.WriteString("\t// +optional\n")
 		omit = ",omitempty"
+		if strings.HasPrefix(f.Type, "[]") {
+			// An empty list is not an absent one: no IP filter lets everybody in.
+			omit = ",omitzero"
+		}
 	}
 	fmt.Fprintf(b, "\t%s %s `json:\"%s%s\"`\n", f.Name, f.Type, f.JSON, omit)
 }

@@ -33,6 +33,7 @@ func TestRender(t *testing.T) {
 		Fields: []field{
 			{Name: "A", JSON: "a", Type: "string", Doc: "Doc.", Deprecated: "Old.", Markers: []string{"+m"}},
 			{Name: "B", JSON: "b.c", Type: "*runtime.RawExtension", Optional: true},
+			{Name: "D", JSON: "d", Type: "[]string", Optional: true},
 		},
 	}}})
 	if err != nil {
@@ -57,6 +58,10 @@ type UserConfig struct {
 	// b.c.
 	// +optional
 	B *runtime.RawExtension ` + "`json:\"b.c,omitempty\"`" + `
+
+	// d.
+	// +optional
+	D []string ` + "`json:\"d,omitzero\"`" + `
 }
 `
 	if got := string(files["zz_generated.userconfig.go"]); got != want {

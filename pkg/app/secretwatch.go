@@ -22,17 +22,21 @@ import (
 // accessRetry is how long to wait before asking again what this process may do.
 const accessRetry = 10 * time.Second
 
-// secretWatch tells a handler of changes to the metadata of published Secrets,
-// in the namespaces where this process may watch Secrets. Where it may not,
-// they are looked at once per poll interval and nothing is lost.
+// secretWatch tells a handler of changes to the metadata of Secrets, in the
+// namespaces where this process may watch Secrets. Where it may not, they are read
+// less often and nothing is lost.
 type secretWatch struct {
+	// otherwise says what happens without the watch.
+	otherwise  string
 	reviews    authorizationclient.SelfSubjectAccessReviewInterface
 	metadata   metadata.Interface
 	namespaces []string
-	// selector limits the watch to Secrets of ours.
+	// selector limits the watch to some Secrets; empty means all.
 	selector string
 	trim     cache.TransformFunc
-	handler  cache.ResourceEventHandler
+	// granted is called with a namespace that is going to be watched.
+	granted func(namespace string)
+	handler cache.ResourceEventHandler
 }
 
 // run watches until ctx ends.
@@ -46,7 +50,7 @@ func (w *secretWatch) run(ctx context.Context) {
 		wg.Go(func() {
 			logger := klog.LoggerWithValues(klog.FromContext(ctx), "namespace", ns)
 			if err := w.watch(klog.NewContext(ctx, logger), ns); err != nil {
-				logger.Error(err, "Can't watch published Secrets, they are repaired at the poll only")
+				logger.Error(err, "Can't watch Secrets", "otherwise", w.otherwise)
 			}
 		})
 	}
@@ -57,6 +61,7 @@ func (w *secretWatch) watch(ctx context.Context, namespace string) error {
 	if !w.allowed(ctx, namespace) {
 		return nil
 	}
+	w.granted(namespace)
 	informer := metadatainformer.NewFilteredMetadataInformer(w.metadata, corev1.SchemeGroupVersion.WithResource("secrets"),
 		namespace, 0, cache.Indexers{}, func(o *metav1.ListOptions) { o.LabelSelector = w.selector }).Informer()
 	if err := informer.SetTransform(w.trim); err != nil {
@@ -82,7 +87,7 @@ func (w *secretWatch) allowed(ctx context.Context, namespace string) bool {
 				},
 			}, metav1.CreateOptions{})
 			if err == nil && !review.Status.Allowed {
-				logger.Info("Published Secrets are repaired at the poll only: this process may not watch Secrets", "verb", verb)
+				logger.Info("This process may not watch Secrets", "verb", verb, "otherwise", w.otherwise)
 				return false
 			}
 			if err == nil {

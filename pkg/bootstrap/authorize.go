@@ -148,10 +148,8 @@ func (t *task) unchanged(ctx context.Context) error {
 		}
 		t.unavailable = asProblem(err)
 	}
-	if holder, displaced := t.claims.add(serverKey(record.Server, record.Namespace), claimantOf(t.obj)); holder.uid != t.obj.UID {
+	if holder := t.claims.add(serverKey(record.Server, record.Namespace), claimantOf(t.obj)); holder.uid != t.obj.UID {
 		return t.serverClaimed(record.Server, holder)
-	} else if len(displaced) > 0 {
-		t.wake(displaced)
 	}
 	t.heedDrop()
 	return nil
@@ -171,11 +169,12 @@ func (t *task) claimServer(ctx context.Context) error {
 	if problem := t.healthProblem(health); problem != nil {
 		return problem
 	}
-	holder, displaced := t.claims.add(serverKey(health.ClusterID, t.settings.Namespace), claimantOf(t.obj))
-	if holder.uid != t.obj.UID {
+	// An answer that anybody could give makes nobody the holder; see recordHeld.
+	key := serverKey(health.ClusterID, t.settings.Namespace)
+	t.claims.wait(key, claimantOf(t.obj))
+	if holder, ok := t.claims.holder(key); ok && holder.uid != t.obj.UID {
 		return t.serverClaimed(health.ClusterID, holder)
 	}
-	t.wake(displaced)
 	record := t.record()
 	if record == nil || record.Server != health.ClusterID || record.Namespace != t.settings.Namespace {
 		// What is recorded of another server says nothing about this one.
@@ -192,23 +191,18 @@ func (t *task) recordRoute() {
 	record := t.record()
 	record.Address, record.TLSServerName = t.settings.Address, t.settings.TLSServerName
 	record.CABundle, record.CASecretRef = t.settings.CABundle, t.settings.CASecretRef
+	record.ClientCertSecretRef = t.settings.ClientCertSecretRef
 }
 
 // takeRoute goes the way that is recorded. Where only the address is, the CA is where
 // the settings say.
 func (t *task) takeRoute() {
 	record := t.record()
-	t.settings.Address, t.settings.Namespace = record.Address, record.Namespace
+	t.settings.Address, t.settings.Namespace, t.settings.ClientCertSecretRef = record.Address, record.Namespace, record.ClientCertSecretRef
 	if record.CABundle == "" && record.CASecretRef == nil {
 		return
 	}
 	t.settings.CABundle, t.settings.CASecretRef, t.settings.TLSServerName = record.CABundle, record.CASecretRef, record.TLSServerName
-}
-
-func (t *task) wake(others []claimant) {
-	for _, o := range others {
-		t.loop.Enqueue(o.name)
-	}
 }
 
 // mayWrite asks for leave to write to a server.
@@ -238,6 +232,7 @@ func (t *task) recordHeld() {
 	t.recordRoles()
 	record.Digest = t.digest
 	record.Plan = nil
+	t.claims.add(serverKey(record.Server, record.Namespace), claimantOf(t.obj))
 	record.RootEquivalent = authz.RootEquivalent(t.contract)
 	t.heedDrop()
 }

@@ -5,6 +5,7 @@ package bootstrap
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -83,6 +84,18 @@ func (t *task) unjudged(grant authz.Grant, before openbaov1alpha1.IdentityStatus
 	}
 	v.notProved(sentence(fmt.Sprintf("It could not be tried since %s: %s", since.UTC().Format(time.RFC3339), what)))
 	return v.IdentityStatus
+}
+
+// recordVersion records what the server says of its version, for people: the answer
+// needs no login, and nothing rests on it.
+func (t *task) recordVersion(ctx context.Context) {
+	client, err := t.connect(ctx, openbao.Token{})
+	if err != nil {
+		return
+	}
+	if health, err := client.Health(ctx); err == nil {
+		t.record().Version = health.Version
+	}
 }
 
 // anyWrong reports whether the last proofs found something wrong.

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -92,6 +93,8 @@ type task struct {
 
 	// connected is nil until the server is first needed.
 	connected *server.Connections
+	// replaceable is the name of the token's Secret if that is missing or for the server.
+	replaceable string
 	// notes are sentences at the end of the message, whatever it says.
 	notes []string
 	// wrote says that the server was changed.
@@ -162,8 +165,11 @@ func (t *task) report(ctx context.Context, message string, err error) reconcile.
 	} else {
 		t.noteRestore()
 	}
-	for _, note := range t.notes {
-		message += " " + note
+	if problem != nil {
+		// What to run stays at the end, where it can be copied.
+		message = strings.Join(append(t.notes, message), " ")
+	} else {
+		message = strings.Join(append([]string{message}, t.notes...), " ")
 	}
 	ready := metav1.Condition{Type: openbaov1alpha1.ConditionReady, Status: status, Reason: reason, Message: message}
 	if problem == nil && t.unavailable != nil {

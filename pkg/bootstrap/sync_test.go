@@ -114,6 +114,7 @@ func TestNotRequested(t *testing.T) {
 func TestDefaultAddressAndCA(t *testing.T) {
 	f := newFixture(t)
 	f.servers["https://prod.ns.svc:8200"] = f.servers[address]
+	f.meantFor("https://prod.ns.svc:8200")
 	f.secret("prod-tls-ca", map[string]string{"ca.crt": testCA})
 	f.create("prod", 0, func(c *openbaov1alpha1.OpenBaoCluster) {
 		c.Spec.Authorization = &openbaov1alpha1.AuthorizationSpec{
@@ -165,11 +166,11 @@ func TestProblems(t *testing.T) {
 			reason:  ReasonAdminTokenSecretNotFound, says: []string{"Secret ns/admin does not exist", "kubectl -n ns create secret generic admin"},
 		},
 		"no token key": {
-			prepare: func(f *fixture) { f.secret("admin", map[string]string{"other": "x"}) },
+			prepare: func(f *fixture) { f.credential("admin", map[string]string{"other": "x"}) },
 			reason:  ReasonAdminTokenKeyNotFound, says: []string{`Secret ns/admin has no key "token"`},
 		},
 		"empty token": {
-			prepare: func(f *fixture) { f.secret("admin", map[string]string{"token": " \n"}) },
+			prepare: func(f *fixture) { f.credential("admin", map[string]string{"token": " \n"}) },
 			reason:  ReasonAdminTokenEmpty, says: []string{`Key "token" of Secret ns/admin is empty`},
 		},
 		"unknown token": {
@@ -363,7 +364,7 @@ func TestSpecChangeNeedsAnotherToken(t *testing.T) {
 		t.Errorf("wrote %q", got)
 	}
 
-	f.secret("admin", map[string]string{"token": "s.second"})
+	f.credential("admin", map[string]string{"token": "s.second"})
 	f.server().tokens["s.second"] = true
 	f.sync("prod")
 	f.expect("prod", ReasonApplied)

@@ -5,7 +5,9 @@ package reconcile
 
 import (
 	"fmt"
+	"strings"
 
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/tools/cache"
 )
 
@@ -14,6 +16,10 @@ type Reference struct {
 	Kind string
 	Name cache.ObjectName
 }
+
+// KindSecret is the kind of a Reference to a Secret. There is no controller of it:
+// whoever learns that one has changed calls Engine.WakeReferrers.
+const KindSecret = "Secret"
 
 // String names the object for people.
 func (r Reference) String() string { return r.Kind + " " + r.Name.String() }
@@ -76,4 +82,33 @@ func (e *Engine) wakeReferrers(kind, key string) {
 			m.wake(IndexReference, key, func(Object) bool { return true })
 		}
 	}
+}
+
+// WakeReferrers enqueues the objects that name r in Kind.References.
+func (e *Engine) WakeReferrers(r Reference) { e.wakeReferrers(r.Kind, r.String()) }
+
+// Referenced returns the names of a kind that objects refer to, in any order.
+func (e *Engine) Referenced(kind string) []cache.ObjectName {
+	found := sets.New[cache.ObjectName]()
+	for _, m := range e.members {
+		for _, key := range m.referenced() {
+			text, ok := strings.CutPrefix(key, kind+" ")
+			if !ok {
+				continue
+			}
+			// Reference.String made it.
+			if name, err := cache.ParseObjectName(text); err == nil {
+				found.Insert(name)
+			}
+		}
+	}
+	return found.UnsortedList()
+}
+
+// referenced implements member: it returns the values of IndexReference.
+func (c *Controller[T, C, AC]) referenced() []string {
+	if c.kind.References == nil || !c.synced.Load() {
+		return nil
+	}
+	return c.source.indexValues(IndexReference)
 }

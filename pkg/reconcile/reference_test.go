@@ -58,6 +58,23 @@ func TestReferences(t *testing.T) {
 		if looks() == 0 {
 			t.Error("no look when the object goes")
 		}
+		if got := f.engine.Referenced("KafkaTopic"); len(got) != 1 || got[0] != ref.Name {
+			t.Errorf("objects refer to %v, want only %s", got, ref.Name)
+		}
+		if got := f.engine.Referenced(KindSecret); len(got) != 0 {
+			t.Errorf("objects refer to the Secrets %v", got)
+		}
+		looks()
+		f.engine.WakeReferrers(Reference{Kind: "KafkaTopic", Name: cache.NewObjectName("ns", "c")})
+		f.settle()
+		if n := looks(); n != 0 {
+			t.Errorf("%d looks for what the object does not name", n)
+		}
+		f.engine.WakeReferrers(ref)
+		f.settle()
+		if looks() == 0 {
+			t.Error("no look when the object is woken by what it names")
+		}
 		var problem *Problem
 		if _, err := f.engine.Object(Reference{Kind: "Other", Name: ref.Name}); !errors.As(err, &problem) || problem.Reason != ReasonReferenceUnknown {
 			t.Errorf("got %v for a kind without a controller", err)

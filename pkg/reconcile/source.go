@@ -91,3 +91,12 @@ func (s *source[T]) byIndex(index, value string) []T {
 	}
 	return out
 }
+
+// indexValues returns the values that an index has objects for.
+func (s *source[T]) indexValues(index string) []string {
+	var out []string
+	for _, inf := range s.informers {
+		out = append(out, inf.GetIndexer().ListIndexFuncValues(index)...)
+	}
+	return out
+}

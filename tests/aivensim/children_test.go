@@ -175,10 +175,10 @@ func TestTopics(t *testing.T) {
 	}
 	must(t, update(kafkatopic.ServiceKafkaTopicUpdateIn{Partitions: new(5), Config: &kafkatopic.ConfigIn{MaxMessageBytes: new(1000)}}))
 	wantStatus(t, update(kafkatopic.ServiceKafkaTopicUpdateIn{Partitions: new(4)}), 400, "cannot be reduced from 5 to 4")
-	must(t, s.raw(t, "PUT", "/v1/project/acme/service/kafka/topic/orders_1", `{"config":{"retention_ms":null}}`))
+	wantStatus(t, s.raw(t, "PUT", "/v1/project/acme/service/kafka/topic/orders_1", `{"config":{"retention_ms":null}}`), 400, "config.retention_ms")
 	got, err := s.topic.ServiceKafkaTopicGet(t.Context(), testProject, "kafka", "orders_1")
 	must(t, err)
-	if len(got.Partitions) != 5 || got.Config.MaxMessageBytes.Value != 1000 || got.Config.RetentionMs.Value != 604800000 || got.CleanupPolicy != "compact" {
+	if len(got.Partitions) != 5 || got.Config.MaxMessageBytes.Value != 1000 || got.Config.RetentionMs.Value != 7200000 || got.CleanupPolicy != "compact" {
 		t.Errorf("after the updates: %d partitions, %+v", len(got.Partitions), got.Config)
 	}
 	must(t, s.topic.ServiceKafkaTopicDelete(t.Context(), testProject, "kafka", "orders_1"))

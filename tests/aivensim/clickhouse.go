@@ -46,7 +46,7 @@ func clickhouseType() serviceType {
 		"clickhouse_version": "25.3", "service_log": false,
 		"public_access": map[string]any{"clickhouse": false, "clickhouse_https": false, "clickhouse_mysql": false, "prometheus": false},
 	})
-	t.plan = regexp.MustCompile(`^(hobbyist|startup-(beta-)?\d+|business-(beta-)?\d+|premium-(\d+x-)?\d+)$`)
+	t.plans = standardPlans().with(multinodePlans()...).with("startup-beta-8", "business-beta-8")
 	t.diskMB, t.backups = 10240, true
 	t.endpoints = func(sv *Service) []Component {
 		return []Component{

@@ -35,8 +35,13 @@
 //   - A change of plan, cloud or VPC goes through REBALANCING; a power-on and the
 //     first build through REBUILDING.
 //   - PUT of a service merges user_config deeply, arrays are replaced, and null
-//     returns a key to its default. project_vpc_id null leaves the VPC, absent
-//     keeps it. tech_emails is replaced as a whole.
+//     returns a key to its default; that of ip_filter is everybody, 0.0.0.0/0 and
+//     ::/0. project_vpc_id null leaves the VPC, absent keeps it. tech_emails is
+//     replaced as a whole.
+//   - A plan, or a disk, that an autoscaler integration has is refused to the API.
+//   - The users of the types in Options.HiddenPasswords show null for a password that
+//     somebody chose. Null in a topic's config is refused to a token: whether Aiven
+//     would take the key off is not known.
 //   - The project event log lists the newest entry first and honours limit.
 //   - The v2 topic list is 404 as soon as one of the named topics is unknown.
 //   - A Kafka service starts with the ACL entry "default" (admin on * for

@@ -21,7 +21,7 @@ const (
 
 func kafkaType() serviceType {
 	return serviceType{
-		plan:         regexp.MustCompile(`^(free-\d+|startup-\d+|business-\d+|premium-(\d+x-)?\d+)$`),
+		plans:        standardPlans().with(multinodePlans()...).with("free-0"),
 		diskMB:       46080,
 		startupNodes: 3,
 		admin:        adminUser,

@@ -34,6 +34,9 @@ type Request struct {
 	Bytes int
 	// Mutating tells whether the operation is one that changes state.
 	Mutating bool
+	// Body is what a request that changes something said. It may hold secrets, so
+	// nothing but tests shows it.
+	Body []byte `json:"-"`
 	// Applied tells whether the operation was carried out, whatever was answered.
 	Applied bool
 	// Fault is the name of the fault that was injected, if any.

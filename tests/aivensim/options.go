@@ -37,6 +37,9 @@ type Options struct {
 	// SecretsUnasked shows passwords also without include_secrets=true, which the
 	// aiven-operator takes for granted.
 	SecretsUnasked bool
+	// HiddenPasswords are the types of services whose users show no password that
+	// somebody chose for them, only one that Aiven made.
+	HiddenPasswords []string
 	// Seed feeds the faults that have a probability.
 	Seed uint64
 }

@@ -85,6 +85,15 @@ func (o Outside) SetTags(tags map[string]string) error {
 	return o.do(http.MethodPut, "/tags", map[string]any{"tags": tags})
 }
 
+// SetTechEmails replaces the service's technical emails.
+func (o Outside) SetTechEmails(emails ...string) error {
+	list := []any{}
+	for _, e := range emails {
+		list = append(list, map[string]any{"email": e})
+	}
+	return o.UpdateService(map[string]any{"tech_emails": list})
+}
+
 // CreateUser creates a service user.
 func (o Outside) CreateUser(name string) error {
 	return o.do(http.MethodPost, "/user", map[string]any{"username": name})

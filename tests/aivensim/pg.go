@@ -5,7 +5,6 @@ package aivensim
 
 import (
 	"net/url"
-	"regexp"
 	"strconv"
 )
 
@@ -16,7 +15,7 @@ const (
 
 func pgType() serviceType {
 	return serviceType{
-		plan:         regexp.MustCompile(`^(hobbyist|free-\d+-\d+gb|startup-\d+|business-\d+|premium-(\d+x-)?\d+)$`),
+		plans:        standardPlans().with(multinodePlans()...).with("free-1-1gb", "free-1-5gb"),
 		diskMB:       20480,
 		startupNodes: 1,
 		backups:      true,

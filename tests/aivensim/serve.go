@@ -54,10 +54,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	var ans answer
 	var fault *FaultHandle
 	sent, mutating := 0, rec.Mutating
+	var said []byte
 	// Deferred, as cutting a connection panics with http.ErrAbortHandler.
 	defer func() {
 		s.ledger.end(seq, name, func(e *Request) {
-			e.Status, e.Bytes, e.Applied, e.Mutating = ans.status, sent, ans.applied, mutating
+			e.Status, e.Bytes, e.Applied, e.Mutating, e.Body = ans.status, sent, ans.applied, mutating, said
 			if fault != nil {
 				e.Fault = fault.fault.Name
 			}
@@ -71,7 +72,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		sent = write(w, ans)
 		return
 	}
-	mutating = rt != nil && rt.mutates(body)
+	if mutating = rt != nil && rt.mutates(body); mutating {
+		said = body
+	}
 	if latency > 0 {
 		select {
 		case <-time.After(latency):

@@ -62,7 +62,7 @@ func (c *call) serviceCreate() (any, error) {
 	if _, ok := c.project.services[in.ServiceName]; ok {
 		return nil, conflict("Service name '%s' already exists in the project", in.ServiceName)
 	}
-	if !kind.plan.MatchString(in.Plan) {
+	if !kind.plans.has(in.Plan) {
 		return nil, badRequest("Invalid plan '%s' for service type '%s'", in.Plan, in.ServiceType)
 	}
 	sv := &Service{
@@ -163,11 +163,14 @@ func (c *call) serviceUpdate() (any, error) {
 	if err := decode(c.body, &in); err != nil {
 		return nil, err
 	}
+	if err := c.checkAutoscaler(&in); err != nil {
+		return nil, err
+	}
 	// The change is made on a copy, so that a refused request changes nothing.
 	next := *c.service
 	moved := false
 	if in.Plan != nil && *in.Plan != next.Plan {
-		if !next.kind.plan.MatchString(*in.Plan) {
+		if !next.kind.plans.has(*in.Plan) {
 			return nil, badRequest("Invalid plan '%s' for service type '%s'", *in.Plan, next.Type)
 		}
 		next.Plan, next.DiskSpaceMB, moved = *in.Plan, max(next.DiskSpaceMB, next.kind.planDisk(*in.Plan)), true

@@ -107,6 +107,8 @@ func TestRefusedRequests(t *testing.T) {
 		"unknown method":       {"PATCH", service + "/db", "{}", 405, "No such API route"},
 		"unknown type":         {"POST", service, `{"service_name":"x","service_type":"nope","plan":"startup-4"}`, 400, "nope"},
 		"unknown plan":         {"POST", service, `{"service_name":"x","service_type":"pg","plan":"gigantic-9"}`, 400, "gigantic-9"},
+		"plan in between":      {"POST", service, `{"service_name":"x","service_type":"pg","plan":"startup-7"}`, 400, "startup-7"},
+		"change to no plan":    {"PUT", service + "/db", `{"plan":"business-5"}`, 400, "business-5"},
 		"no plan":              {"POST", service, `{"service_name":"x","service_type":"pg"}`, 400, "Invalid plan"},
 		"duplicate":            {"POST", service, `{"service_name":"db","service_type":"pg","plan":"startup-4"}`, 409, "already exists"},
 		"bad name":             {"POST", service, `{"service_name":"X","service_type":"pg","plan":"startup-4"}`, 400, "service_name"},

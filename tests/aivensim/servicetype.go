@@ -15,8 +15,8 @@ const defaultCloud = "google-europe-west1"
 
 // serviceType is what differs between the types of service.
 type serviceType struct {
-	// plan matches the names of the plans.
-	plan *regexp.Regexp
+	// plans are the names of the plans.
+	plans planSet
 	// diskMB is the disk of a plan's smallest size, 0 when it has none. The
 	// number in a plan's name multiplies it.
 	diskMB int

@@ -184,13 +184,15 @@ type topicChange struct {
 	tags              *[]codegen.TagIn
 	description       *string
 	owner             *string
+	// fromAPI is false for what Kafka's own tools do.
+	fromAPI bool
 }
 
 func (ch topicChange) apply(sv *Service, t *Topic) error {
 	if err := checkConfig(ch.config); err != nil {
 		return err
 	}
-	config, err := changeConfig(t.Config, ch.raw)
+	config, err := changeConfig(t.Config, ch.raw, ch.fromAPI)
 	if err != nil {
 		return err
 	}
@@ -264,7 +266,7 @@ func (c *call) topicCreate() (any, error) {
 	change := topicChange{
 		config: in.Config, raw: presentFields(c.body)["config"], replication: in.Replication,
 		minInsyncReplicas: in.MinInsyncReplicas, retentionBytes: in.RetentionBytes, retentionHours: in.RetentionHours,
-		tags: in.Tags, description: in.TopicDescription, owner: in.OwnerUserGroupId,
+		tags: in.Tags, description: in.TopicDescription, owner: in.OwnerUserGroupId, fromAPI: c.token != nil,
 	}
 	if in.Partitions != nil {
 		t.Partitions = *in.Partitions
@@ -294,7 +296,7 @@ func (c *call) topicUpdate() (any, error) {
 	change := topicChange{
 		config: in.Config, raw: presentFields(c.body)["config"], partitions: in.Partitions, replication: in.Replication,
 		minInsyncReplicas: in.MinInsyncReplicas, retentionBytes: in.RetentionBytes, retentionHours: in.RetentionHours,
-		tags: in.Tags, description: in.TopicDescription, owner: in.OwnerUserGroupId,
+		tags: in.Tags, description: in.TopicDescription, owner: in.OwnerUserGroupId, fromAPI: c.token != nil,
 	}
 	if err := change.apply(c.service, &next); err != nil {
 		return nil, err

@@ -98,9 +98,9 @@ func rawValue(v any) json.RawMessage {
 	return data
 }
 
-// changeConfig applies the config object of a request; null returns a key to
-// its default.
-func changeConfig(current map[string]any, raw json.RawMessage) (map[string]any, error) {
+// changeConfig applies the config object of a request. Null takes a key off a topic,
+// which Kafka's own tools can do, and nothing is known of the API that does.
+func changeConfig(current map[string]any, raw json.RawMessage, fromAPI bool) (map[string]any, error) {
 	next := maps.Clone(current)
 	if next == nil {
 		next = map[string]any{}
@@ -120,7 +120,10 @@ func changeConfig(current map[string]any, raw json.RawMessage) (map[string]any, 
 		if _, ok := known[key]; !ok && key != "diskless_enable" {
 			return nil, badRequest("Invalid 'config': Additional properties are not allowed ('%s' was unexpected)", key)
 		}
-		if value == nil {
+		switch {
+		case value == nil && fromAPI:
+			return nil, badRequest("Invalid 'config.%s': null is not of the type of the setting", key)
+		case value == nil:
 			delete(next, key)
 			continue
 		}

@@ -21,9 +21,11 @@ import (
 type User struct {
 	Username string
 	// UUID identifies the users of ClickHouse.
-	UUID            string
-	Type            string
-	Password        string
+	UUID     string
+	Type     string
+	Password string
+	// Hidden says that the API does not show the password, which somebody chose.
+	Hidden          bool
 	PasswordUpdated time.Time
 	Authentication  string
 	AccessControl   *AccessControl
@@ -105,6 +107,9 @@ func (u *User) view(secrets bool) map[string]any {
 	}
 	if secrets {
 		out["password"] = u.Password
+		if u.Hidden {
+			out["password"] = nil
+		}
 		if u.AccessCert != "" {
 			out["access_cert"], out["access_key"] = u.AccessCert, u.AccessKey
 		}
@@ -253,6 +258,7 @@ func (c *call) resetUser(u *User, wanted *string) error {
 		return err
 	}
 	u.Password, u.PasswordUpdated = password, c.now
+	u.Hidden = wanted != nil && slices.Contains(c.server.opts.HiddenPasswords, c.service.Type)
 	if c.service.kind.certificates {
 		u.AccessCert, u.AccessKey, u.NotValidAfter = c.service.mustIssue(u.Username)
 	}

@@ -5,7 +5,6 @@ package aivensim
 
 import (
 	"net/url"
-	"regexp"
 	"strconv"
 )
 
@@ -13,7 +12,7 @@ const valkeyAdmin = "default"
 
 func valkeyType() serviceType {
 	return serviceType{
-		plan:         regexp.MustCompile(`^(hobbyist|free-\d+|startup-\d+|business-\d+|premium-\d+)$`),
+		plans:        standardPlans().with("free-1", "startup-1", "business-1", "premium-1"),
 		startupNodes: 1,
 		backups:      true,
 		admin:        valkeyAdmin,

@@ -5,18 +5,14 @@ package aivensim
 
 import (
 	"net/url"
-	"regexp"
 	"strconv"
 )
 
 // The types in this file are reached over HTTPS with the password of avnadmin
 // and differ in little else.
 
-const (
-	// portDashboards is the offset of OpenSearch Dashboards from the service's port.
-	portDashboards = 1
-	standardPlans  = `^(hobbyist|startup-\d+|business-\d+|premium-(\d+x-)?\d+)$`
-)
+// portDashboards is the offset of OpenSearch Dashboards from the service's port.
+const portDashboards = 1
 
 // adminPassword is the password of the built-in user, empty without secrets.
 func (sv *Service) adminPassword(secrets bool) string {
@@ -51,7 +47,7 @@ func webConnection(sv *Service, secrets bool, view map[string]any) {
 
 func webType(name string, defaults map[string]any) serviceType {
 	return serviceType{
-		plan:         regexp.MustCompile(standardPlans),
+		plans:        standardPlans().with(multinodePlans()...),
 		startupNodes: 1,
 		admin:        adminUser,
 		defaults:     defaults,
@@ -94,6 +90,7 @@ func opensearchType() serviceType {
 func grafanaType() serviceType {
 	t := webType("grafana", map[string]any{"service_log": false, "public_access": map[string]any{"grafana": false}})
 	t.backups = true
+	t.plans = t.plans.with("startup-1")
 	return t
 }
 

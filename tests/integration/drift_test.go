@@ -108,7 +108,7 @@ func driftCaseOfService(kind string, otherPlan, disk string, config, drifted map
 		spec: map[string]any{
 			"cloudName": "google-europe-west1", "maintenanceWindowDow": "monday", "maintenanceWindowTime": "10:00:00",
 			"tags": map[string]any{"team": "a"}, "technicalEmails": []any{map[string]any{"email": "a@example.com"}},
-			"terminationProtection": true, "userConfig": config,
+			"terminationProtection": true, "powered": true, "userConfig": config,
 		},
 		prepare: func(e *env) map[string]any {
 			id, err := e.sim.OutsideProject(project).CreateVPC("google-europe-west1", "10.9.0.0/24")

@@ -437,6 +437,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedGeneration
       type:
         scalar: numeric
+    - name: passwordSource
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.SourceSecretStatus
     - name: uuid
       type:
         scalar: string
@@ -542,6 +545,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedGeneration
       type:
         scalar: numeric
+    - name: settings
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.Database
   map:
     fields:
@@ -1379,6 +1388,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedGeneration
       type:
         scalar: numeric
+    - name: settings
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
     - name: version
       type:
         scalar: numeric
@@ -1611,6 +1626,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedGeneration
       type:
         scalar: numeric
+    - name: settings
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
     - name: state
       type:
         scalar: string
@@ -1820,6 +1841,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedGeneration
       type:
         scalar: numeric
+    - name: settings
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.OpenSearchACLRule
   map:
     fields:
@@ -1975,6 +2002,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedGeneration
       type:
         scalar: numeric
+    - name: settings
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.PostgreSQL
   map:
     fields:
@@ -2169,6 +2202,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: paymentMethod
       type:
         scalar: string
+    - name: settings
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
     - name: vatId
       type:
         scalar: string
@@ -2487,9 +2526,21 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+    - name: ipFilterRemoved
+      type:
+        scalar: boolean
+    - name: migrationSource
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.SourceSecretStatus
     - name: observedGeneration
       type:
         scalar: numeric
+    - name: settings
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
     - name: state
       type:
         scalar: string
@@ -2603,7 +2654,28 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedGeneration
       type:
         scalar: numeric
+    - name: passwordSource
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.SourceSecretStatus
+    - name: settings
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
     - name: type
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.SourceSecretStatus
+  map:
+    fields:
+    - name: digest
+      type:
+        scalar: string
+    - name: resourceVersion
+      type:
+        scalar: string
+    - name: uid
       type:
         scalar: string
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.UpgradePipelineStep
@@ -7456,6 +7528,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: claim
       type:
         namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServerClaimStatus
+    - name: clientCertSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ClientCertSecretReference
     - name: configWritten
       type:
         scalar: boolean

@@ -16,22 +16,31 @@ import (
 )
 
 // clickhouseUser handles ClickhouseUser objects. Aiven tells a password only in
-// the answer that sets it, so what was set is kept until it is published; after
-// that the connection Secret is where it is known from.
+// the answer that sets it. One that Aiven made is kept until it is published; after
+// that the connection Secret is where it is known from. One from a source Secret is
+// known from there, and the status records which one was set.
 type clickhouseUser struct {
 	mu sync.Mutex
-	// set holds, by object, passwords that this process has set.
+	// set holds, by object, passwords that Aiven has made for this process.
 	set map[types.UID]string
 }
 
 func newClickhouseUser() *clickhouseUser { return &clickhouseUser{set: map[types.UID]string{}} }
+
+// References implements referrer.
+func (*clickhouseUser) References(obj *v1alpha1.ClickhouseUser) []reconcile.Reference {
+	if source := obj.Spec.ConnInfoSecretSource; source != nil {
+		return []reconcile.Reference{secretReference(obj, source.Name)}
+	}
+	return nil
+}
 
 func (h *clickhouseUser) Observe(ctx context.Context, r *remote, obj *v1alpha1.ClickhouseUser) (reconcile.Observation, error) {
 	view, err := r.host(obj)
 	if err != nil {
 		return reconcile.Observation{}, err
 	}
-	source, err := r.sourcePassword(ctx, obj.Spec.ConnInfoSecretSource)
+	source, state, err := r.sourcePassword(ctx, obj.Spec.ConnInfoSecretSource)
 	if err != nil {
 		return reconcile.Observation{}, err
 	}
@@ -54,15 +63,31 @@ func (h *clickhouseUser) Observe(ctx context.Context, r *remote, obj *v1alpha1.C
 	} else if known, ok := view.User(user.Name); ok && known.Password != "" {
 		// The service shows the password of its built-in user.
 		password = known.Password
+	} else if last := obj.Status.PasswordSource; source != "" && last != nil {
+		// What the user has is what was set last, whatever is published.
+		password = ""
+		if state.is(last) {
+			password = source
+		}
 	}
-	obs := reconcile.Observation{Exists: true, Ready: true, Connection: clickhouseUserConnection(obj, view, password)}
+	obs := reconcile.Observation{Exists: true, Ready: true}
 	switch {
 	case source != "" && source != password:
+		// What is published stays until the password has been set.
 		obs.Differs = append(obs.Differs, "password")
+		return obs, nil
 	case source == "" && password == "" && interrupted(obj) && !builtIn(user.Name):
 		// The user was created and its password lost with the answer: nobody has it.
 		obs.Differs = append(obs.Differs, "password")
 	}
+	switch {
+	case reconcile.Observed(obj):
+	case source != "":
+		obj.Status.PasswordSource = state.status()
+	case obj.Status.PasswordSource != nil:
+		obs.Note = passwordKept
+	}
+	obs.Connection = clickhouseUserConnection(obj, view, password)
 	return obs, nil
 }
 
@@ -80,7 +105,7 @@ func clickhouseUserConnection(obj *v1alpha1.ClickhouseUser, view *aiven.ServiceV
 }
 
 func (h *clickhouseUser) Create(ctx context.Context, r *remote, obj *v1alpha1.ClickhouseUser) error {
-	source, err := r.sourcePassword(ctx, obj.Spec.ConnInfoSecretSource)
+	source, state, err := r.sourcePassword(ctx, obj.Spec.ConnInfoSecretSource)
 	if err != nil {
 		return err
 	}
@@ -89,19 +114,23 @@ func (h *clickhouseUser) Create(ctx context.Context, r *remote, obj *v1alpha1.Cl
 	user, err := r.clickhouse().ServiceClickHouseUserCreate(ctx, obj.Spec.Project, obj.Spec.ServiceName,
 		&clickhouse.ServiceClickHouseUserCreateIn{Name: obj.RemoteName(), Password: optional(source)})
 	if err != nil {
-		return ignore(aiven.AlreadyExists, err)
+		return err
 	}
-	obj.Status.UUID = user.Uuid
-	if password := deref(user.Password); password != "" {
+	obj.Status.UUID, obj.Status.PasswordSource = user.Uuid, nil
+	switch password := deref(user.Password); {
+	case password == "" || source != "" && password != source:
+		return h.Update(ctx, r, obj)
+	case source != "":
+		obj.Status.PasswordSource = state.status()
+	default:
 		h.remember(obj, password)
-		return nil
 	}
-	return h.Update(ctx, r, obj)
+	return nil
 }
 
 // Update sets the password that the spec names, or has Aiven make one.
 func (h *clickhouseUser) Update(ctx context.Context, r *remote, obj *v1alpha1.ClickhouseUser) error {
-	source, err := r.sourcePassword(ctx, obj.Spec.ConnInfoSecretSource)
+	source, state, err := r.sourcePassword(ctx, obj.Spec.ConnInfoSecretSource)
 	if err != nil {
 		return err
 	}
@@ -110,8 +139,9 @@ func (h *clickhouseUser) Update(ctx context.Context, r *remote, obj *v1alpha1.Cl
 	if err != nil {
 		return err
 	}
-	if source != "" {
-		password = source
+	if obj.Status.PasswordSource = state.status(); state != nil {
+		h.forget(obj)
+		return nil
 	}
 	h.remember(obj, password)
 	return nil
@@ -129,10 +159,6 @@ func (*clickhouseUser) deleteUser(ctx context.Context, r *remote, obj *v1alpha1.
 	if builtIn(obj.RemoteName()) {
 		return true, nil
 	}
-	view, err := r.dying(obj)
-	if err != nil || view == nil {
-		return err == nil, err
-	}
 	users, err := r.clickhouseUsers(obj)
 	if err != nil {
 		return false, err
@@ -142,7 +168,7 @@ func (*clickhouseUser) deleteUser(ctx context.Context, r *remote, obj *v1alpha1.
 		return true, nil
 	}
 	err = r.clickhouse().ServiceClickHouseUserDelete(ctx, obj.Spec.Project, obj.Spec.ServiceName, user.Uuid)
-	return false, ignore(aiven.NotFound, err)
+	return false, err
 }
 
 func findClickhouseUser(users *aiven.Reading[[]clickhouse.UserOut], name string) (clickhouse.UserOut, bool) {

@@ -34,11 +34,16 @@ func (connectionPool) Observe(_ context.Context, r *remote, obj *v1alpha1.Connec
 	if deref(pool.Username) != obj.Spec.Username {
 		obs.Differs = append(obs.Differs, "username")
 	}
-	if mode := obj.Spec.PoolMode; mode != "" && string(pool.PoolMode) != mode {
-		obs.Differs = append(obs.Differs, "poolMode")
-	}
+	mode := compareOptional(obj.Status.Settings, optionalField{
+		name: fieldPoolMode, named: obj.Spec.PoolMode != "",
+		equal: string(pool.PoolMode) == obj.Spec.PoolMode, kept: keptNote(fieldPoolMode, string(pool.PoolMode)),
+	})
+	obs.Differs, obs.Note = append(obs.Differs, mode.differs...), joinNotes(mode.notes...)
 	if size := poolSize(obj); size != nil && pool.PoolSize != *size {
 		obs.Differs = append(obs.Differs, "poolSize")
+	}
+	if len(obs.Differs) == 0 {
+		rememberGiven(obj, &obj.Status.SettingsStatus, mode)
 	}
 	ca, err := r.CA(obj.Spec.Project)
 	if err != nil {
@@ -48,6 +53,8 @@ func (connectionPool) Observe(_ context.Context, r *remote, obj *v1alpha1.Connec
 	obs.Ready = err == nil
 	return obs, err
 }
+
+const fieldPoolMode = "poolMode"
 
 // defaultPoolSize is also the default of the schema.
 const defaultPoolSize = 10
@@ -118,7 +125,7 @@ func (connectionPool) Create(ctx context.Context, r *remote, obj *v1alpha1.Conne
 		PoolSize: poolSize(obj),
 		Username: optional(obj.Spec.Username),
 	})
-	return ignore(aiven.AlreadyExists, err)
+	return err
 }
 
 func (connectionPool) Update(ctx context.Context, r *remote, obj *v1alpha1.ConnectionPool) error {
@@ -131,13 +138,13 @@ func (connectionPool) Update(ctx context.Context, r *remote, obj *v1alpha1.Conne
 }
 
 func (connectionPool) Delete(ctx context.Context, r *remote, obj *v1alpha1.ConnectionPool) (bool, error) {
-	view, err := r.dying(obj)
-	if err != nil || view == nil {
-		return err == nil, err
+	view, err := r.Service(obj.ServiceRef())
+	if err != nil {
+		return false, err
 	}
 	if _, ok := view.Pool(obj.RemoteName()); !ok {
 		return true, nil
 	}
 	err = r.postgreSQL().ServicePGBouncerDelete(ctx, obj.Spec.Project, obj.Spec.ServiceName, obj.RemoteName())
-	return false, ignore(aiven.NotFound, err)
+	return false, err
 }

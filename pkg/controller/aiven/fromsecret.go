@@ -43,9 +43,8 @@ func (r *remote) fromSecret() *fromSecret {
 // render returns the value of a field of the spec. The error is a Problem if it
 // is the user's to mend.
 func (f *fromSecret) render(ctx context.Context, field, text string) (string, error) {
-	tree := parse.New(field)
-	functions := map[string]any{"fromSecret": true, "html": true, "js": true, "urlquery": true}
-	if _, err := tree.Parse(text, "", "", map[string]*parse.Tree{}, functions); err != nil {
+	tree, err := parseTemplate(field, text)
+	if err != nil {
 		return "", reconcile.Invalid(reasonInvalidSpec, fmt.Sprintf("%s is no valid template: %v.", field, err))
 	}
 	var out strings.Builder
@@ -55,11 +54,46 @@ func (f *fromSecret) render(ctx context.Context, field, text string) (string, er
 			return "", err
 		}
 		if f.size += len(value); f.size > maxRendered {
-			return "", reconcile.Invalid(reasonInvalidSpec, fmt.Sprintf("The values come to more than %d bytes at %s.", maxRendered, field))
+			return "", invalidWith(fmt.Sprintf("The values come to more than %d bytes at %s.", maxRendered, field))
 		}
 		out.WriteString(value)
 	}
 	return out.String(), nil
+}
+
+// parseTemplate parses the value of a field.
+func parseTemplate(field, text string) (*parse.Tree, error) {
+	tree := parse.New(field)
+	functions := map[string]any{"fromSecret": true, "html": true, "js": true, "urlquery": true}
+	_, err := tree.Parse(text, "", "", map[string]*parse.Tree{}, functions)
+	return tree, err
+}
+
+// secretsOf returns the names of the Secrets that a template takes values from, as
+// far as it is one that can be rendered.
+func secretsOf(text string) []string {
+	if !strings.Contains(text, "fromSecret") {
+		return nil
+	}
+	tree, err := parseTemplate("", text)
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, node := range nodes(tree.Root) {
+		action, ok := node.(*parse.ActionNode)
+		if !ok {
+			continue
+		}
+		args := action.Pipe.Cmds[0].Args
+		if len(args) != 3 || !isIdentifier(args[0], "fromSecret") {
+			continue
+		}
+		if name, ok := args[1].(*parse.StringNode); ok && name.Text != "" {
+			names = append(names, name.Text)
+		}
+	}
+	return names
 }
 
 func unusable(field string, what any) error {
@@ -143,12 +177,12 @@ func (f *fromSecret) value(ctx context.Context, field, name, key string) (string
 		}
 		f.read[name] = secret
 	}
-	value, ok := secret.Data[key]
-	if !ok {
-		return "", sourceProblem("Secret %q, named by spec.%s, has no key %q.", name, field, key)
+	value, err := sourceKey(secret, field, key)
+	if err != nil {
+		return "", err
 	}
-	f.used = append(f.used, string(value))
-	return string(value), nil
+	f.used = append(f.used, value)
+	return value, nil
 }
 
 // hide takes the values that were put in, or longer pieces of them, out of a text

@@ -24,7 +24,7 @@ func testSecrets() *fromSecret {
 		ObjectMeta: metav1.ObjectMeta{Name: "db", Namespace: "other"},
 		Data:       map[string][]byte{"foreign": []byte("f")},
 	})
-	return (&remote{secrets: client.CoreV1().Secrets("ns")}).fromSecret()
+	return (&remote{secrets: client.CoreV1().Secrets("ns"), sources: func(string, string) {}}).fromSecret()
 }
 
 func TestFromSecret(t *testing.T) {
@@ -78,7 +78,7 @@ func TestFromSecretProblems(t *testing.T) {
 
 func TestFromSecretReadsEachSecretOnce(t *testing.T) {
 	client := fake.NewClientset(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "db", Namespace: "ns"}, Data: map[string][]byte{"a": []byte("1"), "b": []byte("2")}})
-	f := (&remote{secrets: client.CoreV1().Secrets("ns")}).fromSecret()
+	f := (&remote{secrets: client.CoreV1().Secrets("ns"), sources: func(string, string) {}}).fromSecret()
 	for _, text := range []string{`{{ fromSecret "db" "a" }}`, `{{ fromSecret "db" "b" }}{{ fromSecret "db" "a" }}`} {
 		if _, err := f.render(t.Context(), "userConfig.x", text); err != nil {
 			t.Fatal(err)

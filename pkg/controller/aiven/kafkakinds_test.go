@@ -95,7 +95,7 @@ func TestOpenSearchACLDiffers(t *testing.T) {
 		},
 		"nothing": {want: []string{"enabled", "acls"}},
 	} {
-		if got := openSearchACLDiffers(&spec, &c.config); !slices.Equal(got, c.want) {
+		if got := compareOpenSearchACL(&v1alpha1.OpenSearchACLConfig{Spec: spec}, &c.config).differs; !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %v, want %v", name, got, c.want)
 		}
 	}
@@ -219,7 +219,7 @@ func TestAcceptedSchemas(t *testing.T) {
 	if registered() {
 		t.Error("the id counts for another schema")
 	}
-	h.accepted.set(obj.UID, acceptedSchema{})
+	h.Forget(obj.UID)
 	if len(h.accepted.schemas) != 0 {
 		t.Error("what is gone is remembered")
 	}

@@ -27,6 +27,9 @@ func newKafkaSchema() kafkaSchema {
 	return kafkaSchema{accepted: &acceptedSchemas{schemas: map[types.UID]acceptedSchema{}}}
 }
 
+// Forget implements forgetter.
+func (h kafkaSchema) Forget(uid types.UID) { h.accepted.forget(uid) }
+
 func (h kafkaSchema) Observe(_ context.Context, r *remote, obj *v1alpha1.KafkaSchema) (reconcile.Observation, error) {
 	if _, err := r.host(obj); err != nil {
 		return reconcile.Observation{}, err
@@ -43,10 +46,8 @@ func (h kafkaSchema) Observe(_ context.Context, r *remote, obj *v1alpha1.KafkaSc
 		obj.Status.ID, obj.Status.Version = 0, 0
 		return reconcile.Observation{}, nil
 	}
-	obs := reconcile.Observation{Exists: true, Ready: true}
-	if levelDiffers(obj, s) {
-		obs.Differs = append(obs.Differs, "compatibilityLevel")
-	}
+	level := compareLevel(obj, s)
+	obs := reconcile.Observation{Exists: true, Ready: true, Differs: level.differs, Note: joinNotes(level.notes...)}
 	registered, err := h.registered(r, obj, want, s)
 	if err != nil {
 		return reconcile.Observation{}, err
@@ -56,12 +57,26 @@ func (h kafkaSchema) Observe(_ context.Context, r *remote, obj *v1alpha1.KafkaSc
 		return obs, nil
 	}
 	obj.Status.ID, obj.Status.Version = int64(registered.Id), int64(registered.Version)
+	if len(obs.Differs) == 0 {
+		rememberGiven(obj, &obj.Status.SettingsStatus, level)
+	}
 	return obs, nil
 }
 
-func levelDiffers(obj *v1alpha1.KafkaSchema, s *subject) bool {
-	return obj.Spec.CompatibilityLevel != "" && (s == nil || s.level != obj.Spec.CompatibilityLevel)
+// compareLevel compares the compatibility level of a subject, nil if there is none.
+// Aiven's API has no way to take one off.
+func compareLevel(obj *v1alpha1.KafkaSchema, s *subject) optionalFields {
+	shown := ""
+	if s != nil {
+		shown = s.level
+	}
+	wanted := obj.Spec.CompatibilityLevel
+	return compareOptional(obj.Status.Settings, optionalField{
+		name: fieldCompatibilityLevel, named: wanted != "", equal: shown == wanted, kept: keptNote(fieldCompatibilityLevel, shown),
+	})
 }
+
+const fieldCompatibilityLevel = "compatibilityLevel"
 
 // registered returns the version that has the object's schema: the latest one,
 // or the one in the status. Nil means that neither has it.
@@ -118,11 +133,15 @@ func (h kafkaSchema) Update(ctx context.Context, r *remote, obj *v1alpha1.KafkaS
 }
 
 func (kafkaSchema) setLevel(ctx context.Context, r *remote, obj *v1alpha1.KafkaSchema, s *subject) error {
-	if !levelDiffers(obj, s) {
+	level := compareLevel(obj, s)
+	if len(level.differs) == 0 {
 		return nil
 	}
 	_, err := r.schemaRegistry().ServiceSchemaRegistrySubjectConfigPut(ctx, obj.Spec.Project, obj.Spec.ServiceName, obj.RemoteName(),
 		&kafkaschemaregistry.ServiceSchemaRegistrySubjectConfigPutIn{Compatibility: kafkaschemaregistry.CompatibilityType(obj.Spec.CompatibilityLevel)})
+	if err == nil {
+		rememberGiven(obj, &obj.Status.SettingsStatus, level)
+	}
 	return err
 }
 

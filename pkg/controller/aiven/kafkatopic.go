@@ -8,7 +8,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/aiven/go-client-codegen/handler/kafkatopic"
 	"github.com/aiven/go-client-codegen/handler/service"
@@ -40,11 +42,17 @@ func (kafkaTopic) Observe(_ context.Context, r *remote, obj *v1alpha1.KafkaTopic
 		return reconcile.Observation{Recheck: topics.Recheck}, enoughNodes(view, obj)
 	}
 	obj.Status.State = string(topic.State)
-	differs, err := topicDiffers(&obj.Spec, topic)
+	difference, err := compareTopic(obj, topic)
 	if err != nil {
 		return reconcile.Observation{}, err
 	}
-	obs := reconcile.Observation{Exists: true, Ready: topic.State == kafkatopic.TopicStateTypeActive, Differs: differs}
+	obs := reconcile.Observation{
+		Exists: true, Ready: topic.State == kafkatopic.TopicStateTypeActive,
+		Differs: difference.differs, Note: joinNotes(difference.notes...),
+	}
+	if len(obs.Differs) == 0 {
+		rememberGiven(obj, &obj.Status.SettingsStatus, difference)
+	}
 	if !obs.Ready {
 		obs.Message = fmt.Sprintf("Topic is %s.", topic.State)
 		topics.Recheck()
@@ -69,39 +77,68 @@ func enoughNodes(view *aiven.ServiceView, obj *v1alpha1.KafkaTopic) error {
 	return nil
 }
 
-// topicDiffers names the settings in which a topic is not what the spec says.
-// Settings that the spec leaves out are the service's business.
-func topicDiffers(spec *v1alpha1.KafkaTopicSpec, topic *aiven.Topic) ([]string, error) {
-	var differs []string
-	if int(spec.Partitions) != topic.Partitions {
-		differs = append(differs, "partitions")
+// compareTopic compares a topic with the spec. Settings that the spec leaves out are
+// the service's business.
+func compareTopic(obj *v1alpha1.KafkaTopic, topic *aiven.Topic) (optionalFields, error) {
+	spec := &obj.Spec
+	fields := []optionalField{{
+		name: fieldTags, named: spec.Tags != nil,
+		equal: slices.Equal(sortedTags(spec.Tags, func(t v1alpha1.KafkaTopicTag) [2]string { return [2]string{t.Key, t.Value} }),
+			sortedTags(topic.Tags, func(t kafkatopic.TagOut) [2]string { return [2]string{t.Key, t.Value} })),
+	}}
+	config, err := topicConfigFields(obj, topic)
+	if err != nil {
+		return optionalFields{}, err
 	}
-	if int(spec.Replication) != topic.Replication {
-		differs = append(differs, "replication")
-	}
-	if !slices.Equal(sortedTags(spec.Tags, func(t v1alpha1.KafkaTopicTag) [2]string { return [2]string{t.Key, t.Value} }),
-		sortedTags(topic.Tags, func(t kafkatopic.TagOut) [2]string { return [2]string{t.Key, t.Value} })) {
-		differs = append(differs, "tags")
-	}
-	if spec.Config == nil || !topic.Config.Known() {
-		return differs, nil
-	}
-	want, err := asMap(spec.Config)
+	out := compareOptional(obj.Status.Settings, append(fields, config...)...)
+	var differs differences
+	differs.add(int(spec.Partitions) != topic.Partitions, "partitions")
+	differs.add(int(spec.Replication) != topic.Replication, "replication")
+	out.differs = append(differs, out.differs...)
+	return out, nil
+}
+
+// topicConfigFields compares the settings. Aiven's API has no way to take one off a
+// topic.
+func topicConfigFields(obj *v1alpha1.KafkaTopic, topic *aiven.Topic) ([]optionalField, error) {
+	want, err := asMap(obj.Spec.Config)
 	if err != nil {
 		return nil, err
 	}
+	names := slices.Collect(maps.Keys(want))
+	for _, name := range obj.Status.Settings {
+		if key, ok := strings.CutPrefix(name, topicConfigPrefix); ok {
+			names = append(names, key)
+		}
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	slices.Sort(names)
 	got, err := topic.Config.Values()
 	if err != nil {
 		return nil, err
 	}
-	for key, value := range want {
-		if shown, ok := got[key]; !ok || shown != value {
-			differs = append(differs, "config."+key)
+	var fields []optionalField
+	for _, name := range slices.Compact(names) {
+		value, named := want[name]
+		shown, visible := got[name]
+		f := optionalField{name: topicConfigPrefix + name, named: named}
+		switch {
+		case !topic.Config.Known():
+			// It is compared once Aiven describes the topic.
+			f.equal, f.kept = true, keptNote(f.name, "not shown yet")
+		case !named && visible:
+			f.kept = keptNote(f.name, shownValue(shown))
+		default:
+			f.equal = visible && settingEqual(value, shown) || !named
 		}
+		fields = append(fields, f)
 	}
-	slices.Sort(differs)
-	return differs, nil
+	return fields, nil
 }
+
+const topicConfigPrefix = "config."
 
 func sortedTags[T any](tags []T, of func(T) [2]string) [][2]string {
 	out := make([][2]string, 0, len(tags))
@@ -128,7 +165,11 @@ func topicConfig(spec *v1alpha1.KafkaTopicSpec) (*kafkatopic.ConfigIn, error) {
 	return config, nil
 }
 
+// topicTags is nil where the spec says nothing of tags.
 func topicTags(spec *v1alpha1.KafkaTopicSpec) *[]kafkatopic.TagIn {
+	if spec.Tags == nil {
+		return nil
+	}
 	tags := make([]kafkatopic.TagIn, 0, len(spec.Tags))
 	for _, t := range spec.Tags {
 		tags = append(tags, kafkatopic.TagIn{Key: t.Key, Value: t.Value})
@@ -148,7 +189,13 @@ func (kafkaTopic) Create(ctx context.Context, r *remote, obj *v1alpha1.KafkaTopi
 		Tags:        topicTags(&obj.Spec),
 		Config:      config,
 	})
-	return ignore(aiven.AlreadyExists, err)
+	if err != nil {
+		return err
+	}
+	// A new topic has nothing from before. What it was given is remembered when it is
+	// seen, with all else that is written then.
+	obj.Status.Settings = nil
+	return nil
 }
 
 func (kafkaTopic) Update(ctx context.Context, r *remote, obj *v1alpha1.KafkaTopic) error {
@@ -156,21 +203,40 @@ func (kafkaTopic) Update(ctx context.Context, r *remote, obj *v1alpha1.KafkaTopi
 	if err != nil {
 		return err
 	}
-	return r.kafkaTopics().ServiceKafkaTopicUpdate(ctx, obj.Spec.Project, obj.Spec.ServiceName, obj.RemoteName(), &kafkatopic.ServiceKafkaTopicUpdateIn{
+	topics, err := r.Topics(obj.Spec.Project, obj.Spec.ServiceName)
+	if err != nil {
+		return err
+	}
+	topic, ok, err := topics.Topic(obj.RemoteName())
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return reconcile.Retryable("the topic vanished during an update")
+	}
+	difference, err := compareTopic(obj, topic)
+	if err != nil {
+		return err
+	}
+	in := &kafkatopic.ServiceKafkaTopicUpdateIn{
 		Partitions:  toInt(&obj.Spec.Partitions),
 		Replication: toInt(&obj.Spec.Replication),
 		Tags:        topicTags(&obj.Spec),
 		Config:      config,
-	})
+	}
+	if slices.Contains(difference.resets, fieldTags) {
+		in.Tags = &[]kafkatopic.TagIn{}
+	}
+	if err := r.kafkaTopics().ServiceKafkaTopicUpdate(ctx, obj.Spec.Project, obj.Spec.ServiceName, obj.RemoteName(), in); err != nil {
+		return err
+	}
+	rememberGiven(obj, &obj.Status.SettingsStatus, difference)
+	return nil
 }
 
 func (kafkaTopic) Delete(ctx context.Context, r *remote, obj *v1alpha1.KafkaTopic) (bool, error) {
 	if isTrue(obj.Spec.TerminationProtection) {
 		return false, protected()
-	}
-	view, err := r.dying(obj)
-	if err != nil || view == nil {
-		return err == nil, err
 	}
 	topics, err := r.Topics(obj.Spec.Project, obj.Spec.ServiceName)
 	if err != nil {
@@ -188,5 +254,5 @@ func (kafkaTopic) Delete(ctx context.Context, r *remote, obj *v1alpha1.KafkaTopi
 		return false, nil
 	}
 	err = r.kafkaTopics().ServiceKafkaTopicDelete(ctx, obj.Spec.Project, obj.Spec.ServiceName, obj.RemoteName())
-	return false, ignore(aiven.NotFound, err)
+	return false, err
 }

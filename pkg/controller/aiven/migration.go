@@ -56,12 +56,16 @@ func (h serviceHandler[T]) migrating(obj T) *v1alpha1.MigrationSecretSource {
 
 // migrationSettings reads a source Secret and makes it the setting that starts the
 // migration.
-func (r *remote) migrationSettings(ctx context.Context, source *v1alpha1.MigrationSecretSource, more []string) (map[string]any, error) {
+func (r *remote) migrationSettings(ctx context.Context, source *v1alpha1.MigrationSecretSource, more []string) (map[string]any, *sourceState, error) {
 	secret, err := r.sourceSecret(ctx, fieldMigrationSource, source.Name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return parseMigration(secret, slices.Concat(migrationKeys[:], more))
+	settings, err := parseMigration(secret, slices.Concat(migrationKeys[:], more))
+	if err != nil {
+		return nil, nil, err
+	}
+	return settings, r.digester.stateOf(secret, string(secret.Data[settingPassword])), nil
 }
 
 // parseMigration converts the keys that a Secret has. Values are never part of an
@@ -96,7 +100,7 @@ func parseMigration(secret *corev1.Secret, keys []string) (map[string]any, error
 	}
 	for _, key := range []string{"host", "port"} {
 		if value, ok := out[key]; !ok || value == "" {
-			return nil, sourceProblem("Secret %q, named by spec.%s, has no key %q.", secret.Name, fieldMigrationSource, key)
+			return nil, sourceMissing("Secret %q, named by spec.%s, has no key %q.", secret.Name, fieldMigrationSource, key)
 		}
 	}
 	return out, nil

@@ -81,33 +81,41 @@ func TestParseMigration(t *testing.T) {
 }
 
 func TestMigrationPasswordThatAivenHides(t *testing.T) {
-	w := wanted{
-		spec:      &v1alpha1.ServiceCommonSpec{},
-		migration: map[string]any{"host": "h", "password": "s3cret"},
+	d := digester{key: []byte("key")}
+	state := func(password string) *v1alpha1.SourceSecretStatus {
+		return d.stateOf(migrationSecret(nil), password).status()
 	}
-	w.userConfig = map[string]any{"migration": w.migration}
+	migration := map[string]any{"host": "h", "password": "s3cret"}
 	for name, tc := range map[string]struct {
 		shown map[string]any
+		last  *v1alpha1.SourceSecretStatus
 		want  []string
 	}{
-		"hidden":     {map[string]any{"host": "h"}, nil},
-		"the same":   {map[string]any{"host": "h", "password": "s3cret"}, nil},
-		"another":    {map[string]any{"host": "h", "password": "x"}, []string{"userConfig.migration.password"}},
-		"other host": {map[string]any{"host": "i"}, []string{"userConfig.migration.host"}},
-		"nothing":    {nil, []string{"userConfig.migration.host", "userConfig.migration.password"}},
+		"hidden":                {map[string]any{"host": "h"}, state("s3cret"), nil},
+		"hidden, not recorded":  {map[string]any{"host": "h"}, nil, nil},
+		"hidden, changed since": {map[string]any{"host": "h"}, state("former"), []string{"userConfig.migration.password"}},
+		"the same":              {map[string]any{"host": "h", "password": "s3cret"}, nil, nil},
+		"another":               {map[string]any{"host": "h", "password": "x"}, nil, []string{"userConfig.migration.password"}},
+		"other host":            {map[string]any{"host": "i"}, nil, []string{"userConfig.migration.host"}},
+		"nothing":               {nil, nil, []string{"userConfig.migration.host", "userConfig.migration.password"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			w := desiredService{
+				spec: &v1alpha1.ServiceCommonSpec{}, status: &v1alpha1.ServiceStatus{MigrationSource: tc.last},
+				migration: migration, migrationSource: d.stateOf(migrationSecret(nil), "s3cret"),
+				userConfig: map[string]any{"migration": migration},
+			}
 			svc := &service.ServiceGetOut{UserConfig: map[string]any{}}
 			if tc.shown != nil {
 				svc.UserConfig["migration"] = tc.shown
 			}
-			got, err := w.differs(svc)
-			if err != nil || !slices.Equal(got, tc.want) {
-				t.Errorf("got %v, %v; want %v", got, err, tc.want)
+			got, err := w.compare(svc)
+			if err != nil || !slices.Equal(got.fields, tc.want) {
+				t.Errorf("got %v, %v; want %v", got.fields, err, tc.want)
 			}
 		})
 	}
-	if w.migration["password"] != "s3cret" {
+	if migration["password"] != "s3cret" {
 		t.Error("the comparison changed what is sent")
 	}
 }

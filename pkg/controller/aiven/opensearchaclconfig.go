@@ -46,7 +46,11 @@ func (openSearchACLConfig) Observe(_ context.Context, r *remote, obj *v1alpha1.O
 	if err != nil {
 		return reconcile.Observation{}, err
 	}
-	obs := reconcile.Observation{Ready: true, Differs: openSearchACLDiffers(&obj.Spec, config)}
+	fields := compareOpenSearchACL(obj, config)
+	obs := reconcile.Observation{Ready: true, Differs: fields.differs}
+	if len(obs.Differs) == 0 {
+		rememberGiven(obj, &obj.Status.SettingsStatus, fields)
+	}
 	obs.Exists = len(obs.Differs) == 0 || !openSearchACLEmpty(config)
 	return obs, nil
 }
@@ -55,23 +59,32 @@ func openSearchACLEmpty(config *opensearch.ServiceOpenSearchAclGetOut) bool {
 	return !config.Enabled && len(config.Acls) == 0
 }
 
-// openSearchACLDiffers names what is not what the spec says. The order of users
-// and of their rules means nothing.
-func openSearchACLDiffers(spec *v1alpha1.OpenSearchACLConfigSpec, config *opensearch.ServiceOpenSearchAclGetOut) []string {
-	var differs []string
-	if spec.Enabled != config.Enabled {
-		differs = append(differs, "enabled")
-	}
+// compareOpenSearchACL compares a configuration with the spec.
+func compareOpenSearchACL(obj *v1alpha1.OpenSearchACLConfig, config *opensearch.ServiceOpenSearchAclGetOut) optionalFields {
+	out := compareOptional(obj.Status.Settings, optionalField{
+		name: fieldACLs, named: obj.Spec.ACLs != nil, equal: openSearchACLsEqual(obj.Spec.ACLs, config.Acls),
+	})
+	var differs differences
+	differs.add(obj.Spec.Enabled != config.Enabled, "enabled")
+	out.differs = append(differs, out.differs...)
+	return out
+}
+
+const fieldACLs = "acls"
+
+// openSearchACLsEqual compares rules. The order of users and of their rules means
+// nothing.
+func openSearchACLsEqual(wanted []v1alpha1.OpenSearchACL, shown []opensearch.AclOut) bool {
 	// A user without rules differs from no user: all is denied to it.
 	type rule struct{ username, index, permission string }
 	var want, got []rule
-	for _, acl := range spec.ACLs {
+	for _, acl := range wanted {
 		want = append(want, rule{username: acl.Username})
 		for _, r := range acl.Rules {
 			want = append(want, rule{acl.Username, r.Index, r.Permission})
 		}
 	}
-	for _, acl := range config.Acls {
+	for _, acl := range shown {
 		got = append(got, rule{username: acl.Username})
 		for _, r := range acl.Rules {
 			got = append(got, rule{acl.Username, r.Index, string(r.Permission)})
@@ -82,33 +95,49 @@ func openSearchACLDiffers(spec *v1alpha1.OpenSearchACLConfigSpec, config *opense
 	}
 	slices.SortFunc(want, compare)
 	slices.SortFunc(got, compare)
-	if !slices.Equal(want, got) {
-		differs = append(differs, "acls")
-	}
-	return differs
+	return slices.Equal(want, got)
 }
 
-func (openSearchACLConfig) Create(ctx context.Context, r *remote, obj *v1alpha1.OpenSearchACLConfig) error {
+func (h openSearchACLConfig) Create(ctx context.Context, r *remote, obj *v1alpha1.OpenSearchACLConfig) error {
+	return h.Update(ctx, r, obj)
+}
+
+// Update replaces the whole configuration. A spec that says nothing of rules keeps
+// those that are there.
+func (openSearchACLConfig) Update(ctx context.Context, r *remote, obj *v1alpha1.OpenSearchACLConfig) error {
+	config, err := r.openSearchACL(obj)
+	if err != nil {
+		return err
+	}
+	fields := compareOpenSearchACL(obj, config)
 	acls := make([]opensearch.AclIn, 0, len(obj.Spec.ACLs))
-	for _, acl := range obj.Spec.ACLs {
-		in := opensearch.AclIn{Username: acl.Username, Rules: make([]opensearch.RuleIn, 0, len(acl.Rules))}
-		for _, rule := range acl.Rules {
-			in.Rules = append(in.Rules, opensearch.RuleIn{Index: rule.Index, Permission: opensearch.PermissionType(rule.Permission)})
-		}
-		acls = append(acls, in)
+	add := func(username string, rules []opensearch.RuleIn) {
+		acls = append(acls, opensearch.AclIn{Username: username, Rules: rules})
 	}
-	return r.setOpenSearchACL(ctx, obj, opensearch.OpensearchAclConfigIn{Acls: acls, Enabled: obj.Spec.Enabled})
-}
-
-func (h openSearchACLConfig) Update(ctx context.Context, r *remote, obj *v1alpha1.OpenSearchACLConfig) error {
-	return h.Create(ctx, r, obj)
+	for _, acl := range obj.Spec.ACLs {
+		rules := make([]opensearch.RuleIn, 0, len(acl.Rules))
+		for _, rule := range acl.Rules {
+			rules = append(rules, opensearch.RuleIn{Index: rule.Index, Permission: opensearch.PermissionType(rule.Permission)})
+		}
+		add(acl.Username, rules)
+	}
+	if !fields.sends(fieldACLs) {
+		for _, acl := range config.Acls {
+			rules := make([]opensearch.RuleIn, 0, len(acl.Rules))
+			for _, rule := range acl.Rules {
+				rules = append(rules, opensearch.RuleIn(rule))
+			}
+			add(acl.Username, rules)
+		}
+	}
+	err = r.setOpenSearchACL(ctx, obj, opensearch.OpensearchAclConfigIn{Acls: acls, Enabled: obj.Spec.Enabled})
+	if err == nil {
+		rememberGiven(obj, &obj.Status.SettingsStatus, fields)
+	}
+	return err
 }
 
 func (openSearchACLConfig) Delete(ctx context.Context, r *remote, obj *v1alpha1.OpenSearchACLConfig) (bool, error) {
-	view, err := r.dying(obj)
-	if err != nil || view == nil {
-		return err == nil, err
-	}
 	config, err := r.openSearchACL(obj)
 	if err != nil || openSearchACLEmpty(config) {
 		return err == nil, err

@@ -6,6 +6,7 @@ package aiven
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/aiven/go-client-codegen/handler/organization"
@@ -55,20 +56,29 @@ func (r *remote) isParent(want, got string) (bool, error) {
 	return unit != nil && unit.AccountId == got, nil
 }
 
-func (h organizationProject) differs(r *remote, obj *v1alpha1.OrganizationProject, got *organizationprojects.OrganizationProjectsGetOut) ([]string, error) {
-	var differs differences
+func (h organizationProject) compare(r *remote, obj *v1alpha1.OrganizationProject, got *organizationprojects.OrganizationProjectsGetOut) (optionalFields, error) {
 	spec := obj.Spec
 	parent, err := r.isParent(spec.ParentID, got.ParentId)
 	if err != nil {
-		return nil, err
+		return optionalFields{}, err
 	}
+	port := deref(got.BasePort)
+	kept := ""
+	if port != 0 {
+		kept = keptNote(fieldBasePort, strconv.Itoa(port))
+	}
+	fields := append(
+		projectFields(spec.Tags, spec.TechnicalEmails, got.Tags, addresses(got.TechEmails, func(e organizationprojects.TechEmailOut) string { return e.Email })),
+		optionalField{name: fieldBasePort, named: spec.BasePort != nil, equal: int(deref(spec.BasePort)) == port, kept: kept})
+	out := compareOptional(obj.Status.Settings, fields...)
+	var differs differences
 	differs.add(!parent, "parentId")
 	differs.add(spec.BillingGroupID != deref(got.BillingGroupId), "billingGroupId")
-	differs.add(spec.BasePort != nil && int(*spec.BasePort) != deref(got.BasePort), "basePort")
-	wanted := projectSettings{tags: spec.Tags, emails: spec.TechnicalEmails}
-	wanted.compare(&differs, got.Tags, addresses(got.TechEmails, func(e organizationprojects.TechEmailOut) string { return e.Email }))
-	return differs, nil
+	out.differs = append(differs, out.differs...)
+	return out, nil
 }
+
+const fieldBasePort = "basePort"
 
 func (h organizationProject) Observe(_ context.Context, r *remote, obj *v1alpha1.OrganizationProject) (reconcile.Observation, error) {
 	reading, err := h.read(r, obj)
@@ -79,9 +89,13 @@ func (h organizationProject) Observe(_ context.Context, r *remote, obj *v1alpha1
 	if got == nil {
 		return reconcile.Observation{}, nil
 	}
-	obs := reconcile.Observation{Exists: true, Ready: true}
-	if obs.Differs, err = h.differs(r, obj, got); err != nil {
-		return obs, err
+	fields, err := h.compare(r, obj, got)
+	if err != nil {
+		return reconcile.Observation{}, err
+	}
+	obs := reconcile.Observation{Exists: true, Ready: true, Differs: fields.differs, Note: joinNotes(fields.notes...)}
+	if len(obs.Differs) == 0 {
+		rememberGiven(obj, &obj.Status.SettingsStatus, fields)
 	}
 	obs.Connection, err = r.projectConnection(obj, obj.Spec.ProjectID)
 	return obs, err
@@ -92,15 +106,23 @@ func (organizationProject) techEmails(obj *v1alpha1.OrganizationProject) *[]orga
 }
 
 func (h organizationProject) Create(ctx context.Context, r *remote, obj *v1alpha1.OrganizationProject) error {
-	_, err := r.organizationProjects().OrganizationProjectsCreate(ctx, obj.Spec.OrganizationID, &organizationprojects.OrganizationProjectsCreateIn{
+	in := &organizationprojects.OrganizationProjectsCreateIn{
 		BasePort:       toInt(obj.Spec.BasePort),
 		BillingGroupId: obj.Spec.BillingGroupID,
 		ParentId:       &obj.Spec.ParentID,
 		ProjectId:      obj.Spec.ProjectID,
 		Tags:           tagsOf(obj.Spec.Tags),
-		TechEmails:     h.techEmails(obj),
-	})
-	return ignore(aiven.AlreadyExists, err)
+	}
+	if obj.Spec.TechnicalEmails != nil {
+		in.TechEmails = h.techEmails(obj)
+	}
+	_, err := r.organizationProjects().OrganizationProjectsCreate(ctx, obj.Spec.OrganizationID, in)
+	if err == nil {
+		// A new project has nothing from before; what it was given is remembered when it
+		// is seen.
+		obj.Status.Settings = nil
+	}
+	return err
 }
 
 // Update sends what differs only: to name a parent means to move the project.
@@ -113,23 +135,25 @@ func (h organizationProject) Update(ctx context.Context, r *remote, obj *v1alpha
 	if got == nil {
 		return reconcile.Retryable("the project vanished during an update")
 	}
-	differs, err := h.differs(r, obj, got)
+	fields, err := h.compare(r, obj, got)
 	if err != nil {
 		return err
 	}
 	in := &organizationprojects.OrganizationProjectsUpdateIn{}
 	for field, send := range map[string]func(){
-		"parentId":        func() { in.ParentId = &obj.Spec.ParentID },
-		"billingGroupId":  func() { in.BillingGroupId = &obj.Spec.BillingGroupID },
-		"basePort":        func() { in.BasePort = toInt(obj.Spec.BasePort) },
-		"tags":            func() { in.Tags = new(tagsOf(obj.Spec.Tags)) },
-		"technicalEmails": func() { in.TechEmails = h.techEmails(obj) },
+		"parentId":       func() { in.ParentId = &obj.Spec.ParentID },
+		"billingGroupId": func() { in.BillingGroupId = &obj.Spec.BillingGroupID },
+		fieldBasePort:    func() { in.BasePort = toInt(obj.Spec.BasePort) },
+		fieldTags:        func() { in.Tags = new(tagsOf(obj.Spec.Tags)) },
+		fieldEmails:      func() { in.TechEmails = h.techEmails(obj) },
 	} {
-		if slices.Contains(differs, field) {
+		if slices.Contains(fields.differs, field) {
 			send()
 		}
 	}
-	_, err = r.organizationProjects().OrganizationProjectsUpdate(ctx, obj.Spec.OrganizationID, obj.Spec.ProjectID, in)
+	if _, err = r.organizationProjects().OrganizationProjectsUpdate(ctx, obj.Spec.OrganizationID, obj.Spec.ProjectID, in); err == nil {
+		rememberGiven(obj, &obj.Status.SettingsStatus, fields)
+	}
 	return err
 }
 
@@ -139,5 +163,5 @@ func (h organizationProject) Delete(ctx context.Context, r *remote, obj *v1alpha
 		return err == nil, err
 	}
 	err = r.organizationProjects().OrganizationProjectsDelete(ctx, obj.Spec.OrganizationID, obj.Spec.ProjectID)
-	return false, projectInUse(ignore(aiven.NotFound, err))
+	return false, projectInUse(err)
 }

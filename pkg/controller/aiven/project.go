@@ -45,38 +45,49 @@ func (h aivenProject) Observe(_ context.Context, r *remote, obj *v1alpha1.Projec
 	status := &obj.Status
 	status.VatID, status.AvailableCredits, status.EstimatedBalance = got.VatId, deref(got.AvailableCredits), got.EstimatedBalance
 	status.Country, status.PaymentMethod = got.Country, got.PaymentMethod
-	obs := reconcile.Observation{Exists: true, Ready: true, Differs: projectDiffers(&obj.Spec, got)}
+	fields := compareProject(obj, got)
+	obs := reconcile.Observation{Exists: true, Ready: true, Differs: fields.differs, Note: joinNotes(fields.notes...)}
+	if len(obs.Differs) == 0 {
+		rememberGiven(obj, &obj.Status.SettingsStatus, fields)
+	}
 	obs.Connection, err = r.projectConnection(obj, obj.RemoteName(), unprefixed)
 	return obs, err
 }
 
-// projectDiffers names the settings in which a project is not what the spec
-// says. What the spec leaves out is not compared, but for tags and technical
-// emails: there an empty list means none, unless another project was copied.
-func projectDiffers(spec *v1alpha1.ProjectSpec, got *api.ProjectGetOut) []string {
-	var differs differences
-	text := func(want, got, field string) { differs.add(want != "" && want != got, field) }
-	if spec.AccountID != got.OrganizationId {
-		text(spec.AccountID, got.AccountId, "accountId")
+// compareProject compares a project with the spec. What was copied from another
+// project is not the spec's.
+func compareProject(obj *v1alpha1.Project, got *api.ProjectGetOut) optionalFields {
+	spec := &obj.Spec
+	text := func(name, want, shown string) optionalField {
+		return optionalField{name: name, named: want != "", equal: want == shown, kept: keptNote(name, shown)}
 	}
-	text(spec.BillingAddress, got.BillingAddress, "billingAddress")
-	text(spec.BillingCurrency, string(got.BillingCurrency), "billingCurrency")
-	text(spec.BillingExtraText, deref(got.BillingExtraText), "billingExtraText")
-	text(spec.BillingGroupID, got.BillingGroupId, "billingGroupId")
-	if card := deref(got.CardInfo); spec.CardID != card.Last4 {
-		text(spec.CardID, card.CardId, "cardId")
-	}
-	text(spec.Cloud, got.DefaultCloud, "cloud")
-	text(spec.CountryCode, got.CountryCode, "countryCode")
-	billing := addresses(got.BillingEmails, func(e api.BillingEmailOut) string { return e.Email })
-	differs.add(len(spec.BillingEmails) > 0 && !addressesEqual(spec.BillingEmails, billing), "billingEmails")
-	wanted := projectSettings{tags: spec.Tags, emails: spec.TechnicalEmails, copied: spec.CopyFromProject != ""}
-	wanted.compare(&differs, got.Tags, addresses(got.TechEmails, func(e api.TechEmailOut) string { return e.Email }))
-	return differs
+	card := deref(got.CardInfo)
+	cardID := text("cardId", spec.CardID, card.CardId)
+	cardID.equal = cardID.equal || spec.CardID == card.Last4
+	account := text("accountId", spec.AccountID, got.AccountId)
+	account.equal = account.equal || spec.AccountID == got.OrganizationId
+	fields := append([]optionalField{
+		account,
+		text("billingAddress", spec.BillingAddress, got.BillingAddress),
+		text("billingCurrency", spec.BillingCurrency, string(got.BillingCurrency)),
+		text("billingExtraText", spec.BillingExtraText, deref(got.BillingExtraText)),
+		text("billingGroupId", spec.BillingGroupID, got.BillingGroupId),
+		cardID,
+		text("cloud", spec.Cloud, got.DefaultCloud),
+		text("countryCode", spec.CountryCode, got.CountryCode),
+		{
+			name: fieldBillingEmails, named: spec.BillingEmails != nil,
+			equal: addressesEqual(spec.BillingEmails, addresses(got.BillingEmails, func(e api.BillingEmailOut) string { return e.Email })),
+		},
+	}, projectFields(spec.Tags, spec.TechnicalEmails, got.Tags, addresses(got.TechEmails, func(e api.TechEmailOut) string { return e.Email }))...)
+	return compareOptional(obj.Status.Settings, fields...)
 }
 
-// change is what a create and an update send alike.
-func (h aivenProject) change(ctx context.Context, r *remote, obj *v1alpha1.Project) (*api.ProjectUpdateIn, error) {
+const fieldBillingEmails = "billingEmails"
+
+// change is what a create and an update send alike: what the spec says, and what
+// goes back to its default.
+func (h aivenProject) change(ctx context.Context, r *remote, obj *v1alpha1.Project, fields optionalFields) (*api.ProjectUpdateIn, error) {
 	spec := obj.Spec
 	in := &api.ProjectUpdateIn{
 		AccountId:        optional(spec.AccountID),
@@ -87,14 +98,13 @@ func (h aivenProject) change(ctx context.Context, r *remote, obj *v1alpha1.Proje
 		Cloud:            optional(spec.Cloud),
 		CountryCode:      optional(spec.CountryCode),
 	}
-	if len(spec.BillingEmails) > 0 {
+	if fields.sends(fieldBillingEmails) {
 		in.BillingEmails = addressed(spec.BillingEmails, func(a string) api.BillingEmailIn { return api.BillingEmailIn{Email: a} })
 	}
-	copied := spec.CopyFromProject != ""
-	if !copied || len(spec.TechnicalEmails) > 0 {
+	if fields.sends(fieldEmails) {
 		in.TechEmails = addressed(spec.TechnicalEmails, func(a string) api.TechEmailIn { return api.TechEmailIn{Email: a} })
 	}
-	if !copied || len(spec.Tags) > 0 {
+	if fields.sends(fieldTags) {
 		in.Tags = new(tagsOf(spec.Tags))
 	}
 	if spec.CardID != "" {
@@ -119,11 +129,12 @@ func (aivenProject) card(ctx context.Context, r *remote, name string) (string, e
 			return c.CardId, nil
 		}
 	}
-	return "", reconcile.Invalid(reasonInvalidSpec, fmt.Sprintf("The token's user has no card %q, named by spec.cardId.", strings.TrimSpace(name)))
+	return "", invalidWith(fmt.Sprintf("The token's user has no card %q, named by spec.cardId. Add the card to that user, or correct spec.cardId.", strings.TrimSpace(name)))
 }
 
 func (h aivenProject) Create(ctx context.Context, r *remote, obj *v1alpha1.Project) error {
-	in, err := h.change(ctx, r, obj)
+	fields := compareProject(obj, &api.ProjectGetOut{})
+	in, err := h.change(ctx, r, obj, fields)
 	if err != nil {
 		return err
 	}
@@ -142,15 +153,29 @@ func (h aivenProject) Create(ctx context.Context, r *remote, obj *v1alpha1.Proje
 		Tags:             in.Tags,
 		TechEmails:       in.TechEmails,
 	})
-	return ignore(aiven.AlreadyExists, err)
+	if err == nil {
+		rememberGiven(obj, &obj.Status.SettingsStatus, fields)
+	}
+	return err
 }
 
 func (h aivenProject) Update(ctx context.Context, r *remote, obj *v1alpha1.Project) error {
-	in, err := h.change(ctx, r, obj)
+	reading, err := h.read(r, obj)
 	if err != nil {
 		return err
 	}
-	_, err = r.projects().ProjectUpdate(ctx, obj.RemoteName(), in)
+	got := reading.Value()
+	if got == nil {
+		return reconcile.Retryable("the project vanished during an update")
+	}
+	fields := compareProject(obj, got)
+	in, err := h.change(ctx, r, obj, fields)
+	if err != nil {
+		return err
+	}
+	if _, err = r.projects().ProjectUpdate(ctx, obj.RemoteName(), in); err == nil {
+		rememberGiven(obj, &obj.Status.SettingsStatus, fields)
+	}
 	return err
 }
 
@@ -160,5 +185,5 @@ func (h aivenProject) Delete(ctx context.Context, r *remote, obj *v1alpha1.Proje
 		return err == nil, err
 	}
 	err = r.projects().ProjectDelete(ctx, obj.RemoteName())
-	return false, projectInUse(ignore(aiven.NotFound, err))
+	return false, projectInUse(err)
 }

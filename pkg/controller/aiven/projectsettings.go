@@ -17,18 +17,13 @@ import (
 // names of projects are Aiven's, not an organization's.
 func projectIdentity(name string) string { return "project " + name }
 
-// projectSettings is what both kinds of projects say alike.
-type projectSettings struct {
-	tags   map[string]string
-	emails []string
-	// copied says that what is left out was copied from another project.
-	copied bool
-}
-
-// compare names what differs. An empty list means none, unless it was copied.
-func (s projectSettings) compare(differs *differences, tags map[string]string, emails []string) {
-	differs.add(!(s.copied && len(s.emails) == 0) && !addressesEqual(s.emails, emails), "technicalEmails")
-	differs.add(!(s.copied && len(s.tags) == 0) && !tagsEqual(s.tags, tags), fieldTags)
+// projectFields compares what both kinds of projects have: tags and technical
+// emails.
+func projectFields(wantTags map[string]string, wantEmails []string, tags map[string]string, emails []string) []optionalField {
+	return []optionalField{
+		{name: fieldEmails, named: wantEmails != nil, equal: addressesEqual(wantEmails, emails)},
+		{name: fieldTags, named: wantTags != nil, equal: tagsEqual(wantTags, tags)},
+	}
 }
 
 // projectConnection is what there is to publish of a project, its CA, also in

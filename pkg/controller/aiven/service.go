@@ -6,6 +6,7 @@ package aiven
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aiven/go-client-codegen/handler/service"
@@ -40,7 +41,7 @@ type serviceHandler[T v1alpha1.Service] struct {
 func (h serviceHandler[T]) Observe(ctx context.Context, r *remote, obj T) (reconcile.Observation, error) {
 	// A Secret is deleted only after the API server knows that it has served.
 	migrated := complete(obj)
-	w, err := h.wanted(ctx, r, obj)
+	d, err := h.desired(ctx, r, obj)
 	if err != nil {
 		return reconcile.Observation{}, err
 	}
@@ -52,7 +53,7 @@ func (h serviceHandler[T]) Observe(ctx context.Context, r *remote, obj T) (recon
 	status := obj.CommonStatus()
 	if !view.Exists() {
 		status.State = ""
-		return reconcile.Observation{}, r.replicable(w.spec)
+		return reconcile.Observation{}, r.replicable(d.spec)
 	}
 	svc := view.Service()
 	if svc.ServiceType != h.serviceType {
@@ -63,18 +64,18 @@ func (h serviceHandler[T]) Observe(ctx context.Context, r *remote, obj T) (recon
 		}
 	}
 	status.State = string(svc.State)
-	note := w.leaveDisk(view)
-	differs, err := w.differs(svc)
+	d.scaled = autoscaledBy(view)
+	difference, err := d.compare(svc)
 	if err != nil {
 		return reconcile.Observation{}, err
 	}
-	obs := reconcile.Observation{Exists: true, Differs: differs, Note: note}
-	if len(differs) == 0 {
-		status.UserConfigSettings = w.settings
+	obs := reconcile.Observation{Exists: true, Differs: difference.fields, Note: joinNotes(difference.notes...)}
+	if len(difference.fields) == 0 {
+		d.remember(obj, difference)
 	}
-	if w.migration != nil {
-		begun := svc.State == service.ServiceStateTypeRunning && poweredOn(w.spec) && len(differs) == 0
-		if err := h.observeMigration(r, obj, begun, w.migration); err != nil {
+	if d.migration != nil {
+		begun := svc.State == service.ServiceStateTypeRunning && !d.wantsOff() && len(difference.fields) == 0
+		if err := h.observeMigration(r, obj, begun, d.migration); err != nil {
 			return obs, err
 		}
 		if complete(obj) {
@@ -90,30 +91,45 @@ func (h serviceHandler[T]) Observe(ctx context.Context, r *remote, obj T) (recon
 			obs.Differs = append(obs.Differs, fieldDeleteSecret)
 		}
 	}
-	on := poweredOn(w.spec)
-	h.observePower(&obs, view, on)
-	if on && obs.Ready {
+	h.observePower(&obs, view, d)
+	if obs.Ready && !obs.PoweredOff {
 		obs.Connection, err = h.connectionOf(r, obj, view)
 	}
 	return obs, err
 }
 
 // observePower compares the state of the service with whether it shall be on.
-func (h serviceHandler[T]) observePower(obs *reconcile.Observation, view *aiven.ServiceView, on bool) {
+func (h serviceHandler[T]) observePower(obs *reconcile.Observation, view *aiven.ServiceView, d desiredService) {
 	state := view.State()
 	off := state == service.ServiceStateTypePoweroff
 	obs.Ready = state == service.ServiceStateTypeRunning
 	obs.Message = fmt.Sprintf("Service is %s.", state)
 	switch {
-	case on && off, !on && !off && h.restorable(view):
-		obs.Differs = append(obs.Differs, "powered")
-	case !on && off:
+	case d.wantsOff() && off:
 		obs.Ready, obs.PoweredOff = true, true
-	case !on:
+	case h.powerChange(view, d) != nil:
+		if !slices.Contains(obs.Differs, fieldPowered) {
+			obs.Differs = append(obs.Differs, fieldPowered)
+		}
+	case d.wantsOff():
 		obs.Ready = false
 		obs.Message = fmt.Sprintf("Service is %s. It has no backup to come back from, so it is powered off only after its first one.", state)
 		view.Recheck()
+	case off:
+		obs.Message = "Service is POWEROFF. The spec does not say whether it is to be on, so it stays off: set spec.powered to true or false."
 	}
+}
+
+// powerChange returns what to send to turn the service on or off, nil for nothing.
+func (h serviceHandler[T]) powerChange(view *aiven.ServiceView, d desiredService) *bool {
+	off := view.State() == service.ServiceStateTypePoweroff
+	switch {
+	case off && d.wantsOn():
+		return new(true)
+	case !off && d.wantsOff() && h.restorable(view):
+		return new(false)
+	}
+	return nil
 }
 
 // restorable reports whether the service can come back from being powered off.
@@ -123,15 +139,11 @@ func (h serviceHandler[T]) restorable(view *aiven.ServiceView) bool {
 
 func (h serviceHandler[T]) Create(ctx context.Context, r *remote, obj T) error {
 	project, name := obj.ServiceRef()
-	w, err := h.wanted(ctx, r, obj)
+	d, err := h.desired(ctx, r, obj)
 	if err != nil {
 		return err
 	}
-	userConfig, err := userConfigOf(w.newConfig)
-	if err != nil {
-		return err
-	}
-	spec := w.spec
+	spec := d.spec
 	in := &service.ServiceCreateIn{
 		ServiceName:           name,
 		ServiceType:           h.serviceType,
@@ -141,11 +153,13 @@ func (h serviceHandler[T]) Create(ctx context.Context, r *remote, obj T) error {
 		DiskSpaceMb:           optional(diskSpaceMiB(spec.DiskSpace)),
 		Maintenance:           maintenanceOf(spec),
 		TerminationProtection: spec.TerminationProtection,
-		TechEmails:            techEmailsOf(spec),
-		UserConfig:            userConfig,
+		UserConfig:            configInput(d.newConfig),
 	}
-	if len(spec.Tags) > 0 {
+	if spec.Tags != nil {
 		in.Tags = &spec.Tags
+	}
+	if spec.TechnicalEmails != nil {
+		in.TechEmails = techEmailsOf(spec)
 	}
 	if len(spec.ServiceIntegrations) > 0 {
 		var integrations []service.ServiceIntegrationIn
@@ -159,9 +173,11 @@ func (h serviceHandler[T]) Create(ctx context.Context, r *remote, obj T) error {
 	}
 	_, err = r.services().ServiceCreate(ctx, project, in)
 	if err == nil {
-		obj.CommonStatus().UserConfigSettings = w.settings
+		// A new service has nothing from before.
+		*d.status = v1alpha1.ServiceStatus{CommonStatus: d.status.CommonStatus, State: d.status.State}
+		d.remember(obj, serviceDifference{optional: d.optional(&service.ServiceGetOut{})})
 	}
-	return ignore(aiven.AlreadyExists, err)
+	return err
 }
 
 func (h serviceHandler[T]) Delete(ctx context.Context, r *remote, obj T) (bool, error) {
@@ -186,5 +202,5 @@ func (h serviceHandler[T]) Delete(ctx context.Context, r *remote, obj T) (bool, 
 			return false, err
 		}
 	}
-	return false, ignore(aiven.NotFound, handler.ServiceDelete(ctx, project, name))
+	return false, handler.ServiceDelete(ctx, project, name)
 }

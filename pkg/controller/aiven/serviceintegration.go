@@ -77,7 +77,7 @@ func (h serviceIntegration) Observe(_ context.Context, r *remote, obj *v1alpha1.
 	if err != nil {
 		return reconcile.Observation{}, err
 	}
-	differs, err := config.observe(integration.UserConfig, &obj.Status.UserConfigSettings)
+	differs, err := config.observe(obj, integration.UserConfig, &obj.Status.UserConfigSettings)
 	obs := reconcile.Observation{Exists: true, Differs: differs, Ready: integration.Enabled}
 	if !obs.Ready {
 		obs.Message = "Aiven has not enabled the integration."
@@ -103,14 +103,15 @@ func (h serviceIntegration) Create(ctx context.Context, r *remote, obj *v1alpha1
 	if err != nil {
 		return err
 	}
-	if len(config.userConfig) > 0 {
-		in.UserConfig = &config.userConfig
+	if len(config.config) > 0 {
+		in.UserConfig = &config.config
 	}
 	integration, err := r.services().ServiceIntegrationCreate(ctx, obj.Spec.Project, in)
 	if err != nil {
-		return ignore(aiven.AlreadyExists, err)
+		return err
 	}
-	obj.Status.ID, obj.Status.UserConfigSettings = integration.ServiceIntegrationId, config.settings
+	obj.Status.ID = integration.ServiceIntegrationId
+	config.remember(&obj.Status.UserConfigSettings)
 	return nil
 }
 
@@ -121,7 +122,7 @@ func (serviceIntegration) Update(ctx context.Context, r *remote, obj *v1alpha1.S
 	}
 	_, err = r.services().ServiceIntegrationUpdate(ctx, obj.Spec.Project, obj.Status.ID, &service.ServiceIntegrationUpdateIn{UserConfig: config.input()})
 	if err = ignoreUnchanged(err); err == nil {
-		obj.Status.UserConfigSettings = config.settings
+		config.remember(&obj.Status.UserConfigSettings)
 	}
 	return err
 }
@@ -149,5 +150,5 @@ func (h serviceIntegration) Delete(ctx context.Context, r *remote, obj *v1alpha1
 		return true, nil
 	}
 	err = r.services().ServiceIntegrationDelete(ctx, obj.Spec.Project, integration.ServiceIntegrationId)
-	return false, ignore(aiven.NotFound, err)
+	return false, err
 }

@@ -59,7 +59,7 @@ func (serviceIntegrationEndpoint) Observe(_ context.Context, r *remote, obj *v1a
 	if err != nil {
 		return reconcile.Observation{}, err
 	}
-	differs, err := config.observe(endpoint.UserConfig, &obj.Status.UserConfigSettings)
+	differs, err := config.observe(obj, endpoint.UserConfig, &obj.Status.UserConfigSettings)
 	return reconcile.Observation{Exists: true, Ready: true, Differs: differs}, err
 }
 
@@ -71,12 +71,13 @@ func (serviceIntegrationEndpoint) Create(ctx context.Context, r *remote, obj *v1
 	endpoint, err := r.services().ServiceIntegrationEndpointCreate(ctx, obj.Spec.Project, &service.ServiceIntegrationEndpointCreateIn{
 		EndpointName: obj.EndpointName(),
 		EndpointType: service.EndpointType(obj.Spec.EndpointType),
-		UserConfig:   config.userConfig,
+		UserConfig:   config.config,
 	})
 	if err != nil {
-		return ignore(aiven.AlreadyExists, err)
+		return err
 	}
-	obj.Status.ID, obj.Status.UserConfigSettings = endpoint.EndpointId, config.settings
+	obj.Status.ID = endpoint.EndpointId
+	config.remember(&obj.Status.UserConfigSettings)
 	return nil
 }
 
@@ -88,7 +89,7 @@ func (serviceIntegrationEndpoint) Update(ctx context.Context, r *remote, obj *v1
 	_, err = r.services().ServiceIntegrationEndpointUpdate(ctx, obj.Spec.Project, obj.Status.ID,
 		&service.ServiceIntegrationEndpointUpdateIn{UserConfig: config.input()})
 	if err = ignoreUnchanged(err); err == nil {
-		obj.Status.UserConfigSettings = config.settings
+		config.remember(&obj.Status.UserConfigSettings)
 	}
 	return err
 }
@@ -99,5 +100,5 @@ func (serviceIntegrationEndpoint) Delete(ctx context.Context, r *remote, obj *v1
 		return err == nil, err
 	}
 	err = r.services().ServiceIntegrationEndpointDelete(ctx, obj.Spec.Project, endpoint.EndpointId)
-	return false, ignore(aiven.NotFound, err)
+	return false, err
 }

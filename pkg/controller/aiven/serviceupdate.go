@@ -5,6 +5,7 @@ package aiven
 
 import (
 	"context"
+	"slices"
 
 	"github.com/aiven/go-client-codegen/handler/service"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -12,7 +13,7 @@ import (
 
 func (h serviceHandler[T]) Update(ctx context.Context, r *remote, obj T) error {
 	project, name := obj.ServiceRef()
-	w, err := h.wanted(ctx, r, obj)
+	d, err := h.desired(ctx, r, obj)
 	if err != nil {
 		return err
 	}
@@ -21,9 +22,8 @@ func (h serviceHandler[T]) Update(ctx context.Context, r *remote, obj T) error {
 		return err
 	}
 	svc := view.Service()
-	w.leaveDisk(view)
-	spec := w.spec
-	if err := h.checkUpgrade(r, obj, w.userConfig, svc); err != nil {
+	d.scaled = autoscaledBy(view)
+	if err := h.checkUpgrade(r, obj, d.userConfig, svc); err != nil {
 		return err
 	}
 	secret, err := h.secretToDelete(ctx, r, obj)
@@ -33,48 +33,55 @@ func (h serviceHandler[T]) Update(ctx context.Context, r *remote, obj T) error {
 	if err != nil && !apierrors.IsNotFound(err) {
 		return err
 	}
-	handler := r.services()
-	if !tagsEqual(spec.Tags, svc.Tags) {
-		tags := spec.Tags
-		if tags == nil {
-			tags = map[string]string{}
-		}
-		if err := handler.ProjectServiceTagsReplace(ctx, project, name, &service.ProjectServiceTagsReplaceIn{Tags: tags}); err != nil {
+	difference, err := d.compare(svc)
+	if err != nil {
+		return err
+	}
+	powered := h.powerChange(view, d)
+	if slices.Contains(difference.fields, fieldTags) {
+		in := &service.ProjectServiceTagsReplaceIn{Tags: tagsOf(d.spec.Tags)}
+		if err := r.services().ProjectServiceTagsReplace(ctx, project, name, in); err != nil {
 			return err
 		}
+		difference.optional.setGiven(&d.status.Settings, fieldTags)
 	}
-	differs, err := w.differs(svc)
-	if err != nil {
-		return err
-	}
-	powerChange := poweredOn(spec) == (svc.State == service.ServiceStateTypePoweroff)
-	if !powerChange && onlyTags(differs) {
+	if powered == nil && !slices.ContainsFunc(difference.fields, func(field string) bool { return field != fieldTags }) {
 		return nil
 	}
-	userConfig, err := w.input()
-	if err != nil {
-		return err
+	in := d.update(svc, difference)
+	in.Powered = powered
+	if _, err = r.services().ServiceUpdate(ctx, project, name, in); err == nil {
+		d.remember(obj, difference)
 	}
+	return err
+}
+
+// update is a request that makes svc what it shall be. It carries what the spec
+// names, and what goes back to its default.
+func (d desiredService) update(svc *service.ServiceGetOut, difference serviceDifference) *service.ServiceUpdateIn {
+	spec, fields := d.spec, difference.optional
 	in := &service.ServiceUpdateIn{
-		Plan:                  &spec.Plan,
-		Cloud:                 optional(spec.CloudName),
-		DiskSpaceMb:           optional(diskSpaceMiB(spec.DiskSpace)),
-		Maintenance:           maintenanceOf(spec),
-		TerminationProtection: spec.TerminationProtection,
-		TechEmails:            techEmailsOf(spec),
-		UserConfig:            userConfig,
+		Cloud:       optional(spec.CloudName),
+		Maintenance: maintenanceOf(spec),
+		UserConfig:  configInput(withResets(d.userConfig, difference.removed)),
 		// Aiven takes an absent id for "move out of the VPC", so a spec that says
 		// nothing about it leaves the service where it is.
 		ProjectVpcId: optional(svc.ProjectVpcId),
 	}
+	if !d.scaled.plan {
+		in.Plan = &spec.Plan
+	}
+	if !d.scaled.disk {
+		in.DiskSpaceMb = optional(diskSpaceMiB(spec.DiskSpace))
+	}
 	if spec.ProjectVPCID != "" {
 		in.ProjectVpcId = &spec.ProjectVPCID
 	}
-	if powerChange && (poweredOn(spec) || h.restorable(view)) {
-		in.Powered = new(poweredOn(spec))
+	if fields.sends(fieldProtection) {
+		in.TerminationProtection = new(deref(spec.TerminationProtection))
 	}
-	if _, err = handler.ServiceUpdate(ctx, project, name, in); err == nil {
-		obj.CommonStatus().UserConfigSettings = w.settings
+	if fields.sends(fieldEmails) {
+		in.TechEmails = techEmailsOf(spec)
 	}
-	return err
+	return in
 }

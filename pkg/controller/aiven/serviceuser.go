@@ -5,6 +5,7 @@ package aiven
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -22,35 +23,136 @@ type serviceUser struct{}
 // adopted and is never deleted.
 func builtIn(name string) bool { return name == "avnadmin" || name == "default" }
 
-func (serviceUser) Observe(ctx context.Context, r *remote, obj *v1alpha1.ServiceUser) (reconcile.Observation, error) {
-	view, err := r.host(obj)
-	if err != nil {
-		return reconcile.Observation{}, err
+// References implements referrer.
+func (serviceUser) References(obj *v1alpha1.ServiceUser) []reconcile.Reference {
+	if source := obj.Spec.ConnInfoSecretSource; source != nil {
+		return []reconcile.Reference{secretReference(obj, source.Name)}
 	}
-	password, err := r.sourcePassword(ctx, obj.Spec.ConnInfoSecretSource)
+	return nil
+}
+
+// userDifference is how a user differs from what it shall be.
+type userDifference struct {
+	password, authentication, access bool
+	optional                         optionalFields
+	notes                            []string
+	// source is the password that the user shall have, "" where the spec names none.
+	source string
+	state  *sourceState
+	// known is the password that the user has, "" while it is not known.
+	known string
+}
+
+func (d userDifference) fields() []string {
+	var fields differences
+	fields.add(d.password, "password")
+	fields.add(d.access, fieldAccessControl)
+	fields.add(d.authentication, fieldAuthentication)
+	return fields
+}
+
+// The optional fields of a ServiceUser's spec.
+const (
+	fieldAccessControl  = "accessControl"
+	fieldAuthentication = "authentication"
+)
+
+// compare compares a user with the spec. Aiven shows no password that somebody chose
+// on some services; there, what the user has is what was set last.
+func (serviceUser) compare(ctx context.Context, r *remote, obj *v1alpha1.ServiceUser, serviceType string, user *service.UserOut) (userDifference, error) {
+	var d userDifference
+	var err error
+	if d.source, d.state, err = r.sourcePassword(ctx, obj.Spec.ConnInfoSecretSource); err != nil {
+		return d, err
+	}
+	d.known = user.Password
+	if d.known == "" && d.state.is(obj.Status.PasswordSource) {
+		d.known = d.source
+	}
+	d.password = d.source != "" && d.known != d.source
+	wanted := obj.Spec.Authentication
+	mysql := serviceType == serviceTypeMySQL
+	if wanted != "" && !mysql {
+		d.notes = append(d.notes, fmt.Sprintf("spec.authentication has no effect on users of a %s service: remove it.", serviceType))
+	}
+	d.optional = compareOptional(obj.Status.Settings,
+		optionalField{
+			name: fieldAccessControl, named: obj.Spec.AccessControl != nil,
+			equal: accessControlEqual(obj.Spec.AccessControl, user.AccessControl),
+			// The default allows everything.
+			kept: "spec.accessControl was removed and the user keeps its access control list: set it to what it should be.",
+		},
+		optionalField{
+			name: fieldAuthentication, named: mysql && wanted != "",
+			equal: string(user.Authentication) == wanted, kept: keptNote(fieldAuthentication, string(user.Authentication)),
+		},
+	)
+	d.access = slices.Contains(d.optional.differs, fieldAccessControl)
+	if slices.Contains(d.optional.differs, fieldAuthentication) {
+		if d.authentication = d.source != ""; !d.authentication {
+			d.notes = append(d.notes, fmt.Sprintf("spec.authentication is not applied, since Aiven changes it only together with the password; it is %s: name the password in spec.connInfoSecretSource, or set spec.authentication to that.", user.Authentication))
+		}
+	}
+	d.notes = append(d.notes, d.optional.notes...)
+	if last := obj.Status.PasswordSource; d.source == "" && last != nil {
+		if d.known != "" && r.digester.digest(d.known) != last.Digest {
+			// Somebody else has set another one since.
+			obj.Status.PasswordSource = nil
+			return d, nil
+		}
+		d.notes = append(d.notes, passwordKept)
+	}
+	return d, nil
+}
+
+// passwordKept tells of a user whose password is not chosen by a Secret any more.
+const passwordKept = "spec.connInfoSecretSource was removed and the user keeps the password that was set last."
+
+// remember notes what the user has been given, but for an object that is only
+// observed.
+func (d userDifference) remember(obj *v1alpha1.ServiceUser) {
+	if reconcile.Observed(obj) {
+		return
+	}
+	obj.Status.Settings = d.optional.given
+	if d.state != nil {
+		obj.Status.PasswordSource = d.state.status()
+	}
+}
+
+func (h serviceUser) Observe(ctx context.Context, r *remote, obj *v1alpha1.ServiceUser) (reconcile.Observation, error) {
+	view, err := r.host(obj)
 	if err != nil {
 		return reconcile.Observation{}, err
 	}
 	user, ok := view.User(obj.RemoteName())
 	if !ok {
-		return reconcile.Observation{}, nil
+		// Whether it can be created is known beforehand.
+		_, _, err := r.sourcePassword(ctx, obj.Spec.ConnInfoSecretSource)
+		return reconcile.Observation{}, err
+	}
+	d, err := h.compare(ctx, r, obj, view.Service().ServiceType, user)
+	if err != nil {
+		return reconcile.Observation{}, err
 	}
 	obj.Status.Type = user.Type
-	obs := reconcile.Observation{Exists: true}
-	shown := user.Password
-	if shown == "" && slices.Contains(obj.Finalizers, reconcile.Finalizer) {
-		// Some services hide a password that was chosen; ours was set before.
-		shown = password
+	obs := reconcile.Observation{Exists: true, Differs: d.fields(), Note: joinNotes(d.notes...)}
+	if len(obs.Differs) == 0 {
+		d.remember(obj)
 	}
-	if password != "" && shown != password {
-		obs.Differs = append(obs.Differs, "password")
-	}
-	if !accessControlEqual(obj.Spec.AccessControl, user.AccessControl) {
-		obs.Differs = append(obs.Differs, "accessControl")
-	}
-	if shown == "" {
+	switch {
+	case d.known != "":
+	case d.password:
+		// What is published stays until the password has been set.
+		obs.Message = "The password of spec.connInfoSecretSource has not been set yet."
+		return obs, nil
+	case obj.Status.PasswordSource != nil:
+		// It was set by the operator and is published already.
+		obs.Ready = true
+		return obs, nil
+	default:
 		// Some services take a moment to make the password.
-		obs.Message = "Aiven has not made the password yet."
+		obs.Message = "Aiven shows no password for the user yet. It never shows one that somebody else has set: name the password in spec.connInfoSecretSource, or reset it in the Aiven Console."
 		view.Recheck()
 		return obs, nil
 	}
@@ -59,13 +161,13 @@ func (serviceUser) Observe(ctx context.Context, r *remote, obj *v1alpha1.Service
 		return obs, err
 	}
 	obs.Ready = true
-	obs.Connection = userConnection(obj, view, user, shown, ca)
+	obs.Connection = userConnection(obj, view, user, d.known, ca)
 	return obs, nil
 }
 
 func accessControlEqual(want *v1alpha1.ServiceUserAccessControl, got *service.AccessControlOut) bool {
 	if want == nil {
-		return true
+		return false
 	}
 	if got == nil {
 		got = &service.AccessControlOut{}
@@ -76,6 +178,7 @@ func accessControlEqual(want *v1alpha1.ServiceUserAccessControl, got *service.Ac
 		slices.Equal(want.ValkeyACLKeys, got.ValkeyAclKeys)
 }
 
+// accessControl sends every list: one that the spec leaves out allows nothing.
 func accessControl(spec *v1alpha1.ServiceUserAccessControl) *service.AccessControlIn {
 	if spec == nil {
 		return nil
@@ -114,43 +217,82 @@ func userConnection(obj *v1alpha1.ServiceUser, view *aiven.ServiceView, user *se
 }
 
 func (h serviceUser) Create(ctx context.Context, r *remote, obj *v1alpha1.ServiceUser) error {
-	_, err := r.services().ServiceUserCreate(ctx, obj.Spec.Project, obj.Spec.ServiceName, &service.ServiceUserCreateIn{
-		Username:      obj.RemoteName(),
-		AccessControl: accessControl(obj.Spec.AccessControl),
-	})
-	if err = ignore(aiven.AlreadyExists, err); err != nil || obj.Spec.ConnInfoSecretSource == nil {
+	view, err := r.host(obj)
+	if err != nil {
 		return err
 	}
-	return h.setPassword(ctx, r, obj)
+	in := &service.ServiceUserCreateIn{Username: obj.RemoteName(), AccessControl: accessControl(obj.Spec.AccessControl)}
+	var given []string
+	if in.AccessControl != nil {
+		given = append(given, fieldAccessControl)
+	}
+	if obj.Spec.Authentication != "" && view.Service().ServiceType == serviceTypeMySQL {
+		in.Authentication = service.AuthenticationType(obj.Spec.Authentication)
+		given = append(given, fieldAuthentication)
+	}
+	if _, err := r.services().ServiceUserCreate(ctx, obj.Spec.Project, obj.Spec.ServiceName, in); err != nil {
+		return err
+	}
+	// A new user has nothing from before.
+	obj.Status.Settings, obj.Status.PasswordSource = given, nil
+	password, state, err := r.sourcePassword(ctx, obj.Spec.ConnInfoSecretSource)
+	if err != nil || state == nil {
+		return err
+	}
+	return h.setPassword(ctx, r, obj, password, state, in.Authentication)
 }
 
+// Update changes what differs only: setting a password also replaces the
+// certificate of a Kafka user.
 func (h serviceUser) Update(ctx context.Context, r *remote, obj *v1alpha1.ServiceUser) error {
-	if access := accessControl(obj.Spec.AccessControl); access != nil {
+	view, err := r.host(obj)
+	if err != nil {
+		return err
+	}
+	user, ok := view.User(obj.RemoteName())
+	if !ok {
+		return reconcile.Retryable("the user vanished during an update")
+	}
+	d, err := h.compare(ctx, r, obj, view.Service().ServiceType, user)
+	if err != nil {
+		return err
+	}
+	if d.access {
 		_, err := r.services().ServiceUserCredentialsModify(ctx, obj.Spec.Project, obj.Spec.ServiceName, obj.RemoteName(),
 			&service.ServiceUserCredentialsModifyIn{
 				Operation:     service.ServiceUserCredentialsModifyOperationTypeSetAccessControl,
-				AccessControl: access,
+				AccessControl: accessControl(obj.Spec.AccessControl),
 			})
 		if err != nil {
 			return err
 		}
+		d.optional.setGiven(&obj.Status.Settings, fieldAccessControl)
 	}
-	if obj.Spec.ConnInfoSecretSource == nil {
+	if !d.password && !d.authentication {
 		return nil
 	}
-	return h.setPassword(ctx, r, obj)
-}
-
-func (serviceUser) setPassword(ctx context.Context, r *remote, obj *v1alpha1.ServiceUser) error {
-	password, err := r.sourcePassword(ctx, obj.Spec.ConnInfoSecretSource)
-	if err != nil {
+	var authentication service.AuthenticationType
+	if d.authentication {
+		authentication = service.AuthenticationType(obj.Spec.Authentication)
+	}
+	if err := h.setPassword(ctx, r, obj, d.source, d.state, authentication); err != nil {
 		return err
 	}
-	_, err = r.services().ServiceUserCredentialsModify(ctx, obj.Spec.Project, obj.Spec.ServiceName, obj.RemoteName(),
+	obj.Status.Settings = d.optional.given
+	return nil
+}
+
+// setPassword sets a password and records that it was.
+func (serviceUser) setPassword(ctx context.Context, r *remote, obj *v1alpha1.ServiceUser, password string, state *sourceState, authentication service.AuthenticationType) error {
+	_, err := r.services().ServiceUserCredentialsModify(ctx, obj.Spec.Project, obj.Spec.ServiceName, obj.RemoteName(),
 		&service.ServiceUserCredentialsModifyIn{
-			Operation:   service.ServiceUserCredentialsModifyOperationTypeResetCredentials,
-			NewPassword: &password,
+			Operation:      service.ServiceUserCredentialsModifyOperationTypeResetCredentials,
+			NewPassword:    &password,
+			Authentication: authentication,
 		})
+	if err == nil {
+		obj.Status.PasswordSource = state.status()
+	}
 	return err
 }
 
@@ -158,13 +300,13 @@ func (serviceUser) Delete(ctx context.Context, r *remote, obj *v1alpha1.ServiceU
 	if builtIn(obj.RemoteName()) {
 		return true, nil
 	}
-	view, err := r.dying(obj)
-	if err != nil || view == nil {
-		return err == nil, err
+	view, err := r.Service(obj.ServiceRef())
+	if err != nil {
+		return false, err
 	}
 	if _, ok := view.User(obj.RemoteName()); !ok {
 		return true, nil
 	}
 	err = r.services().ServiceUserDelete(ctx, obj.Spec.Project, obj.Spec.ServiceName, obj.RemoteName())
-	return false, ignore(aiven.NotFound, err)
+	return false, err
 }

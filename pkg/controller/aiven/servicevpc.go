@@ -14,11 +14,17 @@ import (
 )
 
 // References implements referrer.
-func (serviceHandler[T]) References(obj T) []reconcile.Reference {
+func (h serviceHandler[T]) References(obj T) []reconcile.Reference {
+	var out []reconcile.Reference
 	if ref, ok := vpcReference(obj); ok {
-		return []reconcile.Reference{ref}
+		out = append(out, ref)
 	}
-	return nil
+	if h.migration != nil && !complete(obj) {
+		if source := h.migration(obj); source != nil {
+			out = append(out, secretReference(obj, source.Name))
+		}
+	}
+	return out
 }
 
 // vpcReference names the ProjectVPC that a service is placed in, which may live

@@ -33,16 +33,19 @@ type BaseServiceSpecApplyConfiguration struct {
 	// TerminationProtection keeps the service from being deleted or powered off
 	// while it is true.
 	TerminationProtection *bool `json:"terminationProtection,omitempty"`
-	// Tags are key and value pairs that are attached to the service.
-	Tags map[string]string `json:"tags,omitempty"`
+	// Tags are key and value pairs that are attached to the service, and no others are.
+	// Left out, the service keeps the tags that it has.
+	Tags map[string]string `json:"tags,omitzero"`
 	// ServiceIntegrations are set up when the service is created. They cannot be
 	// changed.
-	ServiceIntegrations []ServiceIntegrationItemApplyConfiguration `json:"serviceIntegrations,omitempty"`
+	ServiceIntegrations []ServiceIntegrationItemApplyConfiguration `json:"serviceIntegrations,omitzero"`
 	// TechnicalEmails receive technical notices about this service. An empty list
-	// leaves the notices to the project's addresses.
-	TechnicalEmails []ServiceTechEmailApplyConfiguration `json:"technicalEmails,omitempty"`
-	// Powered turns the service on or off. A service that is off keeps its backups
-	// and loses its nodes, so one without a backup is not turned off.
+	// leaves the notices to the project's addresses. Left out, the service keeps the
+	// addresses that it has.
+	TechnicalEmails []ServiceTechEmailApplyConfiguration `json:"technicalEmails,omitzero"`
+	// Powered turns the service on or off; left out, the service stays as it is, and a
+	// new one is on. A service that is off keeps its backups and loses its nodes, so one
+	// without a backup is not turned off.
 	Powered *bool `json:"powered,omitempty"`
 }
 

@@ -11,9 +11,9 @@ package v1alpha1
 // ClickhouseGrants are privileges and roles, and who is given them.
 type ClickhouseGrantsApplyConfiguration struct {
 	// PrivilegeGrants are the privileges that are granted.
-	PrivilegeGrants []ClickhousePrivilegeGrantApplyConfiguration `json:"privilegeGrants,omitempty"`
+	PrivilegeGrants []ClickhousePrivilegeGrantApplyConfiguration `json:"privilegeGrants,omitzero"`
 	// RoleGrants are the roles that are granted.
-	RoleGrants []ClickhouseRoleGrantApplyConfiguration `json:"roleGrants,omitempty"`
+	RoleGrants []ClickhouseRoleGrantApplyConfiguration `json:"roleGrants,omitzero"`
 }
 
 // ClickhouseGrantsApplyConfiguration constructs a declarative configuration of the ClickhouseGrants type for use with

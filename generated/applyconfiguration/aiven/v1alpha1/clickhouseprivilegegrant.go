@@ -11,16 +11,16 @@ package v1alpha1
 // ClickhousePrivilegeGrant gives privileges on a database, a table or columns.
 type ClickhousePrivilegeGrantApplyConfiguration struct {
 	// Grantees are given the privileges.
-	Grantees []ClickhouseGranteeApplyConfiguration `json:"grantees,omitempty"`
+	Grantees []ClickhouseGranteeApplyConfiguration `json:"grantees,omitzero"`
 	// Privileges to give, INSERT or CREATE TABLE for example.
-	Privileges []string `json:"privileges,omitempty"`
+	Privileges []string `json:"privileges,omitzero"`
 	// Database that the privileges cover; * stands for all of them.
 	Database *string `json:"database,omitempty"`
 	// Table that the privileges cover. Without it they cover the whole database.
 	Table *string `json:"table,omitempty"`
 	// Columns of the table that the privileges cover. Without them they cover the
 	// whole table.
-	Columns []string `json:"columns,omitempty"`
+	Columns []string `json:"columns,omitzero"`
 	// WithGrantOption lets the grantees give the privileges to others.
 	WithGrantOption *bool `json:"withGrantOption,omitempty"`
 }

@@ -11,9 +11,9 @@ package v1alpha1
 // ClickhouseRoleGrant gives roles.
 type ClickhouseRoleGrantApplyConfiguration struct {
 	// Grantees are given the roles.
-	Grantees []ClickhouseGranteeApplyConfiguration `json:"grantees,omitempty"`
+	Grantees []ClickhouseGranteeApplyConfiguration `json:"grantees,omitzero"`
 	// Roles to give.
-	Roles []string `json:"roles,omitempty"`
+	Roles []string `json:"roles,omitzero"`
 	// WithAdminOption lets the grantees give the roles to others.
 	WithAdminOption *bool `json:"withAdminOption,omitempty"`
 }

@@ -17,6 +17,8 @@ type ClickhouseUserStatusApplyConfiguration struct {
 	CommonStatusApplyConfiguration `json:""`
 	// UUID that Aiven gave to the user.
 	UUID *string `json:"uuid,omitempty"`
+	// PasswordSource tells which password of spec.connInfoSecretSource was set last.
+	PasswordSource *SourceSecretStatusApplyConfiguration `json:"passwordSource,omitempty"`
 }
 
 // ClickhouseUserStatusApplyConfiguration constructs a declarative configuration of the ClickhouseUserStatus type for use with
@@ -59,5 +61,13 @@ func (b *ClickhouseUserStatusApplyConfiguration) WithAdopted(value bool) *Clickh
 // If called multiple times, the UUID field is set to the value of the last call.
 func (b *ClickhouseUserStatusApplyConfiguration) WithUUID(value string) *ClickhouseUserStatusApplyConfiguration {
 	b.UUID = &value
+	return b
+}
+
+// WithPasswordSource sets the PasswordSource field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PasswordSource field is set to the value of the last call.
+func (b *ClickhouseUserStatusApplyConfiguration) WithPasswordSource(value *SourceSecretStatusApplyConfiguration) *ClickhouseUserStatusApplyConfiguration {
+	b.PasswordSource = value
 	return b
 }

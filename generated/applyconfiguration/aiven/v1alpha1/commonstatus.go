@@ -15,7 +15,7 @@ import (
 // CommonStatus is the part of the status that every kind has.
 type CommonStatusApplyConfiguration struct {
 	// Conditions of the object. Ready is the one to wait for.
-	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
+	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitzero"`
 	// ObservedGeneration is the metadata.generation that this status describes.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 	// Adopted is true when the remote resource existed already and was taken over

@@ -14,7 +14,8 @@ import (
 //
 // ConnectionPoolStatus is the observed state of a ConnectionPool.
 type ConnectionPoolStatusApplyConfiguration struct {
-	CommonStatusApplyConfiguration `json:""`
+	CommonStatusApplyConfiguration   `json:""`
+	SettingsStatusApplyConfiguration `json:""`
 }
 
 // ConnectionPoolStatusApplyConfiguration constructs a declarative configuration of the ConnectionPoolStatus type for use with
@@ -49,5 +50,15 @@ func (b *ConnectionPoolStatusApplyConfiguration) WithObservedGeneration(value in
 // If called multiple times, the Adopted field is set to the value of the last call.
 func (b *ConnectionPoolStatusApplyConfiguration) WithAdopted(value bool) *ConnectionPoolStatusApplyConfiguration {
 	b.CommonStatusApplyConfiguration.Adopted = &value
+	return b
+}
+
+// WithSettings adds the given value to the Settings field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Settings field.
+func (b *ConnectionPoolStatusApplyConfiguration) WithSettings(values ...string) *ConnectionPoolStatusApplyConfiguration {
+	for i := range values {
+		b.SettingsStatusApplyConfiguration.Settings = append(b.SettingsStatusApplyConfiguration.Settings, values[i])
+	}
 	return b
 }

@@ -14,9 +14,9 @@ type ConnInfoSecretTargetApplyConfiguration struct {
 	// is the name of the object. It cannot be changed.
 	Name *string `json:"name,omitempty"`
 	// Annotations to put on the Secret.
-	Annotations map[string]string `json:"annotations,omitempty"`
+	Annotations map[string]string `json:"annotations,omitzero"`
 	// Labels to put on the Secret.
-	Labels map[string]string `json:"labels,omitempty"`
+	Labels map[string]string `json:"labels,omitzero"`
 	// Prefix of the Secret's keys. The default is the kind in upper case and an
 	// underscore, POSTGRESQL_ for example.
 	Prefix *string `json:"prefix,omitempty"`

@@ -16,7 +16,7 @@ type KafkaConnectorSpecApplyConfiguration struct {
 	// UserConfig is the configuration of the connector. The values are Go
 	// templates, in which {{ fromSecret "name" "key" }} stands for a value of a
 	// Secret of the same namespace.
-	UserConfig map[string]string `json:"userConfig,omitempty"`
+	UserConfig map[string]string `json:"userConfig,omitzero"`
 }
 
 // KafkaConnectorSpecApplyConfiguration constructs a declarative configuration of the KafkaConnectorSpec type for use with

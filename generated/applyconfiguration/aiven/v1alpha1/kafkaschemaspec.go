@@ -23,7 +23,7 @@ type KafkaSchemaSpecApplyConfiguration struct {
 	CompatibilityLevel *string `json:"compatibilityLevel,omitempty"`
 	// References are the schemas that this one imports. Only JSON and PROTOBUF
 	// schemas can have any.
-	References []KafkaSchemaReferenceApplyConfiguration `json:"references,omitempty"`
+	References []KafkaSchemaReferenceApplyConfiguration `json:"references,omitzero"`
 }
 
 // KafkaSchemaSpecApplyConfiguration constructs a declarative configuration of the KafkaSchemaSpec type for use with

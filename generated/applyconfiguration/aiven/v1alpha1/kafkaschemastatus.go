@@ -14,7 +14,8 @@ import (
 //
 // KafkaSchemaStatus is the observed state of a KafkaSchema.
 type KafkaSchemaStatusApplyConfiguration struct {
-	CommonStatusApplyConfiguration `json:""`
+	CommonStatusApplyConfiguration   `json:""`
+	SettingsStatusApplyConfiguration `json:""`
 	// ID that the registry gave to the schema.
 	ID *int64 `json:"id,omitempty"`
 	// Version of the subject that has the schema.
@@ -53,6 +54,16 @@ func (b *KafkaSchemaStatusApplyConfiguration) WithObservedGeneration(value int64
 // If called multiple times, the Adopted field is set to the value of the last call.
 func (b *KafkaSchemaStatusApplyConfiguration) WithAdopted(value bool) *KafkaSchemaStatusApplyConfiguration {
 	b.CommonStatusApplyConfiguration.Adopted = &value
+	return b
+}
+
+// WithSettings adds the given value to the Settings field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Settings field.
+func (b *KafkaSchemaStatusApplyConfiguration) WithSettings(values ...string) *KafkaSchemaStatusApplyConfiguration {
+	for i := range values {
+		b.SettingsStatusApplyConfiguration.Settings = append(b.SettingsStatusApplyConfiguration.Settings, values[i])
+	}
 	return b
 }
 

@@ -18,9 +18,12 @@ type KafkaTopicSpecApplyConfiguration struct {
 	Partitions *int64 `json:"partitions,omitempty"`
 	// Replication is the number of replicas of every partition.
 	Replication *int64 `json:"replication,omitempty"`
-	// Tags are attached to the topic.
-	Tags []KafkaTopicTagApplyConfiguration `json:"tags,omitempty"`
-	// Config holds the settings of the topic. What is left out follows the service.
+	// Tags are attached to the topic, and no others are. Left out, the topic keeps the
+	// tags that it has.
+	Tags []KafkaTopicTagApplyConfiguration `json:"tags,omitzero"`
+	// Config holds the settings of the topic. What is left out follows the service. A
+	// setting that is removed keeps its value, since Aiven has no way to reset it; the
+	// condition Ready says so.
 	Config *KafkaTopicConfigApplyConfiguration `json:"config,omitempty"`
 	// TerminationProtection keeps the operator from deleting the topic while it is
 	// true. Aiven itself knows no such protection.

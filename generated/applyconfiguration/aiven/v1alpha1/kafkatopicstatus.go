@@ -14,7 +14,8 @@ import (
 //
 // KafkaTopicStatus is the observed state of a KafkaTopic.
 type KafkaTopicStatusApplyConfiguration struct {
-	CommonStatusApplyConfiguration `json:""`
+	CommonStatusApplyConfiguration   `json:""`
+	SettingsStatusApplyConfiguration `json:""`
 	// State that Aiven reports: ACTIVE, CONFIGURING or DELETING.
 	State *string `json:"state,omitempty"`
 }
@@ -51,6 +52,16 @@ func (b *KafkaTopicStatusApplyConfiguration) WithObservedGeneration(value int64)
 // If called multiple times, the Adopted field is set to the value of the last call.
 func (b *KafkaTopicStatusApplyConfiguration) WithAdopted(value bool) *KafkaTopicStatusApplyConfiguration {
 	b.CommonStatusApplyConfiguration.Adopted = &value
+	return b
+}
+
+// WithSettings adds the given value to the Settings field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Settings field.
+func (b *KafkaTopicStatusApplyConfiguration) WithSettings(values ...string) *KafkaTopicStatusApplyConfiguration {
+	for i := range values {
+		b.SettingsStatusApplyConfiguration.Settings = append(b.SettingsStatusApplyConfiguration.Settings, values[i])
+	}
 	return b
 }
 

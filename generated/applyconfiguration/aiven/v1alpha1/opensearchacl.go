@@ -13,7 +13,7 @@ type OpenSearchACLApplyConfiguration struct {
 	// Username is the name or pattern of the users that the rules are for.
 	Username *string `json:"username,omitempty"`
 	// Rules say what is permitted.
-	Rules []OpenSearchACLRuleApplyConfiguration `json:"rules,omitempty"`
+	Rules []OpenSearchACLRuleApplyConfiguration `json:"rules,omitzero"`
 }
 
 // OpenSearchACLApplyConfiguration constructs a declarative configuration of the OpenSearchACL type for use with

@@ -15,7 +15,7 @@ type OpenSearchACLConfigSpecApplyConfiguration struct {
 	// everything.
 	Enabled *bool `json:"enabled,omitempty"`
 	// ACLs are the entries of the list, one per user. They replace those at Aiven.
-	ACLs []OpenSearchACLApplyConfiguration `json:"acls,omitempty"`
+	ACLs []OpenSearchACLApplyConfiguration `json:"acls,omitzero"`
 }
 
 // OpenSearchACLConfigSpecApplyConfiguration constructs a declarative configuration of the OpenSearchACLConfigSpec type for use with

@@ -14,7 +14,8 @@ import (
 //
 // OpenSearchACLConfigStatus is the observed state of an OpenSearchACLConfig.
 type OpenSearchACLConfigStatusApplyConfiguration struct {
-	CommonStatusApplyConfiguration `json:""`
+	CommonStatusApplyConfiguration   `json:""`
+	SettingsStatusApplyConfiguration `json:""`
 }
 
 // OpenSearchACLConfigStatusApplyConfiguration constructs a declarative configuration of the OpenSearchACLConfigStatus type for use with
@@ -49,5 +50,15 @@ func (b *OpenSearchACLConfigStatusApplyConfiguration) WithObservedGeneration(val
 // If called multiple times, the Adopted field is set to the value of the last call.
 func (b *OpenSearchACLConfigStatusApplyConfiguration) WithAdopted(value bool) *OpenSearchACLConfigStatusApplyConfiguration {
 	b.CommonStatusApplyConfiguration.Adopted = &value
+	return b
+}
+
+// WithSettings adds the given value to the Settings field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Settings field.
+func (b *OpenSearchACLConfigStatusApplyConfiguration) WithSettings(values ...string) *OpenSearchACLConfigStatusApplyConfiguration {
+	for i := range values {
+		b.SettingsStatusApplyConfiguration.Settings = append(b.SettingsStatusApplyConfiguration.Settings, values[i])
+	}
 	return b
 }

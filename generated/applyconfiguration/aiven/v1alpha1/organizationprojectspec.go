@@ -23,10 +23,12 @@ type OrganizationProjectSpecApplyConfiguration struct {
 	BillingGroupID *string `json:"billingGroupId,omitempty"`
 	// BasePort is the first of the ports that services of the project are given.
 	BasePort *int64 `json:"basePort,omitempty"`
-	// Tags are key and value pairs that are attached to the project.
-	Tags map[string]string `json:"tags,omitempty"`
-	// TechnicalEmails receive technical notices about the project.
-	TechnicalEmails []string `json:"technicalEmails,omitempty"`
+	// Tags are key and value pairs that are attached to the project, and no others are.
+	// Left out, the project keeps the tags that it has.
+	Tags map[string]string `json:"tags,omitzero"`
+	// TechnicalEmails receive technical notices about the project. Left out, the
+	// project keeps the addresses that it has.
+	TechnicalEmails []string `json:"technicalEmails,omitzero"`
 }
 
 // OrganizationProjectSpecApplyConfiguration constructs a declarative configuration of the OrganizationProjectSpec type for use with

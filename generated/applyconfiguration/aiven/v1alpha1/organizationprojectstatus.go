@@ -14,7 +14,8 @@ import (
 //
 // OrganizationProjectStatus is the observed state of an OrganizationProject.
 type OrganizationProjectStatusApplyConfiguration struct {
-	CommonStatusApplyConfiguration `json:""`
+	CommonStatusApplyConfiguration   `json:""`
+	SettingsStatusApplyConfiguration `json:""`
 }
 
 // OrganizationProjectStatusApplyConfiguration constructs a declarative configuration of the OrganizationProjectStatus type for use with
@@ -49,5 +50,15 @@ func (b *OrganizationProjectStatusApplyConfiguration) WithObservedGeneration(val
 // If called multiple times, the Adopted field is set to the value of the last call.
 func (b *OrganizationProjectStatusApplyConfiguration) WithAdopted(value bool) *OrganizationProjectStatusApplyConfiguration {
 	b.CommonStatusApplyConfiguration.Adopted = &value
+	return b
+}
+
+// WithSettings adds the given value to the Settings field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Settings field.
+func (b *OrganizationProjectStatusApplyConfiguration) WithSettings(values ...string) *OrganizationProjectStatusApplyConfiguration {
+	for i := range values {
+		b.SettingsStatusApplyConfiguration.Settings = append(b.SettingsStatusApplyConfiguration.Settings, values[i])
+	}
 	return b
 }

@@ -19,7 +19,7 @@ type ProjectSpecApplyConfiguration struct {
 	// BillingCurrency is the currency of invoices.
 	BillingCurrency *string `json:"billingCurrency,omitempty"`
 	// BillingEmails are the addresses that invoices are sent to.
-	BillingEmails []string `json:"billingEmails,omitempty"`
+	BillingEmails []string `json:"billingEmails,omitzero"`
 	// BillingExtraText is printed on invoices, for a cost centre for example.
 	BillingExtraText *string `json:"billingExtraText,omitempty"`
 	// BillingGroupID is the id of the billing group that pays for the project. It
@@ -35,10 +35,12 @@ type ProjectSpecApplyConfiguration struct {
 	CopyFromProject *string `json:"copyFromProject,omitempty"`
 	// CountryCode is the country of the billing address, as ISO 3166-1 alpha-2.
 	CountryCode *string `json:"countryCode,omitempty"`
-	// Tags are key and value pairs that are attached to the project.
-	Tags map[string]string `json:"tags,omitempty"`
-	// TechnicalEmails receive technical notices about the project.
-	TechnicalEmails []string `json:"technicalEmails,omitempty"`
+	// Tags are key and value pairs that are attached to the project, and no others are.
+	// Left out, the project keeps the tags that it has.
+	Tags map[string]string `json:"tags,omitzero"`
+	// TechnicalEmails receive technical notices about the project. Left out, the
+	// project keeps the addresses that it has.
+	TechnicalEmails []string `json:"technicalEmails,omitzero"`
 }
 
 // ProjectSpecApplyConfiguration constructs a declarative configuration of the ProjectSpec type for use with

@@ -14,7 +14,8 @@ import (
 //
 // ProjectStatus is the observed state of a Project.
 type ProjectStatusApplyConfiguration struct {
-	CommonStatusApplyConfiguration `json:""`
+	CommonStatusApplyConfiguration   `json:""`
+	SettingsStatusApplyConfiguration `json:""`
 	// VatID is the value added tax number of the payer.
 	VatID *string `json:"vatId,omitempty"`
 	// AvailableCredits is what is left of prepaid credits, in US dollars.
@@ -59,6 +60,16 @@ func (b *ProjectStatusApplyConfiguration) WithObservedGeneration(value int64) *P
 // If called multiple times, the Adopted field is set to the value of the last call.
 func (b *ProjectStatusApplyConfiguration) WithAdopted(value bool) *ProjectStatusApplyConfiguration {
 	b.CommonStatusApplyConfiguration.Adopted = &value
+	return b
+}
+
+// WithSettings adds the given value to the Settings field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Settings field.
+func (b *ProjectStatusApplyConfiguration) WithSettings(values ...string) *ProjectStatusApplyConfiguration {
+	for i := range values {
+		b.SettingsStatusApplyConfiguration.Settings = append(b.SettingsStatusApplyConfiguration.Settings, values[i])
+	}
 	return b
 }
 

@@ -19,7 +19,7 @@ type ServiceIntegrationEndpointStatusApplyConfiguration struct {
 	ID *string `json:"id,omitempty"`
 	// UserConfigSettings are the settings that the spec has given to the endpoint. One
 	// that leaves the spec goes back to its default.
-	UserConfigSettings []string `json:"userConfigSettings,omitempty"`
+	UserConfigSettings []string `json:"userConfigSettings,omitzero"`
 }
 
 // ServiceIntegrationEndpointStatusApplyConfiguration constructs a declarative configuration of the ServiceIntegrationEndpointStatus type for use with

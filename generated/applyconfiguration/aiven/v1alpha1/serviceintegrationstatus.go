@@ -19,7 +19,7 @@ type ServiceIntegrationStatusApplyConfiguration struct {
 	ID *string `json:"id,omitempty"`
 	// UserConfigSettings are the settings that the spec has given to the integration. One
 	// that leaves the spec goes back to its default.
-	UserConfigSettings []string `json:"userConfigSettings,omitempty"`
+	UserConfigSettings []string `json:"userConfigSettings,omitzero"`
 }
 
 // ServiceIntegrationStatusApplyConfiguration constructs a declarative configuration of the ServiceIntegrationStatus type for use with

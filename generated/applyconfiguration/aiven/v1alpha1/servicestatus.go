@@ -14,14 +14,21 @@ import (
 //
 // ServiceStatus is the observed state of a service.
 type ServiceStatusApplyConfiguration struct {
-	CommonStatusApplyConfiguration `json:""`
+	CommonStatusApplyConfiguration   `json:""`
+	SettingsStatusApplyConfiguration `json:""`
 	// State is the state that Aiven reports: POWEROFF, REBALANCING, REBUILDING or
 	// RUNNING.
 	State *string `json:"state,omitempty"`
 	// UserConfigSettings are the settings that spec.userConfig has given to the
 	// service, pg.work_mem for example. One that leaves the spec goes back to its
 	// default.
-	UserConfigSettings []string `json:"userConfigSettings,omitempty"`
+	UserConfigSettings []string `json:"userConfigSettings,omitzero"`
+	// IPFilterRemoved is true while the service accepts connections from everywhere
+	// because userConfig.ip_filter left the spec.
+	IPFilterRemoved *bool `json:"ipFilterRemoved,omitempty"`
+	// MigrationSource tells which password of spec.migrationSecretSource was given to
+	// Aiven last.
+	MigrationSource *SourceSecretStatusApplyConfiguration `json:"migrationSource,omitempty"`
 }
 
 // ServiceStatusApplyConfiguration constructs a declarative configuration of the ServiceStatus type for use with
@@ -59,6 +66,16 @@ func (b *ServiceStatusApplyConfiguration) WithAdopted(value bool) *ServiceStatus
 	return b
 }
 
+// WithSettings adds the given value to the Settings field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Settings field.
+func (b *ServiceStatusApplyConfiguration) WithSettings(values ...string) *ServiceStatusApplyConfiguration {
+	for i := range values {
+		b.SettingsStatusApplyConfiguration.Settings = append(b.SettingsStatusApplyConfiguration.Settings, values[i])
+	}
+	return b
+}
+
 // WithState sets the State field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the State field is set to the value of the last call.
@@ -74,5 +91,21 @@ func (b *ServiceStatusApplyConfiguration) WithUserConfigSettings(values ...strin
 	for i := range values {
 		b.UserConfigSettings = append(b.UserConfigSettings, values[i])
 	}
+	return b
+}
+
+// WithIPFilterRemoved sets the IPFilterRemoved field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the IPFilterRemoved field is set to the value of the last call.
+func (b *ServiceStatusApplyConfiguration) WithIPFilterRemoved(value bool) *ServiceStatusApplyConfiguration {
+	b.IPFilterRemoved = &value
+	return b
+}
+
+// WithMigrationSource sets the MigrationSource field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MigrationSource field is set to the value of the last call.
+func (b *ServiceStatusApplyConfiguration) WithMigrationSource(value *SourceSecretStatusApplyConfiguration) *ServiceStatusApplyConfiguration {
+	b.MigrationSource = value
 	return b
 }

@@ -9,19 +9,19 @@ package v1alpha1
 // with apply.
 //
 // ServiceUserAccessControl is the access control list of a Valkey user. Each list
-// replaces the one at Aiven.
+// replaces the one at Aiven; one that is left out is empty, which allows nothing.
 type ServiceUserAccessControlApplyConfiguration struct {
 	// ValkeyACLKeys are the key patterns that the user may touch.
-	ValkeyACLKeys []string `json:"valkeyAclKeys,omitempty"`
+	ValkeyACLKeys []string `json:"valkeyAclKeys,omitzero"`
 	// ValkeyACLCommands are single commands to allow or deny, +set or -del for
 	// example.
-	ValkeyACLCommands []string `json:"valkeyAclCommands,omitempty"`
+	ValkeyACLCommands []string `json:"valkeyAclCommands,omitzero"`
 	// ValkeyACLCategories are command categories to allow or deny, +@read or
 	// -@dangerous for example.
-	ValkeyACLCategories []string `json:"valkeyAclCategories,omitempty"`
+	ValkeyACLCategories []string `json:"valkeyAclCategories,omitzero"`
 	// ValkeyACLChannels are the publish and subscribe channel patterns that the
 	// user may use.
-	ValkeyACLChannels []string `json:"valkeyAclChannels,omitempty"`
+	ValkeyACLChannels []string `json:"valkeyAclChannels,omitzero"`
 }
 
 // ServiceUserAccessControlApplyConfiguration constructs a declarative configuration of the ServiceUserAccessControl type for use with

@@ -20,7 +20,9 @@ type ServiceUserSpecApplyConfiguration struct {
 	ConnInfoSecretSource *ConnInfoSecretSourceApplyConfiguration `json:"connInfoSecretSource,omitempty"`
 	// AccessControl limits what the user may do. It applies to Valkey services.
 	AccessControl *ServiceUserAccessControlApplyConfiguration `json:"accessControl,omitempty"`
-	// Authentication is accepted for compatibility and has no effect.
+	// Authentication is how a MySQL user proves its password. Changing it sets the
+	// password, so it needs connInfoSecretSource once the user exists. It has no effect
+	// on users of other services.
 	Authentication *string `json:"authentication,omitempty"`
 }
 

@@ -14,9 +14,12 @@ import (
 //
 // ServiceUserStatus is the observed state of a ServiceUser.
 type ServiceUserStatusApplyConfiguration struct {
-	CommonStatusApplyConfiguration `json:""`
+	CommonStatusApplyConfiguration   `json:""`
+	SettingsStatusApplyConfiguration `json:""`
 	// Type of the user, as Aiven reports it: primary or normal.
 	Type *string `json:"type,omitempty"`
+	// PasswordSource tells which password of spec.connInfoSecretSource was set last.
+	PasswordSource *SourceSecretStatusApplyConfiguration `json:"passwordSource,omitempty"`
 }
 
 // ServiceUserStatusApplyConfiguration constructs a declarative configuration of the ServiceUserStatus type for use with
@@ -54,10 +57,28 @@ func (b *ServiceUserStatusApplyConfiguration) WithAdopted(value bool) *ServiceUs
 	return b
 }
 
+// WithSettings adds the given value to the Settings field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Settings field.
+func (b *ServiceUserStatusApplyConfiguration) WithSettings(values ...string) *ServiceUserStatusApplyConfiguration {
+	for i := range values {
+		b.SettingsStatusApplyConfiguration.Settings = append(b.SettingsStatusApplyConfiguration.Settings, values[i])
+	}
+	return b
+}
+
 // WithType sets the Type field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Type field is set to the value of the last call.
 func (b *ServiceUserStatusApplyConfiguration) WithType(value string) *ServiceUserStatusApplyConfiguration {
 	b.Type = &value
+	return b
+}
+
+// WithPasswordSource sets the PasswordSource field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PasswordSource field is set to the value of the last call.
+func (b *ServiceUserStatusApplyConfiguration) WithPasswordSource(value *SourceSecretStatusApplyConfiguration) *ServiceUserStatusApplyConfiguration {
+	b.PasswordSource = value
 	return b
 }

@@ -17,7 +17,7 @@ type ACMESpecApplyConfiguration struct {
 	// Deprecated: Use domains.
 	Domain *string `json:"domain,omitempty"`
 	// domains are the names that a certificate is asked for.
-	Domains []string `json:"domains,omitempty"`
+	Domains []string `json:"domains,omitzero"`
 	// email is the contact of the account at the authority.
 	Email *string `json:"email,omitempty"`
 }

@@ -15,7 +15,7 @@ type AuthMethodRequestApplyConfiguration struct {
 	// description is for people.
 	Description *string `json:"description,omitempty"`
 	// config are settings of the mount, default_lease_ttl for example.
-	Config map[string]string `json:"config,omitempty"`
+	Config map[string]string `json:"config,omitzero"`
 }
 
 // AuthMethodRequestApplyConfiguration constructs a declarative configuration of the AuthMethodRequest type for use with

@@ -73,7 +73,7 @@ type AuthorizationSpecApplyConfiguration struct {
 	OperatorServiceAccount *ServiceAccountReferenceApplyConfiguration `json:"operatorServiceAccount,omitempty"`
 	// additionalSubjects let further ServiceAccounts log in as an identity, each
 	// with a role of its own.
-	AdditionalSubjects []AdditionalSubjectApplyConfiguration `json:"additionalSubjects,omitempty"`
+	AdditionalSubjects []AdditionalSubjectApplyConfiguration `json:"additionalSubjects,omitzero"`
 }
 
 // AuthorizationSpecApplyConfiguration constructs a declarative configuration of the AuthorizationSpec type for use with

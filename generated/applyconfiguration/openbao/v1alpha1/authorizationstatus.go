@@ -28,6 +28,9 @@ type AuthorizationStatusApplyConfiguration struct {
 	// tlsServerName is the name that the server's certificate carried, if the spec
 	// named one.
 	TLSServerName *string `json:"tlsServerName,omitempty"`
+	// clientCertSecretRef names the Secret with the client certificate that the server
+	// was reached with, if there was one.
+	ClientCertSecretRef *ClientCertSecretReferenceApplyConfiguration `json:"clientCertSecretRef,omitempty"`
 	// server is the cluster id of the server.
 	Server *string `json:"server,omitempty"`
 	// namespace is the OpenBao namespace; empty is the root namespace.
@@ -68,14 +71,14 @@ type AuthorizationStatusApplyConfiguration struct {
 	// requires.
 	Unknown []string `json:"unknown,omitempty"`
 	// signingKeys are the signing keys in the mount's config.
-	SigningKeys []SigningKeyStatusApplyConfiguration `json:"signingKeys,omitempty"`
+	SigningKeys []SigningKeyStatusApplyConfiguration `json:"signingKeys,omitzero"`
 	// droppedOldSigningKeys is the value that the annotation
 	// bailiwick.dev/drop-old-signing-keys had when it was last heeded.
 	DroppedOldSigningKeys *string `json:"droppedOldSigningKeys,omitempty"`
 	// policies are the names of the policies.
-	Policies []string `json:"policies,omitempty"`
+	Policies []string `json:"policies,omitzero"`
 	// roles are the names of the JWT roles.
-	Roles []string `json:"roles,omitempty"`
+	Roles []string `json:"roles,omitzero"`
 	// digest identifies the contract that was written and read back. It is
 	// empty until the first time that all of it was.
 	Digest *string `json:"digest,omitempty"`
@@ -87,18 +90,18 @@ type AuthorizationStatusApplyConfiguration struct {
 	// used up, so that it is not tried again.
 	AdminTokenSecretVersion *string `json:"adminTokenSecretVersion,omitempty"`
 	// plan lists what differs on the server and was not repaired.
-	Plan []PlannedChangeApplyConfiguration `json:"plan,omitempty"`
+	Plan []PlannedChangeApplyConfiguration `json:"plan,omitzero"`
 	// proved is how many identities were proved, of how many, such as 4/4.
 	Proved *string `json:"proved,omitempty"`
 	// identities say what was proved of each role.
-	Identities []IdentityStatusApplyConfiguration `json:"identities,omitempty"`
+	Identities []IdentityStatusApplyConfiguration `json:"identities,omitzero"`
 	// provedAt is when the identities were last proved.
 	ProvedAt *v1.Time `json:"provedAt,omitempty"`
 	// refusalsProvedAt is when wrong subjects and audiences were last seen refused.
 	RefusalsProvedAt *v1.Time `json:"refusalsProvedAt,omitempty"`
 	// rootEquivalent lists what could still grant any right of the mount to
 	// whoever held it, and stays with Bailiwick's own identity.
-	RootEquivalent []string `json:"rootEquivalent,omitempty"`
+	RootEquivalent []string `json:"rootEquivalent,omitzero"`
 }
 
 // AuthorizationStatusApplyConfiguration constructs a declarative configuration of the AuthorizationStatus type for use with
@@ -136,6 +139,14 @@ func (b *AuthorizationStatusApplyConfiguration) WithCASecretRef(value *CASecretR
 // If called multiple times, the TLSServerName field is set to the value of the last call.
 func (b *AuthorizationStatusApplyConfiguration) WithTLSServerName(value string) *AuthorizationStatusApplyConfiguration {
 	b.TLSServerName = &value
+	return b
+}
+
+// WithClientCertSecretRef sets the ClientCertSecretRef field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ClientCertSecretRef field is set to the value of the last call.
+func (b *AuthorizationStatusApplyConfiguration) WithClientCertSecretRef(value *ClientCertSecretReferenceApplyConfiguration) *AuthorizationStatusApplyConfiguration {
+	b.ClientCertSecretRef = value
 	return b
 }
 

@@ -25,7 +25,7 @@ type BreakGlassStatusApplyConfiguration struct {
 	// enteredAt is when it happened.
 	EnteredAt *v1.Time `json:"enteredAt,omitempty"`
 	// steps are what to do.
-	Steps []string `json:"steps,omitempty"`
+	Steps []string `json:"steps,omitzero"`
 	// acknowledgedAt is when a person acknowledged it.
 	AcknowledgedAt *v1.Time `json:"acknowledgedAt,omitempty"`
 }

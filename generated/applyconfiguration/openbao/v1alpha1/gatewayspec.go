@@ -22,7 +22,7 @@ type GatewaySpecApplyConfiguration struct {
 	// path is the path that is passed on. The default is /.
 	Path *string `json:"path,omitempty"`
 	// annotations are put on the route.
-	Annotations map[string]string `json:"annotations,omitempty"`
+	Annotations map[string]string `json:"annotations,omitzero"`
 	// backendTLS says how the Gateway connects to the servers.
 	BackendTLS *BackendTLSSpecApplyConfiguration `json:"backendTLS,omitempty"`
 	// tlsPassthrough leaves TLS to the servers.

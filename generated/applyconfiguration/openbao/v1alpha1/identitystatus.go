@@ -41,13 +41,13 @@ type IdentityStatusApplyConfiguration struct {
 	AlsoAccepts []string `json:"alsoAccepts,omitempty"`
 	// missing are rights that the contract gives and the token lacks, as
 	// "path: capability".
-	Missing []string `json:"missing,omitempty"`
+	Missing []string `json:"missing,omitzero"`
 	// excess are rights that neither the contract nor the policy "default" gives,
 	// as "path: capability".
-	Excess []string `json:"excess,omitempty"`
+	Excess []string `json:"excess,omitzero"`
 	// viaDefault are rights that the token has through the policy "default" alone,
 	// as "path: capability".
-	ViaDefault []string `json:"viaDefault,omitempty"`
+	ViaDefault []string `json:"viaDefault,omitzero"`
 }
 
 // IdentityStatusApplyConfiguration constructs a declarative configuration of the IdentityStatus type for use with

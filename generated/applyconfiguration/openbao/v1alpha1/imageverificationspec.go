@@ -28,7 +28,7 @@ type ImageVerificationSpecApplyConfiguration struct {
 	// ignoreTlog does without an entry in the transparency log.
 	IgnoreTlog *bool `json:"ignoreTlog,omitempty"`
 	// imagePullSecrets are the Secrets that signatures are fetched with.
-	ImagePullSecrets []LocalObjectReferenceApplyConfiguration `json:"imagePullSecrets,omitempty"`
+	ImagePullSecrets []LocalObjectReferenceApplyConfiguration `json:"imagePullSecrets,omitzero"`
 }
 
 // ImageVerificationSpecApplyConfiguration constructs a declarative configuration of the ImageVerificationSpec type for use with

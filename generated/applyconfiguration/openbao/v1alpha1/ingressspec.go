@@ -21,7 +21,7 @@ type IngressSpecApplyConfiguration struct {
 	// tlsSecretName names the Secret with the certificate of the host.
 	TLSSecretName *string `json:"tlsSecretName,omitempty"`
 	// annotations are put on the Ingress.
-	Annotations map[string]string `json:"annotations,omitempty"`
+	Annotations map[string]string `json:"annotations,omitzero"`
 }
 
 // IngressSpecApplyConfiguration constructs a declarative configuration of the IngressSpec type for use with

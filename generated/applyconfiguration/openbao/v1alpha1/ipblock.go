@@ -13,7 +13,7 @@ type IPBlockApplyConfiguration struct {
 	// cidr is the network.
 	CIDR *string `json:"cidr,omitempty"`
 	// except are networks within it that do not count.
-	Except []string `json:"except,omitempty"`
+	Except []string `json:"except,omitzero"`
 }
 
 // IPBlockApplyConfiguration constructs a declarative configuration of the IPBlock type for use with

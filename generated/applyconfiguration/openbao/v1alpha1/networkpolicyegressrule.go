@@ -14,9 +14,9 @@ package v1alpha1
 // NetworkPolicyEgressRule allows connections to some peers on some ports.
 type NetworkPolicyEgressRuleApplyConfiguration struct {
 	// ports are the ports of the peers. None stands for all.
-	Ports []NetworkPolicyPortApplyConfiguration `json:"ports,omitempty"`
+	Ports []NetworkPolicyPortApplyConfiguration `json:"ports,omitzero"`
 	// to are the peers. None stands for all.
-	To []NetworkPolicyPeerApplyConfiguration `json:"to,omitempty"`
+	To []NetworkPolicyPeerApplyConfiguration `json:"to,omitzero"`
 }
 
 // NetworkPolicyEgressRuleApplyConfiguration constructs a declarative configuration of the NetworkPolicyEgressRule type for use with

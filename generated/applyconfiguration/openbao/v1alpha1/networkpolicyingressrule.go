@@ -11,9 +11,9 @@ package v1alpha1
 // NetworkPolicyIngressRule allows connections from some peers to some ports.
 type NetworkPolicyIngressRuleApplyConfiguration struct {
 	// ports are the ports of the servers. None stands for all.
-	Ports []NetworkPolicyPortApplyConfiguration `json:"ports,omitempty"`
+	Ports []NetworkPolicyPortApplyConfiguration `json:"ports,omitzero"`
 	// from are the peers. None stands for all.
-	From []NetworkPolicyPeerApplyConfiguration `json:"from,omitempty"`
+	From []NetworkPolicyPeerApplyConfiguration `json:"from,omitzero"`
 }
 
 // NetworkPolicyIngressRuleApplyConfiguration constructs a declarative configuration of the NetworkPolicyIngressRule type for use with

@@ -15,13 +15,13 @@ type NetworkSpecApplyConfiguration struct {
 	APIServerCIDR *string `json:"apiServerCIDR,omitempty"`
 	// apiServerEndpointIPs are the addresses of the Kubernetes API servers, for
 	// networks that filter behind the Service.
-	APIServerEndpointIPs []string `json:"apiServerEndpointIPs,omitempty"`
+	APIServerEndpointIPs []string `json:"apiServerEndpointIPs,omitzero"`
 	// dnsNamespace is the namespace of the DNS servers.
 	DNSNamespace *string `json:"dnsNamespace,omitempty"`
 	// egressRules allow further connections from the servers.
-	EgressRules []NetworkPolicyEgressRuleApplyConfiguration `json:"egressRules,omitempty"`
+	EgressRules []NetworkPolicyEgressRuleApplyConfiguration `json:"egressRules,omitzero"`
 	// ingressRules allow further connections to the servers.
-	IngressRules []NetworkPolicyIngressRuleApplyConfiguration `json:"ingressRules,omitempty"`
+	IngressRules []NetworkPolicyIngressRuleApplyConfiguration `json:"ingressRules,omitzero"`
 }
 
 // NetworkSpecApplyConfiguration constructs a declarative configuration of the NetworkSpec type for use with

@@ -43,7 +43,7 @@ type OpenBaoClusterSpecApplyConfiguration struct {
 	// serviceAccount is the ServiceAccount that the servers run as.
 	ServiceAccount *ServerServiceAccountApplyConfiguration `json:"serviceAccount,omitempty"`
 	// imagePullSecrets are the Secrets that images are pulled with.
-	ImagePullSecrets []LocalObjectReferenceApplyConfiguration `json:"imagePullSecrets,omitempty"`
+	ImagePullSecrets []LocalObjectReferenceApplyConfiguration `json:"imagePullSecrets,omitzero"`
 	// securityContext replaces the security settings of the servers' pods.
 	SecurityContext *PodSecurityContextApplyConfiguration `json:"securityContext,omitempty"`
 	// workloadHardening turns on protections that not every node has.
@@ -65,9 +65,9 @@ type OpenBaoClusterSpecApplyConfiguration struct {
 	// configuration holds settings of the OpenBao servers.
 	Configuration *ConfigurationSpecApplyConfiguration `json:"configuration,omitempty"`
 	// plugins are the plugins that the servers register.
-	Plugins []PluginSpecApplyConfiguration `json:"plugins,omitempty"`
+	Plugins []PluginSpecApplyConfiguration `json:"plugins,omitzero"`
 	// audit are the audit devices that the servers are configured with.
-	Audit []AuditDeviceApplyConfiguration `json:"audit,omitempty"`
+	Audit []AuditDeviceApplyConfiguration `json:"audit,omitzero"`
 	// telemetry says where the servers send their metrics.
 	Telemetry *TelemetrySpecApplyConfiguration `json:"telemetry,omitempty"`
 	// observability says how metrics are scraped.

@@ -21,7 +21,7 @@ type PlannedChangeApplyConfiguration struct {
 	// difference is Missing, Differs, Extra, or Conflict for what someone else wrote.
 	Difference *openbaov1alpha1.PlannedDifference `json:"difference,omitempty"`
 	// fields are the names of the fields that differ.
-	Fields []string `json:"fields,omitempty"`
+	Fields []string `json:"fields,omitzero"`
 }
 
 // PlannedChangeApplyConfiguration constructs a declarative configuration of the PlannedChange type for use with

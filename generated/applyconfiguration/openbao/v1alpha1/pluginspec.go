@@ -25,9 +25,9 @@ type PluginSpecApplyConfiguration struct {
 	// sha256sum is the SHA-256 sum of the program.
 	SHA256Sum *string `json:"sha256sum,omitempty"`
 	// args are the arguments of the program.
-	Args []string `json:"args,omitempty"`
+	Args []string `json:"args,omitzero"`
 	// env are environment variables of the program, as NAME=value.
-	Env []string `json:"env,omitempty"`
+	Env []string `json:"env,omitzero"`
 }
 
 // PluginSpecApplyConfiguration constructs a declarative configuration of the PluginSpec type for use with

@@ -24,14 +24,14 @@ type PodSecurityContextApplyConfiguration struct {
 	// runAsNonRoot refuses to start an image as user 0.
 	RunAsNonRoot *bool `json:"runAsNonRoot,omitempty"`
 	// supplementalGroups are further groups of all processes.
-	SupplementalGroups []int64 `json:"supplementalGroups,omitempty"`
+	SupplementalGroups []int64 `json:"supplementalGroups,omitzero"`
 	// supplementalGroupsPolicy is Merge or Strict: whether the groups that the
 	// image gives its user count as well.
 	SupplementalGroupsPolicy *string `json:"supplementalGroupsPolicy,omitempty"`
 	// fsGroup is the group that owns the volumes.
 	FSGroup *int64 `json:"fsGroup,omitempty"`
 	// sysctls are the kernel parameters of the pod.
-	Sysctls []SysctlApplyConfiguration `json:"sysctls,omitempty"`
+	Sysctls []SysctlApplyConfiguration `json:"sysctls,omitzero"`
 	// fsGroupChangePolicy is Always or OnRootMismatch: when the owner of the files
 	// of a volume is set.
 	FSGroupChangePolicy *string `json:"fsGroupChangePolicy,omitempty"`

@@ -15,7 +15,7 @@ type SecretEngineRequestApplyConfiguration struct {
 	// description is for people.
 	Description *string `json:"description,omitempty"`
 	// options are options of the type, version for example.
-	Options map[string]string `json:"options,omitempty"`
+	Options map[string]string `json:"options,omitzero"`
 }
 
 // SecretEngineRequestApplyConfiguration constructs a declarative configuration of the SecretEngineRequest type for use with

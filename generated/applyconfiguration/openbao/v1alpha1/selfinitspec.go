@@ -16,7 +16,7 @@ type SelfInitSpecApplyConfiguration struct {
 	// oidc sets the audience and issuer of the JWT roles.
 	OIDC *SelfInitOIDCApplyConfiguration `json:"oidc,omitempty"`
 	// requests are what else the servers send themselves at their first start.
-	Requests []SelfInitRequestApplyConfiguration `json:"requests,omitempty"`
+	Requests []SelfInitRequestApplyConfiguration `json:"requests,omitzero"`
 }
 
 // SelfInitSpecApplyConfiguration constructs a declarative configuration of the SelfInitSpec type for use with

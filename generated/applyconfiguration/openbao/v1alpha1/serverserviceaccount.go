@@ -13,7 +13,7 @@ type ServerServiceAccountApplyConfiguration struct {
 	// name is the name of the ServiceAccount. The default is <name>-serviceaccount.
 	Name *string `json:"name,omitempty"`
 	// annotations are put on the ServiceAccount, for cloud identities for example.
-	Annotations map[string]string `json:"annotations,omitempty"`
+	Annotations map[string]string `json:"annotations,omitzero"`
 }
 
 // ServerServiceAccountApplyConfiguration constructs a declarative configuration of the ServerServiceAccount type for use with

@@ -13,7 +13,7 @@ type ServiceSpecApplyConfiguration struct {
 	// type is the type of the Service. The default is ClusterIP.
 	Type *string `json:"type,omitempty"`
 	// annotations are put on the Service.
-	Annotations map[string]string `json:"annotations,omitempty"`
+	Annotations map[string]string `json:"annotations,omitzero"`
 }
 
 // ServiceSpecApplyConfiguration constructs a declarative configuration of the ServiceSpec type for use with

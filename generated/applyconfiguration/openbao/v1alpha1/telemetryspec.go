@@ -31,7 +31,7 @@ type TelemetrySpecApplyConfiguration struct {
 	// dogStatsdAddress is the address of a DogStatsD server.
 	DogStatsdAddress *string `json:"dogStatsdAddress,omitempty"`
 	// dogStatsdTags are tags of all metrics there.
-	DogStatsdTags []string `json:"dogStatsdTags,omitempty"`
+	DogStatsdTags []string `json:"dogStatsdTags,omitzero"`
 	// circonusAPIKey is the API token of Circonus. It stands in the object for
 	// everybody who may read it.
 	CirconusAPIKey *string `json:"circonusAPIKey,omitempty"`

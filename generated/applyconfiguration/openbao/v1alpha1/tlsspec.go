@@ -24,7 +24,7 @@ type TLSSpecApplyConfiguration struct {
 	// OperatorManaged is replaced, 720h for example.
 	RotationPeriod *string `json:"rotationPeriod,omitempty"`
 	// extraSANs are further names and addresses that the certificates carry.
-	ExtraSANs []string `json:"extraSANs,omitempty"`
+	ExtraSANs []string `json:"extraSANs,omitzero"`
 }
 
 // TLSSpecApplyConfiguration constructs a declarative configuration of the TLSSpec type for use with

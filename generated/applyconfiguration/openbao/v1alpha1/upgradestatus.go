@@ -23,7 +23,7 @@ type UpgradeStatusApplyConfiguration struct {
 	// currentPartition is the ordinal from which on servers are upgraded.
 	CurrentPartition *int32 `json:"currentPartition,omitempty"`
 	// completedPods are the ordinals of upgraded servers.
-	CompletedPods []int32 `json:"completedPods,omitempty"`
+	CompletedPods []int32 `json:"completedPods,omitzero"`
 	// lastStepDownTime is when the active server last stepped down.
 	LastStepDownTime *v1.Time `json:"lastStepDownTime,omitempty"`
 	// lastErrorReason is a stable name of the last error.

@@ -13,9 +13,9 @@ type ValidationHookApplyConfiguration struct {
 	// image is the container image of the job.
 	Image *string `json:"image,omitempty"`
 	// command is the command of the container.
-	Command []string `json:"command,omitempty"`
+	Command []string `json:"command,omitzero"`
 	// args are the arguments of the command.
-	Args []string `json:"args,omitempty"`
+	Args []string `json:"args,omitzero"`
 	// timeoutSeconds is how long the job may take, in seconds.
 	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
 }

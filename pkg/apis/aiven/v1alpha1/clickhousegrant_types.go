@@ -44,12 +44,12 @@ type ClickhouseGrants struct {
 	// PrivilegeGrants are the privileges that are granted.
 	// +listType=atomic
 	// +optional
-	PrivilegeGrants []ClickhousePrivilegeGrant `json:"privilegeGrants,omitempty"`
+	PrivilegeGrants []ClickhousePrivilegeGrant `json:"privilegeGrants,omitzero"`
 
 	// RoleGrants are the roles that are granted.
 	// +listType=atomic
 	// +optional
-	RoleGrants []ClickhouseRoleGrant `json:"roleGrants,omitempty"`
+	RoleGrants []ClickhouseRoleGrant `json:"roleGrants,omitzero"`
 }
 
 // ClickhouseGrantee is who is given something: a user or a role.
@@ -86,7 +86,7 @@ type ClickhousePrivilegeGrant struct {
 	// whole table.
 	// +listType=atomic
 	// +optional
-	Columns []string `json:"columns,omitempty"`
+	Columns []string `json:"columns,omitzero"`
 
 	// WithGrantOption lets the grantees give the privileges to others.
 	// +optional

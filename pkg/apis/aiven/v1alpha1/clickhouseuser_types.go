@@ -58,6 +58,10 @@ type ClickhouseUserStatus struct {
 	// UUID that Aiven gave to the user.
 	// +optional
 	UUID string `json:"uuid,omitempty"`
+
+	// PasswordSource tells which password of spec.connInfoSecretSource was set last.
+	// +optional
+	PasswordSource *SourceSecretStatus `json:"passwordSource,omitempty"`
 }
 
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object

@@ -3,7 +3,10 @@
 
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
 
 // AuthSecretReference names the key of a Secret that holds an Aiven API token.
 // The Secret lives in the namespace of the object that names it.
@@ -58,12 +61,12 @@ type ConnInfoSecretTarget struct {
 	// Annotations to put on the Secret.
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +optional
-	Annotations map[string]string `json:"annotations,omitempty"`
+	Annotations map[string]string `json:"annotations,omitzero"`
 
 	// Labels to put on the Secret.
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +optional
-	Labels map[string]string `json:"labels,omitempty"`
+	Labels map[string]string `json:"labels,omitzero"`
 
 	// Prefix of the Secret's keys. The default is the kind in upper case and an
 	// underscore, POSTGRESQL_ for example.
@@ -117,4 +120,33 @@ type CommonStatus struct {
 	// rather than created.
 	// +optional
 	Adopted bool `json:"adopted,omitempty"`
+}
+
+// SettingsStatus remembers which optional fields of a spec were given to its
+// remote.
+type SettingsStatus struct {
+	// Settings are the optional fields of the spec that were given to the remote,
+	// tags for example. What was never among them is not the operator's to change. One
+	// that leaves the spec goes back to its default; where Aiven has no way to reset
+	// it, it keeps its value and the condition Ready says so.
+	// +listType=atomic
+	// +optional
+	Settings []string `json:"settings,omitempty"`
+}
+
+// SourceSecretStatus tells which state of a source Secret was given to Aiven last,
+// without anything that its content could be guessed from.
+type SourceSecretStatus struct {
+	// UID of the Secret.
+	// +optional
+	UID types.UID `json:"uid,omitempty"`
+
+	// ResourceVersion of the Secret.
+	// +optional
+	ResourceVersion string `json:"resourceVersion,omitempty"`
+
+	// Digest of what was given, HMAC-SHA256 in base64. Its key is derived from the
+	// object's Aiven API token, so it can be checked only by whoever holds that.
+	// +optional
+	Digest string `json:"digest,omitempty"`
 }

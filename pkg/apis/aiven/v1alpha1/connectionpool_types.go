@@ -68,7 +68,8 @@ type ConnectionPoolSpec struct {
 
 // ConnectionPoolStatus is the observed state of a ConnectionPool.
 type ConnectionPoolStatus struct {
-	CommonStatus `json:",inline"`
+	CommonStatus   `json:",inline"`
+	SettingsStatus `json:",inline"`
 }
 
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object

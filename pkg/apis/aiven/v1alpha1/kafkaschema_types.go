@@ -68,7 +68,7 @@ type KafkaSchemaSpec struct {
 	// +listType=map
 	// +listMapKey=name
 	// +optional
-	References []KafkaSchemaReference `json:"references,omitempty"`
+	References []KafkaSchemaReference `json:"references,omitzero"`
 }
 
 // KafkaSchemaReference is a schema that another one imports, named by its
@@ -108,7 +108,8 @@ type KafkaSchemaRef struct {
 
 // KafkaSchemaStatus is the observed state of a KafkaSchema.
 type KafkaSchemaStatus struct {
-	CommonStatus `json:",inline"`
+	CommonStatus   `json:",inline"`
+	SettingsStatus `json:",inline"`
 
 	// ID that the registry gave to the schema.
 	// +optional

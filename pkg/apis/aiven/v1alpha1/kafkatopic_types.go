@@ -54,12 +54,15 @@ type KafkaTopicSpec struct {
 	// +kubebuilder:validation:Minimum=2
 	Replication int64 `json:"replication"`
 
-	// Tags are attached to the topic.
+	// Tags are attached to the topic, and no others are. Left out, the topic keeps the
+	// tags that it has.
 	// +listType=atomic
 	// +optional
-	Tags []KafkaTopicTag `json:"tags,omitempty"`
+	Tags []KafkaTopicTag `json:"tags,omitzero"`
 
-	// Config holds the settings of the topic. What is left out follows the service.
+	// Config holds the settings of the topic. What is left out follows the service. A
+	// setting that is removed keeps its value, since Aiven has no way to reset it; the
+	// condition Ready says so.
 	// +optional
 	Config *KafkaTopicConfig `json:"config,omitempty"`
 
@@ -221,7 +224,8 @@ type KafkaTopicConfig struct {
 
 // KafkaTopicStatus is the observed state of a KafkaTopic.
 type KafkaTopicStatus struct {
-	CommonStatus `json:",inline"`
+	CommonStatus   `json:",inline"`
+	SettingsStatus `json:",inline"`
 
 	// State that Aiven reports: ACTIVE, CONFIGURING or DELETING.
 	// +optional

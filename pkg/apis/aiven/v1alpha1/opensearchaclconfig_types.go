@@ -45,7 +45,7 @@ type OpenSearchACLConfigSpec struct {
 	// +listType=map
 	// +listMapKey=username
 	// +optional
-	ACLs []OpenSearchACL `json:"acls,omitempty"`
+	ACLs []OpenSearchACL `json:"acls,omitzero"`
 }
 
 // OpenSearchACL says what a user may do.
@@ -72,7 +72,8 @@ type OpenSearchACLRule struct {
 
 // OpenSearchACLConfigStatus is the observed state of an OpenSearchACLConfig.
 type OpenSearchACLConfigStatus struct {
-	CommonStatus `json:",inline"`
+	CommonStatus   `json:",inline"`
+	SettingsStatus `json:",inline"`
 }
 
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object

@@ -64,22 +64,25 @@ type OrganizationProjectSpec struct {
 	// +optional
 	BasePort *int64 `json:"basePort,omitempty"`
 
-	// Tags are key and value pairs that are attached to the project.
+	// Tags are key and value pairs that are attached to the project, and no others are.
+	// Left out, the project keeps the tags that it has.
 	// +optional
-	Tags map[string]string `json:"tags,omitempty"`
+	Tags map[string]string `json:"tags,omitzero"`
 
-	// TechnicalEmails receive technical notices about the project.
+	// TechnicalEmails receive technical notices about the project. Left out, the
+	// project keeps the addresses that it has.
 	// +kubebuilder:validation:MaxItems=10
 	// +kubebuilder:validation:items:MaxLength=254
 	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, y == x))",message="Emails must be unique"
 	// +listType=atomic
 	// +optional
-	TechnicalEmails []string `json:"technicalEmails,omitempty"`
+	TechnicalEmails []string `json:"technicalEmails,omitzero"`
 }
 
 // OrganizationProjectStatus is the observed state of an OrganizationProject.
 type OrganizationProjectStatus struct {
-	CommonStatus `json:",inline"`
+	CommonStatus   `json:",inline"`
+	SettingsStatus `json:",inline"`
 }
 
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object

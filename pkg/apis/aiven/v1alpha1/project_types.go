@@ -53,7 +53,7 @@ type ProjectSpec struct {
 	// +kubebuilder:validation:MaxItems=10
 	// +listType=atomic
 	// +optional
-	BillingEmails []string `json:"billingEmails,omitempty"`
+	BillingEmails []string `json:"billingEmails,omitzero"`
 
 	// BillingExtraText is printed on invoices, for a cost centre for example.
 	// +kubebuilder:validation:MaxLength=1000
@@ -92,20 +92,23 @@ type ProjectSpec struct {
 	// +optional
 	CountryCode string `json:"countryCode,omitempty"`
 
-	// Tags are key and value pairs that are attached to the project.
+	// Tags are key and value pairs that are attached to the project, and no others are.
+	// Left out, the project keeps the tags that it has.
 	// +optional
-	Tags map[string]string `json:"tags,omitempty"`
+	Tags map[string]string `json:"tags,omitzero"`
 
-	// TechnicalEmails receive technical notices about the project.
+	// TechnicalEmails receive technical notices about the project. Left out, the
+	// project keeps the addresses that it has.
 	// +kubebuilder:validation:MaxItems=10
 	// +listType=atomic
 	// +optional
-	TechnicalEmails []string `json:"technicalEmails,omitempty"`
+	TechnicalEmails []string `json:"technicalEmails,omitzero"`
 }
 
 // ProjectStatus is the observed state of a Project.
 type ProjectStatus struct {
-	CommonStatus `json:",inline"`
+	CommonStatus   `json:",inline"`
+	SettingsStatus `json:",inline"`
 
 	// VatID is the value added tax number of the payer.
 	// +kubebuilder:validation:MaxLength=64

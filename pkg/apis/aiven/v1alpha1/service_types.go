@@ -97,9 +97,10 @@ type BaseServiceSpec struct {
 	// +optional
 	TerminationProtection *bool `json:"terminationProtection,omitempty"`
 
-	// Tags are key and value pairs that are attached to the service.
+	// Tags are key and value pairs that are attached to the service, and no others are.
+	// Left out, the service keeps the tags that it has.
 	// +optional
-	Tags map[string]string `json:"tags,omitempty"`
+	Tags map[string]string `json:"tags,omitzero"`
 
 	// ServiceIntegrations are set up when the service is created. They cannot be
 	// changed.
@@ -107,18 +108,19 @@ type BaseServiceSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="Value is immutable"
 	// +listType=atomic
 	// +optional
-	ServiceIntegrations []ServiceIntegrationItem `json:"serviceIntegrations,omitempty"`
+	ServiceIntegrations []ServiceIntegrationItem `json:"serviceIntegrations,omitzero"`
 
 	// TechnicalEmails receive technical notices about this service. An empty list
-	// leaves the notices to the project's addresses.
+	// leaves the notices to the project's addresses. Left out, the service keeps the
+	// addresses that it has.
 	// +kubebuilder:validation:MaxItems=10
 	// +listType=atomic
 	// +optional
-	TechnicalEmails []ServiceTechEmail `json:"technicalEmails,omitempty"`
+	TechnicalEmails []ServiceTechEmail `json:"technicalEmails,omitzero"`
 
-	// Powered turns the service on or off. A service that is off keeps its backups
-	// and loses its nodes, so one without a backup is not turned off.
-	// +kubebuilder:default=true
+	// Powered turns the service on or off; left out, the service stays as it is, and a
+	// new one is on. A service that is off keeps its backups and loses its nodes, so one
+	// without a backup is not turned off.
 	// +optional
 	Powered *bool `json:"powered,omitempty"`
 }
@@ -139,7 +141,8 @@ type ServiceCommonSpec struct {
 
 // ServiceStatus is the observed state of a service.
 type ServiceStatus struct {
-	CommonStatus `json:",inline"`
+	CommonStatus   `json:",inline"`
+	SettingsStatus `json:",inline"`
 
 	// State is the state that Aiven reports: POWEROFF, REBALANCING, REBUILDING or
 	// RUNNING.
@@ -152,4 +155,14 @@ type ServiceStatus struct {
 	// +listType=atomic
 	// +optional
 	UserConfigSettings []string `json:"userConfigSettings,omitempty"`
+
+	// IPFilterRemoved is true while the service accepts connections from everywhere
+	// because userConfig.ip_filter left the spec.
+	// +optional
+	IPFilterRemoved bool `json:"ipFilterRemoved,omitempty"`
+
+	// MigrationSource tells which password of spec.migrationSecretSource was given to
+	// Aiven last.
+	// +optional
+	MigrationSource *SourceSecretStatus `json:"migrationSource,omitempty"`
 }

@@ -55,46 +55,53 @@ type ServiceUserSpec struct {
 	// +optional
 	AccessControl *ServiceUserAccessControl `json:"accessControl,omitempty"`
 
-	// Authentication is accepted for compatibility and has no effect.
+	// Authentication is how a MySQL user proves its password. Changing it sets the
+	// password, so it needs connInfoSecretSource once the user exists. It has no effect
+	// on users of other services.
 	// +kubebuilder:validation:Enum=caching_sha2_password;mysql_native_password
 	// +optional
 	Authentication string `json:"authentication,omitempty"`
 }
 
 // ServiceUserAccessControl is the access control list of a Valkey user. Each list
-// replaces the one at Aiven.
+// replaces the one at Aiven; one that is left out is empty, which allows nothing.
 type ServiceUserAccessControl struct {
 	// ValkeyACLKeys are the key patterns that the user may touch.
 	// +listType=atomic
 	// +optional
-	ValkeyACLKeys []string `json:"valkeyAclKeys,omitempty"`
+	ValkeyACLKeys []string `json:"valkeyAclKeys,omitzero"`
 
 	// ValkeyACLCommands are single commands to allow or deny, +set or -del for
 	// example.
 	// +listType=atomic
 	// +optional
-	ValkeyACLCommands []string `json:"valkeyAclCommands,omitempty"`
+	ValkeyACLCommands []string `json:"valkeyAclCommands,omitzero"`
 
 	// ValkeyACLCategories are command categories to allow or deny, +@read or
 	// -@dangerous for example.
 	// +listType=atomic
 	// +optional
-	ValkeyACLCategories []string `json:"valkeyAclCategories,omitempty"`
+	ValkeyACLCategories []string `json:"valkeyAclCategories,omitzero"`
 
 	// ValkeyACLChannels are the publish and subscribe channel patterns that the
 	// user may use.
 	// +listType=atomic
 	// +optional
-	ValkeyACLChannels []string `json:"valkeyAclChannels,omitempty"`
+	ValkeyACLChannels []string `json:"valkeyAclChannels,omitzero"`
 }
 
 // ServiceUserStatus is the observed state of a ServiceUser.
 type ServiceUserStatus struct {
-	CommonStatus `json:",inline"`
+	CommonStatus   `json:",inline"`
+	SettingsStatus `json:",inline"`
 
 	// Type of the user, as Aiven reports it: primary or normal.
 	// +optional
 	Type string `json:"type,omitempty"`
+
+	// PasswordSource tells which password of spec.connInfoSecretSource was set last.
+	// +optional
+	PasswordSource *SourceSecretStatus `json:"passwordSource,omitempty"`
 }
 
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object

@@ -674,6 +674,16 @@ func (in ServiceUserStatus) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in SettingsStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.SettingsStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in SourceSecretStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.SourceSecretStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in UpgradePipelineStep) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.aiven.v1alpha1.UpgradePipelineStep"
 }

@@ -12,7 +12,7 @@ type UserConfig struct {
 	// +kubebuilder:validation:MaxItems=400
 	// +listType=atomic
 	// +optional
-	Tables []Tables `json:"tables,omitempty"`
+	Tables []Tables `json:"tables,omitzero"`
 }
 
 // Tables: Table to create.
@@ -215,7 +215,7 @@ type TablesMaterializedView struct {
 	// +kubebuilder:validation:MaxItems=10
 	// +listType=atomic
 	// +optional
-	EngineParams []string `json:"engine_params,omitempty"`
+	EngineParams []string `json:"engine_params,omitzero"`
 
 	// Number of days after which data is moved from local disk to remote storage (tiered storage). Must be
 	// specified together with ttl_column.

@@ -11,7 +11,7 @@ type UserConfig struct {
 	// +kubebuilder:validation:MaxItems=10
 	// +listType=atomic
 	// +optional
-	Databases []Databases `json:"databases,omitempty"`
+	Databases []Databases `json:"databases,omitzero"`
 }
 
 // Databases: Database to expose.

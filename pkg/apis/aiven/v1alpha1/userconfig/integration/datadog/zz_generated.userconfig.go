@@ -29,7 +29,7 @@ type UserConfig struct {
 	// +kubebuilder:validation:MaxItems=32
 	// +listType=atomic
 	// +optional
-	DatadogPgRelations []DatadogPgRelations `json:"datadog_pg_relations,omitempty"`
+	DatadogPgRelations []DatadogPgRelations `json:"datadog_pg_relations,omitzero"`
 
 	// Enable Datadog PgBouncer Metric Tracking.
 	// +optional
@@ -39,37 +39,37 @@ type UserConfig struct {
 	// +kubebuilder:validation:MaxItems=32
 	// +listType=atomic
 	// +optional
-	DatadogTags []DatadogTags `json:"datadog_tags,omitempty"`
+	DatadogTags []DatadogTags `json:"datadog_tags,omitzero"`
 
 	// List of custom metrics.
 	// +kubebuilder:validation:MaxItems=1024
 	// +listType=atomic
 	// +optional
-	ExcludeConsumerGroups []string `json:"exclude_consumer_groups,omitempty"`
+	ExcludeConsumerGroups []string `json:"exclude_consumer_groups,omitzero"`
 
 	// List of topics to exclude.
 	// +kubebuilder:validation:MaxItems=1024
 	// +listType=atomic
 	// +optional
-	ExcludeTopics []string `json:"exclude_topics,omitempty"`
+	ExcludeTopics []string `json:"exclude_topics,omitzero"`
 
 	// List of custom metrics.
 	// +kubebuilder:validation:MaxItems=1024
 	// +listType=atomic
 	// +optional
-	IncludeConsumerGroups []string `json:"include_consumer_groups,omitempty"`
+	IncludeConsumerGroups []string `json:"include_consumer_groups,omitzero"`
 
 	// List of topics to include.
 	// +kubebuilder:validation:MaxItems=1024
 	// +listType=atomic
 	// +optional
-	IncludeTopics []string `json:"include_topics,omitempty"`
+	IncludeTopics []string `json:"include_topics,omitzero"`
 
 	// List of custom metrics.
 	// +kubebuilder:validation:MaxItems=1024
 	// +listType=atomic
 	// +optional
-	KafkaCustomMetrics []string `json:"kafka_custom_metrics,omitempty"`
+	KafkaCustomMetrics []string `json:"kafka_custom_metrics,omitzero"`
 
 	// Maximum number of JMX metrics to send.
 	// +kubebuilder:validation:Minimum=10
@@ -81,7 +81,7 @@ type UserConfig struct {
 	// +kubebuilder:validation:MaxItems=1024
 	// +listType=atomic
 	// +optional
-	MirrormakerCustomMetrics []string `json:"mirrormaker_custom_metrics,omitempty"`
+	MirrormakerCustomMetrics []string `json:"mirrormaker_custom_metrics,omitzero"`
 
 	// Datadog Opensearch Options.
 	// +optional
@@ -114,13 +114,13 @@ type DatadogPgRelations struct {
 	// +kubebuilder:validation:MaxItems=8
 	// +listType=atomic
 	// +optional
-	Relkind []string `json:"relkind,omitempty"`
+	Relkind []string `json:"relkind,omitzero"`
 
 	// Only collect metrics for relations in these schemas. Applies to all schemas when unset.
 	// +kubebuilder:validation:MaxItems=8
 	// +listType=atomic
 	// +optional
-	Schemas []string `json:"schemas,omitempty"`
+	Schemas []string `json:"schemas,omitzero"`
 }
 
 // DatadogTags: Datadog tag defined by user.

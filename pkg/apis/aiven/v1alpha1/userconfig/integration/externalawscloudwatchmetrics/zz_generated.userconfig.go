@@ -11,13 +11,13 @@ type UserConfig struct {
 	// +kubebuilder:validation:MaxItems=1024
 	// +listType=atomic
 	// +optional
-	DroppedMetrics []DroppedMetrics `json:"dropped_metrics,omitempty"`
+	DroppedMetrics []DroppedMetrics `json:"dropped_metrics,omitzero"`
 
 	// Metrics to allow through to AWS CloudWatch (in addition to default metrics).
 	// +kubebuilder:validation:MaxItems=1024
 	// +listType=atomic
 	// +optional
-	ExtraMetrics []ExtraMetrics `json:"extra_metrics,omitempty"`
+	ExtraMetrics []ExtraMetrics `json:"extra_metrics,omitzero"`
 }
 
 // DroppedMetrics: Metric name and subfield.

@@ -25,5 +25,5 @@ type UserConfig struct {
 	// +kubebuilder:validation:MaxItems=5
 	// +listType=atomic
 	// +optional
-	SelectedLogFields []string `json:"selected_log_fields,omitempty"`
+	SelectedLogFields []string `json:"selected_log_fields,omitzero"`
 }

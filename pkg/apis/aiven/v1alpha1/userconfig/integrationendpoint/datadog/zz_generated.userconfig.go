@@ -17,7 +17,7 @@ type UserConfig struct {
 	// +kubebuilder:validation:MaxItems=32
 	// +listType=atomic
 	// +optional
-	DatadogTags []DatadogTags `json:"datadog_tags,omitempty"`
+	DatadogTags []DatadogTags `json:"datadog_tags,omitzero"`
 
 	// Disable consumer group metrics.
 	// +optional

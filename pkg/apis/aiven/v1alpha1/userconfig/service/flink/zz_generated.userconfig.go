@@ -13,7 +13,7 @@ type UserConfig struct {
 	// +kubebuilder:validation:MaxItems=1
 	// +listType=atomic
 	// +optional
-	AdditionalBackupRegions []string `json:"additional_backup_regions,omitempty"`
+	AdditionalBackupRegions []string `json:"additional_backup_regions,omitzero"`
 
 	// Enable to upload Custom JARs for Flink applications.
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="Value is immutable"
@@ -29,7 +29,7 @@ type UserConfig struct {
 	// +kubebuilder:validation:MaxItems=8000
 	// +listType=atomic
 	// +optional
-	IPFilter []IPFilter `json:"ip_filter,omitempty"`
+	IPFilter []IPFilter `json:"ip_filter,omitzero"`
 
 	// Task slots per node. For a 3 node plan, total number of task slots is 3x this value.
 	// +kubebuilder:validation:Minimum=1

@@ -11,7 +11,7 @@ type UserConfig struct {
 	// +kubebuilder:validation:MaxItems=1
 	// +listType=atomic
 	// +optional
-	AdditionalBackupRegions []string `json:"additional_backup_regions,omitempty"`
+	AdditionalBackupRegions []string `json:"additional_backup_regions,omitzero"`
 
 	// DEPRECATED: setting has no effect with Grafana 11 and onward. Enable or disable Grafana legacy
 	// alerting functionality. This should not be enabled with unified_alerting_enabled.
@@ -140,7 +140,7 @@ type UserConfig struct {
 	// +kubebuilder:validation:MaxItems=8000
 	// +listType=atomic
 	// +optional
-	IPFilter []IPFilter `json:"ip_filter,omitempty"`
+	IPFilter []IPFilter `json:"ip_filter,omitzero"`
 
 	// Do not collect the grafana_stat_total_* and grafana_stat_totals_* metrics, which require periodic
 	// database queries. Defaults to true, unless metrics_enabled is set.
@@ -237,13 +237,13 @@ type AuthAzuread struct {
 	// +kubebuilder:validation:MaxItems=50
 	// +listType=atomic
 	// +optional
-	AllowedDomains []string `json:"allowed_domains,omitempty"`
+	AllowedDomains []string `json:"allowed_domains,omitzero"`
 
 	// Require users to belong to one of given groups.
 	// +kubebuilder:validation:MaxItems=50
 	// +listType=atomic
 	// +optional
-	AllowedGroups []string `json:"allowed_groups,omitempty"`
+	AllowedGroups []string `json:"allowed_groups,omitzero"`
 
 	// Authorization URL.
 	// +kubebuilder:validation:MaxLength=2048
@@ -274,13 +274,13 @@ type AuthGenericOauth struct {
 	// +kubebuilder:validation:MaxItems=50
 	// +listType=atomic
 	// +optional
-	AllowedDomains []string `json:"allowed_domains,omitempty"`
+	AllowedDomains []string `json:"allowed_domains,omitzero"`
 
 	// Require user to be member of one of the listed organizations.
 	// +kubebuilder:validation:MaxItems=50
 	// +listType=atomic
 	// +optional
-	AllowedOrganizations []string `json:"allowed_organizations,omitempty"`
+	AllowedOrganizations []string `json:"allowed_organizations,omitzero"`
 
 	// API URL.
 	// +kubebuilder:validation:MaxLength=2048
@@ -314,7 +314,7 @@ type AuthGenericOauth struct {
 	// +kubebuilder:validation:MaxItems=50
 	// +listType=atomic
 	// +optional
-	Scopes []string `json:"scopes,omitempty"`
+	Scopes []string `json:"scopes,omitzero"`
 
 	// Token URL.
 	// +kubebuilder:validation:MaxLength=2048
@@ -335,7 +335,7 @@ type AuthGithub struct {
 	// +kubebuilder:validation:MaxItems=50
 	// +listType=atomic
 	// +optional
-	AllowedOrganizations []string `json:"allowed_organizations,omitempty"`
+	AllowedOrganizations []string `json:"allowed_organizations,omitzero"`
 
 	// Allow users to bypass the login screen and automatically log in.
 	// +optional
@@ -359,7 +359,7 @@ type AuthGithub struct {
 	// +kubebuilder:validation:MaxItems=50
 	// +listType=atomic
 	// +optional
-	TeamIDs []int64 `json:"team_ids,omitempty"`
+	TeamIDs []int64 `json:"team_ids,omitzero"`
 }
 
 // AuthGitlab: GitLab Auth integration.

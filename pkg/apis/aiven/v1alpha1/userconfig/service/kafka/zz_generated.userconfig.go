@@ -15,7 +15,7 @@ type UserConfig struct {
 	// +kubebuilder:validation:MaxItems=1
 	// +listType=atomic
 	// +optional
-	AdditionalBackupRegions []string `json:"additional_backup_regions,omitempty"`
+	AdditionalBackupRegions []string `json:"additional_backup_regions,omitzero"`
 
 	// Allow access to read Kafka topic messages in the Aiven Console and REST API.
 	// +optional
@@ -54,7 +54,7 @@ type UserConfig struct {
 	// Allow-list of HTTPS URLs used to validate GCP credential_source requests for Kafka Connect.
 	// +listType=atomic
 	// +optional
-	GCPAuthAllowedURLs []string `json:"gcp_auth_allowed_urls,omitempty"`
+	GCPAuthAllowedURLs []string `json:"gcp_auth_allowed_urls,omitzero"`
 
 	// Inkless configuration values.
 	// +optional
@@ -64,7 +64,7 @@ type UserConfig struct {
 	// +kubebuilder:validation:MaxItems=8000
 	// +listType=atomic
 	// +optional
-	IPFilter []IPFilter `json:"ip_filter,omitempty"`
+	IPFilter []IPFilter `json:"ip_filter,omitzero"`
 
 	// Kafka broker configuration values.
 	// +optional
@@ -85,7 +85,7 @@ type UserConfig struct {
 	// The plugin selected by the user.
 	// +listType=atomic
 	// +optional
-	KafkaConnectPluginVersions []KafkaConnectPluginVersions `json:"kafka_connect_plugin_versions,omitempty"`
+	KafkaConnectPluginVersions []KafkaConnectPluginVersions `json:"kafka_connect_plugin_versions,omitzero"`
 
 	// Configure external secret providers in order to reference external secrets in connector
 	// configuration. Currently Hashicorp Vault (provider: vault, auth_method: token) and AWS Secrets
@@ -93,7 +93,7 @@ type UserConfig struct {
 	// connector config with ${<provider_name>:<secret_path>:<key_name>}.
 	// +listType=atomic
 	// +optional
-	KafkaConnectSecretProviders []KafkaConnectSecretProviders `json:"kafka_connect_secret_providers,omitempty"`
+	KafkaConnectSecretProviders []KafkaConnectSecretProviders `json:"kafka_connect_secret_providers,omitzero"`
 
 	// Kafka Diskless configuration values.
 	// +optional
@@ -145,7 +145,7 @@ type UserConfig struct {
 	// +kubebuilder:validation:MaxItems=10
 	// +listType=atomic
 	// +optional
-	PreferredZones []string `json:"preferred_zones,omitempty"`
+	PreferredZones []string `json:"preferred_zones,omitzero"`
 
 	// Allow access to selected service ports from private networks.
 	// +optional
@@ -163,7 +163,7 @@ type UserConfig struct {
 	// reasons.
 	// +listType=atomic
 	// +optional
-	SASLOauthbearerAllowedURLs []string `json:"sasl_oauthbearer_allowed_urls,omitempty"`
+	SASLOauthbearerAllowedURLs []string `json:"sasl_oauthbearer_allowed_urls,omitzero"`
 
 	// Enable Schema-Registry service.
 	// +optional
@@ -940,7 +940,7 @@ type KafkaDiskless struct {
 	// +kubebuilder:validation:MaxItems=32
 	// +listType=atomic
 	// +optional
-	AutoDisklessTopicRegexes []string `json:"auto_diskless_topic_regexes,omitempty"`
+	AutoDisklessTopicRegexes []string `json:"auto_diskless_topic_regexes,omitzero"`
 
 	// Whether to enable the Diskless functionality.
 	Enabled bool `json:"enabled"`

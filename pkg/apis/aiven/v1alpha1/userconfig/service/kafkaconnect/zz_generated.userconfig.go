@@ -15,24 +15,24 @@ type UserConfig struct {
 	// +kubebuilder:validation:MaxItems=1
 	// +listType=atomic
 	// +optional
-	AdditionalBackupRegions []string `json:"additional_backup_regions,omitempty"`
+	AdditionalBackupRegions []string `json:"additional_backup_regions,omitzero"`
 
 	// Install custom plugins uploaded via the custom file service.
 	// +kubebuilder:validation:MaxItems=10
 	// +listType=atomic
 	// +optional
-	CustomPlugins []CustomPlugins `json:"custom_plugins,omitempty"`
+	CustomPlugins []CustomPlugins `json:"custom_plugins,omitzero"`
 
 	// Allow-list of HTTPS URLs used to validate GCP credential_source requests for Kafka Connect.
 	// +listType=atomic
 	// +optional
-	GCPAuthAllowedURLs []string `json:"gcp_auth_allowed_urls,omitempty"`
+	GCPAuthAllowedURLs []string `json:"gcp_auth_allowed_urls,omitzero"`
 
 	// Allow incoming connections from CIDR address block, e.g. '10.20.0.0/16'.
 	// +kubebuilder:validation:MaxItems=8000
 	// +listType=atomic
 	// +optional
-	IPFilter []IPFilter `json:"ip_filter,omitempty"`
+	IPFilter []IPFilter `json:"ip_filter,omitzero"`
 
 	// Kafka Connect configuration values.
 	// +optional
@@ -41,7 +41,7 @@ type UserConfig struct {
 	// The plugin selected by the user.
 	// +listType=atomic
 	// +optional
-	PluginVersions []PluginVersions `json:"plugin_versions,omitempty"`
+	PluginVersions []PluginVersions `json:"plugin_versions,omitzero"`
 
 	// List of preferred zone IDs for service node placement. Nodes will be placed in these zones when
 	// available. If a specified zone is unavailable (e.g., due to capacity constraints), nodes will be
@@ -55,7 +55,7 @@ type UserConfig struct {
 	// +kubebuilder:validation:MaxItems=10
 	// +listType=atomic
 	// +optional
-	PreferredZones []string `json:"preferred_zones,omitempty"`
+	PreferredZones []string `json:"preferred_zones,omitzero"`
 
 	// Allow access to selected service ports from private networks.
 	// +optional
@@ -73,7 +73,7 @@ type UserConfig struct {
 	// reasons.
 	// +listType=atomic
 	// +optional
-	SASLOauthbearerAllowedURLs []string `json:"sasl_oauthbearer_allowed_urls,omitempty"`
+	SASLOauthbearerAllowedURLs []string `json:"sasl_oauthbearer_allowed_urls,omitzero"`
 
 	// Configure external secret providers in order to reference external secrets in connector
 	// configuration. Currently Hashicorp Vault (provider: vault, auth_method: token) and AWS Secrets
@@ -81,7 +81,7 @@ type UserConfig struct {
 	// connector config with ${<provider_name>:<secret_path>:<key_name>}.
 	// +listType=atomic
 	// +optional
-	SecretProviders []SecretProviders `json:"secret_providers,omitempty"`
+	SecretProviders []SecretProviders `json:"secret_providers,omitzero"`
 
 	// Store logs for the service so that they are available in the HTTP API and console.
 	// +optional

@@ -11,7 +11,7 @@ type UserConfig struct {
 	// +kubebuilder:validation:MaxItems=1
 	// +listType=atomic
 	// +optional
-	AdditionalBackupRegions []string `json:"additional_backup_regions,omitempty"`
+	AdditionalBackupRegions []string `json:"additional_backup_regions,omitzero"`
 
 	// Custom password for admin user. Defaults to random string. This must be set only when a new service
 	// is being created.
@@ -56,7 +56,7 @@ type UserConfig struct {
 	// +kubebuilder:validation:MaxItems=8000
 	// +listType=atomic
 	// +optional
-	IPFilter []IPFilter `json:"ip_filter,omitempty"`
+	IPFilter []IPFilter `json:"ip_filter,omitzero"`
 
 	// Migrate data from existing server.
 	// +optional

@@ -13,7 +13,7 @@ type UserConfig struct {
 	// +kubebuilder:validation:MaxItems=1
 	// +listType=atomic
 	// +optional
-	AdditionalBackupRegions []string `json:"additional_backup_regions,omitempty"`
+	AdditionalBackupRegions []string `json:"additional_backup_regions,omitzero"`
 
 	// Azure migration settings.
 	// +optional
@@ -30,13 +30,13 @@ type UserConfig struct {
 	// +kubebuilder:validation:MaxItems=10
 	// +listType=atomic
 	// +optional
-	CustomKeystores []CustomKeystores `json:"custom_keystores,omitempty"`
+	CustomKeystores []CustomKeystores `json:"custom_keystores,omitzero"`
 
 	// Allow to register object storage repositories in OpenSearch.
 	// +kubebuilder:validation:MaxItems=10
 	// +listType=atomic
 	// +optional
-	CustomRepos []CustomRepos `json:"custom_repos,omitempty"`
+	CustomRepos []CustomRepos `json:"custom_repos,omitzero"`
 
 	// Disable automatic replication factor adjustment for multi-node services. By default, Aiven ensures
 	// all indexes are replicated at least to two nodes. Note: Due to potential data loss in case of losing
@@ -52,7 +52,7 @@ type UserConfig struct {
 	// +kubebuilder:validation:MaxItems=512
 	// +listType=atomic
 	// +optional
-	IndexPatterns []IndexPatterns `json:"index_patterns,omitempty"`
+	IndexPatterns []IndexPatterns `json:"index_patterns,omitzero"`
 
 	// Index rollup settings.
 	// +optional
@@ -66,7 +66,7 @@ type UserConfig struct {
 	// +kubebuilder:validation:MaxItems=8000
 	// +listType=atomic
 	// +optional
-	IPFilter []IPFilter `json:"ip_filter,omitempty"`
+	IPFilter []IPFilter `json:"ip_filter,omitzero"`
 
 	// OpenSearch JWT Configuration.
 	// +optional
@@ -820,7 +820,7 @@ type Opensearch struct {
 	// +kubebuilder:validation:MaxItems=50
 	// +listType=atomic
 	// +optional
-	MlCommonsTrustedConnectorEndpointsRegex []string `json:"ml_commons_trusted_connector_endpoints_regex,omitempty"`
+	MlCommonsTrustedConnectorEndpointsRegex []string `json:"ml_commons_trusted_connector_endpoints_regex,omitzero"`
 
 	// Defines a limit of how much total remote data can be referenced as a ratio of the size of the disk
 	// reserved for the file cache. This is designed to be a safeguard to prevent oversubscribing a
@@ -844,7 +844,7 @@ type Opensearch struct {
 	// +kubebuilder:validation:MaxItems=32
 	// +listType=atomic
 	// +optional
-	ReindexRemoteWhitelist []string `json:"reindex_remote_whitelist,omitempty"`
+	ReindexRemoteWhitelist []string `json:"reindex_remote_whitelist,omitzero"`
 
 	// remote_store.
 	// +optional

@@ -11,7 +11,7 @@ type UserConfig struct {
 	// +kubebuilder:validation:MaxItems=1
 	// +listType=atomic
 	// +optional
-	AdditionalBackupRegions []string `json:"additional_backup_regions,omitempty"`
+	AdditionalBackupRegions []string `json:"additional_backup_regions,omitzero"`
 
 	// Custom password for admin user. Defaults to random string. This must be set only when a new service
 	// is being created.
@@ -71,7 +71,7 @@ type UserConfig struct {
 	// +kubebuilder:validation:MaxItems=8000
 	// +listType=atomic
 	// +optional
-	IPFilter []IPFilter `json:"ip_filter,omitempty"`
+	IPFilter []IPFilter `json:"ip_filter,omitzero"`
 
 	// Migrate data from existing server.
 	// +optional
@@ -185,7 +185,7 @@ type UserConfig struct {
 	// +kubebuilder:validation:MaxItems=28
 	// +listType=atomic
 	// +optional
-	SwitchoverWindows []SwitchoverWindows `json:"switchover_windows,omitempty"`
+	SwitchoverWindows []SwitchoverWindows `json:"switchover_windows,omitzero"`
 
 	// This setting is deprecated. Use synchronous_commit instead. Any change to this setting will
 	// automatically update synchronous_commit. Setting the value to quorum changes synchronous_commit to
@@ -710,7 +710,7 @@ type Pgaudit struct {
 	// Specifies which classes of statements will be logged by session audit logging.
 	// +listType=atomic
 	// +optional
-	Log []string `json:"log,omitempty"`
+	Log []string `json:"log,omitzero"`
 
 	// Specifies that session logging should be enabled in the case where all relations in a statement are
 	// in pg_catalog.
@@ -803,7 +803,7 @@ type Pgbouncer struct {
 	// +kubebuilder:validation:MaxItems=32
 	// +listType=atomic
 	// +optional
-	IgnoreStartupParameters []string `json:"ignore_startup_parameters,omitempty"`
+	IgnoreStartupParameters []string `json:"ignore_startup_parameters,omitzero"`
 
 	// PgBouncer tracks protocol-level named prepared statements related commands sent by the client in
 	// transaction and statement pooling modes when max_prepared_statements is set to a non-zero value.
