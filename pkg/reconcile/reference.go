@@ -85,7 +85,7 @@ func (e *Engine) wakeReferrers(kind, key string) {
 }
 
 // WakeReferrers enqueues the objects that name r in Kind.References.
-func (e *Engine) WakeReferrers(r Reference) { e.wakeReferrers(r.String()) }
+func (e *Engine) WakeReferrers(r Reference) { e.wakeReferrers(r.Kind, r.String()) }
 
 // Referenced returns the names of a kind that objects refer to, in any order.
 func (e *Engine) Referenced(kind string) []cache.ObjectName {
