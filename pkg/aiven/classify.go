@@ -5,6 +5,7 @@ package aiven
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -77,6 +78,13 @@ func classOfStatus(status int, method, message string) Class {
 	default:
 		return Unavailable
 	}
+}
+
+// isProjectMissing reports whether a 404 is about the project and not about what is
+// asked for in it. Only the text says so.
+func isProjectMissing(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Class == NotFound && strings.HasPrefix(strings.ToLower(e.Message), "project ")
 }
 
 // failureMessage returns the texts of a failed response: its message and what

@@ -20,7 +20,7 @@ func (serviceFacet) fetch(ctx context.Context, d Doer, key entryKey, _ snapshot)
 	services := service.NewHandler(d)
 	out, err := services.ServiceGet(ctx, key.project, key.service, service.ServiceGetIncludeSecrets(true))
 	if ClassOf(err) == NotFound {
-		return &serviceSnapshot{}, nil
+		return &serviceSnapshot{noProject: isProjectMissing(err)}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -54,6 +54,8 @@ func (serviceFacet) concerns(w *write, key entryKey, now snapshot) bool {
 // serviceSnapshot is a service cut into the parts that objects look at.
 type serviceSnapshot struct {
 	core *service.ServiceGetOut // nil: the service does not exist
+	// noProject says that its project does not exist either.
+	noProject bool
 
 	users     *set[service.UserOut]
 	databases *set[string]
@@ -125,6 +127,7 @@ func aclID(a *service.AclOut) string {
 
 const (
 	partCore         = "service"
+	partProject      = "project missing"
 	partState        = "state"
 	partUser         = "user"
 	partUsers        = "users"
@@ -146,7 +149,9 @@ const (
 func (s *serviceSnapshot) identity(p part) any {
 	switch p.kind {
 	case partExists:
-		return s.core != nil
+		return s.exists()
+	case partProject:
+		return s.noProject
 	case partCore:
 		return s.core
 	case partState:
@@ -195,6 +200,7 @@ func (s *serviceSnapshot) state() service.ServiceStateType {
 	return s.core.State
 }
 
+func (s *serviceSnapshot) exists() bool   { return s.core != nil }
 func (s *serviceSnapshot) complete() bool { return true }
 
 func (s *serviceSnapshot) settled() bool {

@@ -135,7 +135,7 @@ func TestDiffTellsWhoMayChange(t *testing.T) {
 			if tc.mutate != nil {
 				tc.mutate(&observed)
 			}
-			recorded := authz.Recorded{Mount: "jwt-operator", Policies: enforced.PolicyNames(), Roles: enforced.RoleNames()}
+			recorded := authz.Recorded{Mount: "jwt-operator", Config: true, Policies: enforced.PolicyNames(), Roles: enforced.RoleNames()}
 			plan := authz.Diff(tc.desired, observed, recorded)
 			if got := needs(plan); !slices.Equal(got, tc.want) {
 				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(tc.want, "\n"))
@@ -153,7 +153,7 @@ func TestDiffInOtherModes(t *testing.T) {
 		observed := served(t, contract)
 		delete(observed.Roles, "openbao-operator")
 		observed.Config["jwt_supported_algs"] = nil
-		plan := authz.Diff(contract, observed, authz.Recorded{Mount: "jwt-operator"})
+		plan := authz.Diff(contract, observed, authz.Recorded{Mount: "jwt-operator", Config: true})
 		if len(plan) != 2 || len(plan.NeedAdmin()) != 2 {
 			t.Errorf("%s: got %q, want two changes that need an admin token", m, needs(plan))
 		}
@@ -287,7 +287,7 @@ func TestRemoval(t *testing.T) {
 			observed := served(t, contract)
 			observed.MountRoles = contract.RoleNames()
 			recorded := authz.Recorded{
-				Mount: "jwt-operator", MountCreated: true, Policies: contract.PolicyNames(), Roles: contract.RoleNames(),
+				Config: true, Mount: "jwt-operator", MountCreated: true, Policies: contract.PolicyNames(), Roles: contract.RoleNames(),
 			}
 			tc.mutate(&observed, &recorded)
 			if got := needs(authz.Removal(observed, recorded)); !slices.Equal(got, tc.want) {

@@ -26,15 +26,17 @@ type Observed struct {
 	MountRoles []string
 }
 
-// Recorded is what was written for this cluster before. Only what is recorded
-// may be changed or removed.
+// Recorded is what a server has confirmed that was written for this cluster. Only
+// what is recorded may be changed or removed.
 type Recorded struct {
 	// Mount is the path of the mount, empty if it was not written.
 	Mount string
 	// MountCreated means that the mount was not there before.
 	MountCreated bool
-	Policies     []string
-	Roles        []string
+	// Config means that the config of the mount was written.
+	Config   bool
+	Policies []string
+	Roles    []string
 }
 
 // Action is what has to happen to an object on the server.
@@ -64,6 +66,8 @@ type Change struct {
 	NeedsAdmin bool
 	// Request makes the change; it is zero for a delete.
 	Request Request
+	// Before and After are StateOf what the change is about.
+	Before, After string
 }
 
 // Plan is the list of changes in the order in which they must be made.
@@ -114,7 +118,6 @@ func bootstrapperMay(policy ruleSet, mount string, c Change) bool {
 // that mean the same are the same, however they are spelled.
 func Diff(desired Contract, observed Observed, recorded Recorded) Plan {
 	var plan Plan
-	mountRecorded := recorded.Mount == desired.Mount.Path
 	switch {
 	case observed.Mount == nil:
 		plan = append(plan, Change{Kind: KindMount, Name: desired.Mount.Path, Action: Create, Request: mountRequest(desired.Mount)})
@@ -131,7 +134,7 @@ func Diff(desired Contract, observed Observed, recorded Recorded) Plan {
 		plan = append(plan, Change{Kind: KindConfig, Name: desired.Mount.Path, Action: Create, Request: request})
 	} else if fields := compare(configFields, configData(request.Data), observed.Config); len(fields) > 0 {
 		plan = append(plan, Change{
-			Kind: KindConfig, Name: desired.Mount.Path, Action: Update, Fields: fields, Conflict: !mountRecorded, Request: request,
+			Kind: KindConfig, Name: desired.Mount.Path, Action: Update, Fields: fields, Conflict: !recorded.Config, Request: request,
 		})
 	}
 
@@ -144,7 +147,7 @@ func Diff(desired Contract, observed Observed, recorded Recorded) Plan {
 		plan = append(plan, diffRole(desired.Mount, g, observed, recorded)...)
 	}
 	plan = append(plan, prune(desired, observed, recorded)...)
-	return plan.authority(desired.Mount.Path, observed)
+	return plan.authority(desired.Mount.Path, observed).states(observed)
 }
 
 func diffPolicy(g Grant, observed Observed, recorded Recorded) Plan {
@@ -246,5 +249,5 @@ func Removal(observed Observed, recorded Recorded) Plan {
 	}) {
 		plan = append(plan, Change{Kind: KindMount, Name: mount, Action: Delete})
 	}
-	return plan.authority(mount, observed)
+	return plan.authority(mount, observed).states(observed)
 }

@@ -69,7 +69,7 @@ func summary(p authz.Plan) []string {
 
 func TestDiff(t *testing.T) {
 	contract := mustDesire(t, cluster(all), inputs())
-	everything := authz.Recorded{Mount: "jwt-operator", Policies: contract.PolicyNames(), Roles: contract.RoleNames()}
+	everything := authz.Recorded{Mount: "jwt-operator", Config: true, Policies: contract.PolicyNames(), Roles: contract.RoleNames()}
 	role := func(name, field string, value any) func(*authz.Observed) {
 		return func(o *authz.Observed) { o.Roles[name][field] = value }
 	}

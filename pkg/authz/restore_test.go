@@ -64,7 +64,7 @@ func TestRestoreAwaitsItsAccount(t *testing.T) {
 
 	// A role that an earlier version wrote stays, and is repaired but for its claims.
 	whole := mustDesire(t, cluster(all), inputs())
-	recorded := authz.Recorded{Mount: "jwt-operator", Policies: whole.PolicyNames(), Roles: whole.RoleNames()}
+	recorded := authz.Recorded{Mount: "jwt-operator", Config: true, Policies: whole.PolicyNames(), Roles: whole.RoleNames()}
 	observed := served(t, whole)
 	observed.Roles[restoreRole]["bound_claims"] = map[string]any{}
 	if plan := authz.Diff(contract, observed, recorded); len(plan) > 0 {
@@ -78,6 +78,14 @@ func TestRestoreAwaitsItsAccount(t *testing.T) {
 	if _, sent := plan[0].Request.Data["bound_claims"]; sent {
 		t.Error("the repair sends claims")
 	}
+	// What it ends in is recognized later, with the claims that it leaves.
+	whole = mustDesire(t, cluster(all), inputs())
+	observed = served(t, whole)
+	observed.Roles[restoreRole]["bound_subject"] = "system:serviceaccount:else:where"
+	plan = authz.Diff(contract, observed, recorded)
+	if got := authz.StateOf(served(t, whole), authz.KindRole, restoreRole); len(plan) != 1 || plan[0].After != got {
+		t.Errorf("the repair ends in another state than %s: %+v", got, plan)
+	}
 }
 
 // TestRestoreIsRenewedByAnAdminTokenOnly checks what the standing identity may do
@@ -85,7 +93,7 @@ func TestRestoreAwaitsItsAccount(t *testing.T) {
 func TestRestoreIsRenewedByAnAdminTokenOnly(t *testing.T) {
 	enforce := mode(openbaov1alpha1.AuthorizationEnforce)
 	contract := mustDesire(t, cluster(all, enforce), inputs())
-	recorded := authz.Recorded{Mount: "jwt-operator", Policies: contract.PolicyNames(), Roles: contract.RoleNames()}
+	recorded := authz.Recorded{Mount: "jwt-operator", Config: true, Policies: contract.PolicyNames(), Roles: contract.RoleNames()}
 	for name, tc := range map[string]struct {
 		change func(o *authz.Observed)
 		// want are the changes, with "admin" where only an admin token may make them.

@@ -25,7 +25,7 @@ type oneTimeToken struct {
 // write makes the server hold the contract with an admin token, and ends the
 // token.
 func (t *task) write(ctx context.Context, token oneTimeToken) error {
-	server, err := t.connect(ctx, token.value)
+	server, err := t.adminClient(ctx, token)
 	if err != nil {
 		return err
 	}
@@ -54,6 +54,7 @@ func (t *task) establish(ctx context.Context, server openbao.Interface) error {
 	if err != nil {
 		return err
 	}
+	t.settle(observed)
 	plan := authz.Diff(t.contract, observed.Observed, t.recorded())
 	if conflicts := plan.Conflicts(); len(conflicts) > 0 {
 		t.record().Plan = planned(plan)
@@ -61,18 +62,18 @@ func (t *task) establish(ctx context.Context, server openbao.Interface) error {
 	}
 	// The token may write all of it, and until it has, nothing of it is certain.
 	t.record().Digest, t.record().AdminToken = "", ""
-	before := t.recorded()
 	if err := t.recordIntent(ctx, plan); err != nil {
 		return err
 	}
-	for _, change := range plan {
+	for i, change := range plan {
 		if err := t.mayWrite(); err != nil {
 			return err
 		}
 		if err := apply(ctx, server, t.contract.Mount, change, observed.policies, plainName); err != nil {
-			t.forgetIntent(err, change, before)
+			t.failed(change, plan[i+1:], err)
 			return err
 		}
+		t.confirm(change.Kind, change.Name, change.Action)
 		t.wrote = true
 		klog.FromContext(ctx).V(2).Info("Changed the server", "action", change.Action, "kind", change.Kind, "name", change.Name)
 	}
@@ -102,17 +103,26 @@ func (t *task) finish(ctx context.Context) error {
 	token, err := t.readToken(ctx, *ref)
 	var secret *server.SecretError
 	if errors.As(err, &secret) && (secret.Fault == server.SecretForbidden || secret.Fault == server.SecretUnreadable) {
-		return secretProblem(secret, secretReasons{})
+		return t.secretProblem(secret, secretReasons{})
 	}
 	if err != nil || token.version != record.AdminTokenSecretVersion {
 		// The Secret is gone or holds another token: the one that did the work is
 		// out of reach.
 		record.AdminToken = openbaov1alpha1.AdminTokenUnknown
-		return nil
+		return nil //nolint:nilerr // What became of the token is recorded.
 	}
 	client, err := t.connect(ctx, token.value)
 	if err != nil {
 		return err
+	}
+	info, err := client.LookupSelf(ctx)
+	switch class := openbao.ClassOf(err); {
+	case err == nil && (info.IsRoot() || !info.Expires()):
+		// It was used by a version that did not ask what it is.
+		record.AdminToken = openbaov1alpha1.AdminTokenUnknown
+		return nil
+	case err != nil && class != openbao.Unauthenticated && class != openbao.PermissionDenied:
+		return notRevoked(err)
 	}
 	return t.revoke(ctx, client)
 }
@@ -126,7 +136,8 @@ func (t *task) revoke(ctx context.Context, server openbao.Interface) error {
 	switch err := server.RevokeSelf(ctx); openbao.ClassOf(err) {
 	case "", openbao.Unauthenticated:
 		record.AdminToken = openbaov1alpha1.AdminTokenRevoked
-	case openbao.PermissionDenied:
+	case openbao.PermissionDenied, openbao.NotRevocable, openbao.Invalid:
+		// It stays that way. What lives on ends by itself.
 		record.AdminToken = openbaov1alpha1.AdminTokenUnknown
 	default:
 		return notRevoked(err)

@@ -148,10 +148,8 @@ func (t *task) unchanged(ctx context.Context) error {
 		}
 		t.unavailable = asProblem(err)
 	}
-	if holder, displaced := t.claims.add(serverKey(record.Server, record.Namespace), claimantOf(t.obj)); holder.uid != t.obj.UID {
+	if holder := t.claims.add(serverKey(record.Server, record.Namespace), claimantOf(t.obj)); holder.uid != t.obj.UID {
 		return t.serverClaimed(record.Server, holder)
-	} else if len(displaced) > 0 {
-		t.wake(displaced)
 	}
 	t.heedDrop()
 	return nil
@@ -171,11 +169,12 @@ func (t *task) claimServer(ctx context.Context) error {
 	if problem := t.healthProblem(health); problem != nil {
 		return problem
 	}
-	holder, displaced := t.claims.add(serverKey(health.ClusterID, t.settings.Namespace), claimantOf(t.obj))
-	if holder.uid != t.obj.UID {
+	// An answer that anybody could give makes nobody the holder; see recordHeld.
+	key := serverKey(health.ClusterID, t.settings.Namespace)
+	t.claims.wait(key, claimantOf(t.obj))
+	if holder, ok := t.claims.holder(key); ok && holder.uid != t.obj.UID {
 		return t.serverClaimed(health.ClusterID, holder)
 	}
-	t.wake(displaced)
 	record := t.record()
 	if record == nil || record.Server != health.ClusterID || record.Namespace != t.settings.Namespace {
 		// What is recorded of another server says nothing about this one.
@@ -192,23 +191,18 @@ func (t *task) recordRoute() {
 	record := t.record()
 	record.Address, record.TLSServerName = t.settings.Address, t.settings.TLSServerName
 	record.CABundle, record.CASecretRef = t.settings.CABundle, t.settings.CASecretRef
+	record.ClientCertSecretRef = t.settings.ClientCertSecretRef
 }
 
 // takeRoute goes the way that is recorded. Where only the address is, the CA is where
 // the settings say.
 func (t *task) takeRoute() {
 	record := t.record()
-	t.settings.Address, t.settings.Namespace = record.Address, record.Namespace
+	t.settings.Address, t.settings.Namespace, t.settings.ClientCertSecretRef = record.Address, record.Namespace, record.ClientCertSecretRef
 	if record.CABundle == "" && record.CASecretRef == nil {
 		return
 	}
 	t.settings.CABundle, t.settings.CASecretRef, t.settings.TLSServerName = record.CABundle, record.CASecretRef, record.TLSServerName
-}
-
-func (t *task) wake(others []claimant) {
-	for _, o := range others {
-		t.loop.Enqueue(o.name)
-	}
 }
 
 // mayWrite asks for leave to write to a server.
@@ -221,44 +215,7 @@ func (t *task) mayWrite() error {
 
 func (t *task) recorded() authz.Recorded {
 	record := t.record()
-	return authz.Recorded{Mount: record.Mount, MountCreated: record.MountCreated, Policies: record.Policies, Roles: record.Roles}
-}
-
-// recordIntent records the names that are about to be written, so that a crash
-// leaves nothing of ours behind that looks like someone else's. What is in
-// conflict is left out.
-func (t *task) recordIntent(ctx context.Context, plan authz.Plan) error {
-	record := t.record()
-	for _, c := range plan {
-		if c.Kind == authz.KindMount && c.Action == authz.Create {
-			record.MountCreated = true
-		}
-	}
-	foreign := func(kind authz.Kind) func(string) bool {
-		return func(name string) bool {
-			return slices.ContainsFunc(plan, func(c authz.Change) bool { return c.Conflict && c.Kind == kind && c.Name == name })
-		}
-	}
-	record.Mount = t.contract.Mount.Path
-	record.Policies = distinct(record.Policies, slices.DeleteFunc(t.contract.PolicyNames(), foreign(authz.KindPolicy)))
-	record.Roles = distinct(record.Roles, slices.DeleteFunc(t.contract.WritableRoleNames(), foreign(authz.KindRole)))
-	if record.Digest != t.digest {
-		// From here on the server may hold neither the old contract nor the new one.
-		record.Digest = ""
-	}
-	// What was proved is about to change.
-	record.ProvedAt, record.RefusalsProvedAt = nil, nil
-	return t.persist(ctx)
-}
-
-// forgetIntent takes a policy from the record that somebody else turned out to have
-// written meanwhile: what is recorded counts as ours. before is the record before
-// the intent.
-func (t *task) forgetIntent(err error, change authz.Change, before authz.Recorded) {
-	if openbao.ClassOf(err) != openbao.Conflict || change.Kind != authz.KindPolicy || slices.Contains(before.Policies, change.Name) {
-		return
-	}
-	t.record().Policies = slices.DeleteFunc(slices.Clone(t.record().Policies), func(name string) bool { return name == change.Name })
+	return authz.Recorded{Mount: record.Mount, MountCreated: record.MountCreated, Config: record.ConfigWritten, Policies: record.Policies, Roles: record.Roles}
 }
 
 // recordHeld records that the server was seen to hold the whole contract.
@@ -267,7 +224,7 @@ func (t *task) recordHeld() {
 	if record.Digest != t.digest {
 		record.ProvedAt, record.RefusalsProvedAt = nil, nil
 	}
-	record.Mount = t.contract.Mount.Path
+	record.Mount, record.ConfigWritten, record.Pending = t.contract.Mount.Path, true, nil
 	record.Issuer = t.contract.Config.BoundIssuer
 	record.Audience, record.LegacyAudience = t.audience, ""
 	record.SigningKeys = t.keys.Status
@@ -275,6 +232,7 @@ func (t *task) recordHeld() {
 	t.recordRoles()
 	record.Digest = t.digest
 	record.Plan = nil
+	t.claims.add(serverKey(record.Server, record.Namespace), claimantOf(t.obj))
 	record.RootEquivalent = authz.RootEquivalent(t.contract)
 	t.heedDrop()
 }

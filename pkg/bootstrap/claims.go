@@ -4,7 +4,6 @@
 package bootstrap
 
 import (
-	"slices"
 	"sync"
 	"time"
 
@@ -36,57 +35,67 @@ func (c claimant) olderThan(o claimant) bool {
 // if they are about different namespaces of it.
 func serverKey(clusterID, namespace string) string { return clusterID + "/" + namespace }
 
-// claims says which objects are about which server. The oldest holds it.
+// claims says which objects are about which server, and which of them holds it: the
+// holder keeps it until it is released. What is kept ends with the objects.
 type claims struct {
 	mu        sync.Mutex
 	claimants map[string]map[types.UID]claimant
 	servers   map[types.UID]string
+	holders   map[string]claimant
 }
 
 func newClaims() *claims {
-	return &claims{claimants: map[string]map[types.UID]claimant{}, servers: map[types.UID]string{}}
+	return &claims{claimants: map[string]map[types.UID]claimant{}, servers: map[types.UID]string{}, holders: map[string]claimant{}}
 }
 
-// add notes that an object is about a server, and returns the holder and, if
-// the object newly became the holder, those that have to give way.
-func (c *claims) add(server string, by claimant) (holder claimant, displaced []claimant) {
+// seed is add for a claim that is on record. Of two that are, the older object holds
+// the server.
+func (c *claims) seed(server string, by claimant) {
+	if holder := c.add(server, by); holder.uid != by.uid && by.olderThan(holder) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.holders[server] = by
+	}
+}
+
+// add notes that an object is about a server, and returns the holder.
+func (c *claims) add(server string, by claimant) (holder claimant) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.noteLocked(server, by)
+	holder, ok := c.holders[server]
+	if !ok || holder.uid == by.uid {
+		holder = by
+		c.holders[server] = by
+	}
+	return holder
+}
+
+// holder returns who holds a server.
+func (c *claims) holder(server string) (claimant, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	holder, ok := c.holders[server]
+	return holder, ok
+}
+
+// wait notes that an object is about a server that another holds, to be woken by the
+// end of that.
+func (c *claims) wait(server string, by claimant) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.noteLocked(server, by)
+}
+
+func (c *claims) noteLocked(server string, by claimant) {
 	if at, ok := c.servers[by.uid]; ok && at != server {
 		c.removeLocked(by.uid)
 	}
-	known := c.servers[by.uid] == server
 	c.servers[by.uid] = server
 	if c.claimants[server] == nil {
 		c.claimants[server] = map[types.UID]claimant{}
 	}
 	c.claimants[server][by.uid] = by
-	holder = by
-	for _, other := range c.claimants[server] {
-		if other.olderThan(holder) {
-			holder = other
-		}
-	}
-	if !known && holder.uid == by.uid {
-		displaced = c.othersLocked(server, by.uid)
-	}
-	return holder, displaced
-}
-
-// other returns an object that is about a server besides the one with uid.
-func (c *claims) other(server string, uid types.UID) (claimant, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	others := c.othersLocked(server, uid)
-	if len(others) == 0 {
-		return claimant{}, false
-	}
-	return slices.MinFunc(others, func(a, b claimant) int {
-		if a.olderThan(b) {
-			return -1
-		}
-		return 1
-	}), true
 }
 
 // release forgets an object and returns those that are about the same server.
@@ -103,6 +112,9 @@ func (c *claims) removeLocked(uid types.UID) []claimant {
 	}
 	delete(c.servers, uid)
 	delete(c.claimants[server], uid)
+	if c.holders[server].uid == uid {
+		delete(c.holders, server)
+	}
 	others := c.othersLocked(server, uid)
 	if len(others) == 0 {
 		delete(c.claimants, server)

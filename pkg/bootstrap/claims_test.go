@@ -10,7 +10,7 @@ import (
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 )
 
-func TestServerBelongsToTheOldest(t *testing.T) {
+func TestTheHolderKeepsTheServer(t *testing.T) {
 	f := newFixture(t)
 	f.create("young", 1)
 	f.sync("young")
@@ -26,30 +26,44 @@ func TestServerBelongsToTheOldest(t *testing.T) {
 		t.Errorf("wrote %q", got)
 	}
 
-	// Another namespace of the same server is another thing.
-	f.server().tokens[adminToken] = true
-	f.create("other", 0, func(c *openbaov1alpha1.OpenBaoCluster) {
-		c.Spec.Authorization.Namespace = "team"
-		c.Spec.Authorization.OperatorServiceAccount = &openbaov1alpha1.ServiceAccountReference{Namespace: "bailiwick-system", Name: "bailiwick"}
-	})
-	f.sync("other")
-	f.expect("other", ReasonApplied)
-
-	// An older object takes over, and whoever held the server is woken.
-	f.server().tokens[adminToken] = true
+	// An older object takes nothing from the holder.
 	f.create("old", 9)
 	f.sync("old")
-	f.expect("old", ReasonApplied)
-	if n := f.controller.loop.Len(); n != 2 {
-		t.Errorf("%d objects were woken, want young and younger", n)
-	}
-	f.sync("young")
-	f.expect("young", ReasonServerClaimed)
-
-	// When it is deleted, the next one has it back.
-	f.controller.handlers().OnDelete(f.get("old"))
+	f.expect("old", ReasonServerClaimed)
 	f.sync("young")
 	f.expect("young", ReasonApplied)
+	if got := f.server().takeWrites(); len(got) > 0 {
+		t.Errorf("wrote %q", got)
+	}
+
+	// Its end wakes those that wait.
+	f.controller.handlers().OnDelete(f.get("young"))
+	if n := f.controller.loop.Len(); n != 3 {
+		t.Errorf("%d objects were woken, want the three", n)
+	}
+	f.admin("s.second")
+	f.sync("old")
+	f.expect("old", ReasonRoleConflict)
+}
+
+// TestAnAnswerOfAServerClaimsNothing checks that a server which repeats the id of
+// another one takes nothing from the object that wrote to that.
+func TestAnAnswerOfAServerClaimsNothing(t *testing.T) {
+	f := newFixture(t)
+	f.servers["https://fake:8200"] = newServer("id-1")
+	f.create("fake", 9, func(c *openbaov1alpha1.OpenBaoCluster) {
+		c.Spec.Authorization.Address = "https://fake:8200"
+		c.Spec.Authorization.AdminTokenSecretRef = nil
+	})
+	f.sync("fake")
+	f.expect("fake", ReasonAdminTokenRequired)
+	f.create("prod", 0)
+	f.sync("prod")
+	f.expect("prod", ReasonApplied)
+	f.sync("fake")
+	f.expect("fake", ReasonServerClaimed)
+	f.sync("prod")
+	f.expect("prod", ReasonApplied)
 }
 
 // TestRestartKeepsClaims checks that a younger object that syncs first after a

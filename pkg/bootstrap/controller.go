@@ -73,7 +73,8 @@ func New(ctx context.Context, opts Options) (*Controller, error) {
 		claims:    newClaims(),
 		written:   reconcile.NewWrites[*openbaov1alpha1.OpenBaoCluster](),
 		access: server.New(server.Options{
-			Secrets: opts.Secrets, ServiceAccounts: opts.ServiceAccounts, Self: self, Connect: opts.Connect, CountLogin: opts.Metrics.OpenBaoLogin,
+			Secrets: opts.Secrets, ServiceAccounts: opts.ServiceAccounts, Self: self, AllowLocal: opts.AllowLocalAddresses,
+			Connect: opts.Connect, CountLogin: opts.Metrics.OpenBaoLogin,
 		}),
 		logins:  server.NewSessions(),
 		proofs:  newProofMemories(),
@@ -157,8 +158,8 @@ func (c *Controller) handlers() cache.ResourceEventHandler {
 				return
 			}
 			// All claims that are on record are known before the first sync.
-			if a := RecordOf(obj); a != nil && a.Server != "" && authz.Requested(obj) {
-				c.claims.add(serverKey(a.Server, a.Namespace), claimantOf(obj))
+			if a := RecordOf(obj); a != nil && a.Server != "" && len(a.Roles) > 0 && authz.Requested(obj) {
+				c.claims.seed(serverKey(a.Server, a.Namespace), claimantOf(obj))
 			}
 			c.loop.Enqueue(cache.MetaObjectToName(obj))
 		},

@@ -478,21 +478,6 @@ func TestNamesAreRecordedFirst(t *testing.T) {
 	}
 }
 
-// TestDisplacedObjectEndsItsLogin checks that an object which gives way to an
-// older one holds no login to the server any more.
-func TestDisplacedObjectEndsItsLogin(t *testing.T) {
-	f := enforced(t)
-	f.admin("s.second")
-	f.create("old", 9)
-	f.sync("old")
-	f.expect("old", ReasonApplied)
-	f.sync("prod")
-	f.expect("prod", ReasonServerClaimed)
-	if got := f.server().sessions; len(got) > 0 {
-		t.Errorf("sessions live on: %v", got)
-	}
-}
-
 // TestRestoredSnapshot checks that a server which went back in time, with other
 // keys and without the login, is brought forward again, or says what it takes.
 func TestRestoredSnapshot(t *testing.T) {

@@ -34,6 +34,10 @@ type fakeServer struct {
 	tokens   map[string]bool
 	sessions map[string]session
 	logins   int
+	// received are the tokens that were sent.
+	received []string
+	// infos are what the server says of tokens that are not the usual ones.
+	infos map[string]openbao.TokenInfo
 	// acls are what policies grant, by their texts.
 	acls map[string]openbaotest.ACL
 	// entities are the policies that a role's tokens get through their entity. mfa are
@@ -65,7 +69,7 @@ func newServer(id string) *fakeServer {
 	return &fakeServer{
 		health:   openbao.Health{Initialized: true, ClusterID: id, Version: "2.6.2"},
 		mounts:   map[string]openbao.Mount{"token": {Type: "token"}},
-		policies: map[string]string{}, roles: map[string]map[string]any{}, tokens: map[string]bool{}, sessions: map[string]session{},
+		policies: map[string]string{}, roles: map[string]map[string]any{}, tokens: map[string]bool{}, infos: map[string]openbao.TokenInfo{}, sessions: map[string]session{},
 		fail: func(string) error { return nil },
 	}
 }
@@ -169,6 +173,7 @@ func (c *client) use() {
 // do checks token, rights and failure of an operation, and logs writes.
 func (c *client) do(capability, path, format string, args ...any) error {
 	c.use()
+	c.received = append(c.received, c.token)
 	op := fmt.Sprintf(format, args...)
 	if err := c.fail(op); err != nil {
 		return err
@@ -202,8 +207,20 @@ func (c *client) Close() {
 	}
 }
 
+func (c *client) As(token openbao.Token) (openbao.Interface, error) {
+	return &client{fakeServer: c.fakeServer, token: reveal(token)}, nil
+}
+
 func (c *client) LookupSelf(context.Context) (openbao.TokenInfo, error) {
-	return openbao.TokenInfo{}, fmt.Errorf("not expected")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.do("read", "auth/token/lookup-self", "LookupSelf"); err != nil {
+		return openbao.TokenInfo{}, err
+	}
+	if info, ok := c.infos[c.token]; ok {
+		return info, nil
+	}
+	return openbao.TokenInfo{Policies: []string{"default", "bailiwick-admin"}, Type: "service", TTL: 10 * time.Minute}, nil
 }
 
 func (c *client) RenewSelf(context.Context) (time.Duration, error) {

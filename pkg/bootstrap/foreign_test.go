@@ -25,6 +25,7 @@ func (f *fixture) beside(mode string) {
 	f.t.Helper()
 	f.foreign = true
 	f.servers["https://prod.ns.svc:8200"] = f.servers[address]
+	f.meantFor("https://prod.ns.svc:8200")
 	f.secret("prod-tls-ca", map[string]string{"ca.crt": testCA})
 	f.create("prod", 0, withBackup, func(c *openbaov1alpha1.OpenBaoCluster) {
 		c.Spec.Authorization = nil

@@ -99,9 +99,10 @@ func (t *task) compare(ctx context.Context, server openbao.Interface) error {
 	if err != nil {
 		return err
 	}
+	t.settle(observed)
 	plan := authz.Diff(t.contract, observed.Observed, t.recorded())
 	if repairs := plan.Repairable(); t.enforces() && len(repairs) > 0 {
-		if err := t.repair(ctx, server, plan, repairs, observed); err != nil {
+		if err := t.repair(ctx, server, repairs, observed); err != nil {
 			return err
 		}
 		if observed, err = t.observe(ctx, server, true); err != nil {
@@ -125,9 +126,8 @@ func (t *task) compare(ctx context.Context, server openbao.Interface) error {
 }
 
 // repair makes the changes that the bootstrapper may make.
-func (t *task) repair(ctx context.Context, server openbao.Interface, plan, repairs authz.Plan, observed observation) error {
-	before := t.recorded()
-	if err := t.recordIntent(ctx, plan); err != nil {
+func (t *task) repair(ctx context.Context, server openbao.Interface, repairs authz.Plan, observed observation) error {
+	if err := t.recordIntent(ctx, repairs); err != nil {
 		return err
 	}
 	var repaired []string
@@ -136,7 +136,7 @@ func (t *task) repair(ctx context.Context, server openbao.Interface, plan, repai
 			t.announce(corev1.EventTypeNormal, ReasonRepaired, "Repaired on the server: "+strings.Join(repaired, "; ")+".")
 		}
 	}()
-	for _, change := range repairs {
+	for i, change := range repairs {
 		if err := t.mayWrite(); err != nil {
 			return err
 		}
@@ -145,12 +145,14 @@ func (t *task) repair(ctx context.Context, server openbao.Interface, plan, repai
 			// The token has other rights than the policy gives. The read-back shows
 			// what stays as it is.
 			klog.FromContext(ctx).Info("The server denied a repair", "kind", change.Kind, "name", change.Name)
+			t.drop(change.Kind, change.Name)
 			continue
 		}
 		if err != nil {
-			t.forgetIntent(err, change, before)
+			t.failed(change, repairs[i+1:], err)
 			return err
 		}
+		t.confirm(change.Kind, change.Name, change.Action)
 		t.wrote = true
 		t.opts.Metrics.OpenBaoRepair(string(change.Kind))
 		repaired = append(repaired, describe(change))

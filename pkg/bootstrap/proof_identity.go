@@ -174,11 +174,15 @@ func comparable(l openbao.Login) authz.Login {
 // proveRefusals tries logins that must fail.
 func (p *prover) proveRefusals(ctx context.Context, grant authz.Grant, d decoy, v *verdict) error {
 	foreign, err := p.mint(ctx, grant.Role.Subject, DecoyAudience)
-	if message, final := unmintable(err); final {
+	message, final := unmintable(err)
+	switch {
+	case final:
 		v.notProved(message)
-	} else if err != nil {
-		return err
-	} else if err := p.proveRefusal(ctx, grant, foreign, v, fmt.Sprintf("A token of its ServiceAccount for the audience %q", DecoyAudience)); err != nil {
+		err = nil
+	case err == nil:
+		err = p.proveRefusal(ctx, grant, foreign, v, fmt.Sprintf("A token of its ServiceAccount for the audience %q", DecoyAudience))
+	}
+	if err != nil {
 		return err
 	}
 	if d.err != nil {

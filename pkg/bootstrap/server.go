@@ -38,7 +38,7 @@ func (t *task) observe(ctx context.Context, server openbao.Interface, lenient bo
 	recorded := t.recorded()
 	path := authz.MountPath
 	t.audiencesRead = map[string][]string{}
-	for _, name := range distinct(t.contract.PolicyNames(), recorded.Policies) {
+	for _, name := range distinct(t.contract.PolicyNames(), recorded.Policies, t.pending(authz.KindPolicy)) {
 		policy, err := server.ReadPolicy(ctx, name)
 		if absent(err, authz.KindPolicy, name) {
 			continue
@@ -69,7 +69,7 @@ func (t *task) observe(ctx context.Context, server openbao.Interface, lenient bo
 	if observed.Config, err = server.ReadConfig(ctx, path); err != nil && !absent(err, authz.KindConfig, path) {
 		return observed, err
 	}
-	for _, name := range distinct(t.contract.RoleNames(), recorded.Roles) {
+	for _, name := range distinct(t.contract.RoleNames(), recorded.Roles, t.pending(authz.KindRole)) {
 		role, err := server.ReadRole(ctx, path, name)
 		if absent(err, authz.KindRole, name) {
 			continue

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -92,7 +93,9 @@ type task struct {
 
 	// connected is nil until the server is first needed.
 	connected *server.Connections
-	// notes are sentences at the end of the message, whatever it says.
+	// replaceable is the name of the token's Secret if that is missing or for the server.
+	replaceable string
+	// notes are sentences of the message, whatever else it says.
 	notes []string
 	// wrote says that the server was changed.
 	wrote bool
@@ -131,6 +134,8 @@ func (c *Controller) newTask(ctx context.Context, latest *openbaov1alpha1.OpenBa
 		if canonical, err := authz.CanonicalNamespace(record.Namespace); err == nil {
 			record.Namespace = canonical
 		}
+		// An earlier version recorded the config together with the mount.
+		record.ConfigWritten = record.ConfigWritten || record.Mount != "" && record.Digest != ""
 	}
 	return t, nil
 }
@@ -156,12 +161,13 @@ func (t *task) report(ctx context.Context, message string, err error) reconcile.
 	problem := asProblem(err)
 	status, reason := metav1.ConditionTrue, ReasonApplied
 	if problem != nil {
-		status, reason, message = metav1.ConditionFalse, problem.Reason, problem.Message
+		status, reason = metav1.ConditionFalse, problem.Reason
+		// What a person must do comes last, and can be pasted.
+		message = strings.Join(append(t.notes, problem.Message), " ")
 	} else {
 		t.noteRestore()
-	}
-	for _, note := range t.notes {
-		message += " " + note
+		t.noteNotProved()
+		message = strings.Join(append([]string{message}, t.notes...), " ")
 	}
 	ready := metav1.Condition{Type: openbaov1alpha1.ConditionReady, Status: status, Reason: reason, Message: message}
 	if problem == nil && t.unavailable != nil {

@@ -114,6 +114,7 @@ func TestNotRequested(t *testing.T) {
 func TestDefaultAddressAndCA(t *testing.T) {
 	f := newFixture(t)
 	f.servers["https://prod.ns.svc:8200"] = f.servers[address]
+	f.meantFor("https://prod.ns.svc:8200")
 	f.secret("prod-tls-ca", map[string]string{"ca.crt": testCA})
 	f.create("prod", 0, func(c *openbaov1alpha1.OpenBaoCluster) {
 		c.Spec.Authorization = &openbaov1alpha1.AuthorizationSpec{
@@ -165,11 +166,11 @@ func TestProblems(t *testing.T) {
 			reason:  ReasonAdminTokenSecretNotFound, says: []string{"Secret ns/admin does not exist", "kubectl -n ns create secret generic admin"},
 		},
 		"no token key": {
-			prepare: func(f *fixture) { f.secret("admin", map[string]string{"other": "x"}) },
+			prepare: func(f *fixture) { f.credential("admin", map[string]string{"other": "x"}) },
 			reason:  ReasonAdminTokenKeyNotFound, says: []string{`Secret ns/admin has no key "token"`},
 		},
 		"empty token": {
-			prepare: func(f *fixture) { f.secret("admin", map[string]string{"token": " \n"}) },
+			prepare: func(f *fixture) { f.credential("admin", map[string]string{"token": " \n"}) },
 			reason:  ReasonAdminTokenEmpty, says: []string{`Key "token" of Secret ns/admin is empty`},
 		},
 		"unknown token": {
@@ -210,16 +211,51 @@ func TestProblems(t *testing.T) {
 			prepare: func(f *fixture) { f.issuer.Keys = nil },
 			reason:  ReasonIssuerUnavailable, says: []string{"No usable signing key"},
 		},
-		"unreachable":     {prepare: failing("Health", openbao.Unavailable), reason: ReasonServerUnreachable, says: []string{address}},
-		"untrusted":       {prepare: failing("Health", openbao.Untrusted), reason: ReasonServerUntrusted, says: []string{address, "tlsServerName"}},
-		"sealed":          {prepare: func(f *fixture) { f.server().health.Sealed = true }, reason: ReasonServerSealed, says: []string{address}},
-		"not initialized": {prepare: func(f *fixture) { f.server().health.Initialized = false }, reason: ReasonServerNotInitialized, says: []string{address}},
-		"no active node":  {prepare: func(f *fixture) { f.server().health.ClusterID = "" }, reason: ReasonServerStandby, says: []string{address}},
-		"standby":         {prepare: failing("ReadPolicy", openbao.Standby), reason: ReasonServerStandby, says: []string{address}},
-		"sealed later":    {prepare: failing("AuthMounts", openbao.Sealed), reason: ReasonServerSealed, says: []string{address}},
-		"throttled":       {prepare: failing("ReadPolicy", openbao.Throttled), reason: ReasonServerThrottled, says: []string{address}},
-		"refused":         {prepare: failing("ReadPolicy", openbao.Invalid), reason: ReasonServerError, says: []string{address, "as told by the test"}},
-		"denied":          {prepare: failing("ReadPolicy", openbao.PermissionDenied), reason: ReasonPermissionDenied, says: []string{address, "create secret"}},
+		"unreachable":         {prepare: failing("Health", openbao.Unavailable), reason: ReasonServerUnreachable, says: []string{address}},
+		"untrusted":           {prepare: failing("Health", openbao.Untrusted), reason: ReasonServerUntrusted, says: []string{address, "tlsServerName"}},
+		"sealed":              {prepare: func(f *fixture) { f.server().health.Sealed = true }, reason: ReasonServerSealed, says: []string{address}},
+		"not initialized":     {prepare: func(f *fixture) { f.server().health.Initialized = false }, reason: ReasonServerNotInitialized, says: []string{address}},
+		"no active node":      {prepare: func(f *fixture) { f.server().health.ClusterID = "" }, reason: ReasonServerStandby, says: []string{address}},
+		"standby":             {prepare: failing("ReadPolicy", openbao.Standby), reason: ReasonServerStandby, says: []string{address}},
+		"sealed later":        {prepare: failing("AuthMounts", openbao.Sealed), reason: ReasonServerSealed, says: []string{address}},
+		"throttled":           {prepare: failing("ReadPolicy", openbao.Throttled), reason: ReasonServerThrottled, says: []string{address}},
+		"refused":             {prepare: failing("ReadPolicy", openbao.Invalid), reason: ReasonServerError, says: []string{address, "as told by the test"}},
+		"no namespace":        {prepare: failing("LookupSelf", openbao.NamespaceNotFound), reason: ReasonNamespaceNotFound, says: []string{address, "bao namespace create"}},
+		"namespace is sealed": {prepare: failing("LookupSelf", openbao.NamespaceSealed), reason: ReasonNamespaceSealed, says: []string{"bao namespace unseal"}},
+		"namespace is locked": {prepare: failing("ReadPolicy", openbao.NamespaceLocked), reason: ReasonNamespaceLocked, says: []string{"bao namespace unlock"}},
+		"client certificate": {
+			prepare: failing("Health", openbao.ClientCertificate), reason: ReasonClientCertificateRequired,
+			says: []string{"spec.authorization.clientCertSecretRef", "--from-file=tls.key", "address=" + address},
+		},
+		"no client certificate Secret": {
+			mutate: spec(func(a *openbaov1alpha1.AuthorizationSpec) {
+				a.ClientCertSecretRef = &openbaov1alpha1.ClientCertSecretReference{Name: "tls"}
+			}),
+			reason: ReasonClientCertificateSecretNotFound, says: []string{"Secret ns/tls does not exist", "create secret generic tls"},
+		},
+		"client certificate of another server": {
+			prepare: func(f *fixture) { f.secret("tls", map[string]string{"tls.crt": "x", "tls.key": "y"}) },
+			mutate: spec(func(a *openbaov1alpha1.AuthorizationSpec) {
+				a.ClientCertSecretRef = &openbaov1alpha1.ClientCertSecretReference{Name: "tls"}
+			}),
+			reason: ReasonSecretNotForServer, says: []string{"label secret tls"},
+		},
+		"no client certificate": {
+			prepare: func(f *fixture) { f.credential("tls", map[string]string{"tls.crt": "x", "tls.key": "y"}) },
+			mutate: spec(func(a *openbaov1alpha1.AuthorizationSpec) {
+				a.ClientCertSecretRef = &openbaov1alpha1.ClientCertSecretReference{Name: "tls"}
+			}),
+			reason: ReasonClientCertificateInvalid, says: []string{"Secret ns/tls"},
+		},
+		"local address": {
+			mutate: spec(func(a *openbaov1alpha1.AuthorizationSpec) { a.Address = "https://127.0.0.1:8200" }),
+			reason: ReasonAddressNotAllowed, says: []string{"--openbao-allow-local-addresses"}, final: true,
+		},
+		"name of a local address": {prepare: failing("Health", openbao.LocalAddress), reason: ReasonAddressNotAllowed, says: []string{address}},
+		"token that cannot look itself up": {
+			prepare: failing("LookupSelf", openbao.PermissionDenied), reason: ReasonPermissionDenied, says: []string{`policy "default"`, "bao token create"},
+		},
+		"denied": {prepare: failing("ReadPolicy", openbao.PermissionDenied), reason: ReasonPermissionDenied, says: []string{address, "create secret"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
@@ -363,7 +399,7 @@ func TestSpecChangeNeedsAnotherToken(t *testing.T) {
 		t.Errorf("wrote %q", got)
 	}
 
-	f.secret("admin", map[string]string{"token": "s.second"})
+	f.credential("admin", map[string]string{"token": "s.second"})
 	f.server().tokens["s.second"] = true
 	f.sync("prod")
 	f.expect("prod", ReasonApplied)

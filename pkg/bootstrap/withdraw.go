@@ -21,19 +21,17 @@ import (
 // says what is left.
 func (t *task) withdraw(ctx context.Context) error {
 	record := t.record()
-	if record == nil || record.Server == "" || len(record.Policies)+len(record.Roles) == 0 && !record.MountCreated {
+	if record == nil || record.Server == "" || len(record.Policies)+len(record.Roles)+len(record.Pending) == 0 && !record.MountCreated {
 		t.endLogin(ctx)
 		t.release(t.obj)
 		t.obj.Status.Authorization = nil
 		return t.notRequested("")
 	}
-	if holder, ok := t.claims.other(serverKey(record.Server, record.Namespace), t.obj.UID); ok {
+	if holder := t.claims.add(serverKey(record.Server, record.Namespace), claimantOf(t.obj)); holder.uid != t.obj.UID {
 		t.endLogin(ctx)
 		t.release(t.obj)
-		return t.notRequested(fmt.Sprintf(" What was written before stays on server %s, which the OpenBaoCluster %s is about now.", record.Server, holder.name))
+		return t.notRequested(fmt.Sprintf(" What was written before stays on server %s, which belongs to the OpenBaoCluster %s now.", record.Server, holder.name))
 	}
-	// Nobody else may take the server over while its things are removed.
-	t.claims.add(serverKey(record.Server, record.Namespace), claimantOf(t.obj))
 	err := t.removeAll(ctx)
 	if errors.Is(err, errGone) || errors.Is(err, errMayNotWrite) {
 		return err
@@ -136,7 +134,7 @@ func (t *task) sameServer(ctx context.Context) error {
 
 // removeWith removes with an admin token, and ends the token.
 func (t *task) removeWith(ctx context.Context, token oneTimeToken) error {
-	server, err := t.connect(ctx, token.value)
+	server, err := t.adminClient(ctx, token)
 	if err != nil {
 		return err
 	}
@@ -166,6 +164,7 @@ func (t *task) remove(ctx context.Context, server openbao.Interface, spell func(
 			return err
 		}
 	}
+	t.settle(observed)
 	record := t.record()
 	// From here on the server may not hold the contract.
 	record.Digest, record.ProvedAt, record.RefusalsProvedAt = "", nil, nil

@@ -32,10 +32,10 @@ func identityOf(secret metav1.Object) identity {
 	return id
 }
 
-// owned returns a *ConflictError unless the Secret is the owner's. heir says that
-// it is by inheritance: its controller is a predecessor, of the owner's kind and
-// name, which must be gone since the owner is there.
-func owned(owner Owner, secret metav1.Object) (heir bool, err error) {
+// owned returns a *ConflictError unless the Secret is the owner's. inherited says
+// that its controller is a predecessor, of the owner's kind and name, which must be
+// gone since the owner is there.
+func owned(owner Owner, secret metav1.Object) (inherited bool, err error) {
 	ref := metav1.GetControllerOfNoCopy(secret)
 	switch {
 	case ref == nil:
@@ -94,16 +94,16 @@ func (p *Publisher) ownedIdentity(ctx context.Context, owner Owner, target Targe
 	if err != nil {
 		return identity{}, fmt.Errorf("read owner of secret %s/%s: %w", owner.Namespace, target.Name, err)
 	}
-	heir, err := owned(owner, live)
-	if err == nil && heir {
+	inherited, err := owned(owner, live)
+	if err == nil && inherited {
 		_, err = p.inherit(ctx, owner, live)
 	}
 	return identityOf(live), err
 }
 
 // inherit makes the owner the controller of a Secret that its predecessor left.
-// The garbage collector is slow to collect that, and after an outage of the API
-// server may never: until it does, nothing could be published.
+// The garbage collector is slow to collect it, and after an outage of the API
+// server it may never: until it does, nothing could be published.
 func (p *Publisher) inherit(ctx context.Context, owner Owner, live metav1.Object) (*corev1.Secret, error) {
 	refs := live.GetOwnerReferences()
 	path := fmt.Sprintf("/metadata/ownerReferences/%d/uid", slices.IndexFunc(refs, isController))

@@ -35,13 +35,15 @@ import (
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/csaupgrade"
 )
 
 const (
 	// FieldManager owns what is applied to Secrets.
 	FieldManager = "bailiwick-publisher"
-	// LabelManagedBy marks the Secrets that this package writes.
+	// LabelManagedBy marks the Secrets that this package writes where a watch has to
+	// select them; see Publisher.LabelIn.
 	LabelManagedBy = "app.kubernetes.io/managed-by"
 	// ManagedBy is the value of LabelManagedBy.
 	ManagedBy = "bailiwick"
@@ -50,7 +52,7 @@ const (
 // ConflictError says that the Secret belongs to somebody else, or that it can't
 // be written as asked. Nothing was changed.
 type ConflictError struct {
-	// Message is a sentence for people: what is wrong and how to mend it.
+	// Message is a sentence for people: what is wrong and how to fix it.
 	Message string
 }
 
@@ -78,12 +80,16 @@ type Publisher struct {
 	metadata metadata.Interface
 
 	mu sync.Mutex
-	// known holds what the last look at, or write to, an owner's Secret left.
+	// known holds what the last read of, or write to, an owner's Secret left. An
+	// entry ends with its owner.
 	known map[types.UID]known
+	// labelled are the namespaces, "" for all, in which Secrets get the label.
+	labelled map[string]struct{}
 }
 
 type known struct {
 	identity
+	owner   Owner
 	version string
 	digest  [sha256.Size]byte
 }
@@ -91,7 +97,40 @@ type known struct {
 // New returns a Publisher. metadata reads ownership where Secrets themselves
 // may not be read.
 func New(secrets corev1client.SecretsGetter, metadata metadata.Interface) *Publisher {
-	return &Publisher{secrets: secrets, metadata: metadata, known: map[types.UID]known{}}
+	return &Publisher{secrets: secrets, metadata: metadata, known: map[types.UID]known{}, labelled: map[string]struct{}{}}
+}
+
+// LabelIn has the Secrets of a namespace, or of all (""), carry a label by which a
+// watch selects them, and calls wake for the owners of those that were published
+// without it. Other Secrets carry none: what marks them is their controller, and
+// tools that compare labels would find one that nobody asked for.
+func (p *Publisher) LabelIn(namespace string, wake func(kind string, owner cache.ObjectName)) {
+	p.mu.Lock()
+	p.labelled[namespace] = struct{}{}
+	var owners []Owner
+	for _, k := range p.known {
+		if namespace == metav1.NamespaceAll || namespace == k.owner.Namespace {
+			owners = append(owners, k.owner)
+		}
+	}
+	p.mu.Unlock()
+	for _, o := range owners {
+		wake(o.GVK.Kind, cache.NewObjectName(o.Namespace, o.Name))
+	}
+}
+
+// labelsOf returns the labels of a Secret in namespace.
+func (p *Publisher) labelsOf(namespace string, target Target) map[string]string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, here := p.labelled[namespace]
+	_, everywhere := p.labelled[metav1.NamespaceAll]
+	labels := map[string]string{}
+	if here || everywhere {
+		labels[LabelManagedBy] = ManagedBy
+	}
+	maps.Copy(labels, target.Labels)
+	return labels
 }
 
 // Forget drops what is remembered of an owner that is gone.
@@ -102,11 +141,12 @@ func (p *Publisher) Forget(owner types.UID) {
 }
 
 // Publish makes the target hold data. It returns a *ConflictError for what a
-// person has to mend, and other errors for what a later try may settle.
+// person has to fix, and other errors for what a later try may settle.
 func (p *Publisher) Publish(ctx context.Context, owner Owner, target Target, data map[string][]byte) error {
 	if err := validate(owner, target, data); err != nil {
 		return err
 	}
+	target.Labels = p.labelsOf(owner.Namespace, target)
 	digest, err := digestOf(target, data)
 	if err != nil {
 		return err
@@ -127,11 +167,11 @@ func (p *Publisher) publish(ctx context.Context, owner Owner, target Target, dat
 		return nil, fmt.Errorf("read secret %s/%s: %w", owner.Namespace, target.Name, err)
 	}
 	held = live.Data
-	heir, err := owned(owner, live)
+	inherited, err := owned(owner, live)
 	if err != nil {
 		return held, err
 	}
-	if heir {
+	if inherited {
 		if live, err = p.inherit(ctx, owner, live); err != nil {
 			return held, err
 		}
@@ -182,35 +222,48 @@ func (p *Publisher) upToDate(owner Owner, target Target, live *corev1.Secret, da
 			return false
 		}
 	}
-	if !contains(live.Labels, labelsOf(target)) || !contains(live.Annotations, target.Annotations) || !ownsOnly(live, data) {
+	if !contains(live.Labels, target.Labels) || !contains(live.Annotations, target.Annotations) || !ownsOnly(live, target, data) {
 		return false
 	}
-	p.known[owner.UID] = known{identity: identityOf(live), version: live.ResourceVersion, digest: digest}
+	p.known[owner.UID] = known{identity: identityOf(live), owner: owner, version: live.ResourceVersion, digest: digest}
 	return true
 }
 
-// ownsOnly reports whether we own keys, by create or by apply, and all of them
-// are still published.
-func ownsOnly(live *corev1.Secret, data map[string][]byte) bool {
+// ownsOnly reports whether we own keys, by create or by apply, and all that we own
+// is still published: keys, labels and annotations.
+func ownsOnly(live *corev1.Secret, target Target, data map[string][]byte) bool {
 	owns := false
 	for _, entry := range live.ManagedFields {
 		if entry.Manager != FieldManager || entry.FieldsV1 == nil {
 			continue
 		}
 		var fields struct {
-			Data map[string]json.RawMessage `json:"f:data"`
+			Data     map[string]json.RawMessage `json:"f:data"`
+			Metadata struct {
+				Labels      map[string]json.RawMessage `json:"f:labels"`
+				Annotations map[string]json.RawMessage `json:"f:annotations"`
+			} `json:"f:metadata"`
 		}
 		if err := json.Unmarshal(entry.FieldsV1.GetRawBytes(), &fields); err != nil {
 			return false
 		}
-		for field := range fields.Data {
-			if key, ok := strings.CutPrefix(field, "f:"); ok && data[key] == nil {
-				return false
-			}
+		if !covers(data, fields.Data) || !covers(target.Labels, fields.Metadata.Labels) || !covers(target.Annotations, fields.Metadata.Annotations) {
+			return false
 		}
 		owns = owns || fields.Data != nil
 	}
 	return owns
+}
+
+// covers reports whether all keys that are owned are published.
+func covers[V any](published map[string]V, owned map[string]json.RawMessage) bool {
+	for field := range owned {
+		key, ok := strings.CutPrefix(field, "f:")
+		if _, has := published[key]; ok && !has {
+			return false
+		}
+	}
+	return true
 }
 
 // publishBlind does without reading the Secret.
@@ -227,16 +280,16 @@ func (p *Publisher) publishBlind(ctx context.Context, owner Owner, target Target
 	return p.create(ctx, owner, target, data, digest)
 }
 
-// create makes the Secret, which tells one that is ours from one that is not: an
-// apply could not. What it owns is moved to what we own by apply when something
-// is to change, which for most Secrets never comes.
+// create makes the Secret, which distinguishes one that is ours from one that is
+// not: an apply could not. What it owns is moved to what we own by apply when
+// something is to change, which most Secrets never need.
 func (p *Publisher) create(ctx context.Context, owner Owner, target Target, data map[string][]byte, digest [sha256.Size]byte) error {
 	controller := true
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:        target.Name,
 			Namespace:   owner.Namespace,
-			Labels:      labelsOf(target),
+			Labels:      target.Labels,
 			Annotations: target.Annotations,
 			OwnerReferences: []metav1.OwnerReference{{
 				APIVersion: owner.GVK.GroupVersion().String(), Kind: owner.GVK.Kind,
@@ -267,7 +320,7 @@ func (p *Publisher) create(ctx context.Context, owner Owner, target Target, data
 func (p *Publisher) remember(owner Owner, secret *corev1.Secret, digest [sha256.Size]byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.known[owner.UID] = known{identity: identityOf(secret), version: secret.ResourceVersion, digest: digest}
+	p.known[owner.UID] = known{identity: identityOf(secret), owner: owner, version: secret.ResourceVersion, digest: digest}
 }
 
 // apply writes all that we own. The UID keeps a namesake untouched. What turns
@@ -275,7 +328,7 @@ func (p *Publisher) remember(owner Owner, secret *corev1.Secret, digest [sha256.
 func (p *Publisher) apply(ctx context.Context, owner Owner, target Target, data map[string][]byte, id identity, digest [sha256.Size]byte) error {
 	config := corev1ac.Secret(target.Name, owner.Namespace).
 		WithUID(id.uid).
-		WithLabels(labelsOf(target)).
+		WithLabels(target.Labels).
 		WithAnnotations(target.Annotations).
 		WithOwnerReferences(metav1ac.OwnerReference().
 			WithAPIVersion(owner.GVK.GroupVersion().String()).WithKind(owner.GVK.Kind).
@@ -283,8 +336,8 @@ func (p *Publisher) apply(ctx context.Context, owner Owner, target Target, data 
 		WithData(data)
 	got, err := p.applyConfig(ctx, owner, config)
 	if apierrors.IsForbidden(err) && id.blocks != nil {
-		// With the admission plugin OwnerReferencesPermissionEnforcement only who may
-		// delete a Secret may change such a reference.
+		// With the admission plugin OwnerReferencesPermissionEnforcement only those that
+		// may delete a Secret may change such a reference.
 		config.OwnerReferences[0].BlockOwnerDeletion = id.blocks
 		got, err = p.applyConfig(ctx, owner, config)
 	}
@@ -341,12 +394,6 @@ func validate(owner Owner, target Target, data map[string][]byte) error {
 	}
 	return &ConflictError{Message: fmt.Sprintf("The connection Secret of %s %s can't be written: %s. Correct spec.connInfoSecretTarget.",
 		owner.GVK.Kind, owner.Name, strings.Join(bad, "; "))}
-}
-
-func labelsOf(target Target) map[string]string {
-	labels := map[string]string{LabelManagedBy: ManagedBy}
-	maps.Copy(labels, target.Labels)
-	return labels
 }
 
 func contains(have, want map[string]string) bool {

@@ -8,7 +8,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// Selector selects the Secrets that this package writes.
+// Selector selects the Secrets that this package writes where LabelIn was called.
 const Selector = LabelManagedBy + "=" + ManagedBy
 
 // TrimMetadata is a transform for an informer over the metadata of Secrets: it
@@ -46,8 +46,8 @@ func (p *Publisher) Handler(wake func(kind string, owner cache.ObjectName)) cach
 	}
 }
 
-// wrote reports whether this version of a Secret is the one that the last look
-// or write of ours left.
+// wrote reports whether this version of a Secret is the one that our last read or
+// write left.
 func (p *Publisher) wrote(secret *metav1.PartialObjectMetadata) bool {
 	ref := metav1.GetControllerOfNoCopy(secret)
 	if ref == nil {

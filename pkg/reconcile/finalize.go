@@ -69,7 +69,7 @@ func (c *Controller[T, C, AC]) deleteRemote(ctx context.Context, obj T) (gone bo
 	if err != nil {
 		return false, c.withWayOut(obj, err)
 	}
-	if gone && c.awaited(obj) {
+	if gone && (c.awaited(obj) || c.recordHolds(obj)) {
 		// What a create has made can be missing from what Aiven lists.
 		c.refresh(obj, Observation{})
 		p := Waiting(ReasonDeleting, "A create was sent to Aiven less than a minute ago. Waiting to see whether what it makes has to be deleted.")

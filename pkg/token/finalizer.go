@@ -26,8 +26,9 @@ const (
 
 // removeFinalizer takes the aiven-operator's finalizer off a Secret that was just
 // read. It is the only thing that is ever written to a token Secret. Nothing
-// depends on it: where it fails, the next read tries again.
-func (c *Cache) removeFinalizer(ctx context.Context, secret *corev1.Secret) {
+// depends on it: where it fails, the next read tries again. kept, which the cache's
+// lock guards, is set once the log says that it may not be removed.
+func (c *Cache) removeFinalizer(ctx context.Context, secret *corev1.Secret, kept *bool) {
 	i := slices.Index(secret.Finalizers, peerFinalizer)
 	if i < 0 {
 		return
@@ -52,7 +53,7 @@ func (c *Cache) removeFinalizer(ctx context.Context, secret *corev1.Secret) {
 		logger.V(2).Info("Removed the aiven-operator's finalizer")
 	case apierrors.IsNotFound(err):
 	case apierrors.IsForbidden(err):
-		if !c.firstRefusal(secret) {
+		if !c.first(kept) {
 			return
 		}
 		command, _ := json.Marshal(removal)
@@ -64,11 +65,11 @@ func (c *Cache) removeFinalizer(ctx context.Context, secret *corev1.Secret) {
 	}
 }
 
-// firstRefusal reports, once, that a Secret may not be patched.
-func (c *Cache) firstRefusal(secret *corev1.Secret) bool {
+// first sets a mark and reports whether it was not set before.
+func (c *Cache) first(mark *bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, known := c.refused[secret.UID]
-	c.refused[secret.UID] = struct{}{}
-	return !known
+	was := *mark
+	*mark = true
+	return !was
 }

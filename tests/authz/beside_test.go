@@ -40,6 +40,9 @@ func TestWhatTheirSelfInitLacks(t *testing.T) {
 	want := []string{"config jwt-operator [jwt_supported_algs]"}
 	for _, g := range contract.Grants {
 		want = append(want, fmt.Sprintf("role %s [bound_audiences token_max_ttl]", g.Role.Name))
+		if g.Identity == authz.Restore {
+			want = append(want, fmt.Sprintf("role %s [bound_claims]", g.Role.Name))
+		}
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("differs in\n%q, want\n%q", got, want)

@@ -17,12 +17,15 @@ import (
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/tests/stack"
 )
 
 const (
 	ownName    = "openbao-operator-bootstrapper"
 	backupName = "openbao-operator-backup"
+
+	restoreName = "openbao-operator-restore"
 )
 
 // attempt is a request that must not succeed.
@@ -164,10 +167,10 @@ func TestBootstrapperCannotEscalate(t *testing.T) {
 		}
 		plain := authz.RolePath(authz.MountPath, backupName)
 		try(t, put(pinned, nil), put(pinned, map[string]any{}), put(pinned, map[string]any{"role_type": "jwt"}),
-			get(pinned), remove(pinned), list("auth/"+authz.MountPath+"/role"),
+			get(pinned), remove(pinned),
 			put(plain, exact), put(plain, with("token_policies", []string{"root"})), put(plain, map[string]any{}))
 		for name, data := range requests {
-			if name != backupName {
+			if name != backupName && name != restoreName {
 				try(t, put(pinned, data))
 			}
 			if name == ownName {
@@ -312,46 +315,140 @@ func TestBootstrapperCannotEscalate(t *testing.T) {
 	})
 }
 
-// TestRootEquivalentIsTrue shows that what is said to be as good as root is so, where
-// the spec asks for no restore: keys cannot be pinned, and the restore may be added.
+// TestRootEquivalentIsTrue shows that what is said to be as good as root is so, and
+// that it is not without a restore: the keys cannot be pinned, and the restore role
+// cannot be added.
 func TestRootEquivalentIsTrue(t *testing.T) {
 	server := fresh(t)
 	signer, evil := newSigner(t, "a"), newSigner(t, "evil")
-	contract := desired(t, cluster(func(s *openbaov1alpha1.OpenBaoClusterSpec) { s.Restore = nil }), signer.key)
-	send(t, rootClient(t, server), authz.Requests(contract))
-	grant, _ := contract.Bootstrapper()
-	if len(authz.RootEquivalent(contract)) != 1 {
-		t.Fatalf("got %q", authz.RootEquivalent(contract))
-	}
-	bootstrapper := logIn(t, server, signer, grant)
-	const restore = "openbao-operator-restore"
 	whole := desired(t, cluster(), signer.key)
-	for _, r := range authz.Requests(whole) {
-		var err error
-		switch {
-		case r.Name == restore && r.Kind == authz.KindPolicy:
-			text, _ := r.Data["policy"].(string)
-			err = bootstrapper.WritePolicy(t.Context(), restore, text, nil)
-		case r.Name == restore && r.Kind == authz.KindRole:
-			err = bootstrapper.WriteRole(t.Context(), authz.MountPath, authz.PinnedRoleName(restore), r.Data)
-		}
-		if err != nil {
-			t.Fatal(err)
+	contract := desired(t, cluster(func(s *openbaov1alpha1.OpenBaoClusterSpec) { s.Restore = nil }), signer.key)
+	root := rootClient(t, server)
+	send(t, root, authz.Requests(contract))
+	for _, c := range []authz.Contract{contract, whole} {
+		if len(authz.RootEquivalent(c)) != 1 {
+			t.Fatalf("got %q", authz.RootEquivalent(c))
 		}
 	}
+	grant, _ := contract.Bootstrapper()
+	bootstrapper := logIn(t, server, signer, grant)
+	for _, r := range authz.Requests(whole) {
+		if r.Name != restoreName {
+			continue
+		}
+		paths := []string{r.Path}
+		if r.Kind == authz.KindRole {
+			paths = append(paths, authz.RolePath(authz.MountPath, authz.PinnedRoleName(r.Name)))
+		}
+		for _, path := range paths {
+			if got, body := bootstrapper.send(t, server, put(path, r.Data)); got != http.StatusForbidden {
+				t.Errorf("PUT %s without a restore: status %d: %s", path, got, body)
+			}
+		}
+	}
+
+	send(t, root, authz.Requests(whole)[1:])
+	grant, _ = whole.Bootstrapper()
+	bootstrapper = logIn(t, server, signer, grant)
 	if err := bootstrapper.WriteConfig(t.Context(), authz.MountPath, map[string]any{
 		"bound_issuer": issuer, "jwt_validation_pubkeys": []string{evil.key.PEM},
 	}); err != nil {
 		t.Fatal(err)
 	}
 	for _, g := range whole.Grants {
-		if g.Identity != authz.Operator && g.Role.Name != restore {
+		if g.Identity != authz.Operator && g.Role.Name != restoreName {
 			continue
 		}
 		// A refused login fails the test.
 		got, err := logIn(t, server, evil, g).CapabilitiesSelf(t.Context(), "sys/storage/raft/snapshot-force")
-		if want := g.Role.Name == restore; err != nil || slices.Contains(got["sys/storage/raft/snapshot-force"], "update") != want {
+		if want := g.Role.Name == restoreName; err != nil || slices.Contains(got["sys/storage/raft/snapshot-force"], "update") != want {
 			t.Errorf("as %s: %v, %v", g.Role.Name, got, err)
+		}
+	}
+}
+
+// TestRestoreStaysBound has the standing identity try to let another account restore.
+func TestRestoreStaysBound(t *testing.T) {
+	server := fresh(t)
+	root := rootClient(t, server)
+	signer := newSigner(t, "a")
+	contract := desired(t, cluster(), signer.key)
+	send(t, root, authz.Requests(contract))
+	restore, _ := contract.Restore()
+	grant, _ := contract.Bootstrapper()
+	bootstrapper := logIn(t, server, signer, grant)
+	login := func(uid string) error {
+		jwt := signer.jwt(t, restore.Role.Subject, restore.Role.Audiences[0], func(claims map[string]any) {
+			claims["kubernetes.io"] = map[string]any{"serviceaccount": map[string]any{"uid": uid}}
+		})
+		_, err := ourClient(t, server, "").LoginJWT(t.Context(), authz.MountPath, restoreName, jwt)
+		return err
+	}
+	bound := func(when string) {
+		t.Helper()
+		if err := login(accountUID); err != nil {
+			t.Errorf("%s: the account cannot log in: %v", when, err)
+		}
+		for _, uid := range []string{"", "else", accountUID + "x"} {
+			if err := login(uid); !openbao.IsLoginRefused(err) {
+				t.Errorf("%s: an account with the UID %q: %v", when, uid, err)
+			}
+		}
+	}
+	bound("as written")
+
+	var exact map[string]any
+	for _, r := range authz.Requests(contract) {
+		if r.Kind == authz.KindRole && r.Name == restoreName {
+			exact = r.Data
+		}
+	}
+	without := maps.Clone(exact)
+	delete(without, "bound_claims")
+	pinned := authz.RolePath(authz.MountPath, authz.PinnedRoleName(restoreName))
+	for _, claims := range []any{nil, []string{}, map[string]any{}, exact["bound_claims"], map[string]any{"a": "b"}, []any{exact["bound_claims"]}} {
+		data := maps.Clone(without)
+		data["bound_claims"] = claims
+		if got, body := bootstrapper.send(t, server, put(pinned, data)); got != http.StatusForbidden {
+			t.Errorf("the claims %s: status %d: %s", quoted(claims), got, body)
+		}
+	}
+	for name, value := range map[string]any{"bound_subject": "else", "bound_claims_type": "glob", "bound_audiences": []string{"x"}, "token_policies": []string{"root"}} {
+		data := maps.Clone(without)
+		data[name] = value
+		if got, body := bootstrapper.send(t, server, put(pinned, data)); got != http.StatusForbidden {
+			t.Errorf("%s %v: status %d: %s", name, value, got, body)
+		}
+	}
+	bound("after the attempts")
+
+	// What else was edited is repaired, and the claims stay.
+	write(t, root, authz.RolePath(authz.MountPath, restoreName), map[string]any{"role_type": "jwt", "bound_subject": "else", "token_ttl": 60})
+	recorded := authz.Recorded{Mount: authz.MountPath, Policies: contract.PolicyNames(), Roles: contract.RoleNames()}
+	plan := authz.Diff(contract, readAll(t, bootstrapper, contract), recorded)
+	if len(plan) != 1 || len(plan.Repairable()) != 1 {
+		t.Fatalf("the plan is %+v", plan)
+	}
+	if err := apply(t, bootstrapper, plan[0]); err != nil {
+		t.Fatal(err)
+	}
+	bound("after the repair")
+
+	// Without the role there is nothing to keep claims from.
+	write(t, root, authz.RolePath(authz.MountPath, restoreName), map[string]any{"role_type": "jwt", "bound_claims": map[string]any{}})
+	plan = authz.Diff(contract, readAll(t, bootstrapper, contract), recorded)
+	if len(plan) != 1 || len(plan.NeedAdmin()) != 1 || !denied(t, func() error {
+		_, err := bootstrapper.api.Logical().WriteWithContext(t.Context(), pinned, plan[0].Request.Data)
+		return err
+	}()) {
+		t.Errorf("without claims: %+v", plan)
+	}
+	if err := bootstrapper.DeleteRole(t.Context(), authz.MountPath, restoreName); err != nil {
+		t.Fatal(err)
+	}
+	for _, data := range []map[string]any{exact, without} {
+		if got, body := bootstrapper.send(t, server, put(pinned, data)); got != http.StatusForbidden {
+			t.Errorf("creating the role: status %d: %s", got, body)
 		}
 	}
 }

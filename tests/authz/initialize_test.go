@@ -61,7 +61,7 @@ func TestDiffFindsEveryField(t *testing.T) {
 	root := rootClient(t, server)
 	contract := desired(t, cluster(), newSigner(t, "a").key)
 	send(t, root, authz.Requests(contract))
-	recorded := authz.Recorded{Mount: authz.MountPath, Policies: contract.PolicyNames(), Roles: contract.RoleNames()}
+	recorded := authz.Recorded{Mount: authz.MountPath, Config: true, Policies: contract.PolicyNames(), Roles: contract.RoleNames()}
 	const role = "openbao-operator-backup"
 	path := authz.RolePath(authz.MountPath, role)
 	for field, value := range map[string]any{

@@ -27,9 +27,11 @@ import (
 )
 
 const (
-	issuer              = "https://kubernetes.default.svc"
-	audience            = "bailiwick.dev/openbao/7b7c2e0e-0000-4000-8000-000000000001/prod"
-	operatorSubject     = "system:serviceaccount:bailiwick-system:bailiwick"
+	issuer          = "https://kubernetes.default.svc"
+	audience        = "bailiwick.dev/openbao/7b7c2e0e-0000-4000-8000-000000000001/prod"
+	operatorSubject = "system:serviceaccount:bailiwick-system:bailiwick"
+	// accountUID is the UID of the account in every token.
+	accountUID          = "99999999-8888-7777-6666-555555555555"
 	bootstrapperSubject = "system:serviceaccount:bailiwick-system:bailiwick-bootstrapper"
 )
 
@@ -93,7 +95,8 @@ func (s signer) text(t *testing.T, subject, audience string, mutate ...func(map[
 	t.Helper()
 	claims := map[string]any{
 		"iss": issuer, "sub": subject, "aud": []string{audience},
-		"iat": time.Now().Unix(), "nbf": time.Now().Unix(), "exp": time.Now().Add(10 * time.Minute).Unix(),
+		"kubernetes.io": map[string]any{"serviceaccount": map[string]any{"uid": accountUID}},
+		"iat":           time.Now().Unix(), "nbf": time.Now().Unix(), "exp": time.Now().Add(10 * time.Minute).Unix(),
 	}
 	for _, m := range mutate {
 		m(claims)
@@ -145,6 +148,7 @@ func desired(t *testing.T, c *openbaov1alpha1.OpenBaoCluster, keys ...authz.Key)
 	t.Helper()
 	contract, err := authz.Desired(c, authz.Inputs{
 		Issuer: issuer, Keys: keys, Audience: audience, OperatorSubject: operatorSubject, BootstrapperSubject: bootstrapperSubject,
+		RestoreAccountUID: accountUID,
 	})
 	if err != nil {
 		t.Fatal(err)

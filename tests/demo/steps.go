@@ -182,6 +182,13 @@ func (d *demo) createSecrets(ctx context.Context) error {
 		}
 		d.out.line("  ServiceAccount %s", name)
 	}
+	// The restore role is bound to the UID of its account, which Bailiwick has to read.
+	for _, dir := range []string{"prove-identities", filepath.Join("prove-identities", "restore")} {
+		if _, err := d.runKubectl(ctx, "", "apply", "-n", namespace, "-k", filepath.Join(d.root, "manifests", "rbac", "optional", dir)); err != nil {
+			return err
+		}
+		d.out.line("  manifests/rbac/optional/%s", dir)
+	}
 	return nil
 }
 

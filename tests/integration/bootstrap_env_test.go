@@ -293,6 +293,16 @@ func (b *baoEnv) login(role, namespace, account string, audiences ...string) (*a
 	return secret.Auth, nil
 }
 
+// uidOf returns the UID of a ServiceAccount.
+func (b *baoEnv) uidOf(name string) string {
+	b.Helper()
+	account, err := b.kube.CoreV1().ServiceAccounts(b.ns).Get(b.ctx, name, metav1.GetOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return string(account.UID)
+}
+
 func (b *baoEnv) serviceAccount(namespace, name string) {
 	b.Helper()
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}

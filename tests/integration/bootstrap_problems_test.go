@@ -52,6 +52,7 @@ func TestBootstrapLeavesWhatOthersWrote(t *testing.T) {
 			gone: "sys/auth/jwt-operator",
 		},
 	}
+	b.restoreAccount("bao")
 	b.start()
 	for i, f := range foreign {
 		if f.reason == bootstrap.ReasonMountConflict && b.bao.Kind == stack.Embedded {

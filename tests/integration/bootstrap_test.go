@@ -94,6 +94,7 @@ func TestBootstrap(t *testing.T) {
 	token := b.adminToken("root")
 	b.setSecret("bao-admin", map[string]string{"token": token + "\n"})
 	before := b.holds()
+	b.restoreAccount("bao")
 	b.start()
 	b.cluster("bao", whole)
 	message := b.applied("bao")
@@ -128,6 +129,13 @@ func TestBootstrap(t *testing.T) {
 			role := b.read("auth/" + mount + "/role/" + name)
 			// Only OIDC logins read it, and OpenBao always says it.
 			delete(role, "callback_mode")
+			if name == "openbao-operator-restore" {
+				wanted := map[string]any{"/kubernetes.io/serviceaccount/uid": b.uidOf(account[1])}
+				if !reflect.DeepEqual(role["bound_claims"], wanted) {
+					t.Errorf("the restore is bound to %v, want %v", role["bound_claims"], wanted)
+				}
+				delete(role, "bound_claims")
+			}
 			wantFields(t, "role "+name, role, map[string]any{
 				"role_type": "jwt", "user_claim": "sub", "bound_claims_type": "string",
 				"bound_subject":   "system:serviceaccount:" + account[0] + ":" + account[1],
@@ -174,14 +182,18 @@ func TestBootstrap(t *testing.T) {
 		if len(got.SigningKeys) != len(b.publishedKeys()) || !strings.HasPrefix(got.Digest, "sha256:") || got.AdminTokenSecretVersion == "" {
 			t.Errorf("status.authorization has signing keys %+v, digest %q and version %q", got.SigningKeys, got.Digest, got.AdminTokenSecretVersion)
 		}
-		// The accounts of the jobs do not exist yet.
+		// The accounts of the jobs do not exist yet, or Bailiwick may make no tokens of them.
 		if got.Proved != "1/4" || len(got.Identities) != 4 || got.ProvedAt == nil || got.RefusalsProvedAt == nil {
 			t.Errorf("status.authorization has the proofs %s: %+v", got.Proved, got.Identities)
 		}
 		got.SigningKeys, got.Digest, got.AdminTokenSecretVersion = nil, "", ""
 		got.Proved, got.Identities, got.ProvedAt, got.RefusalsProvedAt = "", nil, nil, nil
+		if len(got.Unknown) == 0 || got.Version == "" || got.RestoreAccountUID != b.uidOf("bao-restore-serviceaccount") {
+			t.Errorf("unknown are %q, the version is %q, and the restore is bound to %q", got.Unknown, got.Version, got.RestoreAccountUID)
+		}
+		got.Unknown, got.Version, got.RestoreAccountUID = nil, "", ""
 		want := &v1alpha1.AuthorizationStatus{
-			Address: b.address, CABundle: b.ca, Server: health.ClusterID, Mount: mount, MountCreated: true, Issuer: shared.Kubernetes.Issuer,
+			Address: b.address, CABundle: b.ca, Server: health.ClusterID, Mount: mount, MountCreated: true, ConfigWritten: true, Issuer: shared.Kubernetes.Issuer,
 			Audience: b.audience(), Policies: names, Roles: names, AdminToken: v1alpha1.AdminTokenRevoked,
 		}
 		if !reflect.DeepEqual(got, want) {
@@ -201,8 +213,8 @@ func TestBootstrap(t *testing.T) {
 		})
 	})
 
-	for _, account := range accounts {
-		if account[0] == b.ns {
+	for name, account := range accounts {
+		if account[0] == b.ns && name != "openbao-operator-restore" {
 			b.serviceAccount(b.ns, account[1])
 		}
 	}

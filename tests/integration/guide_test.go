@@ -38,6 +38,7 @@ func TestGuideAdminPolicy(t *testing.T) {
 	b.write("sys/policies/acl/bailiwick-admin", map[string]any{"policy": codeOf(t, manifests+"/OPENBAO.md", "admin.hcl")})
 	before := b.holds()
 	b.setSecret("bao-admin", map[string]string{"token": b.adminToken("bailiwick-admin")})
+	b.restoreAccount("bao")
 	b.start()
 	b.cluster("bao", func(s *v1alpha1.OpenBaoClusterSpec) {
 		whole(s)

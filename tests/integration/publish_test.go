@@ -379,7 +379,10 @@ func (e *env) checkKept(watched bool) {
 		"HOST": sv.Host, "PORT": fmt.Sprint(sv.Port), "USER": "default", "PASSWORD": admin.Password, "SSL": "required",
 	}
 	secret := e.wantSecret("conn", prefixed("APP_", want))
-	e.checkMeta(secret, map[string]string{"team": "a", "old": "1", "app.kubernetes.io/managed-by": "bailiwick"}, map[string]string{"note": "n", "gone": "1"})
+	e.checkMeta(secret, map[string]string{"team": "a", "old": "1"}, map[string]string{"note": "n", "gone": "1"})
+	if _, labelled := secret.Labels["app.kubernetes.io/managed-by"]; labelled && !watched {
+		e.Errorf("labels = %v, want only those that were asked for", secret.Labels)
+	}
 
 	e.Log("Editing the Secret")
 	e.editSecret("conn", `{"metadata":{"labels":{"theirs":"1","team":"b"},"annotations":{"theirs":"1"}},"stringData":{"EXTRA":"e","APP_PASSWORD":"tampered","APP_HOST":""}}`)

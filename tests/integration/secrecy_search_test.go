@@ -97,11 +97,14 @@ func (b *baoEnv) secrets() map[string]string {
 			}
 		}
 	}
-	list, err := b.kube.CoreV1().Secrets(b.ns).List(b.ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/managed-by=bailiwick"})
+	list, err := b.kube.CoreV1().Secrets(b.ns).List(b.ctx, metav1.ListOptions{})
 	if err != nil {
 		b.Fatal(err)
 	}
 	for _, secret := range list.Items {
+		if metav1.GetControllerOf(&secret) == nil {
+			continue
+		}
 		for key, value := range secret.Data {
 			if strings.HasSuffix(key, "PASSWORD") || strings.HasSuffix(key, "URI") && strings.Contains(string(value), "@") {
 				out["key "+key+" of Secret "+secret.Name] = string(value)

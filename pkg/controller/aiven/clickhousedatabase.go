@@ -44,7 +44,7 @@ func (clickhouseDatabase) Observe(_ context.Context, r *remote, obj *v1alpha1.Cl
 func (clickhouseDatabase) Create(ctx context.Context, r *remote, obj *v1alpha1.ClickhouseDatabase) error {
 	err := r.clickhouse().ServiceClickHouseDatabaseCreate(ctx, obj.Spec.Project, obj.Spec.ServiceName,
 		&clickhouse.ServiceClickHouseDatabaseCreateIn{Database: obj.RemoteName()})
-	return ignore(aiven.AlreadyExists, err)
+	return err
 }
 
 func (clickhouseDatabase) Update(context.Context, *remote, *v1alpha1.ClickhouseDatabase) error {
@@ -52,10 +52,6 @@ func (clickhouseDatabase) Update(context.Context, *remote, *v1alpha1.ClickhouseD
 }
 
 func (clickhouseDatabase) Delete(ctx context.Context, r *remote, obj *v1alpha1.ClickhouseDatabase) (bool, error) {
-	view, err := r.dying(obj)
-	if err != nil || view == nil {
-		return err == nil, err
-	}
 	databases, err := r.clickhouseDatabases(obj)
 	if err != nil {
 		return false, err
@@ -68,7 +64,7 @@ func (clickhouseDatabase) Delete(ctx context.Context, r *remote, obj *v1alpha1.C
 		return false, nil
 	}
 	err = r.clickhouse().ServiceClickHouseDatabaseDelete(ctx, obj.Spec.Project, obj.Spec.ServiceName, obj.RemoteName())
-	return false, ignore(aiven.NotFound, err)
+	return false, err
 }
 
 func findClickhouseDatabase(databases *aiven.Reading[[]clickhouse.DatabaseOut], name string) (clickhouse.DatabaseOut, bool) {

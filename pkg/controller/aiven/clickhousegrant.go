@@ -135,10 +135,6 @@ func together(a, b v1alpha1.ClickhouseGrants) *v1alpha1.ClickhouseGrants {
 }
 
 func (clickhouseGrant) Delete(ctx context.Context, r *remote, obj *v1alpha1.ClickhouseGrant) (bool, error) {
-	view, err := r.dying(obj)
-	if err != nil || view == nil {
-		return err == nil, err
-	}
 	applied := deref(obj.Status.State)
 	if checkClickhouseGrants(obj.Spec.ClickhouseGrants) == nil {
 		// A create that was interrupted is recorded in no status.

@@ -33,10 +33,6 @@ func (clickhouseRole) Create(ctx context.Context, r *remote, obj *v1alpha1.Click
 func (clickhouseRole) Update(context.Context, *remote, *v1alpha1.ClickhouseRole) error { return nil }
 
 func (clickhouseRole) Delete(ctx context.Context, r *remote, obj *v1alpha1.ClickhouseRole) (bool, error) {
-	view, err := r.dying(obj)
-	if err != nil || view == nil {
-		return err == nil, err
-	}
 	access, err := r.clickhouseAccess(obj)
 	if err != nil || access.Value() == nil || !access.Value().Roles[obj.Spec.Role] {
 		return err == nil, err

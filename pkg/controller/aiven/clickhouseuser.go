@@ -114,7 +114,7 @@ func (h *clickhouseUser) Create(ctx context.Context, r *remote, obj *v1alpha1.Cl
 	user, err := r.clickhouse().ServiceClickHouseUserCreate(ctx, obj.Spec.Project, obj.Spec.ServiceName,
 		&clickhouse.ServiceClickHouseUserCreateIn{Name: obj.RemoteName(), Password: optional(source)})
 	if err != nil {
-		return ignore(aiven.AlreadyExists, err)
+		return err
 	}
 	obj.Status.UUID, obj.Status.PasswordSource = user.Uuid, nil
 	switch password := deref(user.Password); {
@@ -159,10 +159,6 @@ func (*clickhouseUser) deleteUser(ctx context.Context, r *remote, obj *v1alpha1.
 	if builtIn(obj.RemoteName()) {
 		return true, nil
 	}
-	view, err := r.dying(obj)
-	if err != nil || view == nil {
-		return err == nil, err
-	}
 	users, err := r.clickhouseUsers(obj)
 	if err != nil {
 		return false, err
@@ -172,7 +168,7 @@ func (*clickhouseUser) deleteUser(ctx context.Context, r *remote, obj *v1alpha1.
 		return true, nil
 	}
 	err = r.clickhouse().ServiceClickHouseUserDelete(ctx, obj.Spec.Project, obj.Spec.ServiceName, user.Uuid)
-	return false, ignore(aiven.NotFound, err)
+	return false, err
 }
 
 func findClickhouseUser(users *aiven.Reading[[]clickhouse.UserOut], name string) (clickhouse.UserOut, bool) {

@@ -125,7 +125,7 @@ func (connectionPool) Create(ctx context.Context, r *remote, obj *v1alpha1.Conne
 		PoolSize: poolSize(obj),
 		Username: optional(obj.Spec.Username),
 	})
-	return ignore(aiven.AlreadyExists, err)
+	return err
 }
 
 func (connectionPool) Update(ctx context.Context, r *remote, obj *v1alpha1.ConnectionPool) error {
@@ -138,13 +138,13 @@ func (connectionPool) Update(ctx context.Context, r *remote, obj *v1alpha1.Conne
 }
 
 func (connectionPool) Delete(ctx context.Context, r *remote, obj *v1alpha1.ConnectionPool) (bool, error) {
-	view, err := r.dying(obj)
-	if err != nil || view == nil {
-		return err == nil, err
+	view, err := r.Service(obj.ServiceRef())
+	if err != nil {
+		return false, err
 	}
 	if _, ok := view.Pool(obj.RemoteName()); !ok {
 		return true, nil
 	}
 	err = r.postgreSQL().ServicePGBouncerDelete(ctx, obj.Spec.Project, obj.Spec.ServiceName, obj.RemoteName())
-	return false, ignore(aiven.NotFound, err)
+	return false, err
 }

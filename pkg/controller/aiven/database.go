@@ -8,7 +8,6 @@ import (
 
 	"github.com/aiven/go-client-codegen/handler/service"
 
-	"github.com/bailiwick-operator/bailiwick/pkg/aiven"
 	"github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 )
@@ -31,7 +30,7 @@ func (database) Create(ctx context.Context, r *remote, obj *v1alpha1.Database) e
 		LcCollate: optional(obj.Spec.LcCollate),
 		LcCtype:   optional(obj.Spec.LcCtype),
 	})
-	return ignore(aiven.AlreadyExists, err)
+	return err
 }
 
 func (database) Update(context.Context, *remote, *v1alpha1.Database) error { return nil }
@@ -40,10 +39,10 @@ func (database) Delete(ctx context.Context, r *remote, obj *v1alpha1.Database) (
 	if isTrue(obj.Spec.TerminationProtection) {
 		return false, protected()
 	}
-	view, err := r.dying(obj)
-	if err != nil || view == nil || !view.Database(obj.RemoteName()) {
+	view, err := r.Service(obj.ServiceRef())
+	if err != nil || !view.Database(obj.RemoteName()) {
 		return err == nil, err
 	}
 	err = r.services().ServiceDatabaseDelete(ctx, obj.Spec.Project, obj.Spec.ServiceName, obj.RemoteName())
-	return false, ignore(aiven.NotFound, err)
+	return false, err
 }

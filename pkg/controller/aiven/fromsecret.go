@@ -54,7 +54,7 @@ func (f *fromSecret) render(ctx context.Context, field, text string) (string, er
 			return "", err
 		}
 		if f.size += len(value); f.size > maxRendered {
-			return "", reconcile.Invalid(reasonInvalidSpec, fmt.Sprintf("The values come to more than %d bytes at %s.", maxRendered, field))
+			return "", invalidWith(fmt.Sprintf("The values come to more than %d bytes at %s.", maxRendered, field))
 		}
 		out.WriteString(value)
 	}

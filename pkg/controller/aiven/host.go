@@ -27,6 +27,9 @@ func (r *remote) running(project, name string) (*aiven.ServiceView, error) {
 		return nil, err
 	}
 	if !view.Exists() {
+		if view.ProjectMissing() {
+			return nil, reconcile.Waiting(reasonProjectNotFound, fmt.Sprintf("Project %s does not exist at Aiven, or the token's user can't see it. It is waited for; check spec.project.", project))
+		}
 		return nil, reconcile.Waiting(reasonWaitingForService, fmt.Sprintf("Service %s/%s does not exist at Aiven.", project, name))
 	}
 	switch state := view.State(); state {
@@ -35,23 +38,12 @@ func (r *remote) running(project, name string) (*aiven.ServiceView, error) {
 	case service.ServiceStateTypePoweroff:
 		return nil, &reconcile.Problem{
 			Reason:  reasonServicePoweredOff,
-			Message: fmt.Sprintf("service is powered off: %s/%s. It goes on when the service is powered on.", project, name),
+			Message: fmt.Sprintf("service is powered off: %s/%s. The object is reconciled when the service is powered on.", project, name),
 			Phase:   reconcile.PhasePreconditions,
 		}
 	default:
 		return nil, reconcile.Waiting(reasonWaitingForService, fmt.Sprintf("Service %s/%s is %s.", project, name, state))
 	}
-}
-
-// dying returns the view of the service of a child that is being deleted, or
-// nil when the service is gone and everything in it too.
-func (r *remote) dying(obj v1alpha1.Object) (*aiven.ServiceView, error) {
-	project, name := obj.ServiceRef()
-	view, err := r.Service(project, name)
-	if err != nil || !view.Exists() {
-		return nil, err
-	}
-	return view, nil
 }
 
 // ignore drops the error of a class that a verb expects: a thing that exists

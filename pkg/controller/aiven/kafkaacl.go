@@ -5,12 +5,10 @@ package aiven
 
 import (
 	"context"
-	"slices"
-	"sync"
+	"encoding/json"
 
 	"github.com/aiven/go-client-codegen/handler/kafka"
 	"github.com/aiven/go-client-codegen/handler/service"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/bailiwick-operator/bailiwick/pkg/aiven"
 	"github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1"
@@ -20,15 +18,23 @@ import (
 // kafkaACL handles KafkaACL objects. Aiven makes an entry's id and can't change
 // an entry, so a change of the spec replaces it: the new one first, so that no
 // client loses access in between.
-type kafkaACL struct {
-	// asked are the entries that were asked for since all was last well. One whose
-	// answer was lost, or whose replacement stopped halfway, is found by it when
-	// the spec has changed again and neither id nor spec leads to it.
-	asked *askedACLs
+//
+// What was asked for is in the create record until all is well. An entry whose
+// answer was lost, or whose replacement stopped halfway, is found by it when the
+// spec has changed again and neither id nor spec leads to it.
+type kafkaACL struct{}
+
+// aclEntry is what an entry says.
+type aclEntry struct{ Username, Topic, Permission string }
+
+func aclEntryOf(spec v1alpha1.KafkaACLSpec) aclEntry {
+	return aclEntry{spec.Username, spec.Topic, spec.Permission}
 }
 
-func newKafkaACL() kafkaACL {
-	return kafkaACL{asked: &askedACLs{specs: map[types.UID][]v1alpha1.KafkaACLSpec{}}}
+// Asked implements asker.
+func (kafkaACL) Asked(obj *v1alpha1.KafkaACL) string {
+	asked, _ := json.Marshal(aclEntryOf(obj.Spec)) // strings always marshal
+	return string(asked)
 }
 
 func (h kafkaACL) Observe(_ context.Context, r *remote, obj *v1alpha1.KafkaACL) (reconcile.Observation, error) {
@@ -36,7 +42,7 @@ func (h kafkaACL) Observe(_ context.Context, r *remote, obj *v1alpha1.KafkaACL) 
 	if err != nil {
 		return reconcile.Observation{}, err
 	}
-	obs := reconcile.Observation{Exists: true, Ready: true}
+	obs := reconcile.Observation{Exists: true, Ready: true, Recheck: view.Recheck}
 	if entry, ok := view.ACL(obj.Status.ID); ok && obj.Status.ID != "" {
 		if entry.Username != obj.Spec.Username {
 			obs.Differs = append(obs.Differs, "username")
@@ -47,38 +53,42 @@ func (h kafkaACL) Observe(_ context.Context, r *remote, obj *v1alpha1.KafkaACL) 
 		if string(entry.Permission) != obj.Spec.Permission {
 			obs.Differs = append(obs.Differs, "permission")
 		}
-	} else if obj.Status.ID, ok = findACL(view, obj.Spec); !ok {
-		return reconcile.Observation{}, nil
+	} else if obj.Status.ID, ok = findACL(view, aclEntryOf(obj.Spec)); !ok {
+		return reconcile.Observation{Recheck: view.Recheck}, nil
 	}
-	if len(h.leftovers(view, obj)) > 0 {
+	if len(h.leftovers(r, view, obj)) > 0 {
 		obs.Differs = append(obs.Differs, "entries of earlier specs")
-	}
-	if len(obs.Differs) == 0 {
-		h.asked.clear(obj.UID)
 	}
 	return obs, nil
 }
 
 // leftovers returns the ids of the entries that were asked for and are neither
-// the object's own nor what its spec says.
-func (h kafkaACL) leftovers(view *aiven.ServiceView, obj *v1alpha1.KafkaACL) []string {
+// the object's own nor what its spec says. One that another object stands for is
+// left to that.
+func (kafkaACL) leftovers(r *remote, view *aiven.ServiceView, obj *v1alpha1.KafkaACL) []string {
+	record, _ := reconcile.CreateRecordOf(obj)
 	var ids []string
-	for _, spec := range h.asked.get(obj.UID) {
-		if id, ok := findACL(view, spec); ok && id != obj.Status.ID && !sameACL(spec, obj.Spec) {
+	for _, asked := range record.Asked {
+		var entry aclEntry
+		if json.Unmarshal([]byte(asked), &entry) != nil || entry == aclEntryOf(obj.Spec) {
+			continue
+		}
+		other := obj.DeepCopy()
+		other.Spec.Username, other.Spec.Topic, other.Spec.Permission = entry.Username, entry.Topic, entry.Permission
+		if r.claimed(identity("KafkaACL", other)) {
+			continue
+		}
+		if id, ok := findACL(view, entry); ok && id != obj.Status.ID {
 			ids = append(ids, id)
 		}
 	}
 	return ids
 }
 
-func sameACL(a, b v1alpha1.KafkaACLSpec) bool {
-	return a.Username == b.Username && a.Topic == b.Topic && a.Permission == b.Permission
-}
-
-// findACL returns the id of an entry that says what the spec says. It finds the
-// one whose creation was not recorded, too.
-func findACL(view *aiven.ServiceView, spec v1alpha1.KafkaACLSpec) (id string, ok bool) {
-	entries := view.FindACLs(spec.Username, spec.Topic, service.PermissionType(spec.Permission))
+// findACL returns the id of an entry that says this. It finds the one whose
+// creation was not recorded, too.
+func findACL(view *aiven.ServiceView, entry aclEntry) (id string, ok bool) {
+	entries := view.FindACLs(entry.Username, entry.Topic, service.PermissionType(entry.Permission))
 	for _, e := range entries {
 		if deref(e.Id) != "" {
 			id = *e.Id
@@ -88,14 +98,13 @@ func findACL(view *aiven.ServiceView, spec v1alpha1.KafkaACLSpec) (id string, ok
 }
 
 func (h kafkaACL) Create(ctx context.Context, r *remote, obj *v1alpha1.KafkaACL) error {
-	h.asked.add(obj.UID, obj.Spec)
 	entries, err := r.kafka().ServiceKafkaAclAdd(ctx, obj.Spec.Project, obj.Spec.ServiceName, &kafka.ServiceKafkaAclAddIn{
 		Permission: kafka.PermissionType(obj.Spec.Permission),
 		Topic:      obj.Spec.Topic,
 		Username:   obj.Spec.Username,
 	})
 	if err != nil {
-		return ignore(aiven.AlreadyExists, err)
+		return err
 	}
 	for _, e := range entries {
 		if e.Username == obj.Spec.Username && e.Topic == obj.Spec.Topic && string(e.Permission) == obj.Spec.Permission {
@@ -111,8 +120,8 @@ func (h kafkaACL) Update(ctx context.Context, r *remote, obj *v1alpha1.KafkaACL)
 		return err
 	}
 	old := obj.Status.ID
-	ids := h.leftovers(view, obj)
-	if id, ok := findACL(view, obj.Spec); !ok || id != old {
+	ids := h.leftovers(r, view, obj)
+	if id, ok := findACL(view, aclEntryOf(obj.Spec)); !ok || id != old {
 		obj.Status.ID = ""
 		if err := h.Create(ctx, r, obj); err != nil {
 			obj.Status.ID = old
@@ -122,7 +131,7 @@ func (h kafkaACL) Update(ctx context.Context, r *remote, obj *v1alpha1.KafkaACL)
 	}
 	for _, id := range ids {
 		if err := h.remove(ctx, r, obj, id); err != nil {
-			// The entry that must go is the one to remember.
+			// The entry that has to be deleted is the one to remember.
 			obj.Status.ID = old
 			return err
 		}
@@ -136,15 +145,15 @@ func (kafkaACL) remove(ctx context.Context, r *remote, obj *v1alpha1.KafkaACL, i
 }
 
 func (h kafkaACL) Delete(ctx context.Context, r *remote, obj *v1alpha1.KafkaACL) (bool, error) {
-	view, err := r.dying(obj)
-	if err != nil || view == nil {
-		return err == nil, err
+	view, err := r.Service(obj.ServiceRef())
+	if err != nil {
+		return false, err
 	}
-	ids := h.leftovers(view, obj)
+	ids := h.leftovers(r, view, obj)
 	if _, ok := view.ACL(obj.Status.ID); ok {
 		ids = append(ids, obj.Status.ID)
 	}
-	if id, ok := findACL(view, obj.Spec); ok && id != obj.Status.ID {
+	if id, ok := findACL(view, aclEntryOf(obj.Spec)); ok && id != obj.Status.ID {
 		ids = append(ids, id)
 	}
 	for _, id := range ids {
@@ -155,32 +164,5 @@ func (h kafkaACL) Delete(ctx context.Context, r *remote, obj *v1alpha1.KafkaACL)
 	if len(ids) > 0 {
 		return false, nil
 	}
-	h.asked.clear(obj.UID)
 	return true, nil
-}
-
-// askedACLs are entries by the object that they were asked for.
-type askedACLs struct {
-	mu    sync.Mutex
-	specs map[types.UID][]v1alpha1.KafkaACLSpec
-}
-
-func (a *askedACLs) get(uid types.UID) []v1alpha1.KafkaACLSpec {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return slices.Clone(a.specs[uid])
-}
-
-func (a *askedACLs) add(uid types.UID, spec v1alpha1.KafkaACLSpec) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !slices.ContainsFunc(a.specs[uid], func(s v1alpha1.KafkaACLSpec) bool { return sameACL(s, spec) }) {
-		a.specs[uid] = append(a.specs[uid], spec)
-	}
-}
-
-func (a *askedACLs) clear(uid types.UID) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.specs, uid)
 }

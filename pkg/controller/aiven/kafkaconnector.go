@@ -11,7 +11,6 @@ import (
 
 	"github.com/aiven/go-client-codegen/handler/kafkaconnect"
 
-	"github.com/bailiwick-operator/bailiwick/pkg/aiven"
 	"github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 )
@@ -46,7 +45,7 @@ func connectorConfig(ctx context.Context, f *fromSecret, obj *v1alpha1.KafkaConn
 			return nil, err
 		}
 		if own, ok := config[key]; ok && own != value {
-			return nil, reconcile.Invalid(reasonInvalidSpec, fmt.Sprintf("userConfig.%s says something else than the name of the object and spec.connectorClass do. Remove it.", key))
+			return nil, invalidWith(fmt.Sprintf("userConfig.%s says something else than the name of the object and spec.connectorClass do. Remove it.", key))
 		}
 		config[key] = value
 	}
@@ -145,7 +144,7 @@ func (kafkaConnector) Create(ctx context.Context, r *remote, obj *v1alpha1.Kafka
 		return err
 	}
 	_, err = r.kafkaConnect().ServiceKafkaConnectCreateConnector(ctx, obj.Spec.Project, obj.Spec.ServiceName, &config)
-	return secrets.clean(ignore(aiven.AlreadyExists, err))
+	return secrets.clean(err)
 }
 
 func (kafkaConnector) Update(ctx context.Context, r *remote, obj *v1alpha1.KafkaConnector) error {
@@ -159,14 +158,10 @@ func (kafkaConnector) Update(ctx context.Context, r *remote, obj *v1alpha1.Kafka
 }
 
 func (kafkaConnector) Delete(ctx context.Context, r *remote, obj *v1alpha1.KafkaConnector) (bool, error) {
-	view, err := r.dying(obj)
-	if err != nil || view == nil {
-		return err == nil, err
-	}
 	connector, failed, err := r.connector(obj)
 	if err != nil || (connector == nil && failed == nil) {
 		return err == nil, err
 	}
 	err = r.kafkaConnect().ServiceKafkaConnectDeleteConnector(ctx, obj.Spec.Project, obj.Spec.ServiceName, obj.RemoteName())
-	return false, ignore(aiven.NotFound, err)
+	return false, err
 }

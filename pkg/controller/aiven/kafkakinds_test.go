@@ -219,7 +219,7 @@ func TestAcceptedSchemas(t *testing.T) {
 	if registered() {
 		t.Error("the id counts for another schema")
 	}
-	h.accepted.set(obj.UID, acceptedSchema{})
+	h.Forget(obj.UID)
 	if len(h.accepted.schemas) != 0 {
 		t.Error("what is gone is remembered")
 	}

@@ -61,7 +61,7 @@ func (kafkaNativeACL) Create(ctx context.Context, r *remote, obj *v1alpha1.Kafka
 		ResourceType:   kafka.ResourceType(obj.Spec.ResourceType),
 	})
 	if err != nil {
-		return ignore(aiven.AlreadyExists, err)
+		return err
 	}
 	obj.Status.ID = entry.Id
 	return nil
@@ -70,14 +70,14 @@ func (kafkaNativeACL) Create(ctx context.Context, r *remote, obj *v1alpha1.Kafka
 func (kafkaNativeACL) Update(context.Context, *remote, *v1alpha1.KafkaNativeACL) error { return nil }
 
 func (kafkaNativeACL) Delete(ctx context.Context, r *remote, obj *v1alpha1.KafkaNativeACL) (bool, error) {
-	view, err := r.dying(obj)
-	if err != nil || view == nil {
-		return err == nil, err
+	view, err := r.Service(obj.ServiceRef())
+	if err != nil {
+		return false, err
 	}
 	id := findNativeACL(view, obj)
 	if id == "" {
 		return true, nil
 	}
 	err = r.kafka().ServiceKafkaNativeAclDelete(ctx, obj.Spec.Project, obj.Spec.ServiceName, id)
-	return false, ignore(aiven.NotFound, err)
+	return false, err
 }

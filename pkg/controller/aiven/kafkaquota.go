@@ -126,10 +126,6 @@ func (h kafkaQuota) Update(ctx context.Context, r *remote, obj *v1alpha1.KafkaQu
 }
 
 func (h kafkaQuota) Delete(ctx context.Context, r *remote, obj *v1alpha1.KafkaQuota) (bool, error) {
-	view, err := r.dying(obj)
-	if err != nil || view == nil {
-		return err == nil, err
-	}
 	quota, err := r.findQuota(obj)
 	if err != nil || quota == nil {
 		return err == nil, err

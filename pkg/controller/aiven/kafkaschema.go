@@ -27,6 +27,9 @@ func newKafkaSchema() kafkaSchema {
 	return kafkaSchema{accepted: &acceptedSchemas{schemas: map[types.UID]acceptedSchema{}}}
 }
 
+// Forget implements forgetter.
+func (h kafkaSchema) Forget(uid types.UID) { h.accepted.forget(uid) }
+
 func (h kafkaSchema) Observe(_ context.Context, r *remote, obj *v1alpha1.KafkaSchema) (reconcile.Observation, error) {
 	if _, err := r.host(obj); err != nil {
 		return reconcile.Observation{}, err

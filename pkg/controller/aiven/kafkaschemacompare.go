@@ -17,8 +17,9 @@ import (
 )
 
 // acceptedSchemas remembers under which id the registry knows the schemas that
-// this process registered. The registry can show one in a form whose sameness is
-// not to be seen.
+// this process registered: the registry can show one in a form that does not
+// compare equal. An entry ends with its object. Nothing depends on it but one more
+// request: to register a schema again returns the same id.
 type acceptedSchemas struct {
 	mu      sync.Mutex
 	schemas map[types.UID]acceptedSchema
@@ -38,11 +39,13 @@ func (a *acceptedSchemas) get(uid types.UID) acceptedSchema {
 func (a *acceptedSchemas) set(uid types.UID, s acceptedSchema) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if s.id == 0 {
-		delete(a.schemas, uid)
-		return
-	}
 	a.schemas[uid] = s
+}
+
+func (a *acceptedSchemas) forget(uid types.UID) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.schemas, uid)
 }
 
 // versionSays reports whether a version has that schema.

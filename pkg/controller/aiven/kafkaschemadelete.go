@@ -25,19 +25,7 @@ const (
 
 // Delete deletes the subject for good, in the two steps that this takes. The
 // second one is due as well when a first one was not recorded.
-func (h kafkaSchema) Delete(ctx context.Context, r *remote, obj *v1alpha1.KafkaSchema) (bool, error) {
-	gone, err := h.remove(ctx, r, obj)
-	if gone {
-		h.accepted.set(obj.UID, acceptedSchema{})
-	}
-	return gone, err
-}
-
-func (kafkaSchema) remove(ctx context.Context, r *remote, obj *v1alpha1.KafkaSchema) (bool, error) {
-	view, err := r.dying(obj)
-	if err != nil || view == nil {
-		return err == nil, err
-	}
+func (kafkaSchema) Delete(ctx context.Context, r *remote, obj *v1alpha1.KafkaSchema) (bool, error) {
 	s, err := r.subject(obj)
 	if err != nil {
 		return false, err

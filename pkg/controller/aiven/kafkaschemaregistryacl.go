@@ -51,7 +51,7 @@ func (kafkaSchemaRegistryACL) Create(ctx context.Context, r *remote, obj *v1alph
 		Username:   obj.Spec.Username,
 	})
 	if err != nil {
-		return ignore(aiven.AlreadyExists, err)
+		return err
 	}
 	for _, e := range entries {
 		if e.Resource == obj.Spec.Resource && e.Username == obj.Spec.Username && string(e.Permission) == obj.Spec.Permission {
@@ -66,14 +66,14 @@ func (kafkaSchemaRegistryACL) Update(context.Context, *remote, *v1alpha1.KafkaSc
 }
 
 func (kafkaSchemaRegistryACL) Delete(ctx context.Context, r *remote, obj *v1alpha1.KafkaSchemaRegistryACL) (bool, error) {
-	view, err := r.dying(obj)
-	if err != nil || view == nil {
-		return err == nil, err
+	view, err := r.Service(obj.ServiceRef())
+	if err != nil {
+		return false, err
 	}
 	id := findRegistryACL(view, obj)
 	if id == "" {
 		return true, nil
 	}
 	_, err = r.schemaRegistry().ServiceSchemaRegistryAclDelete(ctx, obj.Spec.Project, obj.Spec.ServiceName, id)
-	return false, ignore(aiven.NotFound, err)
+	return false, err
 }

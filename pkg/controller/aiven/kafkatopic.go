@@ -190,7 +190,7 @@ func (kafkaTopic) Create(ctx context.Context, r *remote, obj *v1alpha1.KafkaTopi
 		Config:      config,
 	})
 	if err != nil {
-		return ignore(aiven.AlreadyExists, err)
+		return err
 	}
 	// A new topic has nothing from before. What it was given is remembered when it is
 	// seen, with all else that is written then.
@@ -238,10 +238,6 @@ func (kafkaTopic) Delete(ctx context.Context, r *remote, obj *v1alpha1.KafkaTopi
 	if isTrue(obj.Spec.TerminationProtection) {
 		return false, protected()
 	}
-	view, err := r.dying(obj)
-	if err != nil || view == nil {
-		return err == nil, err
-	}
 	topics, err := r.Topics(obj.Spec.Project, obj.Spec.ServiceName)
 	if err != nil {
 		return false, err
@@ -258,5 +254,5 @@ func (kafkaTopic) Delete(ctx context.Context, r *remote, obj *v1alpha1.KafkaTopi
 		return false, nil
 	}
 	err = r.kafkaTopics().ServiceKafkaTopicDelete(ctx, obj.Spec.Project, obj.Spec.ServiceName, obj.RemoteName())
-	return false, ignore(aiven.NotFound, err)
+	return false, err
 }

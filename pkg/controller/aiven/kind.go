@@ -54,7 +54,8 @@ func newKind[T v1alpha1.Object, AC any, I reconcile.Client[T, *AC]](
 ) Kind {
 	add := func(ctx context.Context, engine *reconcile.Engine, d Dependencies) {
 		gvr := v1alpha1.SchemeGroupVersion.WithResource(resource)
-		k := connector[T]{kind: kind, deps: d, engine: engine}
+		problems := problems{resource: gvr.GroupResource().String(), poll: d.PollInterval, rejection: d.Tokens.Rejection}
+		k := connector[T]{kind: kind, deps: d, engine: engine, problems: problems}
 		var references func(T) []reconcile.Reference
 		if r, ok := handler.(referrer[T]); ok {
 			references = r.References
@@ -63,20 +64,31 @@ func newKind[T v1alpha1.Object, AC any, I reconcile.Client[T, *AC]](
 		if i, ok := handler.(identifier[T]); ok {
 			identify = i.Identity
 		}
+		if f, ok := handler.(forgetter); ok {
+			k.forgetHandler = f.Forget
+		}
+		var asked func(T) string
+		if a, ok := handler.(asker[T]); ok {
+			asked = a.Asked
+		}
 		reconcile.New(ctx, engine, reconcile.Kind[T, *remote, AC]{
 			Name:               strings.ToLower(kind) + "-controller",
 			GVK:                v1alpha1.SchemeGroupVersion.WithKind(kind),
 			Resource:           gvr,
 			Informer:           func(namespace string) cache.SharedIndexInformer { return d.Informer(gvr, namespace) },
 			Client:             func(namespace string) reconcile.Client[T, *AC] { return client(d.Client, namespace) },
-			Handler:            translated[T]{handler: handler, kind: kind, poll: d.PollInterval},
+			Handler:            classifyErrors[T]{handler: handler, problems: problems},
 			Connect:            k.connect,
 			Forget:             k.forget,
 			Lane:               func(obj T) string { return refOf(obj).String() },
 			Credential:         func(obj T) string { ref := refOf(obj); return CredentialOf(ref.Namespace, ref.Name) },
 			Identity:           identify,
+			Shares:             sharedIdentities[T](kind),
+			Asked:              asked,
+			Refresh:            func(obj T) { d.Store.Refresh(obj.ServiceRef()) },
 			References:         references,
 			AnnotationsChanged: k.annotationsChanged,
+			CredentialUnused:   k.credentialUnused,
 			Publish:            k.publish,
 		})
 	}
@@ -85,7 +97,7 @@ func newKind[T v1alpha1.Object, AC any, I reconcile.Client[T, *AC]](
 
 // referrer is the handler of a kind whose objects name other objects.
 type referrer[T v1alpha1.Object] interface {
-	// References names them; the object is looked at again when one changes.
+	// References names them; the object is reconciled when one changes.
 	References(obj T) []reconcile.Reference
 }
 
@@ -94,6 +106,18 @@ type referrer[T v1alpha1.Object] interface {
 type identifier[T v1alpha1.Object] interface {
 	// Identity names the remote, the same for all of these.
 	Identity(obj T) string
+}
+
+// asker is the handler of a kind whose remotes have no name that the spec keeps.
+type asker[T v1alpha1.Object] interface {
+	// Asked says what a create for obj asks for; see reconcile.CreateRecord.
+	Asked(obj T) string
+}
+
+// forgetter is a handler that remembers something of objects.
+type forgetter interface {
+	// Forget ends what is remembered of an object that is gone.
+	Forget(uid types.UID)
 }
 
 // remote is what a handler reaches Aiven with, for one sync of one object.
@@ -105,6 +129,8 @@ type remote struct {
 	digester digester
 	// object reads an object that References names; see Engine.Object.
 	object func(reconcile.Reference) (reconcile.Object, error)
+	// claimed reports whether another object stands for the remote of that identity.
+	claimed func(identity string) bool
 }
 
 // connector joins the objects of one kind to tokens, snapshots and Secrets.
@@ -112,6 +138,10 @@ type connector[T v1alpha1.Object] struct {
 	kind   string
 	deps   Dependencies
 	engine *reconcile.Engine
+	problems
+	// forgetHandler ends what the handler remembers of an object; nil for one that
+	// remembers nothing.
+	forgetHandler func(types.UID)
 }
 
 // subscription identifies an object among the readers of snapshots.
@@ -149,29 +179,50 @@ func identity(kind string, obj v1alpha1.Object) string {
 	return strings.Join([]string{project, service, strings.ToLower(kind), obj.RemoteName()}, "/")
 }
 
+const (
+	kindProject             = "Project"
+	kindOrganizationProject = "OrganizationProject"
+)
+
+// sharedIdentities names the set of kinds whose objects can have the same identity:
+// services of all types, and the two kinds of projects. It is "" for other kinds.
+func sharedIdentities[T v1alpha1.Object](kind string) string {
+	var obj T
+	if _, ok := any(obj).(v1alpha1.Service); ok {
+		return "services"
+	}
+	if kind == kindProject || kind == kindOrganizationProject {
+		return "projects"
+	}
+	return ""
+}
+
 func (c connector[T]) connect(ctx context.Context, obj T, wake func()) (*remote, error) {
 	ref := refOf(obj)
 	tok, err := c.deps.Tokens.Token(ctx, ref)
 	if err != nil {
-		return nil, problemOf(err, c.kind, obj, ref, c.deps.PollInterval)
+		return nil, c.of(err, obj, ref)
 	}
 	sub := aiven.Subscriber{ID: subscription{c.kind, cache.MetaObjectToName(obj)}, Notify: wake}
-	cred := aiven.Credential{Token: tok.Value.Reveal(), Generation: tok.Generation, Probe: tok.Probe}
 	return &remote{
-		Client:   c.deps.Store.Client(ref.String(), cred, sub),
+		Client:   c.deps.Store.Client(source{c.deps.Tokens, ref}, credentialOf(tok), sub),
 		ref:      ref,
 		secrets:  c.deps.Secrets.Secrets(obj.GetNamespace()),
-		digester: newDigester(cred.Token, obj.GetUID()),
+		digester: newDigester(tok.Value.Reveal(), obj.GetUID()),
 		sources: func(name, version string) {
 			c.deps.SourceRead(cache.NewObjectName(obj.GetNamespace(), name), version)
 		},
-		object: c.engine.Object,
+		object:  c.engine.Object,
+		claimed: func(identity string) bool { return c.engine.ClaimedByOther(identity, obj.GetUID()) },
 	}, nil
 }
 
 func (c connector[T]) forget(name cache.ObjectName, uid types.UID) {
 	c.deps.Store.Forget(subscription{c.kind, name})
 	c.deps.Publisher.Forget(uid)
+	if c.forgetHandler != nil {
+		c.forgetHandler(uid)
+	}
 }
 
 // annotationsChanged renews the tokens that the object named and names.
@@ -180,6 +231,13 @@ func (c connector[T]) annotationsChanged(_ context.Context, old, obj T) {
 		if !ref.Default() {
 			c.deps.Tokens.Invalidate(ref.Namespace, ref.Name)
 		}
+	}
+}
+
+// credentialUnused ends the tokens of a Secret that no object names any more.
+func (c connector[T]) credentialUnused(obj T) {
+	if ref := refOf(obj); !ref.Default() {
+		c.deps.Tokens.Forget(ref.Namespace, ref.Name)
 	}
 }
 

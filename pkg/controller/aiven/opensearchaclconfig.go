@@ -138,10 +138,6 @@ func (openSearchACLConfig) Update(ctx context.Context, r *remote, obj *v1alpha1.
 }
 
 func (openSearchACLConfig) Delete(ctx context.Context, r *remote, obj *v1alpha1.OpenSearchACLConfig) (bool, error) {
-	view, err := r.dying(obj)
-	if err != nil || view == nil {
-		return err == nil, err
-	}
 	config, err := r.openSearchACL(obj)
 	if err != nil || openSearchACLEmpty(config) {
 		return err == nil, err

@@ -122,7 +122,7 @@ func (h organizationProject) Create(ctx context.Context, r *remote, obj *v1alpha
 		// is seen.
 		obj.Status.Settings = nil
 	}
-	return ignore(aiven.AlreadyExists, err)
+	return err
 }
 
 // Update sends what differs only: to name a parent means to move the project.
@@ -163,5 +163,5 @@ func (h organizationProject) Delete(ctx context.Context, r *remote, obj *v1alpha
 		return err == nil, err
 	}
 	err = r.organizationProjects().OrganizationProjectsDelete(ctx, obj.Spec.OrganizationID, obj.Spec.ProjectID)
-	return false, projectInUse(ignore(aiven.NotFound, err))
+	return false, projectInUse(err)
 }

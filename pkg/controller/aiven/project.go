@@ -129,7 +129,7 @@ func (aivenProject) card(ctx context.Context, r *remote, name string) (string, e
 			return c.CardId, nil
 		}
 	}
-	return "", reconcile.Invalid(reasonInvalidSpec, fmt.Sprintf("The token's user has no card %q, named by spec.cardId.", strings.TrimSpace(name)))
+	return "", invalidWith(fmt.Sprintf("The token's user has no card %q, named by spec.cardId. Add the card to that user, or correct spec.cardId.", strings.TrimSpace(name)))
 }
 
 func (h aivenProject) Create(ctx context.Context, r *remote, obj *v1alpha1.Project) error {
@@ -156,7 +156,7 @@ func (h aivenProject) Create(ctx context.Context, r *remote, obj *v1alpha1.Proje
 	if err == nil {
 		rememberGiven(obj, &obj.Status.SettingsStatus, fields)
 	}
-	return ignore(aiven.AlreadyExists, err)
+	return err
 }
 
 func (h aivenProject) Update(ctx context.Context, r *remote, obj *v1alpha1.Project) error {
@@ -185,5 +185,5 @@ func (h aivenProject) Delete(ctx context.Context, r *remote, obj *v1alpha1.Proje
 		return err == nil, err
 	}
 	err = r.projects().ProjectDelete(ctx, obj.RemoteName())
-	return false, projectInUse(ignore(aiven.NotFound, err))
+	return false, projectInUse(err)
 }

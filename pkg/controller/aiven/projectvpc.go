@@ -88,7 +88,7 @@ func (projectVPC) Create(ctx context.Context, r *remote, obj *v1alpha1.ProjectVP
 		PeeringConnections: []vpc.PeeringConnectionIn{},
 	})
 	if err != nil {
-		return ignore(aiven.AlreadyExists, err)
+		return err
 	}
 	obj.Status.ID, obj.Status.State = out.ProjectVpcId, string(out.State)
 	return nil
@@ -115,7 +115,7 @@ func (h projectVPC) Delete(ctx context.Context, r *remote, obj *v1alpha1.Project
 		p.Next = reconcile.After(vpcInUseRetry)
 		return false, p
 	}
-	return false, ignore(aiven.NotFound, err)
+	return false, err
 }
 
 // vpcInUse recognises Aiven's refusals that end when services have gone. Neither

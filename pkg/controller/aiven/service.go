@@ -183,7 +183,7 @@ func (h serviceHandler[T]) Create(ctx context.Context, r *remote, obj T) error {
 		*d.status = v1alpha1.ServiceStatus{CommonStatus: d.status.CommonStatus, State: d.status.State}
 		d.remember(obj, serviceDifference{optional: d.optional(&service.ServiceGetOut{})})
 	}
-	return ignore(aiven.AlreadyExists, err)
+	return err
 }
 
 func (h serviceHandler[T]) Delete(ctx context.Context, r *remote, obj T) (bool, error) {
@@ -208,5 +208,5 @@ func (h serviceHandler[T]) Delete(ctx context.Context, r *remote, obj T) (bool, 
 			return false, err
 		}
 	}
-	return false, ignore(aiven.NotFound, handler.ServiceDelete(ctx, project, name))
+	return false, handler.ServiceDelete(ctx, project, name)
 }

@@ -108,7 +108,7 @@ func (h serviceIntegration) Create(ctx context.Context, r *remote, obj *v1alpha1
 	}
 	integration, err := r.services().ServiceIntegrationCreate(ctx, obj.Spec.Project, in)
 	if err != nil {
-		return ignore(aiven.AlreadyExists, err)
+		return err
 	}
 	obj.Status.ID = integration.ServiceIntegrationId
 	config.remember(&obj.Status.UserConfigSettings)
@@ -150,5 +150,5 @@ func (h serviceIntegration) Delete(ctx context.Context, r *remote, obj *v1alpha1
 		return true, nil
 	}
 	err = r.services().ServiceIntegrationDelete(ctx, obj.Spec.Project, integration.ServiceIntegrationId)
-	return false, ignore(aiven.NotFound, err)
+	return false, err
 }

@@ -74,7 +74,7 @@ func (serviceIntegrationEndpoint) Create(ctx context.Context, r *remote, obj *v1
 		UserConfig:   config.config,
 	})
 	if err != nil {
-		return ignore(aiven.AlreadyExists, err)
+		return err
 	}
 	obj.Status.ID = endpoint.EndpointId
 	config.remember(&obj.Status.UserConfigSettings)
@@ -100,5 +100,5 @@ func (serviceIntegrationEndpoint) Delete(ctx context.Context, r *remote, obj *v1
 		return err == nil, err
 	}
 	err = r.services().ServiceIntegrationEndpointDelete(ctx, obj.Spec.Project, endpoint.EndpointId)
-	return false, ignore(aiven.NotFound, err)
+	return false, err
 }

@@ -231,7 +231,7 @@ func (h serviceUser) Create(ctx context.Context, r *remote, obj *v1alpha1.Servic
 		given = append(given, fieldAuthentication)
 	}
 	if _, err := r.services().ServiceUserCreate(ctx, obj.Spec.Project, obj.Spec.ServiceName, in); err != nil {
-		return ignore(aiven.AlreadyExists, err)
+		return err
 	}
 	// A new user has nothing from before.
 	obj.Status.Settings, obj.Status.PasswordSource = given, nil
@@ -300,13 +300,13 @@ func (serviceUser) Delete(ctx context.Context, r *remote, obj *v1alpha1.ServiceU
 	if builtIn(obj.RemoteName()) {
 		return true, nil
 	}
-	view, err := r.dying(obj)
-	if err != nil || view == nil {
-		return err == nil, err
+	view, err := r.Service(obj.ServiceRef())
+	if err != nil {
+		return false, err
 	}
 	if _, ok := view.User(obj.RemoteName()); !ok {
 		return true, nil
 	}
 	err = r.services().ServiceUserDelete(ctx, obj.Spec.Project, obj.Spec.ServiceName, obj.RemoteName())
-	return false, ignore(aiven.NotFound, err)
+	return false, err
 }

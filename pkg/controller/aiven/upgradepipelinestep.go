@@ -80,7 +80,7 @@ func (upgradePipelineStep) Create(ctx context.Context, r *remote, obj *v1alpha1.
 		SourceServiceName:       obj.Spec.SourceServiceName,
 	})
 	if err != nil {
-		return ignore(aiven.AlreadyExists, err)
+		return err
 	}
 	obj.Status.ID = step.StepId
 	return nil
@@ -98,5 +98,5 @@ func (upgradePipelineStep) Delete(ctx context.Context, r *remote, obj *v1alpha1.
 		return err == nil, err
 	}
 	err = r.upgradePipeline().UpgradePipelineStepDelete(ctx, obj.Spec.OrganizationID, step.StepId)
-	return false, ignore(aiven.NotFound, err)
+	return false, err
 }

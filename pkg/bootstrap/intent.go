@@ -1,0 +1,127 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+
+	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
+)
+
+// What is about to be written is recorded before, and is ours only once the server
+// has confirmed it: by its answer, or by what a later login reads.
+
+// recordIntent records the changes that are about to be sent, each by itself.
+func (t *task) recordIntent(ctx context.Context, changes authz.Plan) error {
+	record := t.record()
+	record.Mount = t.contract.Mount.Path
+	record.Pending = nil
+	for _, c := range changes {
+		if !c.Conflict {
+			record.Pending = append(record.Pending, openbaov1alpha1.PendingChange{
+				Kind: string(c.Kind), Name: c.Name, Action: string(c.Action), Before: c.Before, After: c.After,
+			})
+		}
+	}
+	if record.Digest != t.digest {
+		// From here on the server may hold neither the old contract nor the new one.
+		record.Digest = ""
+	}
+	// What was proved is about to change.
+	record.ProvedAt, record.RefusalsProvedAt = nil, nil
+	return t.persist(ctx)
+}
+
+// confirm records that the server has made a change.
+func (t *task) confirm(kind authz.Kind, name string, action authz.Action) {
+	record := t.record()
+	deleted := action == authz.Delete
+	switch kind {
+	case authz.KindMount:
+		record.MountCreated = !deleted
+	case authz.KindConfig:
+		record.ConfigWritten = !deleted
+	case authz.KindPolicy:
+		record.Policies = with(record.Policies, name, !deleted)
+	case authz.KindRole:
+		record.Roles = with(record.Roles, name, !deleted)
+	}
+	t.drop(kind, name)
+}
+
+// drop forgets an intent that came to nothing.
+func (t *task) drop(kind authz.Kind, name string) {
+	record := t.record()
+	record.Pending = slices.DeleteFunc(record.Pending, func(p openbaov1alpha1.PendingChange) bool {
+		return p.Kind == string(kind) && p.Name == name
+	})
+	if len(record.Pending) == 0 {
+		record.Pending = nil
+	}
+}
+
+// failed settles the intents after a change got err. Those that follow it were not
+// sent, and it is dropped itself if the server has refused it.
+func (t *task) failed(change authz.Change, rest authz.Plan, err error) {
+	for _, c := range rest {
+		t.drop(c.Kind, c.Name)
+	}
+	if refusal(err) {
+		t.drop(change.Kind, change.Name)
+	}
+}
+
+// refusal reports whether an error says that nothing was changed. Without an answer,
+// or with one of a server in trouble, that is not known.
+func refusal(err error) bool {
+	var remote *openbao.Error
+	if !errors.As(err, &remote) {
+		return false
+	}
+	return remote.Class == openbao.Invalid && remote.StatusCode == 0 || remote.Class == openbao.Conflict ||
+		remote.StatusCode >= http.StatusBadRequest && remote.StatusCode < http.StatusInternalServerError
+}
+
+// settle finds out, from what a login has read, what became of changes whose answer
+// is not known. What is there neither as it was nor as it was to be is somebody
+// else's.
+func (t *task) settle(observed observation) {
+	for _, p := range slices.Clone(t.record().Pending) {
+		kind := authz.Kind(p.Kind)
+		if slices.Contains(observed.denied[kind], p.Name) {
+			continue
+		}
+		if now := authz.StateOf(observed.Observed, kind, p.Name); now == p.After && now != p.Before {
+			t.confirm(kind, p.Name, authz.Action(p.Action))
+		} else {
+			t.drop(kind, p.Name)
+		}
+	}
+}
+
+// pending returns the names of a kind with an intent.
+func (t *task) pending(kind authz.Kind) []string {
+	var names []string
+	for _, p := range t.record().Pending {
+		if p.Kind == string(kind) {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
+// with returns the sorted set of names, with or without one.
+func with(names []string, name string, wanted bool) []string {
+	names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == name })
+	if wanted {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
