@@ -221,6 +221,7 @@ func (d *demo) startOperator(ctx context.Context) error {
 	args := []string{
 		"--kubeconfig=" + d.path(operatorConfigFile),
 		"--namespace=" + operatorNamespace,
+		"--openbao-allow-local-addresses",
 		"--service-account=" + operatorAccount,
 		"--aiven-url=" + d.simulator.URL(),
 		"--poll-interval=30s",

@@ -426,7 +426,15 @@ func (b *baoEnv) setSecret(name string, data map[string]string) {
 	if err := ignoreNotFound(secrets.Delete(b.ctx, name, metav1.DeleteOptions{})); err != nil {
 		b.Fatal(err)
 	}
-	if _, err := secrets.Create(b.ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name}, StringData: data}, metav1.CreateOptions{}); err != nil {
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name}, StringData: maps.Clone(data)}
+	if _, ok := data["token"]; ok {
+		// It agrees to be sent to the server of the test.
+		secret.Type = v1alpha1.SecretTypeCredential
+		if _, named := data[v1alpha1.CredentialAddressKey]; !named {
+			secret.StringData[v1alpha1.CredentialAddressKey] = b.address
+		}
+	}
+	if _, err := secrets.Create(b.ctx, secret, metav1.CreateOptions{}); err != nil {
 		b.Fatal(err)
 	}
 }
