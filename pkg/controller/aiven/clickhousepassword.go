@@ -9,6 +9,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
@@ -20,10 +21,11 @@ func (h *clickhouseUser) remember(obj *v1alpha1.ClickhouseUser, password string)
 	h.set[obj.UID] = password
 }
 
-func (h *clickhouseUser) forget(obj *v1alpha1.ClickhouseUser) {
+// Forget implements forgetter.
+func (h *clickhouseUser) Forget(uid types.UID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.set, obj.UID)
+	delete(h.set, uid)
 }
 
 // password returns the user's password, "" while it is not known. What is

@@ -110,7 +110,7 @@ func (h *clickhouseUser) Create(ctx context.Context, r *remote, obj *v1alpha1.Cl
 		return err
 	}
 	// What an earlier user of the name had is of no use for this one.
-	h.forget(obj)
+	h.Forget(obj.UID)
 	user, err := r.clickhouse().ServiceClickHouseUserCreate(ctx, obj.Spec.Project, obj.Spec.ServiceName,
 		&clickhouse.ServiceClickHouseUserCreateIn{Name: obj.RemoteName(), Password: optional(source)})
 	if err != nil {
@@ -140,7 +140,7 @@ func (h *clickhouseUser) Update(ctx context.Context, r *remote, obj *v1alpha1.Cl
 		return err
 	}
 	if obj.Status.PasswordSource = state.status(); state != nil {
-		h.forget(obj)
+		h.Forget(obj.UID)
 		return nil
 	}
 	h.remember(obj, password)
@@ -150,7 +150,7 @@ func (h *clickhouseUser) Update(ctx context.Context, r *remote, obj *v1alpha1.Cl
 func (h *clickhouseUser) Delete(ctx context.Context, r *remote, obj *v1alpha1.ClickhouseUser) (bool, error) {
 	gone, err := h.deleteUser(ctx, r, obj)
 	if gone {
-		h.forget(obj)
+		h.Forget(obj.UID)
 	}
 	return gone, err
 }

@@ -123,4 +123,12 @@ func TestHandlerMemoriesEndWithTheirObject(t *testing.T) {
 	if got := h.accepted.get("u"); got.id != 0 {
 		t.Errorf("remembered %+v", got)
 	}
+	user := newClickhouseUser()
+	obj := &v1alpha1.ClickhouseUser{}
+	obj.UID = "u"
+	user.remember(obj, "a-password")
+	var f forgetter = user
+	if f.Forget("u"); len(user.set) != 0 {
+		t.Error("the password of a user that is gone is remembered")
+	}
 }

@@ -57,7 +57,7 @@ func (h serviceHandler[T]) desired(ctx context.Context, r *remote, obj T) (desir
 type serviceDifference struct {
 	// fields are the names of what differs, in the spec's words.
 	fields []string
-	// optional are the fields beside userConfig that the spec may leave out.
+	// optional are the fields that the spec may leave out, userConfig apart.
 	optional optionalFields
 	// removed are the settings of userConfig that go back to their defaults.
 	removed []settingPath

@@ -15,7 +15,7 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/apis/aiven/v1alpha1"
 )
 
-// The optional fields of a service's spec beside userConfig.
+// The optional fields of a service's spec, userConfig apart.
 const (
 	fieldCloud      = "cloudName"
 	fieldVPC        = "projectVpcId"
