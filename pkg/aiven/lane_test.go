@@ -5,6 +5,7 @@ package aiven
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -26,7 +27,7 @@ func TestPanicInAFetch(t *testing.T) {
 				return new(int), nil
 			}})
 		}
-		if _, err := read("a"); err != ErrPending {
+		if _, err := read("a"); !errors.Is(err, ErrPending) {
 			t.Fatal(err)
 		}
 		time.Sleep(100 * time.Millisecond)

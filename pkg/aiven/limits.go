@@ -33,8 +33,8 @@ const (
 
 var (
 	errOwnLimit = errors.New("too many requests with this token: the operator's own limit")
-	errBlocked  = errors.New("Aiven refused further requests with this token for a while")
-	errResting  = errors.New("Aiven asked not to send this again for a while")
+	errBlocked  = errors.New("further requests with this token are refused by Aiven for a while")
+	errResting  = errors.New("as asked by Aiven, this is not sent again for a while")
 )
 
 // digest identifies a token in memory.

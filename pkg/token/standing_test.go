@@ -4,6 +4,7 @@
 package token
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -255,7 +256,7 @@ var otherRef = Ref{"team", "aiven", "other"}
 
 func TestOneTriesARenewedToken(t *testing.T) {
 	renewing(t, func(t *testing.T, w *watched, f *fakeSecrets) {
-		if _, err := w.Current(testRef); err != ErrNotHeld {
+		if _, err := w.Current(testRef); !errors.Is(err, ErrNotHeld) {
 			t.Errorf("a fetch in the background is given %v", err)
 		}
 		if n := countProbes(t, w.Cache, 100, testRef); n != 1 {
