@@ -107,6 +107,5 @@ func ownConfig(in Inputs, s Settings, config map[string]any) bool {
 			return false
 		}
 	}
-	want := configData(map[string]any{"bound_issuer": issuer, "jwt_validation_pubkeys": keys, "jwt_supported_algs": config["jwt_supported_algs"]})
-	return len(compare(configFields, want, config)) == 0
+	return HoldsConfig(config, map[string]any{"bound_issuer": issuer, "jwt_validation_pubkeys": keys, "jwt_supported_algs": config["jwt_supported_algs"]})
 }

@@ -106,11 +106,12 @@ func (t *task) once(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if same && (!t.anyWrong() || t.settings.AdminTokenSecretRef == nil) {
+		if same && (!t.anyWrong() && !t.keysUnconfirmed() || t.settings.AdminTokenSecretRef == nil) {
 			return nil
 		}
 		if same {
-			// The proofs show that the server no longer holds what was written.
+			// The proofs show that the server no longer holds what was written, or cannot
+			// show that it holds all of it.
 			token, err := t.adminToken(ctx, need{ReasonProofFailed, ""})
 			if err != nil {
 				return nil //nolint:nilerr // Without a new token the proofs say what is wrong.
@@ -125,6 +126,11 @@ func (t *task) once(ctx context.Context) error {
 		return t.finish(ctx)
 	}
 	token, err := t.adminToken(ctx, t.firstNeed())
+	if err != nil && t.mayHoldByItself() {
+		t.byProof = err
+		t.beginProofs()
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -88,7 +88,7 @@ func TestEnforceRepairs(t *testing.T) {
 	f.sync("prod")
 	f.expect("prod", ReasonApplied)
 	if got := f.server().takeWrites(); !slices.Equal(got, []string{
-		"WriteConfig jwt-operator", "WritePolicy openbao-operator", "WriteRole openbao-operator",
+		"WriteConfig jwt-operator", "WriteConfig jwt-operator", "WritePolicy openbao-operator", "WriteRole openbao-operator",
 		"WritePolicy openbao-operator-backup", "WriteRole openbao-operator-backup",
 	}) {
 		t.Errorf("wrote %q", got)

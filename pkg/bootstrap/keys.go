@@ -98,6 +98,12 @@ func (t *task) judgeKeys(err error) {
 		condition.Message = "The server reads the signing keys from the API server by itself."
 		return
 	}
+	if t.keysUnconfirmed() {
+		condition.Status, condition.Reason = metav1.ConditionUnknown, ReasonKeysUnconfirmed
+		condition.Message = fmt.Sprintf("The server accepts the key that the API server signs with now. Whether it accepts all %d that the API server publishes, no login can show. "+
+			"To have them written: %s", len(t.issuer.Keys), t.giveToken())
+		return
+	}
 	if record == nil || len(record.SigningKeys) == 0 {
 		condition.Status, condition.Reason = metav1.ConditionUnknown, ReasonNotWritten
 		condition.Message = "The signing keys were not written to the server yet; AuthorizationReady says why."
@@ -130,6 +136,12 @@ func (t *task) judgeKeys(err error) {
 		condition.Message += fmt.Sprintf(" It also accepts keys that are no longer published: %s. To drop them now, run: kubectl -n %s annotate openbaocluster %s %s=\"$(date +%%s)\" --overwrite",
 			strings.Join(retained, ", "), t.obj.Namespace, t.obj.Name, openbaov1alpha1.AnnotationDropOldSigningKeys)
 	}
+}
+
+// keysUnconfirmed reports whether the server is known to hold the contract by logins
+// alone, which do not show every key; see acceptProofs.
+func (t *task) keysUnconfirmed() bool {
+	return t.settings.Mode == openbaov1alpha1.AuthorizationOnce && !t.settings.ReadsKeys && t.holds() && len(t.record().SigningKeys) == 0
 }
 
 // rescueCommand writes the published keys with a login of another kind. It can be

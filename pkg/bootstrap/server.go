@@ -102,7 +102,7 @@ func apply(ctx context.Context, server openbao.Interface, mount authz.Mount, cha
 		if err := stillAbsent(change, func() error { _, err := server.ReadConfig(ctx, change.Name); return err }); err != nil {
 			return err
 		}
-		return server.WriteConfig(ctx, change.Name, data)
+		return writeConfig(ctx, server, change.Name, data)
 	case change.Kind == authz.KindPolicy && change.Action == authz.Delete:
 		return server.DeletePolicy(ctx, change.Name)
 	case change.Kind == authz.KindPolicy:

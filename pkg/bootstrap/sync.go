@@ -61,6 +61,9 @@ func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.
 	t.checkRoles(work)
 	if t.provable(err) {
 		t.prove(work)
+		if t.byProof != nil {
+			message, err = t.acceptProofs(t.byProof)
+		}
 		t.proofOfServer()
 		err = t.proofProblem(err)
 	}
@@ -112,6 +115,9 @@ type task struct {
 	replaceable string
 	// notes are sentences of the message, whatever else it says.
 	notes []string
+	// byProof is why there is no admin token, where the proofs may show that none is
+	// needed.
+	byProof error
 	// wrote says that the server was changed.
 	wrote bool
 	// interrupted is why the proofs are not complete, nil if they are.

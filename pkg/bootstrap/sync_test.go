@@ -39,7 +39,7 @@ func TestFirstTime(t *testing.T) {
 	outcome := f.sync("prod")
 
 	want := []string{
-		"EnableAuth jwt-operator", "WriteConfig jwt-operator",
+		"EnableAuth jwt-operator", "WriteConfig jwt-operator", "WriteConfig jwt-operator",
 		"WritePolicy openbao-operator", "WriteRole openbao-operator",
 		"WritePolicy openbao-operator-backup", "WriteRole openbao-operator-backup",
 		"RevokeSelf",
