@@ -145,14 +145,15 @@ func (t *task) keysUnconfirmed() bool {
 }
 
 // rescueCommand writes the published keys with a login of another kind. It can be
-// pasted: the server takes several keys as one text with commas between them.
+// pasted: the server takes several keys as one text with commas between them. It is
+// run twice for the reason of writeConfig.
 func (t *task) rescueCommand() string {
 	keys := make([]string, 0, len(t.issuer.Keys))
 	for _, k := range t.issuer.Keys {
 		keys = append(keys, k.PEM)
 	}
 	var b strings.Builder
-	b.WriteString("bao write ")
+	b.WriteString("for i in 1 2; do bao write ")
 	if t.settings.Namespace != "" {
 		b.WriteString("-namespace=" + shellQuote(t.settings.Namespace) + " ")
 	}
@@ -161,7 +162,7 @@ func (t *task) rescueCommand() string {
 	if algorithms := t.contract.Config.SupportedAlgs; len(algorithms) > 0 {
 		b.WriteString(" jwt_supported_algs=" + strings.Join(algorithms, ","))
 	}
-	b.WriteString(" jwt_validation_pubkeys=" + shellQuote(strings.Join(keys, ",")))
+	b.WriteString(" jwt_validation_pubkeys=" + shellQuote(strings.Join(keys, ",")) + "; done")
 	return b.String()
 }
 
