@@ -21933,6 +21933,12 @@ func schema_pkg_apis_openbao_v1alpha1_AuthorizationStatus(ref common.ReferenceCa
 							Format:      "",
 						},
 					},
+					"clientCertSecretRef": {
+						SchemaProps: spec.SchemaProps{
+							Description: "clientCertSecretRef names the Secret with the client certificate that the server was reached with, if there was one.",
+							Ref:         ref(openbaov1alpha1.ClientCertSecretReference{}.OpenAPIModelName()),
+						},
+					},
 					"server": {
 						SchemaProps: spec.SchemaProps{
 							Description: "server is the cluster id of the server.",
@@ -22234,7 +22240,7 @@ func schema_pkg_apis_openbao_v1alpha1_AuthorizationStatus(ref common.ReferenceCa
 			},
 		},
 		Dependencies: []string{
-			openbaov1alpha1.CASecretReference{}.OpenAPIModelName(), openbaov1alpha1.IdentityStatus{}.OpenAPIModelName(), openbaov1alpha1.PendingChange{}.OpenAPIModelName(), openbaov1alpha1.PlannedChange{}.OpenAPIModelName(), openbaov1alpha1.ServerClaimStatus{}.OpenAPIModelName(), openbaov1alpha1.SigningKeyStatus{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
+			openbaov1alpha1.CASecretReference{}.OpenAPIModelName(), openbaov1alpha1.ClientCertSecretReference{}.OpenAPIModelName(), openbaov1alpha1.IdentityStatus{}.OpenAPIModelName(), openbaov1alpha1.PendingChange{}.OpenAPIModelName(), openbaov1alpha1.PlannedChange{}.OpenAPIModelName(), openbaov1alpha1.ServerClaimStatus{}.OpenAPIModelName(), openbaov1alpha1.SigningKeyStatus{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
 	}
 }
 

@@ -14,19 +14,22 @@ import (
 // implements the doer of the typed handlers.
 type Client struct {
 	store      *Store
-	tokenRef   string
+	source     Source
 	credential Credential
+	lane       digest // of the credential
 	subscriber Subscriber
 	born       uint64
 	probed     atomic.Bool
 }
 
-// Client returns an access with that token. tokenRef names the token in logs,
-// limits and hooks, and keeps apart what different tokens see.
-func (s *Store) Client(tokenRef string, credential Credential, subscriber Subscriber) *Client {
+// Client returns an access with the credential, which came from source.
+func (s *Store) Client(source Source, credential Credential, subscriber Subscriber) *Client {
+	c := &Client{store: s, source: source, credential: credential, subscriber: subscriber}
+	c.lane = s.options.Transport.limits.digest(credential.Token)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return &Client{store: s, tokenRef: tokenRef, credential: credential, subscriber: subscriber, born: s.next()}
+	c.born = s.next()
+	return c
 }
 
 // Service returns the service as last seen, ErrPending, or why it can't be
@@ -61,7 +64,7 @@ func (c *Client) CA(project string) (string, error) {
 }
 
 func (c *Client) read(facet, project, service string) (view, error) {
-	key := entryKey{token: c.tokenRef, facet: facet, project: project, service: service}
+	key := entryKey{token: c.source.Name(), facet: facet, project: project, service: service}
 	return c.store.read(c, key, c.store.facets[facet])
 }
 
@@ -82,29 +85,35 @@ func (c *Client) Do(ctx context.Context, operationID, method, path string, in an
 	c.probed.Store(true)
 	answer, err := c.store.options.Transport.send(ctx, request{
 		operation: operationID, method: method, path: path, query: query, in: in,
-		tokenRef: c.tokenRef, credential: c.credential,
+		source: c.source, credential: c.credential,
 		maxWait:    c.store.options.Transport.options.MaxWait,
 		beforeSend: func() { sent = true },
 	})
 	if sent && mutates(operationID, method) {
 		if w, ok := parseWrite(operationID, method, path, in); ok {
-			c.store.written(c.tokenRef, &w, answer, err)
+			c.store.written(c.source.Name(), &w, answer, err)
 		}
 	}
 	return answer, err
 }
 
 // written takes in that a write has ended, with whatever result.
-func (s *Store) written(tokenRef string, w *write, answer []byte, err error) {
+func (s *Store) written(token string, w *write, answer []byte, err error) {
+	notifyAll(s.takeIn(token, w, answer, err))
+}
+
+// takeIn makes what a write concerns up to date or stale, and returns whom to
+// notify.
+func (s *Store) takeIn(token string, w *write, answer []byte, err error) (notify []func()) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	end := s.next()
-	var notify []func()
 	for _, e := range s.candidates(w) {
 		if !e.facet.concerns(w, e.key, e.concerned()) {
 			continue
 		}
 		var apply change
-		if err == nil && e.key.token == tokenRef {
+		if err == nil && e.key.token == token {
 			apply = e.facet.fold(w, answer)
 		}
 		if apply == nil {
@@ -114,15 +123,12 @@ func (s *Store) written(tokenRef string, w *write, answer []byte, err error) {
 		}
 		notify = append(notify, s.foldIn(e, fold{end: end, apply: apply})...)
 		if w.about() == "" {
-			// What a service was told to be it becomes by and by.
+			// A service takes its time to become what it was told to be.
 			e.settle = 0
-			s.hasten(&e.task, later(time.Now().Add(settleMin), e.notBefore))
+			s.hasten(&e.task, later(time.Now().Add(settling().First), e.retryAfter()))
 		}
 	}
-	s.mu.Unlock()
-	for _, f := range notify {
-		f()
-	}
+	return notify
 }
 
 // candidates returns the entries that w may concern. s.mu is held.
@@ -150,30 +156,30 @@ func (s *Store) candidates(w *write) (found []*entry) {
 // concerned returns the snapshot that tells whether a write concerns e, nil if
 // one is on its way.
 func (e *entry) concerned() snapshot {
-	if e.fetching || !e.usable() {
+	if e.running != nil || !e.usable() {
 		return nil
 	}
-	return e.snap
+	return e.snap.snapshot
 }
 
 // foldIn applies a write to the snapshot of e, keeps it for a fetch that is
 // under way, and returns whom to notify. s.mu is held.
 func (s *Store) foldIn(e *entry, f fold) (notify []func()) {
-	if e.fetching {
-		e.folds = append(e.folds, f)
+	if e.running != nil {
+		e.running.folds = append(e.running.folds, f)
 	}
 	if e.snap == nil {
 		return nil
 	}
-	var parts []part
-	e.snap, parts = f.apply(e.snap)
-	if !e.snap.complete() {
+	now, parts := f.apply(e.snap.snapshot)
+	e.snap.snapshot = now
+	if !now.complete() {
 		s.want(e)
 	}
 	if !e.usable() {
 		return nil
 	}
-	return e.readers.differing(e.snap, parts)
+	return e.readers.differing(now, parts)
 }
 
 func later(a, b time.Time) time.Time {

@@ -33,6 +33,8 @@ type snapshot interface {
 	// identity returns a comparable value that is equal in two snapshots if the
 	// part is.
 	identity(p part) any
+	// exists is false if Aiven knows nothing of the kind.
+	exists() bool
 	// settled is false while the thing is on its way to another state.
 	settled() bool
 	// complete is false while a part is known to be out of date: a fetch follows.
@@ -52,7 +54,7 @@ const partAny = "any"
 
 // entryKey says what an entry is about, and with whose eyes it is seen.
 type entryKey struct {
-	token   string
+	token   string // name of the Source
 	facet   string
 	project string
 	service string // "" for what belongs to the project

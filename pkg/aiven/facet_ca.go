@@ -28,6 +28,7 @@ func (caFacet) fold(*write, []byte) change               { return nil }
 type caSnapshot string
 
 func (s caSnapshot) identity(part) any { return string(s) }
+func (s caSnapshot) exists() bool      { return true }
 func (s caSnapshot) settled() bool     { return true }
 func (s caSnapshot) complete() bool    { return true }
 func (s caSnapshot) adopt(snapshot)    {}

@@ -149,7 +149,7 @@ const (
 func (s *serviceSnapshot) identity(p part) any {
 	switch p.kind {
 	case partExists:
-		return s.core != nil
+		return s.exists()
 	case partProject:
 		return s.noProject
 	case partCore:
@@ -200,6 +200,7 @@ func (s *serviceSnapshot) state() service.ServiceStateType {
 	return s.core.State
 }
 
+func (s *serviceSnapshot) exists() bool   { return s.core != nil }
 func (s *serviceSnapshot) complete() bool { return true }
 
 func (s *serviceSnapshot) settled() bool {

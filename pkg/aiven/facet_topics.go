@@ -108,7 +108,7 @@ func (topicsFacet) fetch(ctx context.Context, d Doer, key entryKey, known snapsh
 			return nil, err
 		}
 	}
-	return &topicsSnapshot{exists: true, topics: found}, nil
+	return &topicsSnapshot{ofService: true, topics: found}, nil
 }
 
 // describedBy takes the settings from the same topic in known, if they are there
@@ -172,7 +172,7 @@ func (topicsFacet) fold(w *write, _ []byte) change {
 	}
 	return func(now snapshot) (snapshot, []part) {
 		s := *now.(*topicsSnapshot)
-		if !s.exists {
+		if !s.ofService {
 			return now, nil
 		}
 		s.topics = s.topics.with(name, &Topic{Name: name, unread: true})
@@ -196,8 +196,8 @@ func topicOf(w *write) string {
 }
 
 type topicsSnapshot struct {
-	exists bool
-	topics *set[Topic]
+	ofService bool // that exists
+	topics    *set[Topic]
 	// unread is set if a topic is.
 	unread bool
 }
@@ -211,7 +211,7 @@ const (
 func (s *topicsSnapshot) identity(p part) any {
 	switch p.kind {
 	case partExists:
-		return s.exists
+		return s.ofService
 	case partTopic:
 		return s.topics.get(p.name)
 	default:
@@ -228,6 +228,7 @@ func (s *topicsSnapshot) settled() bool {
 	return true
 }
 
+func (s *topicsSnapshot) exists() bool   { return s.ofService }
 func (s *topicsSnapshot) complete() bool { return !s.unread }
 
 func (s *topicsSnapshot) adopt(earlier snapshot) {

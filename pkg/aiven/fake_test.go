@@ -217,11 +217,7 @@ type world struct {
 func newWorld(t *testing.T, api *fakeAPI, change func(*TransportOptions, *StoreOptions)) *world {
 	t.Helper()
 	w := &world{t: t, api: api, credential: Credential{Token: "tok-1", Generation: 1}, notified: map[string]int{}}
-	to := TransportOptions{
-		RoundTripper:   api,
-		OnUnauthorized: func(string, uint64) { w.mu.Lock(); w.unauth++; w.mu.Unlock() },
-		OnAccepted:     func(string, uint64) { w.mu.Lock(); w.accepted++; w.mu.Unlock() },
-	}
+	to := TransportOptions{RoundTripper: api}
 	so := StoreOptions{PollInterval: 10 * time.Minute, EventInterval: -1}
 	if change != nil {
 		change(&to, &so)
@@ -231,11 +227,6 @@ func newWorld(t *testing.T, api *fakeAPI, change func(*TransportOptions, *StoreO
 		t.Fatal(err)
 	}
 	so.Transport = transport
-	so.Credentials = func(context.Context, string) (Credential, error) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		return w.credential, w.err
-	}
 	w.store, err = NewStore(so)
 	if err != nil {
 		t.Fatal(err)
@@ -250,6 +241,36 @@ func newWorld(t *testing.T, api *fakeAPI, change func(*TransportOptions, *StoreO
 	return w
 }
 
+// fakeSource is a Source of one credential or, if it has none, that of its world.
+type fakeSource struct {
+	*world
+	name string
+	own  Credential
+}
+
+func (s fakeSource) Name() string { return s.name }
+
+func (s fakeSource) Current() (Credential, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.own.Token != "" {
+		return s.own, nil
+	}
+	return s.credential, s.err
+}
+
+func (s fakeSource) Refused(uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unauth++
+}
+
+func (s fakeSource) Accepted(uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accepted++
+}
+
 func (w *world) setCredential(c Credential, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -260,7 +281,7 @@ func (w *world) setCredential(c Credential, err error) {
 func (w *world) client(id string) *Client {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.store.Client("ns/secret/key", w.credential, Subscriber{ID: id, Notify: func() {
+	return w.store.Client(fakeSource{world: w, name: "ns/secret/key"}, w.credential, Subscriber{ID: id, Notify: func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.notified[id]++

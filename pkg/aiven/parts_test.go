@@ -128,23 +128,6 @@ func TestServiceUpdateKeepsConnectionDetails(t *testing.T) {
 }
 
 func TestSchedule(t *testing.T) {
-	var got []time.Duration
-	for d := time.Duration(0); len(got) < 8; {
-		d = settleDelay(d)
-		got = append(got, d.Round(10*time.Millisecond))
-	}
-	want := []time.Duration{1000, 1500, 2250, 3380, 5060, 7590, 10000, 10000}
-	for i := range want {
-		if got[i] != want[i]*time.Millisecond {
-			t.Errorf("settle delays %v", got)
-			break
-		}
-	}
-	for n, want := range map[int]time.Duration{1: time.Second, 2: 2 * time.Second, 5: 16 * time.Second, 7: time.Minute, 1000: time.Minute} {
-		if got := failureDelay(n, time.Minute); got != want {
-			t.Errorf("failure %d: %v, want %v", n, got, want)
-		}
-	}
 	for range 1000 {
 		if d := jittered(time.Minute); d > time.Minute || d < 54*time.Second {
 			t.Fatalf("jittered %v", d)

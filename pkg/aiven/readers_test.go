@@ -63,7 +63,7 @@ func partsOf(snap snapshot) []part {
 // named would never be heard of.
 func TestChangesNameTheirParts(t *testing.T) {
 	here := snapshot(newServiceSnapshot(bigService(3)))
-	topics := snapshot(&topicsSnapshot{exists: true, topics: newSet([]*Topic{{Name: "a"}, {Name: "b"}}, func(t *Topic) string { return t.Name })})
+	topics := snapshot(&topicsSnapshot{ofService: true, topics: newSet([]*Topic{{Name: "a"}, {Name: "b"}}, func(t *Topic) string { return t.Name })})
 	for name, tc := range map[string]struct {
 		facet  facet
 		before snapshot

@@ -49,7 +49,7 @@ func (r *Reading[T]) Value() *T {
 // Fetch's requests are the same or one leads to the other.
 func Read[T any](c *Client, r Resource[T]) (*Reading[T], error) {
 	key := entryKey{
-		token: c.tokenRef, project: r.Project, service: r.Service, name: r.Name,
+		token: c.source.Name(), project: r.Project, service: r.Service, name: r.Name,
 		facet: r.Kind + " " + reflect.TypeFor[T]().String(),
 	}
 	v, err := c.store.read(c, key, &resourceFacet[T]{resource: r})
@@ -119,6 +119,7 @@ type resourceSnapshot[T any] struct {
 }
 
 func (s *resourceSnapshot[T]) identity(part) any { return s.value }
+func (s *resourceSnapshot[T]) exists() bool      { return s.value != nil }
 func (s *resourceSnapshot[T]) settled() bool     { return !s.moving }
 func (s *resourceSnapshot[T]) complete() bool    { return true }
 func (s *resourceSnapshot[T]) adopt(earlier snapshot) {

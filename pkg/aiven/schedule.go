@@ -7,12 +7,11 @@ import (
 	"container/heap"
 	"math/rand/v2"
 	"time"
+
+	"github.com/bailiwick-operator/bailiwick/pkg/backoff"
 )
 
 const (
-	// A thing that is changing is looked at again after 1 s, then less often.
-	settleMin = time.Second
-	settleMax = 10 * time.Second
 	// minGap is the least time between the starts of two fetches of one entry:
 	// the writes of many objects are followed by one read.
 	minGap = 500 * time.Millisecond
@@ -85,20 +84,14 @@ func (q *taskQueue) popDue(now time.Time) *task {
 	return heap.Pop(q).(*task)
 }
 
-// settleDelay is the wait that follows last (0: none yet) while a thing is
-// still changing.
-func settleDelay(last time.Duration) time.Duration {
-	return min(max(last*3/2, settleMin), settleMax)
+// settling is how a thing is read again while it is still changing.
+func settling() backoff.Rising {
+	return backoff.Rising{First: time.Second, Max: 10 * time.Second, Factor: 1.5}
 }
 
-// failureDelay is the wait after the n-th failure in a row, from 1: 1 s,
-// doubling up to the interval.
-func failureDelay(n int, interval time.Duration) time.Duration {
-	delay := time.Second
-	for ; n > 1 && delay < interval; n-- {
-		delay *= 2
-	}
-	return min(delay, interval)
+// failing is how a read that fails is tried again.
+func (s *Store) failing() backoff.Rising {
+	return backoff.Rising{First: time.Second, Max: s.options.PollInterval, Factor: 2}
 }
 
 // jittered is a bit less than the interval, never more: the interval is what

@@ -16,17 +16,13 @@ import (
 type StoreOptions struct {
 	// Transport sends the Store's requests and those of its Clients.
 	Transport *Transport
-	// Credentials returns the token of that reference. It is asked before every
-	// background fetch, so that a renewed token is used at once and a rejected
-	// one not at all.
-	Credentials func(ctx context.Context, tokenRef string) (Credential, error)
 	// PollInterval is how often each snapshot is refreshed at least; 10 min.
 	PollInterval time.Duration
-	// EventInterval is how often the event log of each project is read; 15 s,
-	// negative for never.
+	// EventInterval is how often the event log of each project is read, once for
+	// all tokens; 15 s, negative for never.
 	EventInterval time.Duration
-	// FetchConcurrency bounds the fetches of one token at a time, which leaves
-	// the rest of its concurrency to writes; 8.
+	// FetchConcurrency bounds the fetches of one token at a time, whatever names
+	// it, which leaves the rest of its concurrency to writes; 8.
 	FetchConcurrency int
 }
 
@@ -37,22 +33,22 @@ type Store struct {
 
 	// wake tells the loop of Run that the first task has changed.
 	wake    chan struct{}
-	fetches sync.WaitGroup
+	workers sync.WaitGroup
 
 	mu          sync.Mutex
 	sequence    uint64 // orders fetches, writes and Clients; never goes back
 	entries     map[entryKey]*entry
 	services    map[serviceKey]map[*entry]struct{} // the same by service, "" for the project's own
-	logs        map[logKey]*eventLog
+	logs        map[string]*eventLog               // by project
 	subscribers map[any]*subscriber
-	lanes       map[string]*lane // by token
+	lanes       map[digest]*lane // by token value
 	tasks       taskQueue
 }
 
 // NewStore returns a Store that holds nothing and fetches nothing before Run.
 func NewStore(options StoreOptions) (*Store, error) {
-	if options.Transport == nil || options.Credentials == nil {
-		return nil, errors.New("the store needs a transport and a source of credentials")
+	if options.Transport == nil {
+		return nil, errors.New("the store needs a transport")
 	}
 	setDefault(&options.PollInterval, 10*time.Minute)
 	setDefault(&options.EventInterval, 15*time.Second)
@@ -66,9 +62,9 @@ func NewStore(options StoreOptions) (*Store, error) {
 		wake:        make(chan struct{}, 1),
 		entries:     map[entryKey]*entry{},
 		services:    map[serviceKey]map[*entry]struct{}{},
-		logs:        map[logKey]*eventLog{},
+		logs:        map[string]*eventLog{},
 		subscribers: map[any]*subscriber{},
-		lanes:       map[string]*lane{},
+		lanes:       map[digest]*lane{},
 	}, nil
 }
 
@@ -78,7 +74,7 @@ func (s *Store) Run(ctx context.Context) {
 	logger := klog.FromContext(ctx)
 	logger.Info("Starting the Aiven store", "pollInterval", s.options.PollInterval, "eventInterval", s.options.EventInterval)
 	defer logger.Info("Stopped the Aiven store")
-	defer s.fetches.Wait()
+	defer s.workers.Wait()
 	for ctx.Err() == nil {
 		next := s.runDue(ctx)
 		timer := time.NewTimer(next)
@@ -103,7 +99,7 @@ func (s *Store) runDue(ctx context.Context) time.Duration {
 		t.run()
 	}
 	for token, l := range s.lanes {
-		s.startFetches(ctx, token, l)
+		s.startJobs(ctx, token, l)
 	}
 	if len(s.tasks) == 0 {
 		return s.options.PollInterval
@@ -134,51 +130,6 @@ func (s *Store) next() uint64 {
 	return s.sequence
 }
 
-// lane is the fetches of one token.
-type lane struct {
-	waiting []func(context.Context)
-	running int
-}
-
-// enqueue adds a fetch to the token's lane; the loop starts it. s.mu is held.
-func (s *Store) enqueue(token string, fetch func(context.Context)) {
-	l := s.lanes[token]
-	if l == nil {
-		l = &lane{}
-		s.lanes[token] = l
-	}
-	l.waiting = append(l.waiting, fetch)
-}
-
-// startFetches starts workers for what waits in the lane, within the token's
-// concurrency. s.mu is held.
-func (s *Store) startFetches(ctx context.Context, token string, l *lane) {
-	for n := len(l.waiting); n > 0 && l.running < s.options.FetchConcurrency; n-- {
-		l.running++
-		s.fetches.Go(func() { s.work(ctx, token, l) })
-	}
-}
-
-// work carries out the lane's fetches until none waits or ctx is done.
-func (s *Store) work(ctx context.Context, token string, l *lane) {
-	for {
-		s.mu.Lock()
-		if len(l.waiting) == 0 || ctx.Err() != nil {
-			l.running--
-			if l.running == 0 && len(l.waiting) == 0 {
-				delete(s.lanes, token)
-			}
-			s.mu.Unlock()
-			return
-		}
-		fetch := l.waiting[0]
-		l.waiting[0] = nil
-		l.waiting = l.waiting[1:]
-		s.mu.Unlock()
-		fetch(ctx)
-	}
-}
-
 // Refresh reads that service again with every token that looks at it, in the
 // background. Many calls cost one read.
 func (s *Store) Refresh(project, service string) {
@@ -193,7 +144,7 @@ func (s *Store) Refresh(project, service string) {
 // limits as long as it takes.
 type background struct {
 	transport  *Transport
-	tokenRef   string
+	source     Source
 	credential Credential
 }
 
@@ -201,20 +152,21 @@ type background struct {
 func (b background) Do(ctx context.Context, operationID, method, path string, in any, query ...[2]string) ([]byte, error) {
 	return b.transport.send(ctx, request{
 		operation: operationID, method: method, path: path, query: query, in: in,
-		tokenRef: b.tokenRef, credential: b.credential, maxWait: -1,
+		source: b.source, credential: b.credential, maxWait: -1,
 	})
 }
 
-// fetchAs calls fetch with the token's present credential, or with probe.
-func (s *Store) fetchAs(ctx context.Context, token string, probe *Credential, fetch func(Doer) error) (Credential, error) {
+// fetchAs calls fetch with the source's present credential, so that a renewed
+// token is used and a refused one not, or with probe.
+func (s *Store) fetchAs(ctx context.Context, source Source, probe *Credential, fetch func(Doer) error) (Credential, error) {
 	if probe == nil {
-		credential, err := s.options.Credentials(ctx, token)
+		credential, err := source.Current()
 		if err != nil {
 			return Credential{}, &credentialError{err: err}
 		}
 		probe = &credential
 	}
-	return *probe, fetch(background{transport: s.options.Transport, tokenRef: token, credential: *probe})
+	return *probe, fetch(background{transport: s.options.Transport, source: source, credential: *probe})
 }
 
 // credentialError is why there was no token to fetch with.

@@ -221,7 +221,7 @@ func TestUnsettledServiceIsLookedAtSooner(t *testing.T) {
 			t.Errorf("%d reads in the first minute", n)
 		}
 		w.api.set(func() { w.api.services["p/s"]["state"] = "RUNNING" })
-		time.Sleep(settleMax)
+		time.Sleep(settling().Max)
 		if w.takeNotified("a") == 0 {
 			t.Error("not notified when it ran")
 		}
@@ -249,7 +249,7 @@ func TestRecheck(t *testing.T) {
 		if reads < 6 || reads > 7 { // 1 + 1.5 + 2.25 + 3.4 + 5.1 + 7.6 s, then 10
 			t.Errorf("notified %d times in 30 s", reads)
 		}
-		time.Sleep(settleMax)
+		time.Sleep(settling().Max)
 		w.service("a", "p", "s") // content now
 		w.api.reset()
 		time.Sleep(5 * time.Minute)
@@ -338,8 +338,11 @@ func TestEventLog(t *testing.T) {
 func TestReadBeforeRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTestTransport(t, TransportOptions{RoundTripper: newFakeAPI()})
-		if _, err := NewStore(StoreOptions{Transport: tr}); err == nil {
-			t.Error("a store without credentials")
+		if _, err := NewStore(StoreOptions{Transport: tr, PollInterval: -1}); err == nil {
+			t.Error("a negative interval was accepted")
+		}
+		if _, err := NewStore(StoreOptions{}); err == nil {
+			t.Error("a store without a transport")
 		}
 		w := newWorld(t, newFakeAPI(), nil)
 		w.stop()

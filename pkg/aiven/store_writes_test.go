@@ -41,7 +41,7 @@ func TestFetchDuringAWriteDoesNotSatisfy(t *testing.T) {
 }
 
 func TestWritesWithoutAnAnswerAreReadOnce(t *testing.T) {
-	running(t, nil, func(t *testing.T, w *world) {
+	running(t, func(to *TransportOptions, _ *StoreOptions) { to.MaxWait = time.Minute }, func(t *testing.T, w *world) {
 		w.service("x", "p", "s")
 		w.api.reset()
 		w.api.set(func() { w.api.latency = 100 * time.Millisecond })

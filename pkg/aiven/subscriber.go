@@ -51,7 +51,7 @@ func (s *Store) watchEntry(c *Client, e *entry) *watch {
 			if other == e {
 				continue
 			}
-			if other.key.token != c.tokenRef || sub.syncs-w.sync > maxIdleSyncs {
+			if other.key.token != c.source.Name() || sub.syncs-w.sync > maxIdleSyncs {
 				s.unwatch(sub, other)
 			}
 		}
@@ -101,22 +101,25 @@ func (s *Store) Forget(id any) {
 // since the view was made and the part with it, the reader is notified, since
 // no later snapshot would differ from what it has not seen.
 func (s *Store) look(v *view, p part) {
+	if s.see(v, p) {
+		v.watch.subscriber.notify()
+	}
+}
+
+// see is look, but for the notice, and reports whether that is due.
+func (s *Store) see(v *view, p part) (outdated bool) {
 	s.mu.Lock()
-	w := v.watch
-	if w.subscriber.watches[v.entry] != w {
-		s.mu.Unlock()
-		return // forgotten meanwhile
+	defer s.mu.Unlock()
+	w, e := v.watch, v.entry
+	if w.subscriber.watches[e] != w {
+		return false // forgotten meanwhile
 	}
 	if w.seen == nil {
 		w.seen = map[part]any{}
 	}
 	w.seen[p] = v.snap.identity(p)
-	v.entry.readers.add(p, w)
-	outdated := v.entry.snap != v.snap && v.entry.usable() && w.differs(v.entry.snap)
-	s.mu.Unlock()
-	if outdated {
-		w.subscriber.notify()
-	}
+	e.readers.add(p, w)
+	return e.usable() && e.snap.snapshot != v.snap && w.differs(e.snap.snapshot)
 }
 
 // differs reports whether snap shows anything else than the reader saw.

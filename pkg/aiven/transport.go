@@ -20,7 +20,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
 	"k8s.io/klog/v2"
 )
 
@@ -40,10 +39,11 @@ type TransportOptions struct {
 	// that was sent as the leader must not be on its way after the lease.
 	RequestTimeout time.Duration
 	// MaxWait is how long a request of a Client may wait for its token's limits
-	// before it fails as Throttled; 1 s. Background fetches wait longer.
+	// before it fails as Throttled; 1 s. Background fetches wait longer, but for
+	// what Aiven itself asks to wait.
 	MaxWait time.Duration
-	// QPS, Burst and Concurrency limit the requests of each token; 200 per
-	// second, 200 and 16.
+	// QPS, Burst and Concurrency limit the requests of each token, whatever names
+	// it; 200 per second, 200 and 16. Where Aiven accepts less, less is sent.
 	QPS         float64
 	Burst       int
 	Concurrency int
@@ -52,10 +52,6 @@ type TransportOptions struct {
 	// Gate is asked immediately before each request that changes something; an
 	// error keeps it from being sent. Nil is always open.
 	Gate func() error
-	// OnUnauthorized and OnAccepted are told what an answer says of the token,
-	// by the reference and generation that it was sent with.
-	OnUnauthorized func(tokenRef string, generation uint64)
-	OnAccepted     func(tokenRef string, generation uint64)
 	// OnRequest is told of each request that was sent, for metrics.
 	OnRequest func(RequestInfo)
 	// RoundTripper replaces the connection pool, in tests.
@@ -107,13 +103,13 @@ func NewTransport(options TransportOptions) (*Transport, error) {
 			// A redirect would carry the token to wherever it points.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		limits: &limits{
-			qps:         rate.Limit(options.QPS),
-			burst:       options.Burst,
-			concurrency: options.Concurrency,
-			tokens:      map[string]*limit{},
-		},
+		limits: newLimits(options),
 	}, nil
+}
+
+// Forget ends the limits of a token that nothing holds any more.
+func (t *Transport) Forget(token string) {
+	t.limits.forget(t.limits.digest(token))
 }
 
 // Close closes the idle connections.
@@ -152,6 +148,18 @@ func newPool(perHost int) *http.Transport {
 		IdleConnTimeout:       90 * time.Second,
 		MaxIdleConns:          4 * perHost,
 		MaxIdleConnsPerHost:   4 * perHost, // more tokens than one are busy at once
+		HTTP2:                 pings(),
+	}
+}
+
+// pings says when a connection that has gone silent is given up. With HTTP/2 all
+// tokens share one, and a request that times out on it leaves it in use for those
+// that follow.
+func pings() *http.HTTP2Config {
+	return &http.HTTP2Config{
+		SendPingTimeout:  3 * time.Second,
+		PingTimeout:      3 * time.Second,
+		WriteByteTimeout: 5 * time.Second,
 	}
 }
 
@@ -161,7 +169,7 @@ type request struct {
 	query                   [][2]string
 	in                      any
 
-	tokenRef   string
+	source     Source
 	credential Credential
 	// maxWait bounds the wait for the token's limits; negative: none but ctx.
 	maxWait time.Duration
@@ -183,11 +191,12 @@ func (t *Transport) send(ctx context.Context, r request) ([]byte, error) {
 			return nil, &Error{Class: Invalid, Operation: r.operation, Err: fmt.Errorf("encode the request: %w", err)}
 		}
 	}
-	release, err := t.limits.acquire(ctx, r.tokenRef, r.operation, r.maxWait)
+	permit, err := t.limits.acquire(ctx, t.limits.digest(r.credential.Token), scopeOf(r.path), r.operation, r.maxWait)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
+	answered := false
+	defer func() { permit.release(answered) }()
 
 	ctx, cancel := context.WithTimeout(ctx, t.options.RequestTimeout)
 	defer cancel()
@@ -208,6 +217,14 @@ func (t *Transport) send(ctx context.Context, r request) ([]byte, error) {
 	}
 	start := time.Now()
 	status, answer, err := t.exchange(req, r, body, &connected)
+	switch {
+	case status == http.StatusTooManyRequests:
+		permit.refuse(RetryAfter(err))
+	case status == http.StatusServiceUnavailable && RetryAfter(err) > 0:
+		permit.rest(RetryAfter(err))
+	default:
+		answered = status > 0
+	}
 	t.report(ctx, r, status, err, time.Since(start))
 	return answer, err
 }
@@ -292,23 +309,14 @@ func lost(r request, err error, maySent bool) *Error {
 	return &Error{Class: class, Operation: r.operation, Err: err}
 }
 
-// report tells the hooks, the limits and the log how the request went.
+// report tells the token's source, the hook and the log how the request went.
 func (t *Transport) report(ctx context.Context, r request, status int, err error, took time.Duration) {
 	class := ClassOf(err)
 	switch {
 	case class == Unauthorized:
-		if t.options.OnUnauthorized != nil {
-			t.options.OnUnauthorized(r.tokenRef, r.credential.Generation)
-		}
+		r.source.Refused(r.credential.Generation)
 	case status >= 200 && status < 300, class == Forbidden, class == NotFound, class == Conflict, class == AlreadyExists:
-		if t.options.OnAccepted != nil {
-			t.options.OnAccepted(r.tokenRef, r.credential.Generation)
-		}
-	}
-	if class == Throttled {
-		if wait := RetryAfter(err); wait > 0 {
-			t.limits.block(r.tokenRef, wait)
-		}
+		r.source.Accepted(r.credential.Generation)
 	}
 	if t.options.OnRequest != nil {
 		t.options.OnRequest(RequestInfo{Operation: r.operation, Method: r.method, Status: status, Class: class, Duration: took})
@@ -318,7 +326,20 @@ func (t *Transport) report(ctx context.Context, r request, status int, err error
 		verbosity = 2
 	}
 	klog.FromContext(ctx).V(verbosity).Info("Aiven request", "operation", r.operation, "path", r.path,
-		"token", r.tokenRef, "status", status, "class", class, "took", took)
+		"token", r.source.Name(), "status", status, "class", class, "took", took)
+}
+
+// scopeOf returns the part of the API that a path is about: what is not available
+// there may be elsewhere.
+func scopeOf(path string) string {
+	segments := splitPath(path)
+	switch {
+	case len(segments) > 3 && segments[0] == "project" && segments[2] == "service":
+		segments = segments[:4]
+	case len(segments) > 2:
+		segments = segments[:2]
+	}
+	return strings.Join(segments, "/")
 }
 
 // encodeQuery adds the limit that Aiven's own client sends, without which

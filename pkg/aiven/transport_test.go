@@ -11,8 +11,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,10 +29,32 @@ func newTestTransport(t *testing.T, options TransportOptions) *Transport {
 	return tr
 }
 
+// heard is a Source that keeps what it is told.
+type heard struct {
+	refused, accepted []uint64
+}
+
+func (*heard) Name() string                 { return "ns/secret/key" }
+func (*heard) Current() (Credential, error) { return Credential{}, nil }
+func (h *heard) Refused(generation uint64)  { h.refused = append(h.refused, generation) }
+func (h *heard) Accepted(generation uint64) { h.accepted = append(h.accepted, generation) }
+
+// deaf is a Source that nobody asks.
+type deaf struct{}
+
+func (deaf) Name() string                 { return "ns/secret/key" }
+func (deaf) Current() (Credential, error) { return Credential{}, nil }
+func (deaf) Refused(uint64)               {}
+func (deaf) Accepted(uint64)              {}
+
 func call(ctx context.Context, tr *Transport, operation, method string, in any) ([]byte, error) {
+	return callFor(ctx, tr, deaf{}, operation, method, in)
+}
+
+func callFor(ctx context.Context, tr *Transport, source Source, operation, method string, in any) ([]byte, error) {
 	return tr.send(ctx, request{
 		operation: operation, method: method, path: "/v1/project/p/service/s", in: in,
-		tokenRef: "ns/secret/key", credential: Credential{Token: "the-api-token", Generation: 7}, maxWait: time.Second,
+		source: source, credential: Credential{Token: "the-api-token", Generation: 7}, maxWait: time.Second,
 	})
 }
 
@@ -96,17 +118,15 @@ func TestClasses(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			unauth, accepted := false, false
 			tr := newTestTransport(t, TransportOptions{
-				RoundTripper:   roundTripper(func(*http.Request) (*http.Response, error) { return rawAnswer(tc.status, tc.body), nil }),
-				OnUnauthorized: func(ref string, generation uint64) { unauth = ref == "ns/secret/key" && generation == 7 },
-				OnAccepted:     func(ref string, generation uint64) { accepted = ref == "ns/secret/key" && generation == 7 },
+				RoundTripper: roundTripper(func(*http.Request) (*http.Response, error) { return rawAnswer(tc.status, tc.body), nil }),
 			})
+			source := &heard{}
 			method := tc.method
 			if method == "" {
 				method = "GET"
 			}
-			_, err := call(t.Context(), tr, "Operation", method, nil)
+			_, err := callFor(t.Context(), tr, source, "Operation", method, nil)
 			if got := ClassOf(err); got != tc.want {
 				t.Errorf("class %q, want %q (%v)", got, tc.want, err)
 			}
@@ -119,7 +139,7 @@ func TestClasses(t *testing.T) {
 			if err != nil && (strings.Contains(err.Error(), "the-api-token") || len(err.Error()) > maxMessage+100) {
 				t.Errorf("error %q", err)
 			}
-			if unauth != tc.unauth || accepted != tc.accepted {
+			if unauth, accepted := slices.Equal(source.refused, []uint64{7}), slices.Equal(source.accepted, []uint64{7}); unauth != tc.unauth || accepted != tc.accepted {
 				t.Errorf("unauthorized %v, accepted %v", unauth, accepted)
 			}
 		})
@@ -250,7 +270,7 @@ func TestRequestForm(t *testing.T) {
 				}
 				return rawAnswer(200, "{}"), nil
 			})})
-			_, err := tr.send(t.Context(), request{operation: tc.operation, method: "PUT", path: "/v1/project/p", query: tc.query, in: tc.in, credential: Credential{Token: "tok"}})
+			_, err := tr.send(t.Context(), request{operation: tc.operation, method: "PUT", path: "/v1/project/p", query: tc.query, in: tc.in, source: deaf{}, credential: Credential{Token: "tok"}})
 			if err != nil {
 				t.Error(err)
 			}
@@ -342,90 +362,4 @@ func TestRetryAfter(t *testing.T) {
 			t.Errorf("%q: %v, want %v", value, got, want)
 		}
 	}
-}
-
-func TestThrottledTokenWaits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		sent := 0
-		tr := newTestTransport(t, TransportOptions{RoundTripper: roundTripper(func(*http.Request) (*http.Response, error) {
-			sent++
-			res := rawAnswer(429, "{}")
-			res.Header.Set("Retry-After", "20")
-			return res, nil
-		})})
-		for range 3 {
-			_, err := call(t.Context(), tr, "ServiceGet", "GET", nil)
-			if ClassOf(err) != Throttled || RetryAfter(err) != 20*time.Second {
-				t.Fatalf("%v, retry after %v", err, RetryAfter(err))
-			}
-		}
-		if sent != 1 {
-			t.Errorf("%d requests sent during the wait, want 1", sent)
-		}
-		time.Sleep(20 * time.Second)
-		_, _ = call(t.Context(), tr, "ServiceGet", "GET", nil)
-		if sent != 2 {
-			t.Errorf("%d requests, want one more after the wait", sent)
-		}
-	})
-}
-
-func TestLimitsPerToken(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		api := newFakeAPI()
-		api.latency = 5 * time.Second
-		tr := newTestTransport(t, TransportOptions{RoundTripper: api, Concurrency: 2, QPS: 1000, Burst: 1000})
-		send := func(token string, maxWait time.Duration) error {
-			_, err := tr.send(t.Context(), request{operation: "X", method: "GET", path: "/v1/project/p/events", tokenRef: token, maxWait: maxWait})
-			return err
-		}
-		var wg sync.WaitGroup
-		for range 2 {
-			wg.Go(func() { _ = send("a", time.Second) })
-		}
-		synctest.Wait()
-		if err := send("a", time.Second); ClassOf(err) != Throttled || RetryAfter(err) <= 0 {
-			t.Errorf("third request of the token: %v", err)
-		}
-		start := time.Now()
-		if err := send("b", time.Second); err != nil || time.Since(start) != 5*time.Second {
-			t.Errorf("another token: %v after %v", err, time.Since(start))
-		}
-		wg.Wait()
-		for range 3 { // the background waits for as long as it takes
-			wg.Go(func() {
-				if err := send("a", -1); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		wg.Wait()
-
-		time.Sleep(2 * idleLimit)
-		_ = send("c", 0)
-		if n := len(tr.limits.tokens); n != 1 {
-			t.Errorf("limits of %d tokens are kept, want 1", n)
-		}
-	})
-}
-
-func TestRatePerToken(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		api := newFakeAPI()
-		tr := newTestTransport(t, TransportOptions{RoundTripper: api, QPS: 2, Burst: 1})
-		start := time.Now()
-		for range 5 {
-			if _, err := call(t.Context(), tr, "ServiceGet", "GET", nil); ClassOf(err) != NotFound {
-				t.Fatal(err)
-			}
-		}
-		if took := time.Since(start); took < 1900*time.Millisecond || took > 2100*time.Millisecond {
-			t.Errorf("5 requests at 2 per second took %v", took)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		if _, err := call(ctx, tr, "ServiceGet", "GET", nil); !errors.Is(err, context.Canceled) {
-			t.Errorf("cancelled wait: %v", err)
-		}
-	})
 }

@@ -26,7 +26,7 @@ func (v *view) look(kind, name string) {
 // after 1 s, then less often up to every 10 s, and the subscriber is notified
 // then, whatever the answer is.
 func (v *view) Recheck() {
-	v.store.recheck(v.entry, v.watch)
+	v.store.askAgain(v.entry, v.watch)
 }
 
 // RefreshError returns why the snapshot could not be refreshed, if the last
@@ -44,7 +44,7 @@ type ServiceView struct {
 // Exists is false if Aiven knows no such service; all else is zero then.
 func (v *ServiceView) Exists() bool {
 	v.look(partExists, "")
-	return v.s.core != nil
+	return v.s.exists()
 }
 
 // ProjectMissing reports whether the service does not exist because its project
@@ -185,7 +185,7 @@ type TopicsView struct {
 // Exists is false if Aiven knows no such service.
 func (v *TopicsView) Exists() bool {
 	v.look(partExists, "")
-	return v.s.exists
+	return v.s.exists()
 }
 
 // Topic returns the topic of that name; ok is false if there is none. While a

@@ -67,6 +67,10 @@ func newClients(o *Options, yield func(context.Context) error) (*clients, error)
 	}
 	leases := as(base, "leader-election")
 	leases.Timeout = o.LeaderElection.RenewDeadline / 2 // a lost answer leaves time for another try
+	// HTTP/1.1 ends a connection with the request that times out on it. With HTTP/2
+	// each try would wait on the one that has gone silent, until client-go's pings
+	// notice, after the lease.
+	leases.NextProtos = []string{"http/1.1"}
 	// A dialer of its own gives it a connection of its own: the others share one,
 	// on which a renewal would wait for what they send and watch.
 	if leases.Dial == nil {

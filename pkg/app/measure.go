@@ -23,7 +23,7 @@ func measure(objects []any, now time.Time, proofInterval time.Duration) []metric
 		if !ok {
 			continue
 		}
-		record := bootstrap.RecordOf(obj)
+		record := bootstrap.ShownRecord(obj)
 		if record == nil {
 			continue
 		}

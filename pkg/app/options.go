@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/bailiwick-operator/bailiwick/pkg/bootstrap"
+	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 	"github.com/bailiwick-operator/bailiwick/pkg/token"
 )
 
@@ -77,6 +78,9 @@ type AivenOptions struct {
 	Concurrency int
 	// RequestTimeout bounds one request.
 	RequestTimeout time.Duration
+	// VisibleWithin bounds how long what was created may be missing from the lists
+	// of the API before its absence counts.
+	VisibleWithin time.Duration
 	// EventLogInterval is how often the event log of each project is read. 0
 	// turns it off.
 	EventLogInterval time.Duration
@@ -91,6 +95,8 @@ type OpenBaoOptions struct {
 	DecoyServiceAccount        string
 	// ProofInterval is how often every identity is proved.
 	ProofInterval time.Duration
+	// AllowLocalAddresses permits servers at loopback and link-local addresses.
+	AllowLocalAddresses bool
 	// LegacyAudiences are audiences, by "namespace/name" of an OpenBaoCluster, that
 	// its roles accept because an earlier version wrote them.
 	LegacyAudiences map[string]string
@@ -139,6 +145,7 @@ func NewOptions() *Options {
 			Burst:            200,
 			Concurrency:      16,
 			RequestTimeout:   10 * time.Second,
+			VisibleWithin:    reconcile.DefaultVisibleWithin,
 			EventLogInterval: 15 * time.Second,
 		},
 		OpenBao: OpenBaoOptions{
@@ -179,6 +186,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.Aiven.Burst, "aiven-burst", o.Aiven.Burst, "Requests to Aiven that may be sent at once, for each token.")
 	fs.IntVar(&o.Aiven.Concurrency, "aiven-concurrency", o.Aiven.Concurrency, "Requests to Aiven that may be under way, for each token.")
 	fs.DurationVar(&o.Aiven.RequestTimeout, "aiven-timeout", o.Aiven.RequestTimeout, "Time limit of one request to Aiven.")
+	fs.DurationVar(&o.Aiven.VisibleWithin, "aiven-visible-within", o.Aiven.VisibleWithin, "How long something that was created may be missing from Aiven's lists before it is created again.")
 	fs.DurationVar(&o.Aiven.EventLogInterval, "event-log-interval", o.Aiven.EventLogInterval, "How often the event log of each Aiven project is read, to find changes before the next poll. 0 turns it off.")
 
 	fs.StringVar(&o.DefaultToken.SecretName, "default-token-secret-name", o.DefaultToken.SecretName, "Secret in the operator's namespace with the Aiven token of objects without authSecretRef.")
@@ -188,6 +196,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.OpenBao.DecoyServiceAccount, "decoy-service-account", o.OpenBao.DecoyServiceAccount, "ServiceAccount in the operator's namespace that serves as a decoy. No server may accept it; the operator checks this regularly.")
 	fs.DurationVar(&o.OpenBao.ProofInterval, "proof-interval", o.OpenBao.ProofInterval, "How often every identity of an OpenBao cluster is proved by a login.")
 
+	fs.BoolVar(&o.OpenBao.AllowLocalAddresses, "openbao-allow-local-addresses", o.OpenBao.AllowLocalAddresses, "Allow OpenBao servers at loopback and link-local addresses. Whoever may create an OpenBaoCluster can then reach what listens on the machine of this process. For tests on one machine.")
 	fs.StringToStringVar(&o.OpenBao.LegacyAudiences, "openbao-legacy-audience", o.OpenBao.LegacyAudiences, "NAMESPACE/NAME=AUDIENCE: log in to the server of this OpenBaoCluster with the audience of an earlier version, until an admin token replaces it. The admission policy bailiwick-token-audiences has to allow it as well.")
 
 	fs.BoolVar(&o.LeaderElection.Enabled, "leader-elect", o.LeaderElection.Enabled, "Enable leader election. Turn it off only where a second process can't exist.")

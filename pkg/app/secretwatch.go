@@ -22,7 +22,7 @@ import (
 // accessRetry is how long to wait before asking again what this process may do.
 const accessRetry = 10 * time.Second
 
-// secretWatch tells a handler of changes to the metadata of Secrets, in the
+// secretWatch reports to a handler changes to the metadata of Secrets, in the
 // namespaces where this process may watch Secrets. Where it may not, they are read
 // less often and nothing is lost.
 type secretWatch struct {

@@ -21,14 +21,14 @@ import (
 )
 
 const (
-	// sourceTick is how often source Secrets are looked for that do not exist.
+	// sourceTick is how often source Secrets are checked that do not exist.
 	sourceTick = 3 * time.Second
-	// sourceTurns is in how many ticks those that exist are looked at once, which has
-	// to be well within half a minute.
+	// sourceTurns is in how many ticks those that exist are checked once, which has to
+	// be well within half a minute.
 	sourceTurns = 5
 )
 
-// sourceWatch tells of changes to the Secrets that specs name as a source: a
+// sourceWatch reports changes to the Secrets that specs name as a source: a
 // password, the access to a database to migrate, values of a connector. It reads
 // nothing but their metadata, by name, which needs no right that reading them does
 // not need. Where this process may also watch Secrets, changes show immediately.
@@ -43,8 +43,8 @@ type sourceWatch struct {
 	// seen holds, by name, the version that was read last, "" for a Secret that did
 	// not exist. It is forgotten when no spec names it any more.
 	seen map[cache.ObjectName]string
-	// written are the Secrets among them that the operator has published itself since
-	// run looked at them; wake says that there are some.
+	// written are the Secrets among them that the operator has published itself and
+	// run has not checked since; wake says that there are some.
 	written sets.Set[cache.ObjectName]
 	wake    chan struct{}
 }
@@ -56,8 +56,8 @@ func newSourceWatch(metadata metadata.Interface, names func() []cache.ObjectName
 	}
 }
 
-// published has a Secret looked at immediately that the operator has published: it
-// may be a source for others.
+// published has a Secret checked immediately that the operator has published: it may
+// be a source for others.
 func (w *sourceWatch) published(name cache.ObjectName) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -67,7 +67,7 @@ func (w *sourceWatch) published(name cache.ObjectName) {
 	w.written.Insert(name)
 	select {
 	case w.wake <- struct{}{}:
-	default: // run is about to look
+	default: // run is about to check
 	}
 }
 
@@ -105,7 +105,7 @@ func (w *sourceWatch) found(name cache.ObjectName, version string) {
 	}
 }
 
-// run looks until ctx ends.
+// run checks until ctx ends.
 func (w *sourceWatch) run(ctx context.Context) {
 	ticker := time.NewTicker(sourceTick)
 	defer ticker.Stop()
@@ -116,19 +116,19 @@ func (w *sourceWatch) run(ctx context.Context) {
 		case <-w.wake:
 			for _, name := range w.takeWritten() {
 				// The API server's cache may not have it yet.
-				w.look(ctx, name, metav1.GetOptions{})
+				w.check(ctx, name, metav1.GetOptions{})
 			}
 		case <-ticker.C:
 			turn++
 			for _, name := range w.due(turn % sourceTurns) {
 				// The API server's cache is good enough, and costs etcd nothing.
-				w.look(ctx, name, metav1.GetOptions{ResourceVersion: "0"})
+				w.check(ctx, name, metav1.GetOptions{ResourceVersion: "0"})
 			}
 		}
 	}
 }
 
-// due returns the Secrets to look at in a turn: those that do not exist, and a part
+// due returns the Secrets to check in a turn: those that do not exist, and a part
 // of the others. What is not named any more is forgotten.
 func (w *sourceWatch) due(turn uint32) []cache.ObjectName {
 	named := sets.New(w.names()...)
@@ -153,8 +153,8 @@ func turnOf(name cache.ObjectName) uint32 {
 	return h.Sum32() % sourceTurns
 }
 
-// look reads the metadata of a Secret.
-func (w *sourceWatch) look(ctx context.Context, name cache.ObjectName, options metav1.GetOptions) {
+// check reads the metadata of a Secret.
+func (w *sourceWatch) check(ctx context.Context, name cache.ObjectName, options metav1.GetOptions) {
 	secret, err := w.metadata.Resource(corev1.SchemeGroupVersion.WithResource("secrets")).Namespace(name.Namespace).
 		Get(ctx, name.Name, options)
 	switch {
@@ -163,7 +163,7 @@ func (w *sourceWatch) look(ctx context.Context, name cache.ObjectName, options m
 	case ctx.Err() != nil:
 	case err != nil:
 		// Whoever names it reports what is wrong.
-		klog.FromContext(ctx).V(4).Info("Can't look at source Secret", "secret", klog.KRef(name.Namespace, name.Name), "err", err)
+		klog.FromContext(ctx).V(4).Info("Can't read the metadata of a source Secret", "secret", klog.KRef(name.Namespace, name.Name), "err", err)
 	default:
 		w.found(name, aivencontroller.SecretVersion(secret))
 	}

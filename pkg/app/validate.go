@@ -102,6 +102,7 @@ func (o *Options) validateOpenBao() error {
 func (o *Options) validateAiven() error {
 	errs := []error{
 		o.Aiven.validateURL(),
+		positive("aiven-visible-within", o.Aiven.VisibleWithin),
 		positive("aiven-qps", o.Aiven.QPS),
 		positive("aiven-burst", o.Aiven.Burst),
 		positive("aiven-concurrency", o.Aiven.Concurrency),

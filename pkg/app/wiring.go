@@ -83,12 +83,13 @@ func newOperator(ctx context.Context, o *Options, c *clients, gate *Gate, m *met
 	factories := newInformers(c.custom, o.watched())
 	served := newResourceWaiter(c.kube.Discovery())
 	op.engine = reconcile.NewEngine(reconcile.Options{
-		Lanes:        reconcile.NewLanes(o.ConcurrentSyncs),
-		Recorder:     op.recorder,
-		PollInterval: o.PollInterval,
-		Namespaces:   o.watched(),
-		Await:        served.await,
-		Absent:       served.absent,
+		Lanes:         reconcile.NewLanes(o.ConcurrentSyncs),
+		Recorder:      op.recorder,
+		PollInterval:  o.PollInterval,
+		VisibleWithin: o.Aiven.VisibleWithin,
+		Namespaces:    o.watched(),
+		Await:         served.await,
+		Absent:        served.absent,
 	})
 	resources := map[string]schema.GroupVersionResource{}
 	for _, kind := range aivencontroller.Kinds() {
@@ -127,7 +128,10 @@ func (op *operator) addAiven(ctx context.Context, o *Options, c *clients, gate *
 		Secrets:       m.TokenReads(c.kube.CoreV1()),
 		DefaultValue:  o.DefaultToken.Value.Reveal(),
 		ProbeInterval: o.PollInterval,
-		Operator:      token.Operator{Namespace: o.Namespace, Deployment: deployment, ServiceAccount: o.ServiceAccount},
+		Named: func(namespace, name string) bool {
+			return op.engine.NamesCredential(aivencontroller.CredentialOf(namespace, name))
+		},
+		Operator: token.Operator{Namespace: o.Namespace, Deployment: deployment, ServiceAccount: o.ServiceAccount},
 	}
 	if o.DefaultToken.SecretName != "" {
 		tokenOptions.Default = token.Ref{Namespace: o.Namespace, Name: o.DefaultToken.SecretName, Key: o.DefaultToken.SecretKey}
@@ -144,8 +148,6 @@ func (op *operator) addAiven(ctx context.Context, o *Options, c *clients, gate *
 		Burst:          o.Aiven.Burst,
 		Concurrency:    o.Aiven.Concurrency,
 		Gate:           gate.Check,
-		OnUnauthorized: forToken(op.tokens.Reject),
-		OnAccepted:     forToken(op.tokens.Accept),
 		OnRequest: func(r aiven.RequestInfo) {
 			m.AivenRequest(r.Operation, r.Status, string(r.Class), r.Duration)
 		},
@@ -159,7 +161,6 @@ func (op *operator) addAiven(ctx context.Context, o *Options, c *clients, gate *
 	}
 	op.store, err = aiven.NewStore(aiven.StoreOptions{
 		Transport:     op.transport,
-		Credentials:   op.credential,
 		PollInterval:  o.PollInterval,
 		EventInterval: eventInterval,
 		// Half of the requests remain for writes.
@@ -192,9 +193,14 @@ func (op *operator) addAiven(ctx context.Context, o *Options, c *clients, gate *
 		trim:       trimToVersion,
 		handler:    op.sources.handler(),
 	}
+	// All of them: one whose Ready condition is being written may be stopped too.
 	op.tokens.OnRecovered(func(namespace, name string) {
-		op.engine.WakeUnready(reconcile.IndexCredential, aivencontroller.CredentialOf(namespace, name))
+		op.engine.WakeCredential(aivencontroller.CredentialOf(namespace, name))
 	})
+	op.tokens.OnProbe(func(namespace, name string) {
+		op.engine.WakeOne(aivencontroller.CredentialOf(namespace, name), string(token.TokenRejected))
+	})
+	op.tokens.OnReleased(func(v token.Value) { op.transport.Forget(v.Reveal()) })
 	for _, kind := range aivencontroller.Kinds() {
 		if !slices.Contains(resources, resourceOf(kind)) {
 			continue
@@ -212,29 +218,6 @@ func (op *operator) addAiven(ctx context.Context, o *Options, c *clients, gate *
 		})
 	}
 	return nil
-}
-
-// credential resolves a token for a fetch that no object waits for.
-func (op *operator) credential(ctx context.Context, tokenRef string) (aiven.Credential, error) {
-	ref, err := token.ParseRef(tokenRef)
-	if err != nil {
-		return aiven.Credential{}, err
-	}
-	t, err := op.tokens.Token(ctx, ref)
-	if err != nil {
-		return aiven.Credential{}, err
-	}
-	return aiven.Credential{Token: t.Value.Reveal(), Generation: t.Generation, Probe: t.Probe}, nil
-}
-
-// forToken turns a reference as pkg/aiven knows it into one of pkg/token. Both
-// are made here, so that one which can't be read names no token of ours.
-func forToken(f func(token.Ref, uint64)) func(string, uint64) {
-	return func(tokenRef string, generation uint64) {
-		if ref, err := token.ParseRef(tokenRef); err == nil {
-			f(ref, generation)
-		}
-	}
 }
 
 func (op *operator) addBootstrapper(ctx context.Context, o *Options, c *clients, gate *Gate, m *metrics.Metrics,
@@ -256,6 +239,7 @@ func (op *operator) addBootstrapper(ctx context.Context, o *Options, c *clients,
 		Issuer:                bootstrap.APIServerIssuer(c.kube.Discovery().RESTClient()),
 		NamespaceUID:          bootstrap.NamespaceUIDs(c.kube.CoreV1()),
 		LegacyAudiences:       legacy,
+		AllowLocalAddresses:   o.OpenBao.AllowLocalAddresses,
 		DeclaresAuthorization: bootstrap.APIServerSchema(c.kube.Discovery().RESTClient()),
 		OperatorSubject:       subject(o.ServiceAccount),
 		BootstrapperSubject:   subject(o.OpenBao.BootstrapperServiceAccount),

@@ -36,6 +36,14 @@ func DerivedAudience(namespace types.UID, name string) (string, error) {
 // IsDerivedAudience reports whether an audience is one of DerivedAudience.
 func IsDerivedAudience(audience string) bool { return strings.HasPrefix(audience, derivedAudiences) }
 
+// NamesAudience reports whether an audience can be the DerivedAudience of an object of
+// this name.
+func NamesAudience(audience, name string) bool {
+	rest, ok := strings.CutPrefix(audience, derivedAudiences)
+	_, of, _ := strings.Cut(rest, "/")
+	return ok && of == name
+}
+
 // checkAudience returns what is wrong with an audience that an author has chosen.
 func checkAudience(audience, field string) error {
 	switch {

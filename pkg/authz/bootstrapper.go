@@ -29,6 +29,8 @@ type Pins struct {
 
 	Policies []PinnedPolicy
 	Roles    []Role
+	// Marks are the texts that the mark of the server can have.
+	Marks []string
 }
 
 // PinnedPolicy is a policy that has one of a few texts.
@@ -52,7 +54,7 @@ func bootstrapperGrant(contract Contract, s Settings, in Inputs, possible []Gran
 			return Grant{}, fmt.Errorf("%q is no issuer and no subject that a policy can be limited to", text)
 		}
 	}
-	pins := Pins{Mode: s.Mode, Mount: contract.Mount.Path, Issuer: contract.Config.BoundIssuer, ReadsKeys: contract.Config.ReadsKeys}
+	pins := Pins{Mode: s.Mode, Mount: contract.Mount.Path, Issuer: contract.Config.BoundIssuer, ReadsKeys: contract.Config.ReadsKeys, Marks: markTexts(in.Audience)}
 	_, restores := contract.Restore()
 	for _, id := range identities {
 		if id.name != Restore || restores {
@@ -90,6 +92,12 @@ func BootstrapperPolicy(p Pins) string {
 		} else {
 			writeRule(&b, PolicyPath(policy.Name), []string{"read"}, nil, nil)
 		}
+	}
+	// No texts would permit any.
+	if enforce && len(p.Marks) > 0 {
+		writeRule(&b, PolicyPath(MarkPolicy), []string{"read", "update"}, parameters{"policy": anyOf(p.Marks), "cas": nil}, nil)
+	} else {
+		writeRule(&b, PolicyPath(MarkPolicy), []string{"read"}, nil, nil)
 	}
 	for _, role := range p.Roles {
 		if !enforce {

@@ -45,6 +45,7 @@ func Catalogue(c Contract) []string {
 	paths[MountAPIPath(c.Mount.Path)] = true
 	paths[MountAPIPath(c.Mount.Path)+"/tune"] = true
 	addPolicy("default")
+	addPolicy(MarkPolicy)
 	for _, g := range c.Grants {
 		addPolicy(g.Policy.Name)
 		addRole(g.Role.Name)

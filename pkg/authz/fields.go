@@ -85,6 +85,12 @@ func configData(request map[string]any) map[string]any {
 	return data
 }
 
+// HoldsConfig reports whether a config as it is read from a server is what a request
+// with this data makes of it.
+func HoldsConfig(config, request map[string]any) bool {
+	return len(compare(configFields, configData(request), config)) == 0
+}
+
 // compare returns the names of the fields that differ, sorted.
 func compare(fields map[string]field, desired, observed map[string]any) []string {
 	var differ []string

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Login is what a server says about the token of a login.
+// Login is what a server reports about the token of a login.
 type Login struct {
 	// Policies are all that the token has in the namespace of the login: those that
 	// the role gives and those that the entity of the token and its groups add.
@@ -59,7 +59,7 @@ func CompareLogin(g Grant, l Login) []string {
 	}
 	if l.Type != tokenTypeService {
 		add("The token is of the type %q, and the contract says %q: a token of another type cannot be revoked. "+
-			"Look at token_type of the role and of the mount (bao auth tune -token-type=default-service).", l.Type, tokenTypeService)
+			"Check token_type of the role and of the mount (bao auth tune -token-type=default-service).", l.Type, tokenTypeService)
 	}
 	switch {
 	case l.TTL <= 0:
@@ -68,7 +68,7 @@ func CompareLogin(g Grant, l Login) []string {
 		add("The lease of the token is %s, and the contract says %s.", l.TTL, g.Role.TTL)
 	case l.TTL < min(leastLease, g.Role.TTL):
 		add("The lease of the token is %s, which is too short for the work of the identity; the contract says %s. "+
-			"Look at max_lease_ttl of the mount and of the server.", l.TTL, g.Role.TTL)
+			"Check max_lease_ttl of the mount and of the server.", l.TTL, g.Role.TTL)
 	}
 	if l.NumUses != 0 {
 		add("The token is good for %d requests, and the contract says for any number.", l.NumUses)

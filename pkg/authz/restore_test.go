@@ -78,6 +78,14 @@ func TestRestoreAwaitsItsAccount(t *testing.T) {
 	if _, sent := plan[0].Request.Data["bound_claims"]; sent {
 		t.Error("the repair sends claims")
 	}
+	// What it ends in is recognized later, with the claims that it leaves.
+	whole = mustDesire(t, cluster(all), inputs())
+	observed = served(t, whole)
+	observed.Roles[restoreRole]["bound_subject"] = "system:serviceaccount:else:where"
+	plan = authz.Diff(contract, observed, recorded)
+	if got := authz.StateOf(served(t, whole), authz.KindRole, restoreRole); len(plan) != 1 || plan[0].After != got {
+		t.Errorf("the repair ends in another state than %s: %+v", got, plan)
+	}
 }
 
 // TestRestoreIsRenewedByAnAdminTokenOnly checks what the standing identity may do

@@ -35,6 +35,9 @@ type Settings struct {
 	// CASecretRef names the Secret with the CA. It is complete, and nil if there
 	// is a CABundle.
 	CASecretRef *openbaov1alpha1.CASecretReference
+	// ClientCertSecretRef names the Secret with the client certificate, nil if the
+	// object names none.
+	ClientCertSecretRef *openbaov1alpha1.ClientCertSecretReference
 	// TLSServerName is empty for the host of the address.
 	TLSServerName string
 	// Namespace is the OpenBao namespace, in the one spelling of CanonicalNamespace;
@@ -160,7 +163,7 @@ func unprintable(r rune) bool { return r < ' ' || r == 0x7f || r == 0xfffd }
 func (s *Settings) fromSpec(c *openbaov1alpha1.OpenBaoCluster, a *openbaov1alpha1.AuthorizationSpec) error {
 	s.Address = strings.TrimSuffix(cmp.Or(a.Address, s.Address), "/")
 	s.AuthorAudience = cmp.Or(a.Audience, s.AuthorAudience)
-	s.CABundle, s.TLSServerName = a.CABundle, a.TLSServerName
+	s.CABundle, s.TLSServerName, s.ClientCertSecretRef = a.CABundle, a.TLSServerName, a.ClientCertSecretRef
 	namespace, err := CanonicalNamespace(a.Namespace)
 	if err != nil {
 		return &SpecError{"spec.authorization.namespace", err.Error()}

@@ -56,7 +56,14 @@ func stateAfter(r Request) string {
 func (p Plan) states(observed Observed) Plan {
 	for i, c := range p {
 		p[i].Before = StateOf(observed, c.Kind, c.Name)
-		if c.Action != Delete {
+		switch {
+		case c.Action == Delete:
+		case c.Kind == KindRole && c.Action == Update:
+			// What the request leaves out stays as it is.
+			role := maps.Clone(observed.Roles[c.Name])
+			maps.Copy(role, c.Request.Data)
+			p[i].After = digestFields(roleFields, role)
+		default:
 			p[i].After = stateAfter(c.Request)
 		}
 	}

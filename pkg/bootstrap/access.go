@@ -52,6 +52,9 @@ func (t *task) route() server.Route {
 	if ref := t.settings.CASecretRef; ref != nil {
 		route.CASecret = server.SecretKey{Namespace: t.obj.Namespace, Name: ref.Name, Key: ref.Key}
 	}
+	if ref := t.settings.ClientCertSecretRef; ref != nil {
+		route.Certificate = server.SecretName{Namespace: t.obj.Namespace, Name: ref.Name}
+	}
 	return route
 }
 
@@ -68,7 +71,7 @@ func (t *task) connections() *server.Connections {
 func (t *task) connect(ctx context.Context, token openbao.Token) (openbao.Interface, error) {
 	client, err := t.connections().Client(ctx, token)
 	if err != nil {
-		return nil, connectProblem(err)
+		return nil, t.connectProblem(err)
 	}
 	return client, nil
 }
@@ -96,7 +99,7 @@ func (t *task) target(ctx context.Context, role, subject, audience string) (serv
 		Mount: authz.MountPath, Role: role, Account: account, Audience: audience,
 	})
 	if err != nil {
-		return to, connectProblem(err)
+		return to, t.connectProblem(err)
 	}
 	return to, nil
 }
@@ -113,7 +116,7 @@ func (t *task) logIn(ctx context.Context, to server.Target) (*server.Session, er
 		return nil, err
 	}
 	if err != nil {
-		return nil, t.serverProblem(connectProblem(err))
+		return nil, t.serverProblem(t.connectProblem(err))
 	}
 	return session, nil
 }
@@ -126,7 +129,7 @@ func (t *task) loginAs(ctx context.Context, purpose, role string, jwt openbao.To
 	}
 	client, answer, err := t.connections().LogInWith(ctx, purpose, authz.MountPath, role, jwt)
 	if err != nil {
-		return nil, openbao.Login{}, connectProblem(err)
+		return nil, openbao.Login{}, t.connectProblem(err)
 	}
 	return client, answer, nil
 }

@@ -25,11 +25,11 @@ type oneTimeToken struct {
 // write makes the server hold the contract with an admin token, and ends the
 // token.
 func (t *task) write(ctx context.Context, token oneTimeToken) error {
-	server, err := t.connect(ctx, token.value)
+	client, err := t.adminClient(ctx, token)
 	if err != nil {
 		return err
 	}
-	if err := t.establish(ctx, server); err != nil {
+	if err := t.establish(ctx, access{Interface: client, admin: true, marks: true}); err != nil {
 		if openbao.ClassOf(err) == openbao.Unauthenticated {
 			// It is dead, and not tried again.
 			t.record().AdminTokenSecretVersion = token.version
@@ -45,11 +45,29 @@ func (t *task) write(ctx context.Context, token oneTimeToken) error {
 	if err := t.persist(ctx); err != nil {
 		return err
 	}
-	return t.revoke(ctx, server)
+	return t.revoke(ctx, client)
+}
+
+// answerWithToken writes the mark with a new nonce for the objects that asked for one,
+// if there is a new admin token. The login of the bootstrapper has done so already
+// where it may.
+func (t *task) answerWithToken(ctx context.Context) error {
+	if _, asked := t.copies.asked(t.obj.UID, t.now); !asked || t.record() == nil {
+		return nil
+	}
+	token, err := t.adminToken(ctx, t.firstNeed())
+	if err != nil {
+		return nil //nolint:nilerr // Without a new token the one that asked waits.
+	}
+	return t.write(ctx, token)
 }
 
 // establish makes the server hold the contract, and reads it back.
-func (t *task) establish(ctx context.Context, server openbao.Interface) error {
+func (t *task) establish(ctx context.Context, server access) error {
+	claim, err := t.identify(ctx, server)
+	if err != nil {
+		return err
+	}
 	observed, err := t.observe(ctx, server, false)
 	if err != nil {
 		return err
@@ -59,6 +77,9 @@ func (t *task) establish(ctx context.Context, server openbao.Interface) error {
 	if conflicts := plan.Conflicts(); len(conflicts) > 0 {
 		t.record().Plan = planned(plan)
 		return t.conflictProblem(conflicts)
+	}
+	if err := t.holdClaim(ctx, server, claim); err != nil {
+		return err
 	}
 	// The token may write all of it, and until it has, nothing of it is certain.
 	t.record().Digest, t.record().AdminToken = "", ""
@@ -103,17 +124,26 @@ func (t *task) finish(ctx context.Context) error {
 	token, err := t.readToken(ctx, *ref)
 	var secret *server.SecretError
 	if errors.As(err, &secret) && (secret.Fault == server.SecretForbidden || secret.Fault == server.SecretUnreadable) {
-		return secretProblem(secret, secretReasons{})
+		return t.secretProblem(secret, secretReasons{})
 	}
 	if err != nil || token.version != record.AdminTokenSecretVersion {
 		// The Secret is gone or holds another token: the one that did the work is
 		// out of reach.
 		record.AdminToken = openbaov1alpha1.AdminTokenUnknown
-		return nil
+		return nil //nolint:nilerr // What became of the token is recorded.
 	}
 	client, err := t.connect(ctx, token.value)
 	if err != nil {
 		return err
+	}
+	info, err := client.LookupSelf(ctx)
+	switch class := openbao.ClassOf(err); {
+	case err == nil && (info.IsRoot() || !info.Expires()):
+		// It was used by a version that did not ask what it is.
+		record.AdminToken = openbaov1alpha1.AdminTokenUnknown
+		return nil
+	case err != nil && class != openbao.Unauthenticated && class != openbao.PermissionDenied:
+		return notRevoked(err)
 	}
 	return t.revoke(ctx, client)
 }
@@ -127,7 +157,8 @@ func (t *task) revoke(ctx context.Context, server openbao.Interface) error {
 	switch err := server.RevokeSelf(ctx); openbao.ClassOf(err) {
 	case "", openbao.Unauthenticated:
 		record.AdminToken = openbaov1alpha1.AdminTokenRevoked
-	case openbao.PermissionDenied:
+	case openbao.PermissionDenied, openbao.NotRevocable, openbao.Invalid:
+		// It stays that way. What lives on ends by itself.
 		record.AdminToken = openbaov1alpha1.AdminTokenUnknown
 	default:
 		return notRevoked(err)

@@ -55,6 +55,8 @@ func (t *task) deriveAudience(ctx context.Context) error {
 		return retry(ReasonNamespaceUnavailable, sentence(fmt.Sprintf(
 			"The namespace %s, whose UID the audience of this cluster is derived from, cannot be read: %v", t.obj.Namespace, err)), err)
 	}
+	// A server with the mark of this audience is this object's.
+	t.claims.Acquire(t.audience, claimantOf(t.obj))
 	if record := t.record(); record != nil {
 		migrateAudience(record)
 		record.Audience = t.audience

@@ -19,6 +19,9 @@ import (
 // authorize brings the contract onto the server. It returns the message of the
 // condition if the server holds the contract, or a Problem if it does not.
 func (t *task) authorize(ctx context.Context) (string, error) {
+	if t.recordError != nil {
+		return "", t.recordError
+	}
 	var err error
 	if t.settings, err = authz.SettingsOf(t.obj); err != nil {
 		return "", desiredProblem(err)
@@ -42,7 +45,11 @@ func (t *task) authorize(ctx context.Context) (string, error) {
 	} else {
 		err = t.keep(ctx)
 	}
+	if err == nil {
+		err = t.answerWithToken(ctx)
+	}
 	t.judgeKeys(err)
+	t.answerFor(err)
 	if err != nil {
 		return "", err
 	}
@@ -74,11 +81,7 @@ func (t *task) want(ctx context.Context) error {
 func (t *task) desire(keepOldKeys bool) error {
 	t.followKeys(keepOldKeys)
 	var err error
-	t.contract, err = authz.Desired(t.obj, authz.Inputs{
-		Issuer: t.issuer.URL, Keys: t.keys.Keys, Audience: t.audience,
-		OperatorSubject: t.opts.OperatorSubject, BootstrapperSubject: t.opts.BootstrapperSubject,
-		RestoreAccountUID: t.restore.uid,
-	})
+	t.contract, err = authz.Desired(t.obj, t.inputs())
 	if err != nil {
 		return desiredProblem(err)
 	}
@@ -86,30 +89,48 @@ func (t *task) desire(keepOldKeys bool) error {
 	return nil
 }
 
+// inputs is what the contract is made from besides the object.
+func (t *task) inputs() authz.Inputs {
+	return authz.Inputs{
+		Issuer: t.issuer.URL, Keys: t.keys.Keys, Audience: t.audience,
+		OperatorSubject: t.opts.OperatorSubject, BootstrapperSubject: t.opts.BootstrapperSubject,
+		RestoreAccountUID: t.restore.uid,
+	}
+}
+
 // once writes with an admin token when the contract changed, and looks at
 // nothing otherwise.
 func (t *task) once(ctx context.Context) error {
 	if t.holds() && t.record().AdminToken != openbaov1alpha1.AdminTokenInUse {
-		if err := t.unchanged(ctx); err != nil {
+		same, err := t.unchanged(ctx)
+		if err != nil {
 			return err
 		}
-		if !t.anyWrong() || t.settings.AdminTokenSecretRef == nil {
+		if same && (!t.anyWrong() && !t.keysUnconfirmed() || t.settings.AdminTokenSecretRef == nil) {
 			return nil
 		}
-		// The proofs show that the server no longer holds what was written.
-		token, err := t.adminToken(ctx, need{ReasonProofFailed, ""})
-		if err != nil {
-			return nil //nolint:nilerr // Without a new token the proofs say what is wrong.
+		if same {
+			// The proofs show that the server no longer holds what was written, or cannot
+			// show that it holds all of it.
+			token, err := t.adminToken(ctx, need{ReasonProofFailed, ""})
+			if err != nil {
+				return nil //nolint:nilerr // Without a new token the proofs say what is wrong.
+			}
+			return t.write(ctx, token)
 		}
-		return t.write(ctx, token)
 	}
-	if err := t.claimServer(ctx); err != nil {
+	if err := t.reach(ctx); err != nil {
 		return err
 	}
 	if t.holds() {
 		return t.finish(ctx)
 	}
 	token, err := t.adminToken(ctx, t.firstNeed())
+	if err != nil && t.mayHoldByItself() {
+		t.byProof = err
+		t.beginProofs()
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -123,67 +144,93 @@ func (t *task) holds() bool {
 	return record != nil && record.Digest == t.digest && record.Namespace == t.settings.Namespace
 }
 
-// unchanged makes sure that it still is the same server, as far as that can be
-// seen without a token. A server that does not answer does not undo what was
-// written to it.
-func (t *task) unchanged(ctx context.Context) error {
+// unchanged reports whether it still is the same server, as far as that can be seen
+// without a login. A server that does not answer does not undo what was written to it.
+func (t *task) unchanged(ctx context.Context) (same bool, err error) {
 	record := t.record()
-	server, err := t.connect(ctx, openbao.Token{})
-	if err == nil {
-		var health openbao.Health
-		if health, err = server.Health(ctx); err == nil {
-			err = t.healthProblem(health)
-		}
-		if err == nil {
-			if health.ClusterID != record.Server {
-				return t.otherServer(health.ClusterID)
-			}
-			t.recordRoute()
-		}
+	health, err := t.health(ctx)
+	if err == nil && health.ClusterID != record.Server {
+		return false, nil
 	}
 	if err != nil {
-		err = t.serverProblem(err)
-		if record.Address != t.settings.Address {
-			return err
+		if !t.sameRoute() {
+			return false, err
 		}
 		t.unavailable = asProblem(err)
+	} else if !t.sameRoute() {
+		// Anyone can repeat the id of a cluster. The route is recorded when an identity
+		// was let in on it.
+		record.ProvedAt = nil
 	}
-	if holder, displaced := t.claims.add(serverKey(record.Server, record.Namespace), claimantOf(t.obj)); holder.uid != t.obj.UID {
-		return t.serverClaimed(record.Server, holder)
-	} else if len(displaced) > 0 {
-		t.wake(displaced)
-	}
+	t.incumbent = t.wasIncumbent(record, record.Server)
 	t.heedDrop()
-	return nil
+	return true, nil
 }
 
-// claimServer makes sure that the server is there, can be worked with, and
-// belongs to this object. It leaves a record of the server.
-func (t *task) claimServer(ctx context.Context) error {
+// health asks for the state of the server, without a login. The error is a Problem.
+func (t *task) health(ctx context.Context) (openbao.Health, error) {
 	server, err := t.connect(ctx, openbao.Token{})
+	if err != nil {
+		return openbao.Health{}, err
+	}
+	health, err := server.Health(ctx)
+	if err == nil {
+		err = t.healthProblem(health)
+	}
+	if err != nil {
+		return health, t.serverProblem(err)
+	}
+	return health, nil
+}
+
+// reach makes sure that the server is there and can be worked with. Where it is another
+// one than is recorded, the record begins again; report keeps the one of before until
+// the new server was claimed with a login.
+func (t *task) reach(ctx context.Context) error {
+	health, err := t.health(ctx)
 	if err != nil {
 		return err
 	}
-	health, err := server.Health(ctx)
-	if err != nil {
-		return t.serverProblem(err)
-	}
-	if problem := t.healthProblem(health); problem != nil {
-		return problem
-	}
-	holder, displaced := t.claims.add(serverKey(health.ClusterID, t.settings.Namespace), claimantOf(t.obj))
-	if holder.uid != t.obj.UID {
-		return t.serverClaimed(health.ClusterID, holder)
-	}
-	t.wake(displaced)
 	record := t.record()
-	if record == nil || record.Server != health.ClusterID || record.Namespace != t.settings.Namespace {
+	t.incumbent = t.wasIncumbent(record, health.ClusterID)
+	if record != nil && record.Server == health.ClusterID && record.Namespace == t.settings.Namespace {
+		return nil
+	}
+	fresh := &openbaov1alpha1.AuthorizationStatus{Server: health.ClusterID, Namespace: t.settings.Namespace, Audience: t.audience}
+	if record != nil {
 		// What is recorded of another server says nothing about this one.
-		record = &openbaov1alpha1.AuthorizationStatus{Server: health.ClusterID, Namespace: t.settings.Namespace, Audience: t.audience}
-		t.obj.Status.Authorization = record
+		t.previous, fresh.AdminTokenSecretVersion = record, record.AdminTokenSecretVersion
+	}
+	t.obj.Status.Authorization = fresh
+	return nil
+}
+
+// sameRoute reports whether the server is reached as it is recorded.
+func (t *task) sameRoute() bool {
+	record := t.record()
+	return record.Address == t.settings.Address && record.TLSServerName == t.settings.TLSServerName
+}
+
+// proofOfServer records, in mode Once, that the server lets in an identity of the
+// object: that stands for a login of the bootstrapper, which this mode has not.
+func (t *task) proofOfServer() {
+	record := t.record()
+	if t.settings.Mode != openbaov1alpha1.AuthorizationOnce || record.Digest == "" {
+		return
+	}
+	letIn := slices.ContainsFunc(record.Identities, func(i openbaov1alpha1.IdentityStatus) bool {
+		return i.State == openbaov1alpha1.Proved && i.ProvedAt.Equal(stamp(t))
+	})
+	if !letIn {
+		return
 	}
 	t.recordRoute()
-	return nil
+	if record.Claim == nil {
+		record.Claim = &openbaov1alpha1.ServerClaimStatus{}
+	}
+	if at := record.Claim.ConfirmedAt; at == nil || t.elapsed(at, t.opts.ProofInterval) {
+		record.Claim.ConfirmedAt = stamp(t)
+	}
 }
 
 // recordRoute records how the server was reached, so that what is on it can be
@@ -192,23 +239,18 @@ func (t *task) recordRoute() {
 	record := t.record()
 	record.Address, record.TLSServerName = t.settings.Address, t.settings.TLSServerName
 	record.CABundle, record.CASecretRef = t.settings.CABundle, t.settings.CASecretRef
+	record.ClientCertSecretRef = t.settings.ClientCertSecretRef
 }
 
 // takeRoute goes the way that is recorded. Where only the address is, the CA is where
 // the settings say.
 func (t *task) takeRoute() {
 	record := t.record()
-	t.settings.Address, t.settings.Namespace = record.Address, record.Namespace
+	t.settings.Address, t.settings.Namespace, t.settings.ClientCertSecretRef = record.Address, record.Namespace, record.ClientCertSecretRef
 	if record.CABundle == "" && record.CASecretRef == nil {
 		return
 	}
 	t.settings.CABundle, t.settings.CASecretRef, t.settings.TLSServerName = record.CABundle, record.CASecretRef, record.TLSServerName
-}
-
-func (t *task) wake(others []claimant) {
-	for _, o := range others {
-		t.loop.Enqueue(o.name)
-	}
 }
 
 // mayWrite asks for leave to write to a server.

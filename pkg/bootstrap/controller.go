@@ -50,13 +50,15 @@ type Controller struct {
 	opts      Options
 	informers map[string]cache.SharedIndexInformer
 	loop      *reconcile.Loop
-	claims    *claims
+	claims    *reconcile.Claims
+	copies    *copyTests
 	written   *reconcile.Writes[*openbaov1alpha1.OpenBaoCluster]
 	access    *server.Access
 	logins    *server.Sessions
 	proofs    *proofMemories
 	inits     *inits
 	schemas   *schemas
+	records   *records
 	served    atomic.Bool
 	synced    atomic.Bool
 }
@@ -70,14 +72,17 @@ func New(ctx context.Context, opts Options) (*Controller, error) {
 	c := &Controller{
 		opts:      opts,
 		informers: map[string]cache.SharedIndexInformer{},
-		claims:    newClaims(),
+		claims:    reconcile.NewClaims(),
+		copies:    newCopyTests(),
 		written:   reconcile.NewWrites[*openbaov1alpha1.OpenBaoCluster](),
 		access: server.New(server.Options{
-			Secrets: opts.Secrets, ServiceAccounts: opts.ServiceAccounts, Self: self, Connect: opts.Connect, CountLogin: opts.Metrics.OpenBaoLogin,
+			Secrets: opts.Secrets, ServiceAccounts: opts.ServiceAccounts, Self: self, AllowLocal: opts.AllowLocalAddresses,
+			Connect: opts.Connect, CountLogin: opts.Metrics.OpenBaoLogin,
 		}),
 		logins:  server.NewSessions(),
 		proofs:  newProofMemories(),
 		inits:   newInits(),
+		records: newRecords(opts.ConfigMaps.ConfigMaps(self.Namespace)),
 		schemas: &schemas{read: opts.DeclaresAuthorization, valid: opts.RecheckInterval},
 	}
 	for _, namespace := range opts.Namespaces {
@@ -141,6 +146,7 @@ func (c *Controller) Run(ctx context.Context, drain <-chan struct{}) error {
 		return nil
 	}
 	c.synced.Store(true)
+	wg.Go(func() { c.cleanRecords(klog.NewContext(waiting, logger)) })
 	c.loop.Run(ctx, drain)
 	// Nothing uses the logins any more. Ending them takes nothing from anyone,
 	// also when another process leads by now.
@@ -156,10 +162,6 @@ func (c *Controller) handlers() cache.ResourceEventHandler {
 			if !ok {
 				return
 			}
-			// All claims that are on record are known before the first sync.
-			if a := RecordOf(obj); a != nil && a.Server != "" && authz.Requested(obj) {
-				c.claims.add(serverKey(a.Server, a.Namespace), claimantOf(obj))
-			}
 			c.loop.Enqueue(cache.MetaObjectToName(obj))
 		},
 		UpdateFunc: func(before, after any) {
@@ -169,7 +171,7 @@ func (c *Controller) handlers() cache.ResourceEventHandler {
 				return
 			}
 			if old.UID != obj.UID {
-				c.release(old)
+				c.ended(old)
 			}
 			if old.UID != obj.UID || old.Generation != obj.Generation ||
 				!userAnnotationsEqual(old.Annotations, obj.Annotations) ||
@@ -186,7 +188,7 @@ func (c *Controller) handlers() cache.ResourceEventHandler {
 				item = tomb.Obj
 			}
 			if obj, ok := item.(*openbaov1alpha1.OpenBaoCluster); ok {
-				c.release(obj)
+				c.ended(obj)
 			}
 			c.loop.Enqueue(name)
 		},
@@ -205,9 +207,16 @@ func userAnnotationsEqual(a, b map[string]string) bool {
 
 // release ends the claim of an object and wakes those that wait for the server.
 func (c *Controller) release(obj *openbaov1alpha1.OpenBaoCluster) {
-	for _, other := range c.claims.release(obj.UID) {
-		c.loop.Enqueue(other.name)
+	c.copies.forget(obj.UID)
+	for _, next := range c.claims.Release(obj.UID) {
+		c.loop.Enqueue(next.Name)
 	}
+}
+
+// ended is release for an object that is gone.
+func (c *Controller) ended(obj *openbaov1alpha1.OpenBaoCluster) {
+	c.release(obj)
+	c.records.ended(nameOf(obj), obj.UID)
 }
 
 // lane keeps a server that hangs from delaying others.

@@ -8,10 +8,19 @@
 // It owns the conditions AuthorizationReady, SigningKeysCurrent, Ready and
 // ClusterLifecycle, and status.authorization, under a field manager of its own.
 // Where the installed schema is the openbao-operator's, it owns the first two
-// conditions and an annotation that stands for status.authorization. It reads the
-// Secrets that an object names live and writes none. On a server it changes only
-// what is recorded as written for the object; it records a name before it writes
-// it.
+// conditions and an annotation that shows what status.authorization would; the
+// record itself is a ConfigMap in the operator's own namespace. It reads the Secrets
+// that an object names live and writes none. On a server it changes only what is
+// recorded as written for the object. A change is recorded before it is sent, and
+// what it made is the object's once the server has confirmed it.
+//
+// # Servers
+//
+// A server belongs to the object whose mark it has: a policy that nobody holds, read
+// or written with a login (package authz, DecideClaim). Every session identifies the
+// server first. One with the mark of another object is left alone, unless it is shown
+// to be a copy: the other object writes a new nonce to its own server, and the copy
+// does not show it.
 //
 // # Authority
 //
@@ -42,6 +51,7 @@
 // # Removal
 //
 // An object that requests nothing any more has what was written for it removed, as
-// far as there is authority for it. An OpenBaoCluster has no finalizer: deleting
-// it leaves the policies and roles on the server.
+// far as there is authority for it, the mark last but for the mount. An
+// OpenBaoCluster has no finalizer: deleting it leaves the policies, the roles and the
+// mark on the server.
 package bootstrap

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -51,6 +52,8 @@ type fixture struct {
 	now time.Time
 	// foreign says that the schema is the openbao-operator's.
 	foreign bool
+	// meant is the address that credentials are for.
+	meant string
 	// versions counts the versions of Secrets.
 	versions int
 	// accounts are the ServiceAccounts that exist, and the error that making a
@@ -84,6 +87,7 @@ func newFixture(t *testing.T) *fixture {
 		clusters:   openbaofake.NewClientset(),
 		kubernetes: kubernetesfake.NewClientset(),
 		events:     record.NewFakeRecorder(100),
+		meant:      address,
 		servers:    map[string]*fakeServer{address: newServer("id-1")},
 		issuer:     Issuer{URL: "https://kubernetes.default.svc", Keys: []authz.Key{key("k1", "QQ==")}},
 		now:        time.Unix(1_800_000_000, 0),
@@ -126,6 +130,9 @@ func newFixture(t *testing.T) *fixture {
 			}
 			f.opts = append(f.opts, o)
 			srv := f.servers[o.Address]
+			if in := f.servers[o.Address+"/"+o.Namespace]; in != nil {
+				srv = in
+			}
 			if srv == nil {
 				srv = newServer("")
 				srv.fail = func(string) error { return class(openbao.Unavailable) }
@@ -138,7 +145,7 @@ func newFixture(t *testing.T) *fixture {
 	}
 	f.controller = controller
 	f.secret("ca", map[string]string{"ca.crt": testCA})
-	f.secret("admin", map[string]string{"token": adminToken + "\n"})
+	f.credential("admin", map[string]string{"token": adminToken + "\n"})
 	return f
 }
 
@@ -198,7 +205,22 @@ func (f *fixture) audienceOf(name string) string {
 
 func (f *fixture) server() *fakeServer { return f.servers[address] }
 
-func (f *fixture) secret(name string, data map[string]string) {
+// credential makes a Secret that may be sent to the server at f.meant.
+func (f *fixture) credential(name string, data map[string]string) {
+	f.t.Helper()
+	data = maps.Clone(data)
+	data[openbaov1alpha1.CredentialAddressKey] = f.meant
+	f.secret(name, data, func(s *corev1.Secret) { s.Type = openbaov1alpha1.SecretTypeCredential })
+}
+
+// meantFor moves the admin token's Secret to another address.
+func (f *fixture) meantFor(address string) {
+	f.t.Helper()
+	f.meant = address
+	f.credential("admin", map[string]string{"token": adminToken})
+}
+
+func (f *fixture) secret(name string, data map[string]string, mutate ...func(*corev1.Secret)) {
 	f.t.Helper()
 	secrets := f.kubernetes.CoreV1().Secrets("ns")
 	_ = secrets.Delete(f.t.Context(), name, metav1.DeleteOptions{})
@@ -210,6 +232,9 @@ func (f *fixture) secret(name string, data map[string]string) {
 	for k, v := range data {
 		secret.Data[k] = []byte(v)
 	}
+	for _, m := range mutate {
+		m(secret)
+	}
 	if _, err := secrets.Create(f.t.Context(), secret, metav1.CreateOptions{}); err != nil {
 		f.t.Fatal(err)
 	}
@@ -218,7 +243,7 @@ func (f *fixture) secret(name string, data map[string]string) {
 // admin gives a new admin token.
 func (f *fixture) admin(value string) {
 	f.t.Helper()
-	f.secret("admin", map[string]string{"token": value})
+	f.credential("admin", map[string]string{"token": value})
 	f.server().tokens[value] = true
 }
 

@@ -12,6 +12,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -34,6 +35,10 @@ type fakeServer struct {
 	tokens   map[string]bool
 	sessions map[string]session
 	logins   int
+	// received are the tokens that were sent.
+	received []string
+	// infos are what the server says of tokens that are not the usual ones.
+	infos map[string]openbao.TokenInfo
 	// acls are what policies grant, by their texts.
 	acls map[string]openbaotest.ACL
 	// entities are the policies that a role's tokens get through their entity. mfa are
@@ -44,11 +49,12 @@ type fakeServer struct {
 	// tokenType and maxLease are how the mount is tuned.
 	tokenType string
 	maxLease  time.Duration
-	// fail returns the error of an operation, such as "WriteRole backup".
-	fail func(op string) error
+	// fail returns the error of an operation, such as "WriteRole backup", which is then
+	// not carried out. lose returns the error of one that was.
+	fail, lose func(op string) error
 	// writes are the changes of the contract, and the ends of admin tokens. log has
-	// the logins and their ends.
-	writes, log []string
+	// the logins and their ends, and marks the changes of the mark.
+	writes, log, marks []string
 	// open counts the clients that were used and not closed.
 	open int
 }
@@ -65,8 +71,8 @@ func newServer(id string) *fakeServer {
 	return &fakeServer{
 		health:   openbao.Health{Initialized: true, ClusterID: id, Version: "2.6.2"},
 		mounts:   map[string]openbao.Mount{"token": {Type: "token"}},
-		policies: map[string]string{}, roles: map[string]map[string]any{}, tokens: map[string]bool{}, sessions: map[string]session{},
-		fail: func(string) error { return nil },
+		policies: map[string]string{}, roles: map[string]map[string]any{}, tokens: map[string]bool{}, infos: map[string]openbao.TokenInfo{}, sessions: map[string]session{},
+		fail: func(string) error { return nil }, lose: func(string) error { return nil },
 	}
 }
 
@@ -83,6 +89,28 @@ func (s *fakeServer) take(list *[]string) []string {
 // takeLog the logins.
 func (s *fakeServer) takeWrites() []string { return s.take(&s.writes) }
 func (s *fakeServer) takeLog() []string    { return s.take(&s.log) }
+func (s *fakeServer) takeMarks() []string  { return s.take(&s.marks) }
+
+// mark is the mark that the server has.
+func (s *fakeServer) mark() authz.Mark {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	mark, _ := authz.ParseMark(s.policies[authz.MarkPolicy])
+	return mark
+}
+
+// snapshot returns a copy of all that the server stores, as a server has it that the
+// snapshot is restored on: it has the same id. Tokens that were made since are unknown.
+func (s *fakeServer) snapshot() *fakeServer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := newServer(s.health.ClusterID)
+	out.mounts, out.policies, out.config = maps.Clone(s.mounts), maps.Clone(s.policies), maps.Clone(s.config)
+	for name, role := range s.roles {
+		out.roles[name] = maps.Clone(role)
+	}
+	return out
+}
 
 // count returns how many entries of a log begin with prefix.
 func count(log []string, prefix string) int {
@@ -101,7 +129,9 @@ func (s *fakeServer) state() map[string]string {
 	defer s.mu.Unlock()
 	out := map[string]string{}
 	for name, text := range s.policies {
-		out["policy "+name] = text
+		if name != authz.MarkPolicy {
+			out["policy "+name] = text
+		}
 	}
 	for name, role := range s.roles {
 		out["role "+name] = fmt.Sprint(role)
@@ -155,7 +185,11 @@ type client struct {
 var _ openbao.Interface = (*client)(nil)
 
 func class(c openbao.Class) error {
-	return &openbao.Error{Class: c, Op: "do it", Detail: "as told by the test"}
+	status := map[openbao.Class]int{
+		openbao.PermissionDenied: 403, openbao.Unauthenticated: 403, openbao.Invalid: 400, openbao.NotFound: 404,
+		openbao.Conflict: 400, openbao.Throttled: 429, openbao.Sealed: 503, openbao.Unknown: 500,
+	}
+	return &openbao.Error{Class: c, Op: "do it", Detail: "as told by the test", StatusCode: status[c]}
 }
 
 // use notes that the client has a connection.
@@ -169,6 +203,7 @@ func (c *client) use() {
 // do checks token, rights and failure of an operation, and logs writes.
 func (c *client) do(capability, path, format string, args ...any) error {
 	c.use()
+	c.received = append(c.received, c.token)
 	op := fmt.Sprintf(format, args...)
 	if err := c.fail(op); err != nil {
 		return err
@@ -180,10 +215,20 @@ func (c *client) do(capability, path, format string, args ...any) error {
 	if got := c.capabilities(c.token, path); !slices.Contains(got, capability) && !slices.Contains(got, "root") {
 		return class(openbao.PermissionDenied)
 	}
-	if capability != "read" && capability != "list" && op != "RevokeSelf" && op != "CapabilitiesSelf" {
+	switch {
+	case capability == "read" || capability == "list" || op == "RevokeSelf" || op == "CapabilitiesSelf":
+	case strings.HasSuffix(op, " "+authz.MarkPolicy):
+		c.marks = append(c.marks, op)
+	default:
 		c.writes = append(c.writes, op)
 	}
 	return nil
+}
+
+// pinned reports whether a session may write a text, which its policy has word by word.
+func (c *client) pinned(text string) bool {
+	s, ok := c.sessions[c.token]
+	return !ok || slices.ContainsFunc(s.policies, func(name string) bool { return strings.Contains(c.policies[name], strconv.Quote(text)) })
 }
 
 func (c *client) Health(context.Context) (openbao.Health, error) {
@@ -202,8 +247,20 @@ func (c *client) Close() {
 	}
 }
 
+func (c *client) As(token openbao.Token) (openbao.Interface, error) {
+	return &client{fakeServer: c.fakeServer, token: reveal(token)}, nil
+}
+
 func (c *client) LookupSelf(context.Context) (openbao.TokenInfo, error) {
-	return openbao.TokenInfo{}, fmt.Errorf("not expected")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.do("read", "auth/token/lookup-self", "LookupSelf"); err != nil {
+		return openbao.TokenInfo{}, err
+	}
+	if info, ok := c.infos[c.token]; ok {
+		return info, nil
+	}
+	return openbao.TokenInfo{Policies: []string{"default", "bailiwick-admin"}, Type: "service", TTL: 10 * time.Minute}, nil
 }
 
 func (c *client) RenewSelf(context.Context) (time.Duration, error) {
@@ -349,8 +406,11 @@ func (c *client) EnableAuth(_ context.Context, path string, mount openbao.Mount)
 	if err := c.do("update", "sys/auth/"+path, "EnableAuth %s", path); err != nil {
 		return err
 	}
+	if _, ok := c.mounts[path]; ok {
+		return class(openbao.Invalid)
+	}
 	c.mounts[path] = mount
-	return nil
+	return c.lose("EnableAuth " + path)
 }
 
 func (c *client) DisableAuth(_ context.Context, path string) error {
@@ -361,7 +421,7 @@ func (c *client) DisableAuth(_ context.Context, path string) error {
 	}
 	delete(c.mounts, path)
 	c.config, c.roles = nil, map[string]map[string]any{}
-	return nil
+	return c.lose("DisableAuth " + path)
 }
 
 func (c *client) ReadConfig(_ context.Context, mount string) (map[string]any, error) {
@@ -383,7 +443,7 @@ func (c *client) WriteConfig(_ context.Context, mount string, data map[string]an
 		return err
 	}
 	c.config = decoded(data)
-	return nil
+	return c.lose("WriteConfig " + mount)
 }
 
 func (c *client) ListRoles(_ context.Context, mount string) ([]string, error) {
@@ -440,7 +500,7 @@ func (c *client) WriteRole(_ context.Context, mount, name string, data map[strin
 		}
 	}
 	c.roles[strings.ToLower(name)] = role
-	return nil
+	return c.lose("WriteRole " + strings.ToLower(name))
 }
 
 func (c *client) DeleteRole(_ context.Context, mount, name string) error {
@@ -450,7 +510,7 @@ func (c *client) DeleteRole(_ context.Context, mount, name string) error {
 		return err
 	}
 	delete(c.roles, name)
-	return nil
+	return c.lose("DeleteRole " + name)
 }
 
 func (c *client) ReadPolicy(_ context.Context, name string) (openbao.Policy, error) {
@@ -471,11 +531,14 @@ func (c *client) WritePolicy(_ context.Context, name, text string, read *openbao
 	if err := c.do("update", authz.PolicyPath(name), "WritePolicy %s", name); err != nil {
 		return err
 	}
+	if !c.pinned(text) {
+		return class(openbao.PermissionDenied)
+	}
 	if now, ok := c.policies[name]; ok != (read != nil) || (ok && now != read.Text) {
 		return class(openbao.Conflict)
 	}
 	c.policies[name] = text
-	return nil
+	return c.lose("WritePolicy " + name)
 }
 
 func (c *client) DeletePolicy(_ context.Context, name string) error {
@@ -485,7 +548,7 @@ func (c *client) DeletePolicy(_ context.Context, name string) error {
 		return err
 	}
 	delete(c.policies, name)
-	return nil
+	return c.lose("DeletePolicy " + name)
 }
 
 // decoded returns data as it comes back from a server.

@@ -25,6 +25,7 @@ func (f *fixture) beside(mode string) {
 	f.t.Helper()
 	f.foreign = true
 	f.servers["https://prod.ns.svc:8200"] = f.servers[address]
+	f.meantFor("https://prod.ns.svc:8200")
 	f.secret("prod-tls-ca", map[string]string{"ca.crt": testCA})
 	f.create("prod", 0, withBackup, func(c *openbaov1alpha1.OpenBaoCluster) {
 		c.Spec.Authorization = nil
@@ -62,7 +63,7 @@ func TestBesideTheOpenBaoOperator(t *testing.T) {
 	if obj.Status.Authorization != nil || obj.Status.ObservedGeneration != 0 {
 		t.Errorf("fields that the schema lacks were written: %+v", obj.Status)
 	}
-	record := RecordOf(obj)
+	record := ShownRecord(obj)
 	if record == nil || record.Server != "id-1" || record.Proved != "3/3" || !slices.Contains(record.Roles, bootstrapperRole) {
 		t.Fatalf("recorded %+v", record)
 	}
@@ -136,6 +137,7 @@ func TestBesideWithTheirAccount(t *testing.T) {
 	// All of it is there, and nothing is known of it.
 	f.server().takeWrites()
 	forget := func(account string) {
+		f.forgetRecord("prod")
 		f.restart()
 		f.admin("s." + account)
 		f.change("prod", func(c *openbaov1alpha1.OpenBaoCluster) {
@@ -153,7 +155,7 @@ func TestBesideWithTheirAccount(t *testing.T) {
 	if got := f.server().takeWrites(); !slices.Equal(got, []string{"RevokeSelf"}) {
 		t.Errorf("wrote %q", got)
 	}
-	if record := RecordOf(f.get("prod")); record == nil || !slices.Contains(record.Roles, "openbao-operator") {
+	if record := ShownRecord(f.get("prod")); record == nil || !slices.Contains(record.Roles, "openbao-operator") {
 		t.Errorf("recorded %+v", record)
 	}
 }
@@ -167,34 +169,31 @@ func TestAnnotationMistake(t *testing.T) {
 	}
 }
 
-// TestDamagedRecord checks that what is on the server then looks like someone
-// else's, and that this is said.
+// TestDamagedRecord checks that nothing is changed while it cannot be known what was
+// written.
 func TestDamagedRecord(t *testing.T) {
 	f := newFixture(t)
 	f.beside("Enforce")
 	f.sync("prod")
 	f.settle()
 	f.restart()
-	f.change("prod", func(c *openbaov1alpha1.OpenBaoCluster) {
-		c.Annotations[openbaov1alpha1.AnnotationRecord] = "{"
-		delete(c.Annotations, openbaov1alpha1.AnnotationAdminTokenSecret)
-	})
-	delete(f.server().policies, backupRole)
+	found := f.recordMap("prod")
+	before := found.Data[recordKey]
+	found.Data[recordKey] = "{"
+	f.storeRecordMap(found)
 	f.server().policies[backupRole] = "path \"x\" {}"
 	f.sync("prod")
-	c := f.authorizationReady(ReasonAdminTokenRequired)
-	if !strings.Contains(c.Message, openbaov1alpha1.AnnotationRecord) || !strings.Contains(c.Message, "annotate openbaocluster prod "+openbaov1alpha1.AnnotationAdminTokenSecret) {
+	if c := f.authorizationReady(ReasonRecordUnavailable); !strings.Contains(c.Message, "bailiwick-openbao-record-uid-prod") {
 		t.Errorf("the message is %s", c.Message)
 	}
-	f.admin("s.second")
-	f.change("prod", func(c *openbaov1alpha1.OpenBaoCluster) {
-		c.Annotations[openbaov1alpha1.AnnotationAdminTokenSecret] = "admin"
-	})
-	f.sync("prod")
-	f.authorizationReady(ReasonPolicyConflict)
-	if got := f.server().policies[backupRole]; got != "path \"x\" {}" {
-		t.Errorf("what looks like someone else's was changed to %q", got)
+	if got := f.server().takeWrites(); len(got) > 0 || f.recordMap("prod").Data[recordKey] != "{" {
+		t.Errorf("wrote %q, and the record %s", got, f.recordMap("prod").Data[recordKey])
 	}
+	found.Data[recordKey] = before
+	f.storeRecordMap(found)
+	f.restart()
+	f.sync("prod")
+	f.authorizationReady(ReasonApplied)
 }
 
 // TestSchemaChangesMeanwhile checks that a write which the schema refuses has it

@@ -21,14 +21,7 @@ import (
 func (t *task) recordIntent(ctx context.Context, changes authz.Plan) error {
 	record := t.record()
 	record.Mount = t.contract.Mount.Path
-	record.Pending = nil
-	for _, c := range changes {
-		if !c.Conflict {
-			record.Pending = append(record.Pending, openbaov1alpha1.PendingChange{
-				Kind: string(c.Kind), Name: c.Name, Action: string(c.Action), Before: c.Before, After: c.After,
-			})
-		}
-	}
+	record.Pending = pendingChanges(changes)
 	if record.Digest != t.digest {
 		// From here on the server may hold neither the old contract nor the new one.
 		record.Digest = ""
@@ -36,6 +29,18 @@ func (t *task) recordIntent(ctx context.Context, changes authz.Plan) error {
 	// What was proved is about to change.
 	record.ProvedAt, record.RefusalsProvedAt = nil, nil
 	return t.persist(ctx)
+}
+
+func pendingChanges(changes authz.Plan) []openbaov1alpha1.PendingChange {
+	var pending []openbaov1alpha1.PendingChange
+	for _, c := range changes {
+		if !c.Conflict {
+			pending = append(pending, openbaov1alpha1.PendingChange{
+				Kind: string(c.Kind), Name: c.Name, Action: string(c.Action), Before: c.Before, After: c.After,
+			})
+		}
+	}
+	return pending
 }
 
 // confirm records that the server has made a change.
@@ -97,9 +102,13 @@ func (t *task) settle(observed observation) {
 		if slices.Contains(observed.denied[kind], p.Name) {
 			continue
 		}
-		if now := authz.StateOf(observed.Observed, kind, p.Name); now == p.After && now != p.Before {
+		switch now := authz.StateOf(observed.Observed, kind, p.Name); {
+		case now == p.After && now != p.Before:
 			t.confirm(kind, p.Name, authz.Action(p.Action))
-		} else {
+		case authz.Action(p.Action) == authz.Delete && now != p.Before:
+			// It was deleted, and somebody has made another one since.
+			t.confirm(kind, p.Name, authz.Delete)
+		default:
 			t.drop(kind, p.Name)
 		}
 	}

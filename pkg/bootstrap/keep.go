@@ -28,10 +28,7 @@ func (e *lacking) Error() string { return e.need.why }
 // Enforce, repairs it. What the bootstrapper may not do is done with an admin
 // token if a new one is given.
 func (t *task) keep(ctx context.Context) error {
-	if err := t.claimServer(ctx); err != nil {
-		if asProblem(err).Reason == ReasonServerClaimed {
-			t.endLogin(ctx)
-		}
+	if err := t.reach(ctx); err != nil {
 		return err
 	}
 	if t.record().AdminToken == openbaov1alpha1.AdminTokenInUse && t.record().Digest != "" {
@@ -46,10 +43,12 @@ func (t *task) keep(ctx context.Context) error {
 			return err
 		}
 		if err == nil {
-			if err := t.write(ctx, token); err != nil {
+			// A dead token is no reason not to log in.
+			if err := t.write(ctx, token); err != nil && (openbao.ClassOf(err) != openbao.Unauthenticated || !t.mayStand()) {
 				return err
+			} else if err == nil {
+				written = true
 			}
-			written = true
 		}
 	}
 	for {
@@ -85,7 +84,7 @@ func (t *task) attend(ctx context.Context) error {
 		if server, err = t.standing(ctx); err != nil {
 			return t.noStanding(err)
 		}
-		if err = t.compare(ctx, server); openbao.ClassOf(err) != openbao.Unauthenticated {
+		if err = t.compare(ctx, t.bootstrapper(server)); openbao.ClassOf(err) != openbao.Unauthenticated {
 			return t.standingProblem(err)
 		}
 		t.endLogin(ctx)
@@ -94,7 +93,14 @@ func (t *task) attend(ctx context.Context) error {
 }
 
 // compare finds what differs, repairs what it may, and records the rest.
-func (t *task) compare(ctx context.Context, server openbao.Interface) error {
+func (t *task) compare(ctx context.Context, server access) error {
+	claim, err := t.identify(ctx, server)
+	if err != nil {
+		return err
+	}
+	if err := t.holdClaim(ctx, server, claim); err != nil {
+		return err
+	}
 	observed, err := t.observe(ctx, server, true)
 	if err != nil {
 		return err

@@ -98,6 +98,12 @@ func (t *task) judgeKeys(err error) {
 		condition.Message = "The server reads the signing keys from the API server by itself."
 		return
 	}
+	if t.keysUnconfirmed() {
+		condition.Status, condition.Reason = metav1.ConditionUnknown, ReasonKeysUnconfirmed
+		condition.Message = fmt.Sprintf("The server accepts the key that the API server signs with now. Whether it accepts all %d that the API server publishes, no login can show. "+
+			"To have them written: %s", len(t.issuer.Keys), t.giveToken())
+		return
+	}
 	if record == nil || len(record.SigningKeys) == 0 {
 		condition.Status, condition.Reason = metav1.ConditionUnknown, ReasonNotWritten
 		condition.Message = "The signing keys were not written to the server yet; AuthorizationReady says why."
@@ -132,15 +138,22 @@ func (t *task) judgeKeys(err error) {
 	}
 }
 
+// keysUnconfirmed reports whether the server is known to hold the contract by logins
+// alone, which do not show every key; see acceptProofs.
+func (t *task) keysUnconfirmed() bool {
+	return t.settings.Mode == openbaov1alpha1.AuthorizationOnce && !t.settings.ReadsKeys && t.holds() && len(t.record().SigningKeys) == 0
+}
+
 // rescueCommand writes the published keys with a login of another kind. It can be
-// pasted: the server takes several keys as one text with commas between them.
+// pasted: the server takes several keys as one text with commas between them. It is
+// run twice for the reason of writeConfig.
 func (t *task) rescueCommand() string {
 	keys := make([]string, 0, len(t.issuer.Keys))
 	for _, k := range t.issuer.Keys {
 		keys = append(keys, k.PEM)
 	}
 	var b strings.Builder
-	b.WriteString("bao write ")
+	b.WriteString("for i in 1 2; do bao write ")
 	if t.settings.Namespace != "" {
 		b.WriteString("-namespace=" + shellQuote(t.settings.Namespace) + " ")
 	}
@@ -149,7 +162,7 @@ func (t *task) rescueCommand() string {
 	if algorithms := t.contract.Config.SupportedAlgs; len(algorithms) > 0 {
 		b.WriteString(" jwt_supported_algs=" + strings.Join(algorithms, ","))
 	}
-	b.WriteString(" jwt_validation_pubkeys=" + shellQuote(strings.Join(keys, ",")))
+	b.WriteString(" jwt_validation_pubkeys=" + shellQuote(strings.Join(keys, ",")) + "; done")
 	return b.String()
 }
 

@@ -72,6 +72,8 @@ type Options struct {
 	// for an object whose roles accept nothing else yet. It is optional.
 	LegacyAudiences map[cache.ObjectName]string
 
+	// AllowLocalAddresses permits servers on this machine and its link.
+	AllowLocalAddresses bool
 	// Connect returns a client of a server. Nil means openbao.New.
 	Connect func(opts openbao.Options) (openbao.Interface, error)
 	// Gate returns an error when this process may no longer write. It is asked

@@ -9,9 +9,7 @@ import (
 	"strings"
 
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
-	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
-	"github.com/bailiwick-operator/bailiwick/pkg/server"
 )
 
 // Reasons of the conditions AuthorizationReady and Ready.
@@ -20,6 +18,8 @@ const (
 	ReasonApplied = "Applied"
 	// ReasonNotRequested: the spec asks for no authorization.
 	ReasonNotRequested = "NotRequested"
+	// ReasonRecordUnavailable: what was written for the object cannot be read.
+	ReasonRecordUnavailable = "RecordUnavailable"
 	// ReasonInvalidSpec: the spec contradicts itself.
 	ReasonInvalidSpec = "InvalidSpec"
 	// ReasonIssuerUnavailable: the API server's issuer or keys cannot be read.
@@ -41,13 +41,29 @@ const (
 	ReasonAdminTokenNotRevoked = "AdminTokenNotRevoked"
 	// ReasonPermissionDenied: the token lacks a right.
 	ReasonPermissionDenied = "PermissionDenied"
+	// ReasonAdminTokenTooPowerful: the token is a root token.
+	ReasonAdminTokenTooPowerful = "AdminTokenTooPowerful"
+	// ReasonAdminTokenDoesNotExpire: the token lives until somebody ends it.
+	ReasonAdminTokenDoesNotExpire = "AdminTokenDoesNotExpire"
 	// ReasonSecretUnavailable: a Secret could not be read.
 	ReasonSecretUnavailable = "SecretUnavailable"
+	// ReasonSecretNotForServer: a Secret does not agree to be sent to the server.
+	ReasonSecretNotForServer = "SecretNotForServer"
 
 	// ReasonCASecretNotFound: the Secret of the CA does not exist.
 	ReasonCASecretNotFound = "CASecretNotFound"
 	// ReasonCAInvalid: what should be the CA is none.
 	ReasonCAInvalid = "CAInvalid"
+	// ReasonAddressNotAllowed: the address is one of the machine that this runs on.
+	ReasonAddressNotAllowed = "AddressNotAllowed"
+	// ReasonClientCertificateRequired: the server wants a client certificate.
+	ReasonClientCertificateRequired = "ClientCertificateRequired"
+	// ReasonClientCertificateRefused: the server does not accept the certificate.
+	ReasonClientCertificateRefused = "ClientCertificateRefused"
+	// ReasonClientCertificateSecretNotFound: its Secret does not exist.
+	ReasonClientCertificateSecretNotFound = "ClientCertificateSecretNotFound"
+	// ReasonClientCertificateInvalid: its Secret holds none.
+	ReasonClientCertificateInvalid = "ClientCertificateInvalid"
 	// ReasonServerUntrusted: the server's certificate is not from the CA, or
 	// for another name.
 	ReasonServerUntrusted = "ServerUntrusted"
@@ -57,13 +73,19 @@ const (
 	ReasonServerSealed = "ServerSealed"
 	// ReasonServerNotInitialized: the server has no storage yet.
 	ReasonServerNotInitialized = "ServerNotInitialized"
-	// ReasonServerStandby: the server does not forward to the active one.
+	// ReasonServerStandby: no connection led to the active server.
 	ReasonServerStandby = "ServerStandby"
+	// ReasonNamespaceNotFound: the server has no such namespace.
+	ReasonNamespaceNotFound = "NamespaceNotFound"
+	// ReasonNamespaceSealed: the namespace is sealed.
+	ReasonNamespaceSealed = "NamespaceSealed"
+	// ReasonNamespaceLocked: the namespace is locked.
+	ReasonNamespaceLocked = "NamespaceLocked"
 	// ReasonServerThrottled: the server refuses for the rate of requests.
 	ReasonServerThrottled = "ServerThrottled"
 	// ReasonServerError: the server refused or failed for another reason.
 	ReasonServerError = "ServerError"
-	// ReasonServerClaimed: the server belongs to an older object.
+	// ReasonServerClaimed: the server belongs to another object, or may do so.
 	ReasonServerClaimed = "ServerClaimed"
 
 	// ReasonMountConflict: the mount has another type.
@@ -125,87 +147,6 @@ func desiredProblem(err error) error {
 		return reconcile.Invalid(ReasonInvalidSpec, sentence(capital(spec.Error())))
 	}
 	return retry(ReasonIssuerUnavailable, sentence(capital(err.Error())), err)
-}
-
-// connectProblem turns what keeps a client from being made into what a person reads.
-// Errors of other origin pass through.
-func connectProblem(err error) error {
-	var secret *server.SecretError
-	var trust *server.TrustError
-	switch {
-	case errors.Is(err, openbao.ErrAddress):
-		return reconcile.Invalid(ReasonInvalidSpec, sentence("spec.authorization.address: "+err.Error()))
-	case errors.As(err, &trust):
-		source := "spec.authorization.caBundle"
-		if trust.Secret != (server.SecretKey{}) {
-			source = trust.Secret.String()
-		}
-		return retry(ReasonCAInvalid, sentence(capital(fmt.Sprintf("%s is not the CA of a server: %v", source, err))), err)
-	case errors.As(err, &secret):
-		return secretProblem(secret, secretReasons{
-			missing: ReasonCASecretNotFound, noKey: ReasonCAInvalid, empty: ReasonCAInvalid,
-			fix: "Put the PEM-encoded CA of the server there, or name another Secret in spec.authorization.caSecretRef.",
-		})
-	}
-	return err
-}
-
-// healthProblem says why a server that answers cannot be worked with.
-func (t *task) healthProblem(h openbao.Health) error {
-	at := "The server at " + t.settings.Address
-	switch {
-	case !h.Initialized:
-		return retry(ReasonServerNotInitialized, at+" is not initialized. Initialize it (bao operator init).", nil)
-	case h.Sealed:
-		return retry(ReasonServerSealed, at+" is sealed. Unseal it (bao operator unseal).", nil)
-	case h.ClusterID == "":
-		return retry(ReasonServerStandby, at+" does not know its cluster id yet; it has no active node.", nil)
-	}
-	return nil
-}
-
-// serverProblem turns an error of the client into what a person reads.
-// Problems and errors of other origin pass through.
-func (t *task) serverProblem(err error) error {
-	var problem *reconcile.Problem
-	var remote *openbao.Error
-	if errors.As(err, &problem) || !errors.As(err, &remote) {
-		return err
-	}
-	at := fmt.Sprintf("The server at %s", t.settings.Address)
-	detail := remote.Error()
-	switch remote.Class {
-	case openbao.Unauthenticated:
-		return t.tokenRefused(err)
-	case openbao.PermissionDenied:
-		return retry(ReasonPermissionDenied, sentence(fmt.Sprintf("%s does not let the admin token do this: %s", at, detail))+
-			" "+t.giveToken(), err)
-	case openbao.Unavailable:
-		return retry(ReasonServerUnreachable, sentence(fmt.Sprintf("%s cannot be reached: %s", at, detail))+
-			" Check spec.authorization.address and that the network lets Bailiwick through.", err)
-	case openbao.Untrusted:
-		return retry(ReasonServerUntrusted, sentence(fmt.Sprintf("%s has a certificate that is not trusted: %s", at, detail))+
-			" Check the CA and spec.authorization.tlsServerName.", err)
-	case openbao.Sealed:
-		return retry(ReasonServerSealed, at+" is sealed. Unseal it (bao operator unseal).", err)
-	case openbao.NotInitialized:
-		return retry(ReasonServerNotInitialized, at+" is not initialized. Initialize it (bao operator init).", err)
-	case openbao.Standby:
-		return retry(ReasonServerStandby, sentence(fmt.Sprintf("%s cannot take writes: %s", at, detail))+
-			" Set spec.authorization.address to the active server.", err)
-	case openbao.Conflict:
-		return retry(ReasonServerError, sentence(fmt.Sprintf("Somebody else wrote to the server at %s at the same time: %s", t.settings.Address, detail)), err)
-	case openbao.Throttled:
-		return retry(ReasonServerThrottled, sentence(fmt.Sprintf("%s refuses more requests: %s", at, detail)), err)
-	}
-	return retry(ReasonServerError, sentence(fmt.Sprintf("%s refused: %s", at, detail)), err)
-}
-
-func (t *task) serverClaimed(server string, holder claimant) error {
-	// The holder's end or change wakes this object.
-	return &reconcile.Problem{Reason: ReasonServerClaimed, Message: fmt.Sprintf(
-		"Server %s belongs to the older OpenBaoCluster %s; nothing was written. Delete one of the two, or let them use different namespaces of the server.",
-		server, holder.name)}
 }
 
 func notRevoked(err error) error {

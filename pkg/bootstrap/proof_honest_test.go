@@ -193,7 +193,7 @@ func TestEachIdentityByItself(t *testing.T) {
 				t.Errorf("the message is %s", c.Message)
 			}
 
-			// The others go on, and it is tried again by and by.
+			// The others go on, and it is tried again from time to time.
 			f.server().takeLog()
 			f.now = f.now.Add(time.Hour)
 			f.sync("prod")

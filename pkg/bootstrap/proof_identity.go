@@ -158,7 +158,7 @@ func (p *prover) proveRights(ctx context.Context, grant authz.Grant, jwt openbao
 	}
 	if len(found.Excess) > 0 {
 		v.mismatch("The token has rights that neither the contract nor the policy \"default\" gives: %s. "+
-			"Look at the policy %s, at the policies of the role, and at those of its entity and groups.", some(found.Excess), grant.Policy.Name)
+			"Check the policy %s, the policies of the role, and those of its entity and groups.", some(found.Excess), grant.Policy.Name)
 	}
 	return nil
 }
@@ -174,16 +174,20 @@ func comparable(l openbao.Login) authz.Login {
 // proveRefusals tries logins that must fail.
 func (p *prover) proveRefusals(ctx context.Context, grant authz.Grant, d decoy, v *verdict) error {
 	foreign, err := p.mint(ctx, grant.Role.Subject, DecoyAudience)
-	if message, final := unmintable(err); final {
+	message, final := unmintable(err)
+	switch {
+	case final:
 		v.notProved(message)
-	} else if err != nil {
-		return err
-	} else if err := p.proveRefusal(ctx, grant, foreign, v, fmt.Sprintf("A token of its ServiceAccount for the audience %q", DecoyAudience)); err != nil {
+		err = nil
+	case err == nil:
+		err = p.proveRefusal(ctx, grant, foreign, v, fmt.Sprintf("A token of its ServiceAccount for the audience %q", DecoyAudience))
+	}
+	if err != nil {
 		return err
 	}
 	if d.err != nil {
 		v.notProved("Whether others are refused was not tried. " + d.err.Message)
-		return nil
+		return nil //nolint:nilerr // The proof says it.
 	}
 	return p.proveRefusal(ctx, grant, d.jwt, v, fmt.Sprintf("The ServiceAccount %s", subjectName(p.opts.DecoySubject)))
 }

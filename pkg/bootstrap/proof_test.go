@@ -34,6 +34,9 @@ func TestProof(t *testing.T) {
 	f.sync("prod")
 	f.expect("prod", ReasonApplied)
 	record := f.record("prod")
+	if record.Version != "2.6.2" {
+		t.Errorf("the version is %q", record.Version)
+	}
 	if record.Proved != "2/2" || record.ProvedAt == nil || record.RefusalsProvedAt == nil {
 		t.Errorf("recorded %+v", record)
 	}

@@ -4,17 +4,22 @@
 package bootstrap
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 )
 
-// RecordOf returns what is recorded of an object: its status.authorization, or
-// the annotation that stands for it under a schema without that field. It
-// returns nil if there is neither, or if the annotation is damaged. The record
-// must not be changed.
-func RecordOf(obj *openbaov1alpha1.OpenBaoCluster) *openbaov1alpha1.AuthorizationStatus {
+// ShownRecord returns what an object shows of its record: its status.authorization, or
+// the annotation that stands for it under a schema without that field. It returns nil
+// if there is neither, or if the annotation is damaged. Anyone who may write the
+// object may write the annotation, so that it is good for nothing but to be shown. The
+// record must not be changed.
+func ShownRecord(obj *openbaov1alpha1.OpenBaoCluster) *openbaov1alpha1.AuthorizationStatus {
 	if obj.Status.Authorization != nil {
 		return obj.Status.Authorization
 	}
@@ -35,8 +40,98 @@ func annotatedRecord(obj *openbaov1alpha1.OpenBaoCluster) (*openbaov1alpha1.Auth
 	return record, nil
 }
 
-// encodeRecord is the inverse of annotatedRecord.
 func encodeRecord(record *openbaov1alpha1.AuthorizationStatus) (string, error) {
 	raw, err := json.Marshal(record)
 	return string(raw), err
+}
+
+// withRecord returns an object with its record in the status, wherever it is stored.
+// Neither may be changed.
+func (t *task) withRecord(ctx context.Context, obj *openbaov1alpha1.OpenBaoCluster) (*openbaov1alpha1.OpenBaoCluster, error) {
+	if obj.Status.Authorization != nil {
+		return obj, nil
+	}
+	record, err := t.records.get(ctx, obj.UID)
+	if t.ours && apierrors.IsForbidden(err) {
+		// Without the right to read records, none was written under another schema.
+		return obj, nil
+	}
+	if err != nil || record == nil {
+		return obj, err
+	}
+	obj = obj.DeepCopy()
+	obj.Status.Authorization = record
+	return obj, nil
+}
+
+// loadRecord fills in the record of the object. One that an earlier version left in
+// the annotation says nothing yet, since others may write it: until a login has
+// confirmed what is in it, it is only where to look, and nothing is recorded.
+func (t *task) loadRecord(ctx context.Context, latest *openbaov1alpha1.OpenBaoCluster) {
+	recorded, err := t.withRecord(ctx, latest)
+	if err != nil {
+		t.recordError = retry(ReasonRecordUnavailable, sentence(fmt.Sprintf(
+			"What was written for this object is recorded in the ConfigMap %s%s in Bailiwick's namespace, and cannot be read. Nothing is changed before it can: %v",
+			recordPrefix, latest.UID, err)), err)
+		return
+	}
+	if t.obj.Status.Authorization = recorded.Status.Authorization.DeepCopy(); !t.ours {
+		t.before.Status.Authorization = t.obj.Status.Authorization.DeepCopy()
+	}
+	if t.ours || t.obj.Status.Authorization != nil {
+		return
+	}
+	annotated, err := annotatedRecord(latest)
+	if err != nil {
+		t.notes = append(t.notes, sentence(capital(err.Error()))+" It counts as none, so that what is on the server may look like someone else's.")
+	}
+	if annotated != nil && len(annotated.Policies)+len(annotated.Roles) > 0 {
+		t.unproved, t.obj.Status.Authorization = annotated, provisional(annotated)
+	}
+}
+
+// provisional is what an unproved record may say: how the server is reached, and what
+// would otherwise be asked for once more.
+func provisional(unproved *openbaov1alpha1.AuthorizationStatus) *openbaov1alpha1.AuthorizationStatus {
+	return &openbaov1alpha1.AuthorizationStatus{
+		Server: unproved.Server, Namespace: unproved.Namespace, Mount: authz.MountPath,
+		Address: unproved.Address, TLSServerName: unproved.TLSServerName, CABundle: unproved.CABundle, CASecretRef: unproved.CASecretRef,
+		Audience: unproved.Audience, AdminTokenSecretVersion: unproved.AdminTokenSecretVersion,
+	}
+}
+
+// unprovedNames are the names of a kind in an unproved record.
+func (t *task) unprovedNames(kind authz.Kind) []string {
+	switch {
+	case t.unproved == nil:
+		return nil
+	case kind == authz.KindPolicy:
+		return t.unproved.Policies
+	}
+	return t.unproved.Roles
+}
+
+// proveRecord records what a login confirms of an unproved record.
+func (t *task) proveRecord(ctx context.Context, server access) error {
+	if t.unproved == nil {
+		return nil
+	}
+	observed, err := t.observe(ctx, server, !server.admin)
+	if err != nil {
+		return err
+	}
+	claimed := authz.Recorded{
+		Mount: t.unproved.Mount, MountCreated: t.unproved.MountCreated, Config: t.unproved.Mount != "" && t.unproved.Digest != "",
+		Policies: t.unproved.Policies, Roles: t.unproved.Roles,
+	}
+	confirmed, err := authz.Confirm(t.obj, t.inputs(), claimed, observed.Observed)
+	if err != nil {
+		return desiredProblem(err)
+	}
+	record := t.record()
+	record.Mount, record.MountCreated, record.ConfigWritten = confirmed.Mount, confirmed.MountCreated, confirmed.Config
+	record.Policies, record.Roles = distinct(confirmed.Policies), distinct(confirmed.Roles)
+	t.incumbent = t.incumbent || len(confirmed.Roles) > 0
+	t.unproved = nil
+	return nil
 }

@@ -86,7 +86,7 @@ func TestRestoreIsNotWidened(t *testing.T) {
 	if c := f.expect("prod", ReasonAdminTokenRequired); !strings.Contains(c.Message, "role "+restoreRole+" differs in bound_claims") {
 		t.Errorf("the message is %s", c.Message)
 	}
-	// What else was changed is repaired at once.
+	// What else was changed is repaired immediately.
 	if got := f.server().roles[restoreRole]["bound_subject"]; got != "system:serviceaccount:ns:prod-restore-serviceaccount" {
 		t.Errorf("the subject is %v", got)
 	}
@@ -166,7 +166,7 @@ func TestRestoreRoleOfAnEarlierVersion(t *testing.T) {
 	f.sync("prod")
 	// One token brings everything, so that what is missing for that is said first.
 	c := f.expect("prod", ReasonAdminTokenRequired)
-	if !strings.Contains(c.Message, "--verb=get --resource=serviceaccounts") {
+	if !strings.Contains(c.Message, "--verb=get --resource=serviceaccounts") || !strings.HasSuffix(c.Message, " --overwrite") {
 		t.Errorf("the message is %s", c.Message)
 	}
 	if _, exists := f.server().roles[restoreRole]; !exists || !slices.Contains(f.record("prod").Roles, restoreRole) {

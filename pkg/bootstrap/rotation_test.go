@@ -69,11 +69,11 @@ func TestRescueCommand(t *testing.T) {
 	f.issuer.Keys = []authz.Key{secondKey, thirdKey}
 	f.sync("prod")
 	message := f.expect("prod", ReasonLockedOut).Message
-	_, command, ok := strings.Cut(message, "run: bao write ")
+	_, command, ok := strings.Cut(message, "run: for i in 1 2; do bao write ")
 	if !ok {
 		t.Fatalf("there is no command in %s", message)
 	}
-	want := "jwt_validation_pubkeys='" + secondKey.PEM + "," + thirdKey.PEM + "'"
+	want := "jwt_validation_pubkeys='" + secondKey.PEM + "," + thirdKey.PEM + "'; done"
 	if !strings.Contains(command, want) || !strings.Contains(command, "bound_issuer='https://kubernetes.default.svc'") || !strings.Contains(command, "jwt_supported_algs=") {
 		t.Errorf("the command is %s", command)
 	}

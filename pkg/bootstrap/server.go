@@ -38,7 +38,7 @@ func (t *task) observe(ctx context.Context, server openbao.Interface, lenient bo
 	recorded := t.recorded()
 	path := authz.MountPath
 	t.audiencesRead = map[string][]string{}
-	for _, name := range distinct(t.contract.PolicyNames(), recorded.Policies, t.pending(authz.KindPolicy)) {
+	for _, name := range distinct(t.contract.PolicyNames(), recorded.Policies, t.pending(authz.KindPolicy), t.unprovedNames(authz.KindPolicy)) {
 		policy, err := server.ReadPolicy(ctx, name)
 		if absent(err, authz.KindPolicy, name) {
 			continue
@@ -69,7 +69,7 @@ func (t *task) observe(ctx context.Context, server openbao.Interface, lenient bo
 	if observed.Config, err = server.ReadConfig(ctx, path); err != nil && !absent(err, authz.KindConfig, path) {
 		return observed, err
 	}
-	for _, name := range distinct(t.contract.RoleNames(), recorded.Roles, t.pending(authz.KindRole)) {
+	for _, name := range distinct(t.contract.RoleNames(), recorded.Roles, t.pending(authz.KindRole), t.unprovedNames(authz.KindRole)) {
 		role, err := server.ReadRole(ctx, path, name)
 		if absent(err, authz.KindRole, name) {
 			continue
@@ -87,7 +87,8 @@ func (t *task) observe(ctx context.Context, server openbao.Interface, lenient bo
 func plainName(name string) string { return name }
 
 // apply makes one change. policies are those that were read, and spell says how
-// to write the name of a role.
+// to write the name of a role. What is to be created must not be there by then: the
+// server compares policies and mounts by itself, and the rest is read again.
 func apply(ctx context.Context, server openbao.Interface, mount authz.Mount, change authz.Change,
 	policies map[string]openbao.Policy, spell func(string) string,
 ) error {
@@ -98,7 +99,10 @@ func apply(ctx context.Context, server openbao.Interface, mount authz.Mount, cha
 	case change.Kind == authz.KindMount:
 		return server.EnableAuth(ctx, change.Name, openbao.Mount{Type: mount.Type, Description: mount.Description})
 	case change.Kind == authz.KindConfig:
-		return server.WriteConfig(ctx, change.Name, data)
+		if err := stillAbsent(change, func() error { _, err := server.ReadConfig(ctx, change.Name); return err }); err != nil {
+			return err
+		}
+		return writeConfig(ctx, server, change.Name, data)
 	case change.Kind == authz.KindPolicy && change.Action == authz.Delete:
 		return server.DeletePolicy(ctx, change.Name)
 	case change.Kind == authz.KindPolicy:
@@ -111,7 +115,26 @@ func apply(ctx context.Context, server openbao.Interface, mount authz.Mount, cha
 	case change.Kind == authz.KindRole && change.Action == authz.Delete:
 		return server.DeleteRole(ctx, mount.Path, change.Name)
 	case change.Kind == authz.KindRole:
+		if err := stillAbsent(change, func() error { _, err := server.ReadRole(ctx, mount.Path, change.Name); return err }); err != nil {
+			return err
+		}
 		return server.WriteRole(ctx, mount.Path, spell(change.Name), data)
 	}
 	return fmt.Errorf("no way to %s a %s", change.Action, change.Kind)
+}
+
+// stillAbsent returns a conflict if what is to be created is there by now.
+func stillAbsent(change authz.Change, read func() error) error {
+	if change.Action != authz.Create {
+		return nil
+	}
+	switch err := read(); {
+	case openbao.IsNotFound(err):
+		return nil
+	case err != nil:
+		return err
+	}
+	return &openbao.Error{
+		Class: openbao.Conflict, Op: fmt.Sprintf("create the %s %s", change.Kind, change.Name), Detail: "somebody else has created it since it was read",
+	}
 }

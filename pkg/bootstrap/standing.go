@@ -65,6 +65,12 @@ func (t *task) standing(ctx context.Context) (openbao.Interface, error) {
 	return t.use(fresh), nil
 }
 
+// bootstrapper says what a client may do that is logged in as the bootstrapper. The
+// audience of an earlier version is that of other objects as well.
+func (t *task) bootstrapper(server openbao.Interface) access {
+	return access{Interface: server, identity: t.record().LegacyAudience == "", marks: t.enforces()}
+}
+
 // newKeys reports whether the API server publishes a key that the server is not
 // known to accept.
 func (t *task) newKeys() bool {
@@ -84,7 +90,7 @@ func (t *task) mayStand() bool {
 	if !ok {
 		return false
 	}
-	return slices.Contains(t.record().Roles, grant.Role.Name) || t.selfInits()
+	return slices.Contains(slices.Concat(t.record().Roles, t.unprovedNames(authz.KindRole)), grant.Role.Name) || t.selfInits()
 }
 
 // enforces reports whether what differs may be repaired.

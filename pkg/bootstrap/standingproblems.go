@@ -42,6 +42,12 @@ func (t *task) noStanding(err error) error {
 		return &lacking{need{ReasonLockedOut, fmt.Sprintf(
 			"The server at %s knows none of the keys that the API server signs with now, so that no ServiceAccount can log in, and Bailiwick holds no login from before. "+
 				"To write the keys with a login of another kind, run: %s", t.settings.Address, t.rescueCommand())}}
+	case errors.As(err, &refused) && openbao.ClassOf(refused.Err) == openbao.LoginForbidden:
+		return &lacking{need{ReasonNoStandingIdentity, fmt.Sprintf(
+			"The server at %s refuses to let Bailiwick's ServiceAccount %s log in as %s, and gives no reason (status 403). It does that where the mount %s no longer exists, "+
+				"where the entity of that ServiceAccount is disabled, and where the role is bound to other addresses. Check: bao auth list && bao read %s && bao list -detailed identity/entity/id. "+
+				"An admin token repairs the mount and the role, not the entity.",
+			t.settings.Address, subjectName(grant.Role.Subject), grant.Role.Name, authz.MountPath, authz.RolePath(authz.MountPath, grant.Role.Name))}}
 	case errors.As(err, &refused):
 		return &lacking{need{ReasonNoStandingIdentity, sentence(fmt.Sprintf(
 			"The server at %s does not let Bailiwick's ServiceAccount %s log in as %s: %v", t.settings.Address, subjectName(grant.Role.Subject), grant.Role.Name, refused.Err))}}

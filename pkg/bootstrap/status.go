@@ -8,11 +8,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
@@ -20,6 +18,7 @@ import (
 
 	openbaov1alpha1ac "github.com/bailiwick-operator/bailiwick/generated/applyconfiguration/openbao/v1alpha1"
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 )
 
 // conditionTypes are the conditions that this package owns. The first two are
@@ -39,11 +38,10 @@ var errGone = errors.New("object is gone")
 // what was last written. The record comes first: it says what may be removed,
 // whatever becomes of the rest.
 func (t *task) persist(ctx context.Context) error {
-	if !t.ours && !apiequality.Semantic.DeepEqual(t.before.Status.Authorization, t.obj.Status.Authorization) {
-		if err := t.persistAnnotation(ctx); err != nil {
-			return err
-		}
-		t.before.Status.Authorization = t.obj.Status.Authorization.DeepCopy()
+	if t.recordError != nil || t.unproved != nil {
+		t.obj.Status.Authorization = t.before.Status.Authorization
+	} else if err := t.persistRecord(ctx); err != nil {
+		return err
 	}
 	if apiequality.Semantic.DeepEqual(t.before.Status, t.obj.Status) {
 		return nil
@@ -59,25 +57,51 @@ func (t *task) persist(ctx context.Context) error {
 	klog.FromContext(ctx).V(2).Info("Applied status")
 	t.written.Store(got)
 	t.obj.DeepCopyInto(t.before)
+	if t.ours {
+		// The record of another schema has become part of the status.
+		return t.records.remove(ctx, t.obj.UID)
+	}
 	return nil
 }
 
-// persistAnnotation writes the record where the status has no room for it.
-func (t *task) persistAnnotation(ctx context.Context) error {
-	config := openbaov1alpha1ac.OpenBaoCluster(t.obj.Name, t.obj.Namespace).WithUID(t.obj.UID)
-	if record := t.obj.Status.Authorization; record != nil {
-		raw, err := encodeRecord(record)
-		if err != nil {
-			return err
+// persistRecord writes the record where the status has no room for it, and then shows
+// it in the annotation.
+func (t *task) persistRecord(ctx context.Context) error {
+	if t.ours {
+		return nil
+	}
+	record := t.obj.Status.Authorization
+	ended := record == nil && t.before.Status.Authorization != nil
+	if err := t.records.put(ctx, t.name, t.obj.UID, record); err != nil {
+		return err
+	}
+	t.before.Status.Authorization = record.DeepCopy()
+	if record == nil {
+		if !ended {
+			return nil
 		}
+		return t.showRecord(ctx, "")
+	}
+	shown, err := encodeRecord(record)
+	if err != nil || t.obj.Annotations[openbaov1alpha1.AnnotationRecord] == shown {
+		return err
+	}
+	return t.showRecord(ctx, shown)
+}
+
+// showRecord writes the annotation, or removes it.
+func (t *task) showRecord(ctx context.Context, raw string) error {
+	config := openbaov1alpha1ac.OpenBaoCluster(t.obj.Name, t.obj.Namespace).WithUID(t.obj.UID)
+	if raw != "" {
 		config.WithAnnotations(map[string]string{openbaov1alpha1.AnnotationRecord: raw})
 	}
 	got, err := t.opts.Clusters.OpenBaoClusters(t.obj.Namespace).Apply(ctx, config, applyOptions(RecordFieldManager))
 	if err != nil {
-		return t.persistProblem("apply the record", err)
+		return t.persistProblem("apply the annotation with the record", err)
 	}
-	klog.FromContext(ctx).V(2).Info("Applied the record")
+	klog.FromContext(ctx).V(2).Info("Showed the record")
 	t.written.Store(got)
+	t.obj.Annotations = got.Annotations
 	return nil
 }
 
@@ -86,7 +110,7 @@ func applyOptions(manager string) metav1.ApplyOptions {
 }
 
 func (t *task) persistProblem(what string, err error) error {
-	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) || isOtherUID(err) {
+	if reconcile.IsGone(err) {
 		return errGone
 	}
 	if strings.Contains(err.Error(), "not declared in schema") {
@@ -129,14 +153,4 @@ func (t *task) statusConfig() (*openbaov1alpha1ac.OpenBaoClusterApplyConfigurati
 		}
 	}
 	return openbaov1alpha1ac.OpenBaoCluster(t.obj.Name, t.obj.Namespace).WithUID(t.obj.UID).WithStatus(status), nil
-}
-
-func isOtherUID(err error) bool {
-	var status apierrors.APIStatus
-	if !apierrors.IsInvalid(err) || !errors.As(err, &status) || status.Status().Details == nil {
-		return false
-	}
-	return slices.ContainsFunc(status.Status().Details.Causes, func(c metav1.StatusCause) bool {
-		return c.Field == "metadata.uid"
-	})
 }

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -38,6 +39,9 @@ func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.
 	if !ok {
 		c.written.Forget(name)
 		c.forget(ctx, name)
+		if err := c.records.removeEnded(ctx, name); err != nil {
+			return reconcile.Retry(err)
+		}
 		return reconcile.Done()
 	}
 	if cached.DeletionTimestamp != nil {
@@ -57,6 +61,10 @@ func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.
 	t.checkRoles(work)
 	if t.provable(err) {
 		t.prove(work)
+		if t.byProof != nil {
+			message, err = t.acceptProofs(t.byProof)
+		}
+		t.proofOfServer()
 		err = t.proofProblem(err)
 	}
 	return t.report(ctx, message, err)
@@ -79,6 +87,17 @@ type task struct {
 	// before is the object as it was last written, obj the copy worked on. The
 	// record of both is in the status, wherever it is stored.
 	before, obj *openbaov1alpha1.OpenBaoCluster
+	// recordError says that the record cannot be read. unproved is one that others could
+	// have written, nil once a login has confirmed what is true of it. Neither is ever
+	// overwritten.
+	recordError error
+	unproved    *openbaov1alpha1.AuthorizationStatus
+
+	// incumbent says that the object is recorded as the holder of the server that is
+	// reached, and previous is the record of another server, nil once the one that is
+	// reached was claimed.
+	incumbent bool
+	previous  *openbaov1alpha1.AuthorizationStatus
 
 	settings authz.Settings
 	// audience is that of all tokens that are made for the object.
@@ -92,8 +111,13 @@ type task struct {
 
 	// connected is nil until the server is first needed.
 	connected *server.Connections
-	// notes are sentences at the end of the message, whatever it says.
+	// replaceable is the name of the token's Secret if that is missing or for the server.
+	replaceable string
+	// notes are sentences of the message, whatever else it says.
 	notes []string
+	// byProof is why there is no admin token, where the proofs may show that none is
+	// needed.
+	byProof error
 	// wrote says that the server was changed.
 	wrote bool
 	// interrupted is why the proofs are not complete, nil if they are.
@@ -120,12 +144,8 @@ func (c *Controller) newTask(ctx context.Context, latest *openbaov1alpha1.OpenBa
 	t := &task{
 		Controller: c, name: cache.MetaObjectToName(latest), now: now, ours: ours || err != nil, before: latest.DeepCopy(),
 	}
-	if !t.ours {
-		if t.before.Status.Authorization, err = annotatedRecord(latest); err != nil {
-			t.notes = append(t.notes, sentence(capital(err.Error()))+" It counts as none, so that what is on the server may look like someone else's.")
-		}
-	}
 	t.obj = t.before.DeepCopy()
+	t.loadRecord(ctx, latest)
 	if record := t.record(); record != nil {
 		// An earlier version kept the namespace as it was spelled.
 		if canonical, err := authz.CanonicalNamespace(record.Namespace); err == nil {
@@ -153,17 +173,19 @@ func (t *task) report(ctx context.Context, message string, err error) reconcile.
 		// and the next look finds out the rest.
 		return reconcile.Retry(ctx.Err())
 	}
+	t.keepPrevious()
 	t.settleProofs()
 	t.settleKeys()
 	problem := asProblem(err)
 	status, reason := metav1.ConditionTrue, ReasonApplied
 	if problem != nil {
-		status, reason, message = metav1.ConditionFalse, problem.Reason, problem.Message
+		status, reason = metav1.ConditionFalse, problem.Reason
+		// What a person must do comes last, and can be pasted.
+		message = strings.Join(append(t.notes, problem.Message), " ")
 	} else {
 		t.noteRestore()
-	}
-	for _, note := range t.notes {
-		message += " " + note
+		t.noteNotProved()
+		message = strings.Join(append([]string{message}, t.notes...), " ")
 	}
 	ready := metav1.Condition{Type: openbaov1alpha1.ConditionReady, Status: status, Reason: reason, Message: message}
 	if problem == nil && t.unavailable != nil {
@@ -177,7 +199,7 @@ func (t *task) report(ctx context.Context, message string, err error) reconcile.
 	t.setCondition(metav1.Condition{Type: openbaov1alpha1.ConditionAuthorizationReady, Status: status, Reason: reason, Message: message})
 	if t.keysCondition != nil {
 		t.setCondition(*t.keysCondition)
-	} else {
+	} else if t.recordError == nil {
 		meta.RemoveStatusCondition(&t.obj.Status.Conditions, openbaov1alpha1.ConditionSigningKeysCurrent)
 	}
 	if t.ours {
@@ -205,6 +227,16 @@ func (t *task) report(ctx context.Context, message string, err error) reconcile.
 		return reconcile.Retry(t.interrupted)
 	}
 	return reconcile.After(t.nextLook())
+}
+
+// keepPrevious puts the record of the server before back where the one that the address
+// leads to now was not claimed: without a login, nothing is known about it.
+func (t *task) keepPrevious() {
+	if t.previous == nil {
+		return
+	}
+	t.previous.AdminTokenSecretVersion = t.record().AdminTokenSecretVersion
+	t.obj.Status.Authorization = t.previous
 }
 
 // asProblem returns what a person reads of err, nil if there is none.

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 )
@@ -38,7 +39,7 @@ func TestFirstTime(t *testing.T) {
 	outcome := f.sync("prod")
 
 	want := []string{
-		"EnableAuth jwt-operator", "WriteConfig jwt-operator",
+		"EnableAuth jwt-operator", "WriteConfig jwt-operator", "WriteConfig jwt-operator",
 		"WritePolicy openbao-operator", "WriteRole openbao-operator",
 		"WritePolicy openbao-operator-backup", "WriteRole openbao-operator-backup",
 		"RevokeSelf",
@@ -114,6 +115,7 @@ func TestNotRequested(t *testing.T) {
 func TestDefaultAddressAndCA(t *testing.T) {
 	f := newFixture(t)
 	f.servers["https://prod.ns.svc:8200"] = f.servers[address]
+	f.meantFor("https://prod.ns.svc:8200")
 	f.secret("prod-tls-ca", map[string]string{"ca.crt": testCA})
 	f.create("prod", 0, func(c *openbaov1alpha1.OpenBaoCluster) {
 		c.Spec.Authorization = &openbaov1alpha1.AuthorizationSpec{
@@ -165,11 +167,11 @@ func TestProblems(t *testing.T) {
 			reason:  ReasonAdminTokenSecretNotFound, says: []string{"Secret ns/admin does not exist", "kubectl -n ns create secret generic admin"},
 		},
 		"no token key": {
-			prepare: func(f *fixture) { f.secret("admin", map[string]string{"other": "x"}) },
+			prepare: func(f *fixture) { f.credential("admin", map[string]string{"other": "x"}) },
 			reason:  ReasonAdminTokenKeyNotFound, says: []string{`Secret ns/admin has no key "token"`},
 		},
 		"empty token": {
-			prepare: func(f *fixture) { f.secret("admin", map[string]string{"token": " \n"}) },
+			prepare: func(f *fixture) { f.credential("admin", map[string]string{"token": " \n"}) },
 			reason:  ReasonAdminTokenEmpty, says: []string{`Key "token" of Secret ns/admin is empty`},
 		},
 		"unknown token": {
@@ -210,16 +212,51 @@ func TestProblems(t *testing.T) {
 			prepare: func(f *fixture) { f.issuer.Keys = nil },
 			reason:  ReasonIssuerUnavailable, says: []string{"No usable signing key"},
 		},
-		"unreachable":     {prepare: failing("Health", openbao.Unavailable), reason: ReasonServerUnreachable, says: []string{address}},
-		"untrusted":       {prepare: failing("Health", openbao.Untrusted), reason: ReasonServerUntrusted, says: []string{address, "tlsServerName"}},
-		"sealed":          {prepare: func(f *fixture) { f.server().health.Sealed = true }, reason: ReasonServerSealed, says: []string{address}},
-		"not initialized": {prepare: func(f *fixture) { f.server().health.Initialized = false }, reason: ReasonServerNotInitialized, says: []string{address}},
-		"no active node":  {prepare: func(f *fixture) { f.server().health.ClusterID = "" }, reason: ReasonServerStandby, says: []string{address}},
-		"standby":         {prepare: failing("ReadPolicy", openbao.Standby), reason: ReasonServerStandby, says: []string{address}},
-		"sealed later":    {prepare: failing("AuthMounts", openbao.Sealed), reason: ReasonServerSealed, says: []string{address}},
-		"throttled":       {prepare: failing("ReadPolicy", openbao.Throttled), reason: ReasonServerThrottled, says: []string{address}},
-		"refused":         {prepare: failing("ReadPolicy", openbao.Invalid), reason: ReasonServerError, says: []string{address, "as told by the test"}},
-		"denied":          {prepare: failing("ReadPolicy", openbao.PermissionDenied), reason: ReasonPermissionDenied, says: []string{address, "create secret"}},
+		"unreachable":         {prepare: failing("Health", openbao.Unavailable), reason: ReasonServerUnreachable, says: []string{address}},
+		"untrusted":           {prepare: failing("Health", openbao.Untrusted), reason: ReasonServerUntrusted, says: []string{address, "tlsServerName"}},
+		"sealed":              {prepare: func(f *fixture) { f.server().health.Sealed = true }, reason: ReasonServerSealed, says: []string{address}},
+		"not initialized":     {prepare: func(f *fixture) { f.server().health.Initialized = false }, reason: ReasonServerNotInitialized, says: []string{address}},
+		"no active node":      {prepare: func(f *fixture) { f.server().health.ClusterID = "" }, reason: ReasonServerStandby, says: []string{address}},
+		"standby":             {prepare: failing("ReadPolicy", openbao.Standby), reason: ReasonServerStandby, says: []string{address}},
+		"sealed later":        {prepare: failing("AuthMounts", openbao.Sealed), reason: ReasonServerSealed, says: []string{address}},
+		"throttled":           {prepare: failing("ReadPolicy", openbao.Throttled), reason: ReasonServerThrottled, says: []string{address}},
+		"refused":             {prepare: failing("ReadPolicy", openbao.Invalid), reason: ReasonServerError, says: []string{address, "as told by the test"}},
+		"no namespace":        {prepare: failing("LookupSelf", openbao.NamespaceNotFound), reason: ReasonNamespaceNotFound, says: []string{address, "bao namespace create"}},
+		"namespace is sealed": {prepare: failing("LookupSelf", openbao.NamespaceSealed), reason: ReasonNamespaceSealed, says: []string{"bao namespace unseal"}},
+		"namespace is locked": {prepare: failing("ReadPolicy", openbao.NamespaceLocked), reason: ReasonNamespaceLocked, says: []string{"bao namespace unlock"}},
+		"client certificate": {
+			prepare: failing("Health", openbao.ClientCertificate), reason: ReasonClientCertificateRequired,
+			says: []string{"spec.authorization.clientCertSecretRef", "--from-file=tls.key", "address=" + address},
+		},
+		"no client certificate Secret": {
+			mutate: spec(func(a *openbaov1alpha1.AuthorizationSpec) {
+				a.ClientCertSecretRef = &openbaov1alpha1.ClientCertSecretReference{Name: "tls"}
+			}),
+			reason: ReasonClientCertificateSecretNotFound, says: []string{"Secret ns/tls does not exist", "create secret generic tls"},
+		},
+		"client certificate of another server": {
+			prepare: func(f *fixture) { f.secret("tls", map[string]string{"tls.crt": "x", "tls.key": "y"}) },
+			mutate: spec(func(a *openbaov1alpha1.AuthorizationSpec) {
+				a.ClientCertSecretRef = &openbaov1alpha1.ClientCertSecretReference{Name: "tls"}
+			}),
+			reason: ReasonSecretNotForServer, says: []string{"label secret tls"},
+		},
+		"no client certificate": {
+			prepare: func(f *fixture) { f.credential("tls", map[string]string{"tls.crt": "x", "tls.key": "y"}) },
+			mutate: spec(func(a *openbaov1alpha1.AuthorizationSpec) {
+				a.ClientCertSecretRef = &openbaov1alpha1.ClientCertSecretReference{Name: "tls"}
+			}),
+			reason: ReasonClientCertificateInvalid, says: []string{"Secret ns/tls"},
+		},
+		"local address": {
+			mutate: spec(func(a *openbaov1alpha1.AuthorizationSpec) { a.Address = "https://127.0.0.1:8200" }),
+			reason: ReasonAddressNotAllowed, says: []string{"--openbao-allow-local-addresses"}, final: true,
+		},
+		"name of a local address": {prepare: failing("Health", openbao.LocalAddress), reason: ReasonAddressNotAllowed, says: []string{address}},
+		"token that cannot look itself up": {
+			prepare: failing("LookupSelf", openbao.PermissionDenied), reason: ReasonPermissionDenied, says: []string{`policy "default"`, "bao token create"},
+		},
+		"denied": {prepare: failing("ReadPolicy", openbao.PermissionDenied), reason: ReasonPermissionDenied, says: []string{address, "create secret"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
@@ -327,6 +364,46 @@ func TestConflictWithAConcurrentWriter(t *testing.T) {
 	}
 }
 
+// TestConcurrentRoleAndConfig is the same for a role and the config, which the server
+// does not compare by itself.
+func TestConcurrentRoleAndConfig(t *testing.T) {
+	for name, tc := range map[string]struct {
+		// at is the write before which somebody else makes theirs.
+		at     string
+		make   func(*fakeServer)
+		reason string
+	}{
+		"role": {"WritePolicy " + backupRole, func(s *fakeServer) {
+			s.roles[backupRole] = map[string]any{"bound_subject": "theirs"}
+		}, ReasonRoleConflict},
+		"config": {"EnableAuth jwt-operator", func(s *fakeServer) {
+			s.config = map[string]any{"oidc_discovery_url": "https://theirs"}
+		}, ReasonConfigConflict},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.server().lose = func(op string) error {
+				if op == tc.at {
+					tc.make(f.server())
+				}
+				return nil
+			}
+			f.create("prod", 0, withBackup)
+			f.sync("prod")
+			if c := f.expect("prod", ReasonServerError); !strings.Contains(c.Message, "Somebody else wrote") {
+				t.Errorf("the message is %s", c.Message)
+			}
+			before := f.server().state()
+			f.server().lose = func(string) error { return nil }
+			f.sync("prod")
+			f.expect("prod", tc.reason)
+			if got := f.server().state(); got["role "+backupRole] != before["role "+backupRole] || got["config"] != before["config"] {
+				t.Errorf("the server holds %v", got)
+			}
+		})
+	}
+}
+
 // TestConflictWithTheMount checks that the commands fit each other: who removes a
 // mount has no role to delete in it.
 func TestConflictWithTheMount(t *testing.T) {
@@ -363,7 +440,7 @@ func TestSpecChangeNeedsAnotherToken(t *testing.T) {
 		t.Errorf("wrote %q", got)
 	}
 
-	f.secret("admin", map[string]string{"token": "s.second"})
+	f.credential("admin", map[string]string{"token": "s.second"})
 	f.server().tokens["s.second"] = true
 	f.sync("prod")
 	f.expect("prod", ReasonApplied)
@@ -426,6 +503,7 @@ func TestCrashAnywhere(t *testing.T) {
 		f.restart()
 		f.sync("prod")
 		f.expect("prod", ReasonApplied)
+		delete(f.server().policies, authz.MarkPolicy)
 		if len(f.server().policies) != 2 || len(f.server().roles) != 2 || f.server().tokens[adminToken] {
 			t.Errorf("write %d: ended with %v, %v, %v", n, f.server().policies, f.server().roles, f.server().tokens)
 		}

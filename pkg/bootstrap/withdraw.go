@@ -4,6 +4,7 @@
 package bootstrap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,37 +22,39 @@ import (
 // says what is left.
 func (t *task) withdraw(ctx context.Context) error {
 	record := t.record()
-	if record == nil || record.Server == "" || len(record.Policies)+len(record.Roles)+len(record.Pending) == 0 && !record.MountCreated {
+	if record == nil || record.Server == "" || !t.leavesAnything() {
 		t.endLogin(ctx)
 		t.release(t.obj)
 		t.obj.Status.Authorization = nil
 		return t.notRequested("")
 	}
-	if holder, ok := t.claims.other(serverKey(record.Server, record.Namespace), t.obj.UID); ok {
-		t.endLogin(ctx)
-		t.release(t.obj)
-		return t.notRequested(fmt.Sprintf(" What was written before stays on server %s, which the OpenBaoCluster %s is about now.", record.Server, holder.name))
-	}
-	// Nobody else may take the server over while its things are removed.
-	t.claims.add(serverKey(record.Server, record.Namespace), claimantOf(t.obj))
 	err := t.removeAll(ctx)
 	if errors.Is(err, errGone) || errors.Is(err, errMayNotWrite) {
 		return err
 	}
-	defer t.release(t.obj)
-	if len(record.Roles)+len(record.Policies) == 0 && !record.MountCreated {
+	if !t.leavesAnything() {
 		t.endLogin(ctx)
+		t.release(t.obj)
 		t.obj.Status.Authorization = nil
 		return t.notRequested(fmt.Sprintf(" What was written before was removed from server %s.", record.Server))
 	}
 	rest := fmt.Sprintf(" What was written before stays on server %s: policies %s; roles %s of the mount %s.",
-		record.Server, orNone(record.Policies), orNone(record.Roles), record.Mount)
+		record.Server, orNone(record.Policies), orNone(record.Roles), cmp.Or(record.Mount, authz.MountPath))
+	if t.marked() {
+		rest += " So does the mark that says whose the server is."
+	}
 	problem := t.notRequested(rest)
 	if cause := asProblem(err); cause != nil {
 		problem.Message += " " + cause.Message
 		problem.Next = cause.Next
 	}
 	return problem
+}
+
+// leavesAnything reports whether the record has something that is to be removed.
+func (t *task) leavesAnything() bool {
+	record := t.record()
+	return t.unproved != nil || len(record.Roles)+len(record.Policies)+len(record.Pending) > 0 || record.MountCreated || t.marked()
 }
 
 func orNone(names []string) string {
@@ -88,10 +91,10 @@ func (t *task) removeAsBootstrapper(ctx context.Context) error {
 		return nil
 	}
 	held := t.logins.Get(t.name)
+	if err := t.sameServer(ctx); err != nil {
+		return err
+	}
 	if held == nil || held.Target.Owner != t.obj.UID || !t.now.Before(held.EndsAt) {
-		if err := t.sameServer(ctx); err != nil {
-			return err
-		}
 		audience, err := t.standingAudience()
 		if err != nil {
 			return nil //nolint:nilerr // The admin token that is asked for removes it all.
@@ -109,7 +112,7 @@ func (t *task) removeAsBootstrapper(ctx context.Context) error {
 		held = fresh
 	}
 	defer t.endLogin(ctx)
-	if err := t.remove(ctx, t.use(held), authz.PinnedRoleName); err != nil {
+	if err := t.remove(ctx, t.bootstrapper(t.use(held)), authz.PinnedRoleName); err != nil {
 		return t.serverProblem(err)
 	}
 	return nil
@@ -117,17 +120,11 @@ func (t *task) removeAsBootstrapper(ctx context.Context) error {
 
 // sameServer makes sure that the server is the one that was written to.
 func (t *task) sameServer(ctx context.Context) error {
-	server, err := t.connect(ctx, openbao.Token{})
+	health, err := t.health(ctx)
 	if err != nil {
 		return err
 	}
-	health, err := server.Health(ctx)
-	if err != nil {
-		return t.serverProblem(err)
-	}
-	if problem := t.healthProblem(health); problem != nil {
-		return problem
-	}
+	t.incumbent = t.wasIncumbent(t.record(), health.ClusterID)
 	if health.ClusterID != t.record().Server {
 		return retry(ReasonNotRequested, fmt.Sprintf("The address %s now leads to server %s, where nothing is removed.", t.settings.Address, health.ClusterID), nil)
 	}
@@ -136,11 +133,11 @@ func (t *task) sameServer(ctx context.Context) error {
 
 // removeWith removes with an admin token, and ends the token.
 func (t *task) removeWith(ctx context.Context, token oneTimeToken) error {
-	server, err := t.connect(ctx, token.value)
+	client, err := t.adminClient(ctx, token)
 	if err != nil {
 		return err
 	}
-	if err := t.remove(ctx, server, plainName); err != nil {
+	if err := t.remove(ctx, access{Interface: client, admin: true, marks: true}, plainName); err != nil {
 		if openbao.ClassOf(err) == openbao.Unauthenticated {
 			t.record().AdminTokenSecretVersion = token.version
 			return t.tokenRefused(err)
@@ -151,11 +148,15 @@ func (t *task) removeWith(ctx context.Context, token oneTimeToken) error {
 	if err := t.persist(ctx); err != nil {
 		return err
 	}
-	return t.revoke(ctx, server)
+	return t.revoke(ctx, client)
 }
 
-// remove deletes what is recorded, and takes it from the record once it is gone.
-func (t *task) remove(ctx context.Context, server openbao.Interface, spell func(string) string) error {
+// remove deletes what is recorded from a server that is the object's, and takes it
+// from the record once it is gone.
+func (t *task) remove(ctx context.Context, server access, spell func(string) string) error {
+	if _, err := t.identify(ctx, server); err != nil {
+		return err
+	}
 	observed, err := t.observe(ctx, server, true)
 	if err != nil {
 		return err
@@ -171,32 +172,87 @@ func (t *task) remove(ctx context.Context, server openbao.Interface, spell func(
 	// From here on the server may not hold the contract.
 	record.Digest, record.ProvedAt, record.RefusalsProvedAt = "", nil, nil
 	record.Identities, record.Proved, record.Plan, record.RootEquivalent = nil, "", nil, nil
-	if err := t.persist(ctx); err != nil {
+	plan := authz.Removal(observed.Observed, t.recorded())
+	t.leaveMount(observed)
+	if err := t.recordRemoval(ctx, plan, observed); err != nil {
 		return err
 	}
-	kept := observed.denied
-	for _, change := range authz.Removal(observed.Observed, t.recorded()) {
+	for i, change := range plan {
+		if change.Kind == authz.KindMount {
+			if err := t.removeMark(ctx, server); err != nil {
+				return err
+			}
+		}
 		if err := t.mayWrite(); err != nil {
 			return err
 		}
 		err := apply(ctx, server, authz.Mount{Path: record.Mount}, change, observed.policies, spell)
 		if openbao.ClassOf(err) == openbao.PermissionDenied {
-			kept[change.Kind] = append(kept[change.Kind], change.Name)
+			t.drop(change.Kind, change.Name)
 			continue
 		}
 		if err != nil {
+			t.failed(change, plan[i+1:], err)
 			return err
 		}
+		t.confirm(change.Kind, change.Name, change.Action)
 		klog.FromContext(ctx).V(2).Info("Removed from the server", "kind", change.Kind, "name", change.Name)
 	}
-	if observed.MountRoles != nil && record.MountCreated && len(kept[authz.KindMount]) == 0 {
-		record.MountCreated = false
-		if others := slices.DeleteFunc(observed.MountRoles, func(role string) bool { return slices.Contains(record.Roles, role) }); len(others) > 0 {
-			t.notes = append(t.notes, fmt.Sprintf("The mount %s stays, because it has other roles: %s.", record.Mount, strings.Join(others, ", ")))
+	return t.removeMark(ctx, server)
+}
+
+// recordRemoval records what is about to be deleted. What is recorded, is not on the
+// server, and could be read, is gone already.
+func (t *task) recordRemoval(ctx context.Context, plan authz.Plan, observed observation) error {
+	record := t.record()
+	gone := func(kind authz.Kind) func(string) bool {
+		return func(name string) bool {
+			return !slices.Contains(observed.denied[kind], name) &&
+				!slices.ContainsFunc(plan, func(c authz.Change) bool { return c.Kind == kind && c.Name == name })
 		}
 	}
-	record.Roles, record.Policies = kept[authz.KindRole], kept[authz.KindPolicy]
-	slices.Sort(record.Roles)
-	slices.Sort(record.Policies)
+	record.Policies = slices.DeleteFunc(slices.Clone(record.Policies), gone(authz.KindPolicy))
+	record.Roles = slices.DeleteFunc(slices.Clone(record.Roles), gone(authz.KindRole))
+	record.Pending = pendingChanges(plan)
+	return t.persist(ctx)
+}
+
+// leaveMount gives up a mount that has roles of others, and says so.
+func (t *task) leaveMount(observed observation) {
+	record := t.record()
+	if observed.Mount == nil {
+		record.MountCreated, record.ConfigWritten = false, false
+	}
+	if observed.MountRoles == nil || !record.MountCreated {
+		return
+	}
+	ours := func(role string) bool { return slices.Contains(record.Roles, role) }
+	if others := slices.DeleteFunc(slices.Clone(observed.MountRoles), ours); len(others) > 0 {
+		record.MountCreated = false
+		t.notes = append(t.notes, fmt.Sprintf("The mount %s stays, because it has other roles: %s.", record.Mount, strings.Join(others, ", ")))
+	}
+}
+
+// removeMark deletes the mark of the object with an admin token, once nothing else of
+// it but the mount is left.
+func (t *task) removeMark(ctx context.Context, server access) error {
+	record := t.record()
+	if !server.admin || !t.marked() || len(record.Roles)+len(record.Policies) > 0 {
+		return nil
+	}
+	policy, err := server.ReadPolicy(ctx, authz.MarkPolicy)
+	if err != nil && !openbao.IsNotFound(err) {
+		return err
+	}
+	if mark, ok := authz.ParseMark(policy.Text); err == nil && ok && mark.Audience == t.audience {
+		if err := t.mayWrite(); err != nil {
+			return err
+		}
+		if err := server.DeletePolicy(ctx, authz.MarkPolicy); err != nil {
+			return err
+		}
+		klog.FromContext(ctx).V(2).Info("Removed the mark from the server")
+	}
+	record.Claim = nil
 	return nil
 }

@@ -5,43 +5,73 @@ package openbao
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
 // TokenInfo describes a token without holding it.
 type TokenInfo struct {
 	Accessor string
+	// Policies are those of the token itself; its entity may add others.
 	Policies []string
+	// Type is service or batch.
+	Type string
 	// TTL is how long the token still lives; 0 means for ever.
-	TTL       time.Duration
-	Renewable bool
+	TTL time.Duration
+	// Period is what each renewal extends the life of the token to, and
+	// ExplicitMaxTTL the limit of that; 0 means that there is none.
+	Period, ExplicitMaxTTL time.Duration
+	Renewable              bool
 }
+
+// IsRoot reports whether the token may do everything.
+func (i TokenInfo) IsRoot() bool { return slices.Contains(i.Policies, "root") }
+
+// Expires reports whether the token ends by itself, however it is renewed.
+func (i TokenInfo) Expires() bool { return i.TTL > 0 && (i.Period == 0 || i.ExplicitMaxTTL > 0) }
 
 // LookupSelf implements Interface.
 func (c *Client) LookupSelf(ctx context.Context) (TokenInfo, error) {
 	const op = "look up the token"
-	secret, err := c.api.Auth().Token().LookupSelfWithContext(ctx)
+	data, err := c.read(ctx, op, "auth/token/lookup-self")
 	if err != nil {
-		return TokenInfo{}, classify(op, err)
+		return TokenInfo{}, err
 	}
-	if secret == nil {
-		return TokenInfo{}, &Error{Class: Unknown, Op: op, Detail: "the answer is empty"}
+	unclear := func(field string) error {
+		return &Error{Class: Unknown, Op: op, Detail: fmt.Sprintf("the answer has no %s", field)}
 	}
 	var info TokenInfo
-	if info.Accessor, err = secret.TokenAccessor(); err != nil {
-		return TokenInfo{}, classify(op, err)
+	policies, ok := data["policies"].([]any)
+	if !ok {
+		return TokenInfo{}, unclear("policies")
 	}
-	if info.Policies, err = secret.TokenPolicies(); err != nil {
-		return TokenInfo{}, classify(op, err)
+	for _, policy := range policies {
+		info.Policies = append(info.Policies, fmt.Sprint(policy))
 	}
-	if info.TTL, err = secret.TokenTTL(); err != nil {
-		return TokenInfo{}, classify(op, err)
+	// What is not said must not count as what a token without limits says.
+	if info.TTL, ok = seconds(data["ttl"]); !ok {
+		return TokenInfo{}, unclear("ttl")
 	}
-	if info.Renewable, err = secret.TokenIsRenewable(); err != nil {
-		return TokenInfo{}, classify(op, err)
+	if info.Type, ok = data["type"].(string); !ok {
+		return TokenInfo{}, unclear("type")
 	}
+	info.Period, _ = seconds(data["period"])
+	info.ExplicitMaxTTL, _ = seconds(data["explicit_max_ttl"])
+	info.Accessor, _ = data["accessor"].(string)
+	info.Renewable, _ = data["renewable"].(bool)
 	return info, nil
+}
+
+// seconds reads a number of seconds.
+func seconds(value any) (time.Duration, bool) {
+	number, ok := value.(json.Number)
+	if !ok {
+		return 0, false
+	}
+	n, err := number.Int64()
+	return time.Duration(n) * time.Second, err == nil
 }
 
 // RenewSelf implements Interface.

@@ -4,6 +4,7 @@
 package openbao
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -11,9 +12,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/openbao/openbao/api/v2"
@@ -24,10 +23,14 @@ const DefaultTimeout = 10 * time.Second
 
 // Interface is what callers need of a server. [Client] implements it.
 type Interface interface {
+	// As returns a client of the same server and connections with another token.
+	As(token Token) (Interface, error)
+
 	// Health asks for the state of the server; it needs no token.
 	Health(ctx context.Context) (Health, error)
 
-	// LookupSelf describes the client's token.
+	// LookupSelf describes the client's token. It is one of the uses of a token that
+	// has a limited number of them.
 	LookupSelf(ctx context.Context) (TokenInfo, error)
 	// RenewSelf extends the lease of the client's token, at most to the maximum of
 	// its role, and returns what the lease is now.
@@ -86,6 +89,8 @@ var (
 	ErrAddress = errors.New("the address is not an https URL with only a host and a port")
 	// ErrCABundle is about Options.CABundle.
 	ErrCABundle = errors.New("there is no PEM-encoded certificate")
+	// ErrKeyPair is about a client certificate, see NewKeyPair.
+	ErrKeyPair = errors.New("there is no PEM-encoded certificate with its private key")
 )
 
 // Options says how to reach a server.
@@ -99,13 +104,18 @@ type Options struct {
 	ServerName string
 	// Namespace is the OpenBao namespace; empty means the root namespace.
 	Namespace string
+	// Certificate is the client certificate; the zero value is none.
+	Certificate KeyPair
+	// AllowLocal permits addresses that are, or lead to, a loopback or link-local one.
+	AllowLocal bool
 	// Token authenticates all requests that need it.
 	Token Token
 	// Timeout bounds one request; 0 means DefaultTimeout.
 	Timeout time.Duration
 }
 
-// Client talks to one server with one token. It is safe for concurrent use.
+// Client talks to one server with one token. Where several servers share the
+// address, it is the active one. It is safe for concurrent use.
 type Client struct {
 	opts Options
 	http *http.Client
@@ -119,26 +129,39 @@ func New(opts Options) (*Client, error) {
 	if opts.Timeout == 0 {
 		opts.Timeout = DefaultTimeout
 	}
-	address, err := url.Parse(opts.Address)
-	if err != nil || address.Scheme != "https" || address.Host == "" || address.User != nil ||
-		strings.Trim(address.Path, "/") != "" || address.RawQuery != "" || address.Fragment != "" {
-		return nil, fmt.Errorf("%w: %q", ErrAddress, opts.Address)
+	host, port, err := parseAddress(opts.Address)
+	if err != nil {
+		return nil, err
+	}
+	dial := &dialer{
+		net:  net.Dialer{Timeout: opts.Timeout},
+		host: net.JoinHostPort(host, port),
+		// The name is that of the address wherever a connection leads.
+		tls:     &tls.Config{MinVersion: tls.VersionTLS12, ServerName: cmp.Or(opts.ServerName, host), NextProtos: []string{"http/1.1"}},
+		timeout: opts.Timeout,
+	}
+	if !opts.AllowLocal {
+		if isLocalHost(host) {
+			return nil, fmt.Errorf("%w: %q", ErrLocalAddress, opts.Address)
+		}
+		dial.net.Control = refuseLocal
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(opts.CABundle) {
 		return nil, ErrCABundle
 	}
+	dial.tls.RootCAs = pool
+	dial.certificate = opts.Certificate.certificate
+	// The address is that of all requests in one spelling.
+	opts.Address = "https://" + dial.host
 	transport := &http.Transport{
 		// The token must not pass through what an environment variable names.
 		Proxy:                  nil,
-		DialContext:            (&net.Dialer{Timeout: opts.Timeout}).DialContext,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool, ServerName: opts.ServerName},
-		TLSHandshakeTimeout:    opts.Timeout,
+		DialTLSContext:         dial.DialTLS,
 		ResponseHeaderTimeout:  opts.Timeout,
 		MaxResponseHeaderBytes: 64 << 10,
 		MaxIdleConnsPerHost:    1,
 		IdleConnTimeout:        30 * time.Second,
-		ForceAttemptHTTP2:      true,
 	}
 	client := &Client{opts: opts, http: &http.Client{
 		Transport: &guard{next: transport},
@@ -161,6 +184,9 @@ func (c *Client) WithToken(token Token) (*Client, error) {
 	other.api, err = other.newAPI(token)
 	return other, err
 }
+
+// As implements Interface.
+func (c *Client) As(token Token) (Interface, error) { return c.WithToken(token) }
 
 // Close implements Interface.
 func (c *Client) Close() { c.http.CloseIdleConnections() }

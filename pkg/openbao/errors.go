@@ -37,6 +37,12 @@ const (
 	// UnknownKey means that a login was refused because nothing in the mount's
 	// config verifies the signature of the JWT.
 	UnknownKey Class = "UnknownKey"
+	// LoginForbidden means that a login was refused without a reason: the mount does not
+	// exist, the entity of the account is disabled, or the role is bound to other
+	// addresses. IsLoginRefused includes it.
+	LoginForbidden Class = "LoginForbidden"
+	// NotRevocable means that the token cannot be revoked, as it is a batch token.
+	NotRevocable Class = "NotRevocable"
 	// MFARequired means that a login was accepted, and that the server wants a second
 	// factor before it gives a token.
 	MFARequired Class = "MFARequired"
@@ -48,10 +54,22 @@ const (
 	NotInitialized Class = "NotInitialized"
 	// Standby means that the server is not the active one and did not forward.
 	Standby Class = "Standby"
+	// NamespaceNotFound means that the server has no such namespace.
+	NamespaceNotFound Class = "NamespaceNotFound"
+	// NamespaceSealed means that the namespace is sealed, and the server is not.
+	NamespaceSealed Class = "NamespaceSealed"
+	// NamespaceLocked means that an administrator locked the namespace.
+	NamespaceLocked Class = "NamespaceLocked"
 	// Throttled means that a rate limit quota was hit.
 	Throttled Class = "Throttled"
 	// Untrusted means that the server's certificate could not be verified.
 	Untrusted Class = "Untrusted"
+	// ClientCertificate means that the server ended the handshake because of the client
+	// certificate, or because there was none.
+	ClientCertificate Class = "ClientCertificate"
+	// LocalAddress means that the address leads to one that is not allowed, see
+	// Options.AllowLocal.
+	LocalAddress Class = "LocalAddress"
 	// Unavailable means that no answer came, or one from in between. Whether a
 	// write was made is not known.
 	Unavailable Class = "Unavailable"
@@ -64,7 +82,8 @@ type Error struct {
 	Op string
 	// StatusCode is the HTTP status, 0 if there was no answer.
 	StatusCode int
-	// Detail is what the server or the network said, on one line.
+	// Detail is what the server or the network said, on one line. It holds nothing of
+	// an answer that is not one of OpenBao.
 	Detail string
 	// Err is the cause; it is nil where Detail says it all.
 	Err error
@@ -99,7 +118,7 @@ func IsUnknownKey(err error) bool { return ClassOf(err) == UnknownKey }
 // refused, for whatever reason.
 func IsLoginRefused(err error) bool {
 	class := ClassOf(err)
-	return class == LoginRefused || class == UnknownKey
+	return class == LoginRefused || class == UnknownKey || class == LoginForbidden
 }
 
 // classifyLogin is classify for a login, which has reasons of its own to be
@@ -110,7 +129,9 @@ func classifyLogin(err error) error {
 		return err
 	}
 	switch e.Class {
-	case Invalid, PermissionDenied, Unauthenticated:
+	case PermissionDenied, Unauthenticated:
+		e.Class = LoginForbidden
+	case Invalid:
 		e.Class = LoginRefused
 		// What verifies the JWT says which step failed (cap/jwt/jwt.go, validateAll);
 		// keys of another type make the algorithm an unexpected one.
@@ -122,15 +143,9 @@ func classifyLogin(err error) error {
 	return err
 }
 
-// redirectError is how the transport reports a redirect. The token is never
-// sent to where it points.
-type redirectError struct {
-	host string
-}
-
-func (e *redirectError) Error() string {
-	return "the server is not the active one and points to " + e.host
-}
+// errRedirect is how the transport reports a redirect. The token is never sent to
+// where it points, nor is that shown.
+var errRedirect = errors.New("the server is not the active one and points to another")
 
 var errTooLarge = errors.New("the answer is larger than any that is expected")
 
@@ -140,36 +155,79 @@ func classify(op string, err error) error {
 	if err == nil {
 		return nil
 	}
-	e := &Error{Class: Unknown, Op: op, Detail: oneLine(err.Error()), Err: err}
+	e := &Error{Class: Unknown, Op: op, Detail: notOpenBao, Err: opaque{err}}
 	var response *api.ResponseError
 	if errors.As(err, &response) {
 		e.StatusCode = response.StatusCode
-		e.Detail = oneLine(strings.Join(response.Errors, "; "))
+		text := response.Errors
+		if response.RawError {
+			// The text is that of whatever answered.
+			text = nil
+		}
+		e.Detail = oneLine(strings.Join(text, "; "))
 		if e.Detail == "" {
 			e.Detail = strings.ToLower(http.StatusText(response.StatusCode))
 		}
-		e.Detail = fmt.Sprintf("%s (status %d)", e.Detail, e.StatusCode)
-		e.Class = classOfResponse(response.StatusCode, strings.ToLower(strings.Join(response.Errors, "\n")))
+		e.Detail = strings.TrimSpace(fmt.Sprintf("%s (status %d)", e.Detail, e.StatusCode))
+		e.Class = classOfResponse(response.StatusCode, strings.ToLower(strings.Join(text, "\n")))
 		return e
 	}
-	var redirect *redirectError
+	var standby *standbyError
 	var unverified *tls.CertificateVerificationError
 	var authority x509.UnknownAuthorityError
 	var hostname x509.HostnameError
 	var transport *url.Error
 	switch {
-	case errors.As(err, &redirect):
-		e.Class, e.Detail = Standby, redirect.Error()
+	case errors.Is(err, errRedirect):
+		e.Class, e.Detail = Standby, errRedirect.Error()
+		return e
+	case errors.Is(err, errNamespaceNotFound):
+		e.Class, e.StatusCode, e.Detail = NamespaceNotFound, http.StatusNotFound, errNamespaceNotFound.Error()
+		return e
+	case errors.As(err, &standby):
+		e.Class = Standby
+	case errors.Is(err, ErrLocalAddress):
+		e.Class = LocalAddress
+	case wantsClientCertificate(err):
+		e.Class = ClientCertificate
 	case errors.As(err, &unverified), errors.As(err, &authority), errors.As(err, &hostname):
 		e.Class = Untrusted
 	case errors.As(err, &transport), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		e.Class = Unavailable
+	case errors.Is(err, errTooLarge):
+	default:
+		return e
 	}
-	if errors.As(err, &transport) && redirect == nil {
-		// The operation says what was asked of the server; the URL adds nothing.
-		e.Detail = oneLine(transport.Err.Error())
-	}
+	e.Detail = transportDetail(err)
 	return e
+}
+
+// opaque is a cause that can be told by its type and not by its text, which may hold
+// what was received.
+type opaque struct {
+	err error
+}
+
+// Error implements error.
+func (o opaque) Error() string { return "withheld" }
+
+// Unwrap returns the cause.
+func (o opaque) Unwrap() error { return o.err }
+
+// errNamespaceNotFound is how the transport reports an answer about the namespace.
+var errNamespaceNotFound = errors.New("the server has no such namespace")
+
+// isNamespaceNotFound reports whether an answer is about the namespace of the request,
+// and not about what it asked for. text is in lower case.
+func isNamespaceNotFound(status int, text string) bool {
+	return status == http.StatusNotFound && strings.Contains(text, "namespace not found")
+}
+
+// isStandby reports whether an answer says that the server did nothing because it is
+// not the active one. text is in lower case.
+func isStandby(status int, text string) bool {
+	return status >= http.StatusInternalServerError && (strings.Contains(text, "node not active") ||
+		strings.Contains(text, "node is not active") || strings.Contains(text, "node not found") || strings.Contains(text, "is in standby"))
 }
 
 func classOfResponse(status int, text string) Class {
@@ -181,6 +239,9 @@ func classOfResponse(status int, text string) Class {
 	}
 	switch status {
 	case http.StatusBadRequest, http.StatusMethodNotAllowed:
+		if strings.Contains(text, "batch tokens cannot be revoked") {
+			return NotRevocable
+		}
 		return Invalid
 	case http.StatusUnauthorized:
 		return Unauthenticated
@@ -203,23 +264,16 @@ func classOfResponse(status int, text string) Class {
 		return Unavailable
 	}
 	switch {
+	case strings.Contains(text, "namespace is sealed"):
+		return NamespaceSealed
+	case strings.Contains(text, "namespace has been locked"):
+		return NamespaceLocked
 	case strings.Contains(text, "is sealed"):
 		return Sealed
-	case strings.Contains(text, "node not active"), strings.Contains(text, "node not found"), strings.Contains(text, "is in standby"):
+	case isStandby(status, text):
 		return Standby
 	case status == http.StatusServiceUnavailable:
 		return Unavailable
 	}
 	return Unknown
-}
-
-// oneLine makes the text of a server, or of whatever answered in its place, fit
-// for a condition.
-func oneLine(text string) string {
-	const limit = 300
-	text = strings.Join(strings.Fields(text), " ")
-	if len(text) > limit {
-		text = strings.ToValidUTF8(text[:limit], "") + "..."
-	}
-	return text
 }

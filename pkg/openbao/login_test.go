@@ -25,8 +25,8 @@ func TestRefusedLoginClasses(t *testing.T) {
 		"audience":              {400, validating + `invalid audience (aud) claim: audience claim does not match any expected audience"]}`, LoginRefused},
 		"subject":               {400, validating + `invalid subject (sub) claim"]}`, LoginRefused},
 		"no role":               {400, `{"errors":["role \"x\" could not be found"]}`, LoginRefused},
-		"address":               {403, `{"errors":["permission denied"]}`, LoginRefused},
-		"address, by a rule":    {403, `{"errors":["1 error occurred:\n\t* permission denied\n\n"]}`, LoginRefused},
+		"no reason":             {403, `{"errors":["permission denied"]}`, LoginForbidden},
+		"no reason, by a rule":  {403, `{"errors":["1 error occurred:\n\t* permission denied\n\n"]}`, LoginForbidden},
 		"no mount":              {404, `{"errors":["no handler for route"]}`, NotFound},
 		"sealed":                {503, `{"errors":["Vault is sealed"]}`, Sealed},
 		"throttled":             {429, `{"errors":["rate limit quota exceeded"]}`, Throttled},
@@ -41,7 +41,7 @@ func TestRefusedLoginClasses(t *testing.T) {
 			if got := ClassOf(err); got != tc.want {
 				t.Errorf("got class %q of %v, want %q", got, err, tc.want)
 			}
-			if IsUnknownKey(err) != (tc.want == UnknownKey) || IsLoginRefused(err) != (tc.want == UnknownKey || tc.want == LoginRefused) {
+			if IsUnknownKey(err) != (tc.want == UnknownKey) || IsLoginRefused(err) != (tc.want == UnknownKey || tc.want == LoginRefused || tc.want == LoginForbidden) {
 				t.Errorf("unknown key %t, refused %t", IsUnknownKey(err), IsLoginRefused(err))
 			}
 			if strings.Contains(err.Error(), secret) {

@@ -7,7 +7,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/url"
+	"regexp"
 	"strings"
+	"unicode"
 
 	"github.com/openbao/openbao/api/v2"
 )
@@ -38,15 +41,60 @@ type Policy struct {
 	Expires bool
 }
 
-// Health implements Interface.
+const (
+	healthPath = "sys/health"
+	// healthCodes have a server answer in all of its states as if it were active. Those
+	// of its states that are left out exist in no OpenBao.
+	healthCodes = "sealedcode=299&standbycode=299&uninitcode=299"
+)
+
+// clusterID is a UUID as servers make it.
+var clusterID = regexp.MustCompile(`^[0-9A-Za-z-]{1,64}$`)
+
+// Health implements Interface. It is asked for without a token, and outside of all
+// namespaces: from OpenBao 2.6 on a server refuses to answer it in one.
 func (c *Client) Health(ctx context.Context) (Health, error) {
-	h, err := c.api.Sys().HealthWithContext(ctx)
+	const op = "read the server's health"
+	codes, err := url.ParseQuery(healthCodes)
 	if err != nil {
-		return Health{}, classify("read the server's health", err)
+		return Health{}, fmt.Errorf("parse the codes of health: %w", err)
+	}
+	anonymous, err := c.WithToken(Token{})
+	if err != nil {
+		return Health{}, err
+	}
+	response, err := anonymous.api.WithNamespace("").Logical().ReadRawWithDataWithContext(ctx, healthPath, codes)
+	if response != nil {
+		defer func() { _ = response.Body.Close() }() // it is read below
+	}
+	if err != nil {
+		return Health{}, classify(op, err)
+	}
+	var h struct {
+		Initialized *bool  `json:"initialized"`
+		Sealed      bool   `json:"sealed"`
+		Standby     bool   `json:"standby"`
+		Version     string `json:"version"`
+		ClusterID   string `json:"cluster_id"`
+	}
+	if err := response.DecodeJSON(&h); err != nil || h.Initialized == nil || (h.ClusterID != "" && !clusterID.MatchString(h.ClusterID)) {
+		return Health{}, &Error{Class: Unknown, Op: op, StatusCode: response.StatusCode, Detail: notOpenBao}
 	}
 	return Health{
-		Initialized: h.Initialized, Sealed: h.Sealed, Standby: h.Standby, Version: h.Version, ClusterID: h.ClusterID,
+		Initialized: *h.Initialized, Sealed: h.Sealed, Standby: h.Standby, Version: version(h.Version), ClusterID: h.ClusterID,
 	}, nil
+}
+
+// version keeps what a version is made of.
+func version(text string) string {
+	const limit = 64
+	text = strings.Map(func(r rune) rune {
+		if r < 0x80 && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune(".+-", r)) {
+			return r
+		}
+		return -1
+	}, text)
+	return text[:min(len(text), limit)]
 }
 
 // AuthMounts implements Interface.

@@ -8,7 +8,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptrace"
+	"strings"
 
 	"github.com/bailiwick-operator/bailiwick/pkg/redact"
 )
@@ -22,29 +25,85 @@ type guard struct {
 	next http.RoundTripper
 }
 
-// RoundTrip implements http.RoundTripper.
+// RoundTrip implements http.RoundTripper. A server that is no longer the active one,
+// and so did nothing, is left: the request is sent once more, to the one that is.
 func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := g.next.RoundTrip(req)
+	first := g.trip(req)
+	if !first.inactive || first.conn == nil {
+		return first.resp, first.err
+	}
+	again, ok := replay(req)
+	if !ok {
+		return first.resp, first.err
+	}
+	// A new connection asks for the active one.
+	closeQuietly(first.conn)
+	if first.resp != nil {
+		closeQuietly(first.resp.Body)
+	}
+	second := g.trip(again)
+	return second.resp, second.err
+}
+
+// outcome is what came of one request.
+type outcome struct {
+	resp *http.Response
+	err  error
+	conn net.Conn
+	// inactive says that the server did nothing because it is not the active one.
+	inactive bool
+}
+
+// trip sends a request once.
+func (g *guard) trip(req *http.Request) outcome {
+	var out outcome
+	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { out.conn = info.Conn }}
+	resp, err := g.next.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
 	if err != nil {
-		return nil, err
+		out.err = err
+		return out
 	}
 	switch resp.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		// Nothing of the body is wanted.
 		_ = resp.Body.Close()
-		host := "no other"
-		if location, err := resp.Location(); err == nil {
-			host = location.Host
-		}
-		return nil, &redirectError{host: host}
+		out.err, out.inactive = errRedirect, true
+		return out
 	}
 	resp.Body = &boundedBody{body: resp.Body, left: maxBody}
 	if resp.StatusCode >= http.StatusBadRequest {
-		if err := hide(req, resp); err != nil {
-			return nil, err
+		text, err := hide(req, resp)
+		if err != nil {
+			out.err = err
+			return out
+		}
+		says := strings.ToLower(string(text))
+		out.inactive = isStandby(resp.StatusCode, says)
+		if isNamespaceNotFound(resp.StatusCode, says) {
+			// The API's client takes every 404 for an object that does not exist.
+			out.err = errNamespaceNotFound
+			return out
 		}
 	}
-	return resp, nil
+	out.resp = resp
+	return out
+}
+
+// replay returns a copy of a request that was sent, if there can be one.
+func replay(req *http.Request) (*http.Request, bool) {
+	again := req.Clone(req.Context())
+	if req.Body == nil || req.Body == http.NoBody {
+		return again, true
+	}
+	if req.GetBody == nil {
+		return nil, false
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return nil, false
+	}
+	again.Body = body
+	return again, true
 }
 
 // tokenHeader is where the API's clients put their token.
@@ -71,20 +130,20 @@ func secretsOf(req *http.Request) (*redact.Secrets, error) {
 	return secrets, nil
 }
 
-// hide takes the secrets of a request out of the answer to it.
-func hide(req *http.Request, resp *http.Response) error {
+// hide takes the secrets of a request out of the answer to it, and returns that.
+func hide(req *http.Request, resp *http.Response) ([]byte, error) {
 	defer func() { _ = resp.Body.Close() }() // it was read or lost by now
 	secrets, err := secretsOf(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return fmt.Errorf("read the answer: %w", err)
+		return nil, fmt.Errorf("read the answer: %w", err)
 	}
 	text = []byte(secrets.Hide(string(text)))
 	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
-	return nil
+	return text, nil
 }
 
 // CloseIdleConnections lets http.Client close those of the transport.

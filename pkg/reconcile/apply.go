@@ -175,9 +175,7 @@ func (c *Controller[T, C, AC]) removeFinalizer(ctx context.Context, obj T) error
 	return nil
 }
 
-// writeError distinguishes an object that is gone from a write that failed. A UID that
-// does not match is answered as a conflict where the object would have to be
-// created, and as an immutable field where a namesake exists. What the spec holds
+// writeError distinguishes an object that is gone from a write that failed. What the spec holds
 // of secrets is taken out of the answer, which may quote it.
 func writeError(obj Object, what string, err error) error {
 	secrets := &redact.Secrets{}
@@ -185,13 +183,20 @@ func writeError(obj Object, what string, err error) error {
 		secrets.AddJSON(spec)
 	}
 	err = apistatus.Hide(secrets, err)
-	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) || isOtherUID(err) {
+	if IsGone(err) {
 		return fmt.Errorf("%s: %w: %w", what, errGone, err)
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-func isOtherUID(err error) bool {
+// IsGone reports whether a write with the UID of an object failed because the object
+// is no longer there, or is another one of the same name. A UID that does not match is
+// answered as a conflict where the object would have to be created, and as an
+// immutable field where a namesake exists.
+func IsGone(err error) bool {
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return true
+	}
 	var status apierrors.APIStatus
 	if !apierrors.IsInvalid(err) || !errors.As(err, &status) || status.Status().Details == nil {
 		return false

@@ -149,6 +149,7 @@ func (c *Controller[T, C, AC]) handlers(ctx context.Context) cache.ResourceEvent
 			if identity := c.kind.Identity(obj); identity != "" && hasFinalizer(obj) && !Observed(obj) {
 				c.engine.claims.Seed(identity, claimant(c.kindName(), obj))
 			}
+			c.credentialGained(obj)
 			c.wakeReferrers(obj)
 			c.loop.Enqueue(cache.MetaObjectToName(obj))
 		},
@@ -164,6 +165,7 @@ func (c *Controller[T, C, AC]) handlers(ctx context.Context) cache.ResourceEvent
 				c.memory.retryNow(cache.MetaObjectToName(obj))
 				c.loop.RetryNow(cache.MetaObjectToName(obj))
 			}
+			c.credentialMoved(old, obj)
 			if readyReason(old) != readyReason(obj) {
 				// Those that wait for this one's claim have to try again.
 				c.engine.wakeRivals(c.shares(), c.kind.Identity(obj), obj)
@@ -180,10 +182,12 @@ func (c *Controller[T, C, AC]) handlers(ctx context.Context) cache.ResourceEvent
 			if err != nil {
 				return
 			}
-			if tomb, ok := item.(cache.DeletedFinalStateUnknown); ok {
+			tomb, late := item.(cache.DeletedFinalStateUnknown)
+			if late {
 				item = tomb.Obj
 			}
 			if obj, ok := item.(T); ok {
+				c.credentialLost(obj, !late)
 				c.release(obj)
 				c.wakeReferrers(obj)
 			}

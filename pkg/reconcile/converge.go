@@ -187,7 +187,7 @@ func (c *Controller[T, C, AC]) create(ctx context.Context, client C, obj T, obs 
 // become visible. It is as true after a restart.
 func (c *Controller[T, C, AC]) awaited(obj T) bool {
 	record, ok := CreateRecordOf(obj)
-	if !ok || !record.recent() {
+	if !ok || !record.recent(c.engine.opts.VisibleWithin) {
 		return false
 	}
 	state := c.memory.createState(obj)

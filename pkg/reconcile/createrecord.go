@@ -12,9 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// visibleWithin bounds how long a remote that was created may be missing from
-// what Aiven lists before its absence counts.
-const visibleWithin = time.Minute
+// DefaultVisibleWithin is Options.VisibleWithin where that is zero.
+const DefaultVisibleWithin = time.Minute
 
 // maxAsked bounds CreateRecord.Asked, and so the size of the annotation.
 const maxAsked = 16
@@ -25,7 +24,7 @@ const maxAsked = 16
 // twice, or lose what it created.
 //
 // It is in AnnotationCreateIntent, which anyone who may edit the object can edit
-// too. Authority never rests on it: it delays a create by at most visibleWithin,
+// too. Authority never rests on it: it delays a create by at most VisibleWithin,
 // and Asked leads a handler to nothing that a change of the spec would not.
 type CreateRecord struct {
 	// At is when the last one was sent, to the second.
@@ -78,7 +77,7 @@ func (r CreateRecord) with(asked string) CreateRecord {
 // recent reports whether what was created then may not be visible yet. A clock
 // that differs from that of another replica does no harm, and a time far in the
 // future counts for nothing.
-func (r CreateRecord) recent() bool {
+func (r CreateRecord) recent(visibleWithin time.Duration) bool {
 	age := time.Since(r.At)
 	return -visibleWithin < age && age < visibleWithin
 }

@@ -4,6 +4,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -24,6 +25,9 @@ type Options struct {
 	Recorder record.EventRecorder
 	// PollInterval is how often an object is reconciled when nothing happens.
 	PollInterval time.Duration
+	// VisibleWithin bounds how long a remote that was created may be missing from
+	// what Aiven lists before its absence counts. 0 means DefaultVisibleWithin.
+	VisibleWithin time.Duration
 	// Namespaces to watch; none means all.
 	Namespaces []string
 	// Await returns once the API server serves a resource, or with the error
@@ -36,9 +40,10 @@ type Options struct {
 
 // Engine is what the controllers of all kinds share.
 type Engine struct {
-	opts    Options
-	claims  *Claims
-	members []member
+	opts        Options
+	claims      *Claims
+	credentials *credentials
+	members     []member
 }
 
 // member is a Controller without its type parameters.
@@ -47,6 +52,7 @@ type member interface {
 	run(ctx context.Context, drain <-chan struct{}) error
 	hasSynced() bool
 	wake(index, value string, which func(Object) bool)
+	visit(index, value string, f func(Object))
 	enqueue(name cache.ObjectName)
 	claimants(identity string) []candidate
 	shares() string
@@ -59,7 +65,8 @@ type member interface {
 
 // NewEngine returns an engine without controllers; New adds one per kind.
 func NewEngine(opts Options) *Engine {
-	return &Engine{opts: opts, claims: NewClaims()}
+	opts.VisibleWithin = cmp.Or(opts.VisibleWithin, DefaultVisibleWithin)
+	return &Engine{opts: opts, claims: NewClaims(), credentials: newCredentials()}
 }
 
 func (e *Engine) add(m member) {

@@ -127,6 +127,10 @@ type Kind[T Object, C, AC any] struct {
 	// AnnotationsChanged is called, before the object is enqueued, when an
 	// annotation of the user's differs between old and new.
 	AnnotationsChanged func(ctx context.Context, old, new T)
+	// CredentialUnused is called when the last object with the credential of obj has
+	// gone or has another one now, and when that may have been so meanwhile. Nil
+	// where nothing is kept of credentials.
+	CredentialUnused func(obj T)
 	// Publish writes connection details. Nil for kinds that have none.
 	Publish func(ctx context.Context, obj T, data map[string][]byte) error
 }

@@ -187,7 +187,7 @@ func (c *Controller[T, C, AC]) annotate(ctx context.Context, obj T, obs Observat
 // there: something else that was asked for before may become visible yet.
 func (c *Controller[T, C, AC]) recordHolds(obj T) bool {
 	record, ok := CreateRecordOf(obj)
-	return ok && c.kind.Asked != nil && !record.onlyAsked(c.kind.Asked(obj)) && record.recent()
+	return ok && c.kind.Asked != nil && !record.onlyAsked(c.kind.Asked(obj)) && record.recent(c.engine.opts.VisibleWithin)
 }
 
 // announce writes an event where Ready changes or the remote was created: one,

@@ -18,6 +18,8 @@ type Options struct {
 	// Self is the ServiceAccount of this process, for the commands that grant it
 	// a right.
 	Self Account
+	// AllowLocal permits addresses of this machine and its link.
+	AllowLocal bool
 	// Connect returns a client of a server. Nil means openbao.New.
 	Connect func(opts openbao.Options) (openbao.Interface, error)
 	// CountLogin counts a login by purpose and result, which is ok, refused or

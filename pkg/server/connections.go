@@ -7,17 +7,25 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 )
+
+// SecretName names a Secret.
+type SecretName struct {
+	Namespace, Name string
+}
 
 // Route is how one server is reached and trusted.
 type Route struct {
 	// Address is the https URL of the server, without a path.
 	Address string
-	// CABundle is the PEM-encoded CA. CASecret says where it is if it is empty.
+	// CABundle is the PEM-encoded CA. CASecret says where that is if it is empty.
 	CABundle string
 	CASecret SecretKey
+	// Certificate is the Secret with the client certificate; the zero value is none.
+	Certificate SecretName
 	// ServerName is the name in the server's certificate; empty means the host of
 	// the address.
 	ServerName string
@@ -43,8 +51,11 @@ func (e *TrustError) Unwrap() error { return e.Err }
 type Connections struct {
 	access *Access
 	route  Route
-	// ca is read once.
+	// ca, pair and base are made once.
 	ca   []byte
+	pair openbao.KeyPair
+	// base has the connections that all clients share, and no token.
+	base openbao.Interface
 	open []openbao.Interface
 }
 
@@ -54,20 +65,47 @@ func (a *Access) Connections(route Route) *Connections {
 }
 
 // Client returns a client with a token. It sends nothing to the server. The error is
-// a *SecretError about the CA, a *TrustError, or openbao.ErrAddress.
+// a *SecretError about the CA or the client certificate, a *TrustError,
+// openbao.ErrAddress or openbao.ErrLocalAddress.
 func (c *Connections) Client(ctx context.Context, token openbao.Token) (openbao.Interface, error) {
-	ca, err := c.authority(ctx)
+	if c.base == nil {
+		if err := c.connect(ctx); err != nil {
+			return nil, err
+		}
+	}
+	client, err := c.base.As(token)
 	if err != nil {
 		return nil, err
 	}
-	client, err := c.access.opts.Connect(openbao.Options{
-		Address: c.route.Address, CABundle: ca, ServerName: c.route.ServerName, Namespace: c.route.Namespace, Token: token,
-	})
-	if err != nil {
-		return nil, c.connectError(err)
-	}
 	c.Add(client)
 	return client, nil
+}
+
+func (c *Connections) connect(ctx context.Context) error {
+	ca, err := c.authority(ctx)
+	if err != nil {
+		return err
+	}
+	pair, err := c.certificate(ctx)
+	if err != nil {
+		return err
+	}
+	base, err := c.access.opts.Connect(openbao.Options{
+		Address: c.route.Address, CABundle: ca, ServerName: c.route.ServerName, Namespace: c.route.Namespace,
+		Certificate: pair, AllowLocal: c.access.opts.AllowLocal,
+	})
+	switch {
+	case err == nil:
+		c.base = base
+		return nil
+	case !errors.Is(err, openbao.ErrCABundle):
+		return err
+	}
+	trust := &TrustError{Err: err}
+	if c.route.CABundle == "" {
+		trust.Secret = c.route.CASecret
+	}
+	return trust
 }
 
 // Add has the connections of a client closed with the others.
@@ -87,21 +125,30 @@ func (c *Connections) authority(ctx context.Context) ([]byte, error) {
 	case c.route.CABundle != "":
 		c.ca = []byte(c.route.CABundle)
 	default:
-		value, err := c.access.ReadSecret(ctx, c.route.CASecret)
+		secret, err := c.access.read(ctx, UseCA, c.route.CASecret)
 		if err != nil {
 			return nil, err
 		}
-		c.ca = value.Bytes
+		if c.ca, err = valueOf(secret, UseCA, c.route.CASecret); err != nil {
+			return nil, err
+		}
 	}
 	return c.ca, nil
 }
 
-// fingerprint identifies the CA.
-func (c *Connections) fingerprint(ctx context.Context) (string, error) {
+// trust identifies the CA and the client certificate by what they are, wherever that
+// is.
+func (c *Connections) trust(ctx context.Context) (string, error) {
 	ca, err := c.authority(ctx)
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(ca)
-	return hex.EncodeToString(sum[:]), nil
+	pair, err := c.certificate(ctx)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.New()
+	sum.Write(ca)
+	sum.Write(pair.Leaf())
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }

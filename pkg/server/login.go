@@ -5,7 +5,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -39,21 +38,21 @@ type Target struct {
 	// Server identifies the server behind the route.
 	Server   string
 	Identity Identity
-	// route says how the server is reached, and ca by which CA it is trusted.
+	// route says how the server is reached, and trust with which certificates.
 	route Route
-	ca    string
+	trust string
 }
 
-// Target returns what a session by this route is for. The error is about the CA.
+// Target returns what a session by this route is for. The error is one of Client.
 func (c *Connections) Target(ctx context.Context, owner types.UID, serverID string, identity Identity) (Target, error) {
-	ca, err := c.fingerprint(ctx)
+	trust, err := c.trust(ctx)
 	if err != nil {
 		return Target{}, err
 	}
 	route := c.route
 	// The content counts, wherever it is.
-	route.CABundle, route.CASecret = "", SecretKey{}
-	return Target{Owner: owner, Server: serverID, Identity: identity, route: route, ca: ca}, nil
+	route.CABundle, route.CASecret, route.Certificate = "", SecretKey{}, SecretName{}
+	return Target{Owner: owner, Server: serverID, Identity: identity, route: route, trust: trust}, nil
 }
 
 // LoginRefusedError says that a server does not let an identity in.
@@ -106,16 +105,4 @@ func (c *Connections) LogInWith(ctx context.Context, purpose, mount, role string
 	}
 	client, err := c.Client(ctx, answer.Token)
 	return client, answer, err
-}
-
-// connectError says what is wrong with the options of a client.
-func (c *Connections) connectError(err error) error {
-	if !errors.Is(err, openbao.ErrCABundle) {
-		return err
-	}
-	trust := &TrustError{Err: err}
-	if c.route.CABundle == "" {
-		trust.Secret = c.route.CASecret
-	}
-	return trust
 }

@@ -5,13 +5,15 @@ package token
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"sync"
-	"time"
 
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 )
+
+// ErrNotHeld says that a token is held no more, or was not read again yet.
+var ErrNotHeld = errors.New("the token has to be read again first")
 
 // errStopped is why nothing is read any more after Run returned.
 var errStopped = errors.New("the token cache has stopped")
@@ -20,57 +22,26 @@ var errStopped = errors.New("the token cache has stopped")
 type Cache struct {
 	options Options
 
-	// ctx bounds every load; cancel ends them when Run returns.
-	ctx    context.Context
-	cancel context.CancelFunc
-	loads  sync.WaitGroup
+	// ctx bounds every load; cancel ends them when Run returns. tasks are the
+	// loads and the watchers of refused tokens.
+	ctx       context.Context
+	cancel    context.CancelFunc
+	tasks     sync.WaitGroup
+	digestKey [32]byte
 
 	mu         sync.Mutex
 	stopped    bool
 	generation uint64 // last one given out; never goes back
-	secrets    map[secretName]*secretEntry
-	fallback   *defaultEntry // nil: no default token is configured
-	recovered  []func(namespace, name string)
-	// refused are the Secrets whose finalizer may not be removed, as was said.
-	refused map[types.UID]struct{}
-}
-
-// secretName identifies an auth Secret.
-type secretName struct {
-	namespace, name string
-}
-
-// secretEntry is what the cache knows of one Secret since its last
-// invalidation. Invalidate replaces the entry: whoever still holds the old one
-// can tell by its identity that it is no longer current.
-type secretEntry struct {
-	generation uint64
-	tokens     map[string]*held
-	failed     map[string]struct{} // keys whose last load failed
-	load       *load               // in flight, or nil
-	trial      *trial              // nil: none
-}
-
-// held is a token in the cache.
-type held struct {
-	generation uint64
-	value      Value
-	rejected   bool
-	nextProbe  time.Time // when rejected
-	trialEnds  time.Time // when on trial, which counts as rejected
-}
-
-// load is one GET of a Secret on behalf of everyone who waits for it.
-type load struct {
-	done chan struct{}
-	// keys are those wanted; more join while the load is in flight. Guarded by
-	// the cache's lock, as is errs until done is closed.
-	keys map[string]struct{}
-	errs map[string]*Error
-}
-
-func newLoad() *load {
-	return &load{done: make(chan struct{}), keys: map[string]struct{}{}, errs: map[string]*Error{}}
+	// secrets ends an entry with the last object that names the Secret, standings
+	// with the last entry that holds the value.
+	secrets   map[secretName]*secretEntry
+	standings map[digest]*standing
+	fallback  *defaultEntry // nil: no default token is configured
+	// released are values that nothing holds any more, for unlock to tell of.
+	released    []Value
+	onRecovered []func(namespace, name string)
+	onProbe     []func(namespace, name string)
+	onReleased  []func(Value)
 }
 
 // New returns a Cache. It reads nothing and starts nothing.
@@ -81,12 +52,13 @@ func New(options Options) (*Cache, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &Cache{
-		options: options,
-		ctx:     ctx,
-		cancel:  cancel,
-		secrets: map[secretName]*secretEntry{},
-		refused: map[types.UID]struct{}{},
+		options:   options,
+		ctx:       ctx,
+		cancel:    cancel,
+		secrets:   map[secretName]*secretEntry{},
+		standings: map[digest]*standing{},
 	}
+	_, _ = rand.Read(c.digestKey[:]) // it never fails
 	c.fallback = c.newDefaultEntry()
 	return c, nil
 }
@@ -98,7 +70,24 @@ func New(options Options) (*Cache, error) {
 func (c *Cache) OnRecovered(f func(namespace, name string)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.recovered = append(c.recovered, f)
+	c.onRecovered = append(c.onRecovered, f)
+}
+
+// OnProbe registers f, to be called when one object that names the Secret should
+// be reconciled, to find out whether Aiven still refuses its token. For the rest
+// see OnRecovered.
+func (c *Cache) OnProbe(f func(namespace, name string)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.onProbe = append(c.onProbe, f)
+}
+
+// OnReleased registers f, to be told of each value that the cache has forgotten.
+// f is called without locks held. Register before Run.
+func (c *Cache) OnReleased(f func(Value)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.onReleased = append(c.onReleased, f)
 }
 
 // Run reads the default token, again and again until it succeeds once, and
@@ -115,7 +104,7 @@ func (c *Cache) stop() {
 	c.stopped = true
 	c.mu.Unlock()
 	c.cancel()
-	c.loads.Wait()
+	c.tasks.Wait()
 }
 
 // Token returns the token that ref names, reading its Secret if the cache does
@@ -132,7 +121,7 @@ func (c *Cache) Token(ctx context.Context, ref Ref) (Token, error) {
 		e := c.entry(name)
 		if h := e.tokens[ref.Key]; h != nil {
 			defer c.mu.Unlock()
-			return c.grant(ref, Ref{}, h)
+			return c.grant(ref, h)
 		}
 		if e.load == nil {
 			if c.stopped {
@@ -151,52 +140,46 @@ func (c *Cache) Token(ctx context.Context, ref Ref) (Token, error) {
 			return Token{}, context.Cause(ctx)
 		case <-l.done:
 		}
-
 		c.mu.Lock()
-		current := c.secrets[name] == e
-		c.mu.Unlock()
-		// What an invalidated load says, good or bad, is of no use to anyone:
-		// go round and join a newer one.
-		if err := l.errs[ref.Key]; current && err != nil {
+		if l.overtaken || l.kept && c.secrets[name] != e {
+			// What an overtaken load says, good or bad, is of no use to anyone: go
+			// round and join a newer one.
+			c.mu.Unlock()
+			continue
+		}
+		defer c.mu.Unlock()
+		if err := l.errs[ref.Key]; err != nil {
 			return Token{}, err
 		}
+		return c.grant(ref, l.tokens[ref.Key])
 	}
 }
 
-// Invalidate forgets everything about the Secret, so that the next Token reads
-// it again. A load that is under way neither stores its result nor hands it to
-// anyone. Where Aiven had refused a token of the Secret, the next one to ask is
-// granted a probe of the new one, and the others have to wait what comes of it.
-func (c *Cache) Invalidate(namespace, name string) {
+// Current returns the token that ref names if the cache holds it and Aiven does
+// not refuse it: what no object waits for reads no Secret and probes nothing. The
+// error is an *Error or ErrNotHeld.
+func (c *Cache) Current(ref Ref) (Token, error) {
 	c.mu.Lock()
-	key := secretName{namespace, name}
-	e := c.secrets[key]
-	delete(c.secrets, key)
-	wake := e != nil && len(e.failed) > 0
-	c.startTrial(key, e.refused())
-	e.endTrial()
-	c.mu.Unlock()
-	if wake {
-		c.notifyRecovered(namespace, name)
+	defer c.mu.Unlock()
+	h := c.heldBy(ref)
+	switch {
+	case h == nil:
+		return Token{}, ErrNotHeld
+	case h.refused():
+		return Token{}, c.rejected(ref)
 	}
+	return Token{Ref: ref, Generation: h.generation, Value: h.value}, nil
 }
 
 // Reject records that Aiven refused the token of that ref and generation.
-// Token then fails with TokenRejected, but for one probe per probe interval.
+// Token then fails with TokenRejected, for whatever Secret holds the value, but
+// for one probe at a time: soon, and then less often up to the probe interval.
 // A generation that is no longer current is ignored.
 func (c *Cache) Reject(ref Ref, generation uint64) {
 	c.mu.Lock()
-	h, e := c.find(ref, generation), c.secrets[secretName{ref.Namespace, ref.Name}]
-	wake := false
-	if h != nil && (!h.rejected || e.onTrial(ref.Key)) {
-		h.rejected, h.trialEnds = true, time.Time{}
-		h.nextProbe = time.Now().Add(c.options.ProbeInterval)
-		// Another key's token is for an object to try that names that key.
-		wake = e.tried(ref.Key)
-	}
-	c.mu.Unlock()
-	if wake {
-		c.notifyRecovered(ref.Namespace, ref.Name)
+	defer c.mu.Unlock()
+	if h := c.heldBy(ref); h != nil && h.generation == generation {
+		c.refuse(h.standing)
 	}
 }
 
@@ -204,77 +187,63 @@ func (c *Cache) Reject(ref Ref, generation uint64) {
 // clears an earlier rejection.
 func (c *Cache) Accept(ref Ref, generation uint64) {
 	c.mu.Lock()
-	h := c.find(ref, generation)
-	wake := h != nil && h.rejected
-	if wake {
-		h.rejected = false
-		c.secrets[secretName{ref.Namespace, ref.Name}].tried(ref.Key)
+	var recovered []secretName
+	if h := c.heldBy(ref); h != nil && h.generation == generation {
+		recovered = c.accept(h.standing)
 	}
 	c.mu.Unlock()
-	if wake {
-		c.notifyRecovered(ref.Namespace, ref.Name)
-	}
+	c.notify(c.onRecovered, recovered)
 }
 
-// grant returns the held token, or the error that it is rejected and no probe
-// is due. c.mu is held.
-func (c *Cache) grant(ref, source Ref, h *held) (Token, error) {
-	t := Token{Ref: ref, Generation: h.generation, Value: h.value}
-	if !h.rejected {
-		return t, nil
+// grant returns the held token, or the error that Aiven refuses it and somebody
+// else probes it, or will. c.mu is held.
+func (c *Cache) grant(ref Ref, h *held) (Token, error) {
+	use, probe := c.mayUse(h.standing)
+	if !use {
+		return Token{}, c.rejected(ref)
 	}
-	now := time.Now()
-	if wait := h.nextProbe.Sub(now); wait > 0 {
-		return Token{}, &Error{
-			Reason: TokenRejected, Ref: ref, RetryAfter: wait,
-			source: source, operator: c.options.Operator,
-		}
-	}
-	h.nextProbe = now.Add(c.options.ProbeInterval)
-	if h.trialEnds.After(now) {
-		h.nextProbe = h.trialEnds
-	}
-	t.Probe = true
-	return t, nil
+	return Token{Ref: ref, Generation: h.generation, Value: h.value, Probe: probe}, nil
 }
 
-// find returns the held token of exactly that generation. c.mu is held.
-func (c *Cache) find(ref Ref, generation uint64) *held {
-	var h *held
-	if ref.Default() {
-		if c.fallback != nil {
-			h = c.fallback.held
-		}
-	} else if e := c.secrets[secretName{ref.Namespace, ref.Name}]; e != nil {
-		h = e.tokens[ref.Key]
-	}
-	if h == nil || h.generation != generation {
-		return nil
-	}
-	return h
-}
-
-// entry returns the current entry, a new one if there is none. c.mu is held.
-func (c *Cache) entry(name secretName) *secretEntry {
-	e := c.secrets[name]
-	if e == nil {
-		c.generation++
-		e = &secretEntry{
-			generation: c.generation,
-			tokens:     map[string]*held{},
-			failed:     map[string]struct{}{},
-		}
-		c.secrets[name] = e
+// rejected is the error for a token that Aiven refuses. c.mu is held.
+func (c *Cache) rejected(ref Ref) *Error {
+	e := &Error{Reason: TokenRejected, Ref: ref, operator: c.options.Operator}
+	if ref.Default() && c.fallback != nil {
+		e.source = c.fallback.source
 	}
 	return e
 }
 
-func (c *Cache) notifyRecovered(namespace, name string) {
+// Rejected is the error for an object whose own request was refused for its token:
+// by the time that it may ask again, the token may be trusted again, and nobody
+// would tell it.
+func (c *Cache) Rejected(ref Ref) *Error {
 	c.mu.Lock()
-	handlers := c.recovered
+	defer c.mu.Unlock()
+	e := c.rejected(ref)
+	e.RetryAfter = probeMin
+	return e
+}
+
+// unlock unlocks c.mu and tells of the values that were let go.
+func (c *Cache) unlock() {
+	released := c.released
+	c.released = nil
 	c.mu.Unlock()
-	for _, f := range handlers {
-		f(namespace, name)
+	for _, v := range released {
+		for _, f := range c.onReleased {
+			f(v)
+		}
+	}
+}
+
+// notify tells the handlers of these Secrets. c.mu is not held: handlers may call
+// back. They were registered before Run.
+func (c *Cache) notify(handlers []func(namespace, name string), names []secretName) {
+	for _, n := range names {
+		for _, f := range handlers {
+			f(n.namespace, n.name)
+		}
 	}
 }
 

@@ -13,12 +13,14 @@ import (
 // defaultEntry is the operator's default token. Once held it is never read
 // again.
 type defaultEntry struct {
-	source   Ref   // its Secret; zero when it comes from the environment
-	held     *held // nil until it was read
-	load     *load // in flight, or nil
-	err      *Error
-	failures int
-	next     time.Time // no read before this
+	source Ref   // its Secret; zero when it comes from the environment
+	held   *held // nil until it was read
+	load   *load // in flight, or nil
+	err    *Error
+	wait   time.Duration // before the read that follows a failure
+	next   time.Time     // no read before this
+	// finalizerKept is as in secretEntry.
+	finalizerKept bool
 }
 
 // newDefaultEntry returns the entry that the options ask for, nil for none.
@@ -30,8 +32,14 @@ func (c *Cache) newDefaultEntry() *defaultEntry {
 	if value.Reveal() == "" {
 		return nil
 	}
+	return &defaultEntry{held: c.holdDefault(value)}
+}
+
+// holdDefault returns the default token as held from now on. c.mu is held, or c is
+// being made.
+func (c *Cache) holdDefault(value Value) *held {
 	c.generation++
-	return &defaultEntry{held: &held{generation: c.generation, value: value}}
+	return &held{generation: c.generation, value: value, standing: c.hold(Ref{}, value)}
 }
 
 // defaultToken is Token for the default token. It starts a read itself when
@@ -61,7 +69,7 @@ func (c *Cache) defaultToken(ctx context.Context) (Token, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if d.held != nil {
-		return c.grant(Ref{}, d.source, d.held)
+		return c.grant(Ref{}, d.held)
 	}
 	failure := &Error{
 		Reason: DefaultTokenUnavailable, RetryAfter: max(time.Until(d.next), 0),
@@ -79,7 +87,7 @@ func (c *Cache) defaultToken(ctx context.Context) (Token, error) {
 // waits for. c.mu is held and c is not stopped.
 func (c *Cache) startDefaultLoad(ctx context.Context, d *defaultEntry, l *load) {
 	ctx, cancel := c.loadContext(ctx)
-	c.loads.Go(func() {
+	c.tasks.Go(func() {
 		defer cancel()
 		secret, err := c.read(ctx, secretName{d.source.Namespace, d.source.Name})
 		value, failure := c.pick(d.source, secret, err)
@@ -89,20 +97,19 @@ func (c *Cache) startDefaultLoad(ctx context.Context, d *defaultEntry, l *load) 
 		wake := false
 		if failure != nil {
 			d.err = failure
-			d.next = time.Now().Add(defaultRetryDelay(d.failures))
-			d.failures++
+			d.wait = defaultRetry().Next(d.wait)
+			d.next = time.Now().Add(d.wait)
 		} else {
-			c.generation++
-			d.held = &held{generation: c.generation, value: value}
-			wake = d.failures > 0
+			d.held = c.holdDefault(value)
+			wake = d.wait > 0
 		}
 		c.mu.Unlock()
 		close(l.done)
 		if wake {
-			c.notifyRecovered("", "")
+			c.notify(c.onRecovered, []secretName{{}})
 		}
 		if err == nil {
-			c.removeFinalizer(ctx, secret)
+			c.removeFinalizer(ctx, secret, &d.finalizerKept)
 		}
 	})
 }
@@ -135,13 +142,4 @@ func (c *Cache) awaitDefault(ctx context.Context) {
 		case <-time.After(wait):
 		}
 	}
-}
-
-// defaultRetryDelay is how long to wait after the n-th failure, from 0.
-func defaultRetryDelay(n int) time.Duration {
-	delay := defaultRetryMin
-	for ; n > 0 && delay < defaultRetryMax; n-- {
-		delay *= 2
-	}
-	return min(delay, defaultRetryMax)
 }

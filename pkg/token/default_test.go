@@ -58,7 +58,7 @@ func TestDefaultTokenAppearsLate(t *testing.T) {
 			t.Errorf("%d GETs in 10 minutes, want about one a minute", got)
 		}
 		f.set("ops/default-token", map[string]string{"key": "late"})
-		time.Sleep(defaultRetryMax)
+		time.Sleep(defaultRetry().Max)
 		synctest.Wait()
 		if got := rec.take(); !slices.Equal(got, []string{"/"}) {
 			t.Errorf("recovered %v: those who waited must be told once", got)

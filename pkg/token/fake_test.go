@@ -110,7 +110,7 @@ func (n fakeNamespace) Patch(_ context.Context, name string, pt types.PatchType,
 	return nil, n.f.refusal
 }
 
-// newCache returns a running Cache that is stopped when the test ends.
+// newCache returns a Cache that is stopped when the test ends.
 func newCache(t *testing.T, f *fakeSecrets, options Options) *Cache {
 	t.Helper()
 	options.Secrets = f
@@ -118,6 +118,7 @@ func newCache(t *testing.T, f *fakeSecrets, options Options) *Cache {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(c.stop)
 	return c
 }
 

@@ -26,8 +26,9 @@ const (
 
 // removeFinalizer takes the aiven-operator's finalizer off a Secret that was just
 // read. It is the only thing that is ever written to a token Secret. Nothing
-// depends on it: where it fails, the next read tries again.
-func (c *Cache) removeFinalizer(ctx context.Context, secret *corev1.Secret) {
+// depends on it: where it fails, the next read tries again. kept, which the cache's
+// lock guards, is set once the log says that it may not be removed.
+func (c *Cache) removeFinalizer(ctx context.Context, secret *corev1.Secret, kept *bool) {
 	patch := reconcile.FinalizerPatch(secret, peerFinalizer)
 	if patch == nil {
 		return
@@ -39,7 +40,7 @@ func (c *Cache) removeFinalizer(ctx context.Context, secret *corev1.Secret) {
 		logger.V(2).Info("Removed the aiven-operator's finalizer")
 	case apierrors.IsNotFound(err):
 	case apierrors.IsForbidden(err):
-		if !c.firstRefusal(secret) {
+		if !c.first(kept) {
 			return
 		}
 		logger.Info("The aiven-operator's finalizer keeps this Secret from being deleted, and the operator may not remove it. Remove it yourself",
@@ -50,11 +51,11 @@ func (c *Cache) removeFinalizer(ctx context.Context, secret *corev1.Secret) {
 	}
 }
 
-// firstRefusal reports, once, that a Secret may not be patched.
-func (c *Cache) firstRefusal(secret *corev1.Secret) bool {
+// first sets a mark and reports whether it was not set before.
+func (c *Cache) first(mark *bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, known := c.refused[secret.UID]
-	c.refused[secret.UID] = struct{}{}
-	return !known
+	was := *mark
+	*mark = true
+	return !was
 }

@@ -9,17 +9,20 @@ import (
 	"time"
 
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+
+	"github.com/bailiwick-operator/bailiwick/pkg/backoff"
 )
 
 const (
 	defaultLoadTimeout   = 10 * time.Second
 	defaultProbeInterval = 10 * time.Minute
-
-	// The default token is read again after these delays until it succeeds
-	// once: soon, since nothing works without it, then less often.
-	defaultRetryMin = 5 * time.Second
-	defaultRetryMax = time.Minute
 )
+
+// defaultRetry is how the default token is read again until that succeeds once:
+// soon, since nothing works without it, then less often.
+func defaultRetry() backoff.Rising {
+	return backoff.Rising{First: 5 * time.Second, Max: time.Minute, Factor: 2}
+}
 
 // Options configure a Cache.
 type Options struct {
@@ -34,9 +37,12 @@ type Options struct {
 	DefaultValue string
 	// LoadTimeout bounds one GET of a Secret. 10 s if zero.
 	LoadTimeout time.Duration
-	// ProbeInterval is how often a token that Aiven refused may be tried. 10 min
-	// if zero.
+	// ProbeInterval is how often a token that Aiven goes on refusing is tried: it
+	// is tried after 5 s, then less often up to this. 10 min if zero.
 	ProbeInterval time.Duration
+	// Named reports whether an object names the Secret. It must not call back. Nil
+	// means that one always does.
+	Named func(namespace, name string) bool
 	// Operator names the operator's own objects.
 	Operator Operator
 }
@@ -64,6 +70,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.ProbeInterval == 0 {
 		o.ProbeInterval = defaultProbeInterval
+	}
+	if o.Named == nil {
+		o.Named = func(string, string) bool { return true }
 	}
 	for field, value := range map[*string]string{
 		&o.Operator.Namespace:      "bailiwick-system",

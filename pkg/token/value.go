@@ -72,7 +72,7 @@ type Token struct {
 	Generation uint64
 	// Value is the token.
 	Value Value
-	// Probe is set when Aiven refused the token and the caller has been granted
-	// the one try of this probe interval.
+	// Probe is set when Aiven refused the token, or the one before, and the caller
+	// was granted the one try there is now.
 	Probe bool
 }

@@ -52,17 +52,3 @@ func TestValueIsNeverPrinted(t *testing.T) {
 		t.Error("zero Value is not empty")
 	}
 }
-
-func TestParseRef(t *testing.T) {
-	for _, ref := range []Ref{{}, testRef, {"default", "default", "default"}} {
-		got, err := ParseRef(ref.String())
-		if err != nil || got != ref {
-			t.Errorf("ParseRef(%q) = %v, %v", ref, got, err)
-		}
-	}
-	for _, bad := range []string{"", "a", "a/b", "a/b/", "a/b/c/d", "//"} {
-		if _, err := ParseRef(bad); err == nil {
-			t.Errorf("ParseRef(%q) accepted", bad)
-		}
-	}
-}

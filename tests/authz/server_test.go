@@ -27,9 +27,9 @@ import (
 )
 
 const (
-	issuer              = "https://kubernetes.default.svc"
-	audience            = "bailiwick.dev/openbao/7b7c2e0e-0000-4000-8000-000000000001/prod"
-	operatorSubject     = "system:serviceaccount:bailiwick-system:bailiwick"
+	issuer          = "https://kubernetes.default.svc"
+	audience        = "bailiwick.dev/openbao/7b7c2e0e-0000-4000-8000-000000000001/prod"
+	operatorSubject = "system:serviceaccount:bailiwick-system:bailiwick"
 	// accountUID is the UID of the account in every token.
 	accountUID          = "99999999-8888-7777-6666-555555555555"
 	bootstrapperSubject = "system:serviceaccount:bailiwick-system:bailiwick-bootstrapper"
@@ -54,7 +54,7 @@ func rootClient(t *testing.T, server *stack.OpenBao) *api.Client {
 // ourClient returns the operator's own client with a token.
 func ourClient(t *testing.T, server *stack.OpenBao, token string) *openbao.Client {
 	t.Helper()
-	client, err := openbao.New(openbao.Options{Address: server.Address, CABundle: server.CAPEM, Token: openbao.NewToken(token)})
+	client, err := openbao.New(openbao.Options{Address: server.Address, CABundle: server.CAPEM, Token: openbao.NewToken(token), AllowLocal: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func (s signer) text(t *testing.T, subject, audience string, mutate ...func(map[
 	claims := map[string]any{
 		"iss": issuer, "sub": subject, "aud": []string{audience},
 		"kubernetes.io": map[string]any{"serviceaccount": map[string]any{"uid": accountUID}},
-		"iat": time.Now().Unix(), "nbf": time.Now().Unix(), "exp": time.Now().Add(10 * time.Minute).Unix(),
+		"iat":           time.Now().Unix(), "nbf": time.Now().Unix(), "exp": time.Now().Add(10 * time.Minute).Unix(),
 	}
 	for _, m := range mutate {
 		m(claims)

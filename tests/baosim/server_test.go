@@ -24,7 +24,7 @@ func TestServer(t *testing.T) {
 	s := Start("one")
 	defer s.Close()
 	connect := func(token openbao.Token) *openbao.Client {
-		c, err := openbao.New(openbao.Options{Address: s.URL(), CABundle: s.CAPEM(), Token: token})
+		c, err := openbao.New(openbao.Options{Address: s.URL(), CABundle: s.CAPEM(), Token: token, AllowLocal: true})
 		if err != nil {
 			t.Fatal(err)
 		}

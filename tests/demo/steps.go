@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 
+	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/tests/aivensim"
 	"github.com/bailiwick-operator/bailiwick/tests/stack"
 )
@@ -168,6 +170,11 @@ func (d *demo) createSecrets(ctx context.Context) error {
 	} {
 		for _, ref := range group.refs {
 			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: ref.name}, StringData: map[string]string{ref.key: group.value}}
+			if slices.Contains(prepared.adminTokens, ref) {
+				// It says itself which server it is for.
+				secret.Type = openbaov1alpha1.SecretTypeCredential
+				secret.StringData[openbaov1alpha1.CredentialAddressKey] = d.stack.OpenBao.Address
+			}
 			if _, err := d.kube.CoreV1().Secrets(namespace).Create(ctx, secret, metav1.CreateOptions{}); err != nil {
 				return err
 			}
@@ -182,18 +189,39 @@ func (d *demo) createSecrets(ctx context.Context) error {
 		}
 		d.out.line("  ServiceAccount %s", name)
 	}
+	// The restore role is bound to the UID of its account, which Bailiwick has to read.
+	for _, dir := range []string{"prove-identities", filepath.Join("prove-identities", "restore")} {
+		if _, err := d.runKubectl(ctx, "", "apply", "-n", namespace, "-k", filepath.Join(d.root, "manifests", "rbac", "optional", dir)); err != nil {
+			return err
+		}
+		d.out.line("  manifests/rbac/optional/%s", dir)
+	}
 	return nil
 }
 
-// adminToken makes a token that can do everything and can be revoked without
-// the loss of the root token.
+// adminPolicy is that of the guide (manifests/OPENBAO.md): a root token is refused.
+const adminPolicy = `
+path "sys/auth" { capabilities = ["read"] }
+path "sys/auth/jwt-operator" { capabilities = ["create", "read", "update", "delete", "sudo"] }
+path "auth/jwt-operator/config" { capabilities = ["create", "read", "update"] }
+path "auth/jwt-operator/role" { capabilities = ["list"] }
+path "auth/jwt-operator/role/*" { capabilities = ["create", "read", "update", "delete"] }
+path "auth/jwt-operator/cel/role" { capabilities = ["list"] }
+path "sys/policies/acl/openbao-operator*" { capabilities = ["read", "update", "delete"] }
+`
+
+// adminToken makes a one-time token with that policy.
 func (d *demo) adminToken(ctx context.Context) (string, error) {
 	client, err := d.stack.OpenBao.Client()
 	if err != nil {
 		return "", err
 	}
+	const policy = "bailiwick-admin"
+	if err := client.Sys().PutPolicyWithContext(ctx, policy, adminPolicy); err != nil {
+		return "", fmt.Errorf("writing the OpenBao policy %s: %w", policy, err)
+	}
 	secret, err := client.Auth().Token().CreateOrphanWithContext(ctx, &api.TokenCreateRequest{
-		Policies: []string{"root"}, TTL: "1h", DisplayName: "bailiwick-once",
+		Policies: []string{policy}, TTL: "1h", DisplayName: "bailiwick-once",
 	})
 	if err != nil {
 		return "", fmt.Errorf("making an OpenBao token: %w", err)
@@ -214,6 +242,7 @@ func (d *demo) startOperator(ctx context.Context) error {
 	args := []string{
 		"--kubeconfig=" + d.path(operatorConfigFile),
 		"--namespace=" + operatorNamespace,
+		"--openbao-allow-local-addresses",
 		"--service-account=" + operatorAccount,
 		"--aiven-url=" + d.simulator.URL(),
 		"--poll-interval=30s",

@@ -13,8 +13,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/openbao/openbao/api/v2"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -128,13 +128,8 @@ func (b *baoEnv) wantAuthorization(reason string) string {
 func TestBootstrapBeside(t *testing.T) {
 	t.Parallel()
 	b := newBesideEnv(t)
-	ctx, root := b.ctx, b.root
-	secret, err := root.Auth().Token().CreateWithContext(ctx, &api.TokenCreateRequest{Policies: []string{"root"}, TTL: "10m"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.tokens = append(b.tokens, secret.Auth.ClientToken)
-	b.setSecret("admin", map[string]string{"token": secret.Auth.ClientToken})
+	ctx := b.ctx
+	b.setSecret("admin", map[string]string{"token": b.adminToken("root")})
 
 	obj := &v1alpha1.OpenBaoCluster{ObjectMeta: metav1.ObjectMeta{Name: "bao", Annotations: map[string]string{
 		v1alpha1.AnnotationMode: "Enforce", v1alpha1.AnnotationAddress: b.gateway.URL, v1alpha1.AnnotationAdminTokenSecret: "admin",
@@ -168,7 +163,7 @@ func TestBootstrapBeside(t *testing.T) {
 		got.Status.ObservedGeneration != theirs.Status.ObservedGeneration {
 		t.Errorf("The status is %+v", got.Status)
 	}
-	record := bootstrap.RecordOf(got)
+	record := bootstrap.ShownRecord(got)
 	if record == nil || record.Mount != mount || !slices.Contains(record.Roles, backupRole) || !slices.Contains(record.Roles, bootstrapperRole) {
 		t.Fatalf("The record is %s", got.Annotations[v1alpha1.AnnotationRecord])
 	}
@@ -196,8 +191,9 @@ func TestBootstrapBeside(t *testing.T) {
 		return nil
 	})
 
-	t.Log("A new process knows what was written")
+	t.Log("A new process knows what was written, whatever the annotation says by then")
 	b.stopOperator()
+	b.patchCluster("bao", fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.AnnotationRecord, `{"roles":["theirs"],"policies":["theirs"]}`))
 	b.start(soon)
 	b.patchCluster("bao", `{"spec":{"backup":null}}`)
 	b.eventually("the removal of the backup", func() error {
@@ -209,11 +205,7 @@ func TestBootstrapBeside(t *testing.T) {
 	want(bootstrap.ReasonApplied)
 
 	t.Log("Nothing is requested any more")
-	token, err := root.Auth().Token().CreateWithContext(ctx, &api.TokenCreateRequest{Policies: []string{"root"}, TTL: "10m"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.setSecret("admin", map[string]string{"token": token.Auth.ClientToken})
+	b.setSecret("admin", map[string]string{"token": b.adminToken("root")})
 	b.patchCluster("bao", fmt.Sprintf(`{"metadata":{"annotations":{%q:null}}}`, v1alpha1.AnnotationMode))
 	want(bootstrap.ReasonNotRequested)
 	b.heldAgain("the removal", before)
@@ -221,8 +213,13 @@ func TestBootstrapBeside(t *testing.T) {
 		if record := b.getCluster("bao").Annotations[v1alpha1.AnnotationRecord]; record != "" {
 			return fmt.Errorf("it is %s", record)
 		}
+		name := "bailiwick-openbao-record-" + string(b.getCluster("bao").UID)
+		if _, err := b.kube.CoreV1().ConfigMaps(operatorNamespace).Get(ctx, name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+			return fmt.Errorf("the ConfigMap is there: %w", err)
+		}
 		return nil
 	})
+	b.marked("")
 	if got := b.holds(); !maps.Equal(got, before) {
 		t.Errorf("The server held %v and holds %v", before, got)
 	}

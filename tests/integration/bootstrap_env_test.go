@@ -25,6 +25,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/openbao/openbao/api/v2"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
@@ -102,9 +103,20 @@ func (b *baoEnv) anotherLook(before int) {
 	})
 }
 
-// adminToken makes a one-time admin token.
+// adminToken makes a one-time admin token. "root" stands for the policy of the guide:
+// a token that may do anything is refused.
 func (b *baoEnv) adminToken(policies ...string) string {
 	b.Helper()
+	for i, policy := range policies {
+		if policy == "root" {
+			text, err := guideCode(manifests+"/OPENBAO.md", "admin.hcl")
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.write("sys/policies/acl/bailiwick-admin", map[string]any{"policy": text})
+			policies[i] = "bailiwick-admin"
+		}
+	}
 	secret, err := b.root.Auth().Token().CreateWithContext(b.ctx, &api.TokenCreateRequest{Policies: policies, TTL: "10m"})
 	if err != nil {
 		b.Fatal(err)
@@ -195,14 +207,37 @@ func (b *baoEnv) list(path string) []string {
 	return names
 }
 
-// holds returns all that a bootstrap could touch: the policies, the mounts, and
-// the config and roles of the JWT mount.
+// marked checks whose the server is, empty for nobody's.
+func (b *baoEnv) marked(name string) {
+	b.Helper()
+	want := ""
+	if name != "" {
+		want = b.getCluster(name).Status.Authorization.Audience
+	}
+	b.eventually("the mark of the server", func() error {
+		got := authz.Mark{}
+		if data := b.peek("sys/policies/acl/" + authz.MarkPolicy); data != nil {
+			text, _ := data["policy"].(string)
+			got, _ = authz.ParseMark(text)
+			if text != got.Text() {
+				return fmt.Errorf("it is %q", text)
+			}
+		}
+		if got.Audience != want {
+			return fmt.Errorf("it is that of %q, want %q", got.Audience, want)
+		}
+		return nil
+	})
+}
+
+// holds returns all that a bootstrap could touch: the policies but for the mark, the
+// mounts, and the config and roles of the JWT mount.
 func (b *baoEnv) holds() map[string]string {
 	b.Helper()
 	out := map[string]string{}
 	for _, name := range b.list("sys/policies/acl") {
-		// What was listed may be gone by now.
-		if data := b.peek("sys/policies/acl/" + name); name != "root" && data != nil {
+		// What was listed may be gone by now. The policy of admin tokens is the test's.
+		if data := b.peek("sys/policies/acl/" + name); name != "root" && name != "bailiwick-admin" && name != authz.MarkPolicy && data != nil {
 			out["policy "+name], _ = data["policy"].(string)
 		}
 	}
@@ -291,6 +326,16 @@ func (b *baoEnv) login(role, namespace, account string, audiences ...string) (*a
 		return nil, err
 	}
 	return secret.Auth, nil
+}
+
+// uidOf returns the UID of a ServiceAccount.
+func (b *baoEnv) uidOf(name string) string {
+	b.Helper()
+	account, err := b.kube.CoreV1().ServiceAccounts(b.ns).Get(b.ctx, name, metav1.GetOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return string(account.UID)
 }
 
 func (b *baoEnv) serviceAccount(namespace, name string) {
@@ -383,6 +428,15 @@ func (b *baoEnv) refusal(name, reason string, texts ...string) string {
 	return message
 }
 
+// says returns an error unless the message of an object has a text.
+func (b *baoEnv) says(name, text string) error {
+	c := meta.FindStatusCondition(b.getCluster(name).Status.Conditions, v1alpha1.ConditionAuthorizationReady)
+	if c == nil || !strings.Contains(c.Message, text) {
+		return fmt.Errorf("AuthorizationReady is %+v", c)
+	}
+	return nil
+}
+
 // noTokenAnywhere searches all that the operator wrote in the namespace, and
 // its log.
 func (b *baoEnv) noTokenAnywhere() {
@@ -416,7 +470,15 @@ func (b *baoEnv) setSecret(name string, data map[string]string) {
 	if err := ignoreNotFound(secrets.Delete(b.ctx, name, metav1.DeleteOptions{})); err != nil {
 		b.Fatal(err)
 	}
-	if _, err := secrets.Create(b.ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name}, StringData: data}, metav1.CreateOptions{}); err != nil {
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name}, StringData: maps.Clone(data)}
+	if _, ok := data["token"]; ok || strings.HasSuffix(name, "admin") {
+		// It agrees to be sent to the server of the test.
+		secret.Type = v1alpha1.SecretTypeCredential
+		if _, named := data[v1alpha1.CredentialAddressKey]; !named {
+			secret.StringData[v1alpha1.CredentialAddressKey] = b.address
+		}
+	}
+	if _, err := secrets.Create(b.ctx, secret, metav1.CreateOptions{}); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -36,16 +36,28 @@ func mode(m v1alpha1.AuthorizationMode) func(*v1alpha1.OpenBaoClusterSpec) {
 // mayMint lets the operator make tokens of ServiceAccounts of the namespace.
 func (b *baoEnv) mayMint(accounts ...string) {
 	b.Helper()
-	role := &rbacv1.Role{
-		ObjectMeta: metav1.ObjectMeta{Name: "mint"},
-		Rules:      []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"serviceaccounts/token"}, ResourceNames: accounts, Verbs: []string{"create"}}},
-	}
+	b.grant("mint", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"serviceaccounts/token"}, ResourceNames: accounts, Verbs: []string{"create"}})
+}
+
+// restoreAccount makes the ServiceAccount that may restore, and lets the operator read
+// its UID, without which its role is not written.
+func (b *baoEnv) restoreAccount(cluster string) {
+	b.Helper()
+	name := cluster + "-restore-serviceaccount"
+	b.serviceAccount(b.ns, name)
+	b.grant("read", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"serviceaccounts"}, ResourceNames: []string{name}, Verbs: []string{"get"}})
+}
+
+// grant gives the operator a right in the namespace.
+func (b *baoEnv) grant(name string, rule rbacv1.PolicyRule) {
+	b.Helper()
+	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: []rbacv1.PolicyRule{rule}}
 	if _, err := b.kube.RbacV1().Roles(b.ns).Create(b.ctx, role, metav1.CreateOptions{}); err != nil {
 		b.Fatal(err)
 	}
 	binding := &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "mint"},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "mint"},
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name},
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: operatorNamespace, Name: operatorAccount}},
 	}
 	if _, err := b.kube.RbacV1().RoleBindings(b.ns).Create(b.ctx, binding, metav1.CreateOptions{}); err != nil {
@@ -60,8 +72,11 @@ func (b *baoEnv) jobs(cluster string) {
 	var names []string
 	for _, job := range []string{"backup", "restore", "upgrade"} {
 		names = append(names, cluster+"-"+job+"-serviceaccount")
-		b.serviceAccount(b.ns, names[len(names)-1])
+		if job != "restore" {
+			b.serviceAccount(b.ns, names[len(names)-1])
+		}
 	}
+	b.restoreAccount(cluster)
 	b.mayMint(names...)
 }
 
@@ -310,19 +325,19 @@ func TestBootstrapProof(t *testing.T) {
 	b.mayMint("bao-backup-serviceaccount")
 	b.start(soon, func(o *app.Options) { o.OpenBao.ProofInterval = time.Second })
 	b.cluster("bao", func(s *v1alpha1.OpenBaoClusterSpec) {
-		s.Backup, s.Restore = &v1alpha1.BackupSpec{}, &v1alpha1.RestoreSpec{}
+		s.Backup, s.Upgrade = &v1alpha1.BackupSpec{}, &v1alpha1.UpgradeSpec{}
 	})
 	b.applied("bao")
 	b.identity("bao", operatorRole, v1alpha1.Proved)
 	b.identity("bao", backupRole, v1alpha1.NotProved, "ServiceAccount "+b.ns+"/bao-backup-serviceaccount does not exist", "create serviceaccount")
-	unminted := b.identity("bao", "openbao-operator-restore", v1alpha1.NotProved, "may not make tokens")
+	unminted := b.identity("bao", "openbao-operator-upgrade", v1alpha1.NotProved, "may not make tokens")
 	if got := b.record("bao").Proved; got != "1/3" {
 		t.Errorf("Proved are %s", got)
 	}
 
 	t.Log("Following the messages")
 	b.serviceAccount(b.ns, "bao-backup-serviceaccount")
-	b.serviceAccount(b.ns, "bao-restore-serviceaccount")
+	b.serviceAccount(b.ns, "bao-upgrade-serviceaccount")
 	_, command, _ := strings.Cut(unminted.Message, "Run: ")
 	b.run(command)
 	b.proved("bao", "3/3")

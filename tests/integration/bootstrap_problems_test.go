@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,6 +53,7 @@ func TestBootstrapLeavesWhatOthersWrote(t *testing.T) {
 			gone: "sys/auth/jwt-operator",
 		},
 	}
+	b.restoreAccount("bao")
 	b.start()
 	for i, f := range foreign {
 		if f.reason == bootstrap.ReasonMountConflict && b.bao.Kind == stack.Embedded {
@@ -176,60 +178,95 @@ func TestBootstrapProblems(t *testing.T) {
 	b.noTokenAnywhere()
 }
 
+// TestBootstrapOneObjectPerServer checks that the object that holds a server keeps it,
+// though another one is older and has an admin token of that server, until it has
+// ended; and what a person can do about a server that nobody here holds.
 func TestBootstrapOneObjectPerServer(t *testing.T) {
 	t.Parallel()
 	b := newBaoEnv(t)
-	b.cluster("a")
-	b.cluster("b")
-	older, younger := b.getCluster("a"), b.getCluster("b")
-	// Times of creation are whole seconds; of two in the same, the UID decides.
-	if older.CreationTimestamp.Equal(&younger.CreationTimestamp) && younger.UID < older.UID {
-		older, younger = younger, older
-	}
-	first, second := older.Name, younger.Name
+	b.cluster("older")
 	b.start()
-	b.refusal(first, bootstrap.ReasonAdminTokenSecretNotFound)
-	b.refusal(second, bootstrap.ReasonServerClaimed, b.ns+"/"+first, "nothing was written")
+	b.refusal("older", bootstrap.ReasonAdminTokenSecretNotFound)
+	b.cluster("bao")
+	b.setSecret("bao-admin", map[string]string{"token": b.adminToken("root")})
+	b.applied("bao")
+	b.marked("bao")
 
-	// Nothing tells the operator about the Secret: it looks again by itself.
-	b.setSecret(first+"-admin", map[string]string{"token": b.adminToken("root")})
-	b.applied(first)
-	b.setSecret(second+"-admin", map[string]string{"token": b.adminToken("root")})
-	changes, looks := len(b.gateway.changes()), len(b.gateway.all())
-	b.refresh(second)
-	b.anotherLook(looks)
-	b.refusal(second, bootstrap.ReasonServerClaimed)
-
-	t.Log("The first no longer asks for anything")
-	b.patchCluster(first, `{"spec":{"authorization":null}}`)
-	b.refusal(first, bootstrap.ReasonNotRequested, "stays on server", b.ns+"/"+second)
-	b.applied(second)
-	// What the second asks for is there already.
+	b.setSecret("older-admin", map[string]string{"token": b.adminToken("root")})
+	changes := len(b.gateway.changes())
+	b.refresh("older")
+	b.refusal("older", bootstrap.ReasonServerClaimed, b.ns+"/bao")
+	b.eventually("the reason why it is not compared", func() error {
+		return b.says("older", "only an admin token writes the mark")
+	})
 	if got := b.gateway.changes(); len(got) != changes {
-		t.Errorf("The changes for the second are %q, want none", got[changes:])
+		t.Errorf("The changes for the other are %q, want none", got[changes:])
+	}
+	if !b.accepted(b.tokens[len(b.tokens)-1]) {
+		t.Error("The token of the object that waits was revoked")
 	}
 
-	t.Log("The second is deleted")
+	t.Log("The holder no longer asks for anything")
+	b.setSecret("bao-admin", map[string]string{"token": b.adminToken("root")})
+	b.patchCluster("bao", fmt.Sprintf(`{"metadata":{"annotations":{%q:"bao-admin"}},"spec":{"authorization":null}}`, v1alpha1.AnnotationAdminTokenSecret))
+	b.refusal("bao", bootstrap.ReasonNotRequested)
+	b.applied("older")
+	b.marked("older")
+
+	t.Log("The new holder is deleted, and its mark stays")
 	held := b.holds()
-	b.deleteCluster(second)
-	b.eventually("the second to be gone", func() error {
-		_, _, err := b.clusterConditions(second)()
+	b.deleteCluster("older")
+	b.eventually("it to be gone", func() error {
+		_, _, err := b.clusterConditions("older")()
 		if err == nil {
 			return errors.New("it is still there")
 		}
 		return ignoreNotFound(err)
 	})
-	looks = len(b.gateway.all())
-	b.patchCluster(first, `{"spec":{"selfInit":{"enabled":false}}}`)
-	b.refusal(first, bootstrap.ReasonNotRequested)
-	if got := b.gateway.all(); len(got) != looks {
-		t.Errorf("There were requests for an object that asks for nothing: %q", got[looks:])
-	}
-	b.patchCluster(first, fmt.Sprintf(`{"spec":{"authorization":{"address":%q,"caBundle":%q}}}`, b.address, b.ca))
-	b.applied(first)
+	b.setSecret("bao-admin", map[string]string{"token": b.adminToken("root")})
+	b.patchCluster("bao", fmt.Sprintf(`{"spec":{"authorization":{"address":%q,"caBundle":%q,"adminTokenSecretRef":{"name":"bao-admin"}}}}`, b.address, b.ca))
+	message := b.refusal("bao", bootstrap.ReasonServerClaimed, "no OpenBaoCluster that Bailiwick watches", "bao policy write openbao-operator-claim -")
 	if got := b.holds(); !maps.Equal(got, held) {
 		t.Errorf("The server held %v and holds %v", held, got)
 	}
+	_, rest, _ := strings.Cut(message, "printf '%b' '")
+	text, _, ok := strings.Cut(rest, "' | bao policy write")
+	if !ok {
+		t.Fatalf("There is no command in %s", message)
+	}
+	b.write("sys/policies/acl/openbao-operator-claim", map[string]any{"policy": strings.ReplaceAll(text, `\n`, "\n")})
+	b.refresh("bao")
+	// The roles are bound to the audience of the object that is gone.
+	b.refusal("bao", bootstrap.ReasonRoleConflict)
+}
+
+// TestBootstrapCopiesOfServers checks that a server with the mark of another one's
+// object becomes its object's own once the holder has written a new mark to its own.
+func TestBootstrapCopiesOfServers(t *testing.T) {
+	t.Parallel()
+	b := newBaoEnv(t)
+	copied := b.with(stack.NewOpenBao(t, stack.OpenBaoOptions{}))
+	b.cluster("bao")
+	b.patchCluster("bao", `{"spec":{"authorization":{"mode":"Enforce"}}}`)
+	b.setSecret("bao-admin", map[string]string{"token": b.adminToken("root")})
+	b.start()
+	b.applied("bao")
+	b.marked("bao")
+	before := b.read("sys/policies/acl/openbao-operator-claim")["policy"]
+	held := b.holds()
+
+	copied.write("sys/policies/acl/openbao-operator-claim", map[string]any{"policy": before})
+	copied.cluster("staging")
+	copied.setSecret("staging-admin", map[string]string{"token": copied.adminToken("root")})
+	b.refusal("staging", bootstrap.ReasonServerClaimed, b.ns+"/bao")
+	b.applied("staging")
+	copied.marked("staging")
+	b.marked("bao")
+	if got := b.read("sys/policies/acl/openbao-operator-claim")["policy"]; got == before {
+		t.Error("The holder wrote no new mark")
+	}
+	b.heldAgain("the comparison", held)
+	b.applied("bao")
 }
 
 func TestBootstrapNotRequested(t *testing.T) {

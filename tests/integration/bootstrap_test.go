@@ -94,6 +94,7 @@ func TestBootstrap(t *testing.T) {
 	token := b.adminToken("root")
 	b.setSecret("bao-admin", map[string]string{"token": token + "\n"})
 	before := b.holds()
+	b.restoreAccount("bao")
 	b.start()
 	b.cluster("bao", whole)
 	message := b.applied("bao")
@@ -128,6 +129,13 @@ func TestBootstrap(t *testing.T) {
 			role := b.read("auth/" + mount + "/role/" + name)
 			// Only OIDC logins read it, and OpenBao always says it.
 			delete(role, "callback_mode")
+			if name == "openbao-operator-restore" {
+				wanted := map[string]any{"/kubernetes.io/serviceaccount/uid": b.uidOf(account[1])}
+				if !reflect.DeepEqual(role["bound_claims"], wanted) {
+					t.Errorf("the restore is bound to %v, want %v", role["bound_claims"], wanted)
+				}
+				delete(role, "bound_claims")
+			}
 			wantFields(t, "role "+name, role, map[string]any{
 				"role_type": "jwt", "user_claim": "sub", "bound_claims_type": "string",
 				"bound_subject":   "system:serviceaccount:" + account[0] + ":" + account[1],
@@ -158,9 +166,10 @@ func TestBootstrap(t *testing.T) {
 		if !strings.Contains(message, "kubectl -n "+b.ns+" delete secret bao-admin") {
 			t.Errorf("The message does not say that the Secret can go: %s", message)
 		}
-		if got := len(b.gateway.changes()); got != len(after)-len(before) {
-			t.Errorf("%d writes, want one for each object: %q", got, b.gateway.changes())
+		if got := len(b.gateway.changes()); got != len(after)-len(before)+1 {
+			t.Errorf("%d writes, want one for each object, and the mark: %q", got, b.gateway.changes())
 		}
+		b.marked("bao")
 	})
 
 	t.Run("reports", func(t *testing.T) {
@@ -174,14 +183,22 @@ func TestBootstrap(t *testing.T) {
 		if len(got.SigningKeys) != len(b.publishedKeys()) || !strings.HasPrefix(got.Digest, "sha256:") || got.AdminTokenSecretVersion == "" {
 			t.Errorf("status.authorization has signing keys %+v, digest %q and version %q", got.SigningKeys, got.Digest, got.AdminTokenSecretVersion)
 		}
-		// The accounts of the jobs do not exist yet.
+		// The accounts of the jobs do not exist yet, or Bailiwick may make no tokens of them.
 		if got.Proved != "1/4" || len(got.Identities) != 4 || got.ProvedAt == nil || got.RefusalsProvedAt == nil {
 			t.Errorf("status.authorization has the proofs %s: %+v", got.Proved, got.Identities)
 		}
 		got.SigningKeys, got.Digest, got.AdminTokenSecretVersion = nil, "", ""
 		got.Proved, got.Identities, got.ProvedAt, got.RefusalsProvedAt = "", nil, nil, nil
+		if len(got.Unknown) == 0 || got.Version == "" || got.RestoreAccountUID != b.uidOf("bao-restore-serviceaccount") {
+			t.Errorf("unknown are %q, the version is %q, and the restore is bound to %q", got.Unknown, got.Version, got.RestoreAccountUID)
+		}
+		got.Unknown, got.Version, got.RestoreAccountUID = nil, "", ""
+		if got.Claim == nil || got.Claim.Nonce == "" || got.Claim.ConfirmedAt == nil {
+			t.Errorf("the claim is %+v", got.Claim)
+		}
+		got.Claim = nil
 		want := &v1alpha1.AuthorizationStatus{
-			Address: b.address, CABundle: b.ca, Server: health.ClusterID, Mount: mount, MountCreated: true, Issuer: shared.Kubernetes.Issuer,
+			Address: b.address, CABundle: b.ca, Server: health.ClusterID, Mount: mount, MountCreated: true, ConfigWritten: true, Issuer: shared.Kubernetes.Issuer,
 			Audience: b.audience(), Policies: names, Roles: names, AdminToken: v1alpha1.AdminTokenRevoked,
 		}
 		if !reflect.DeepEqual(got, want) {
@@ -201,8 +218,8 @@ func TestBootstrap(t *testing.T) {
 		})
 	})
 
-	for _, account := range accounts {
-		if account[0] == b.ns {
+	for name, account := range accounts {
+		if account[0] == b.ns && name != "openbao-operator-restore" {
 			b.serviceAccount(b.ns, account[1])
 		}
 	}
@@ -411,7 +428,7 @@ func TestBootstrapFollowsTheSpec(t *testing.T) {
 	t.Log("Adding the backup")
 	held := b.holds()
 	b.patchCluster("bao", `{"spec":{"backup":{"jwtAuthRole":"my-backup"}}}`)
-	message := b.refusal("bao", bootstrap.ReasonAdminTokenRequired, "kubectl -n "+b.ns+" create secret generic bao-admin --from-literal=token=")
+	message := b.refusal("bao", bootstrap.ReasonAdminTokenRequired, "kubectl -n "+b.ns+" create secret generic bao-admin --type=bailiwick.dev/openbao-credential")
 	if got := b.holds(); !maps.Equal(got, held) {
 		t.Errorf("Without a token the server changed from %v to %v", held, got)
 	}

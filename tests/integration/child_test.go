@@ -58,7 +58,7 @@ func (e *env) startChild(config *rest.Config, environment []string, args ...stri
 	}
 	args = append([]string{
 		"--kubeconfig=" + kubeconfig,
-		"--namespace=" + operatorNamespace,
+		"--namespace=" + operatorNamespace, "--openbao-allow-local-addresses",
 		"--aiven-url=" + e.sim.URL(),
 		"--health-bind-address=127.0.0.1:0",
 		"--metrics-bind-address=127.0.0.1:0",

@@ -166,6 +166,9 @@ func (e *env) launch(change ...func(*app.Options)) *operator {
 	// share no namespace, so none is needed.
 	opts.LeaderElection.Enabled = false
 	opts.HealthBindAddress, opts.MetricsBindAddress = "0", "0"
+	// The simulator shows what was created immediately, unless a test has it be late.
+	opts.Aiven.VisibleWithin = 5 * time.Second
+	opts.OpenBao.AllowLocalAddresses = true
 	for _, c := range append(e.change[:len(e.change):len(e.change)], change...) {
 		c(opts)
 	}

@@ -41,6 +41,10 @@ type mortal struct {
 	changes []string
 }
 
+// mortalVisibleWithin is how long the next operator waits for what its predecessor may
+// have created. The simulator shows that immediately.
+const mortalVisibleWithin = 2 * time.Second
+
 // launchMortal runs an operator for one kind in this process. Cut off from both
 // sides, it is as good as killed.
 func (e *env) launchMortal(kind string) *mortal {
@@ -50,6 +54,7 @@ func (e *env) launchMortal(kind string) *mortal {
 	op := e.launch(func(o *app.Options) {
 		o.Controllers = []string{kind}
 		o.Aiven.URL = front.URL
+		o.Aiven.VisibleWithin = mortalVisibleWithin
 		o.RESTConfig.Wrap(m.toAPIServer)
 	})
 	m.stop, m.kill = op.stop, op.cancel
@@ -73,7 +78,7 @@ func (e *env) startMortal(kind string) *mortal {
 	c := e.startChild(&rest.Config{Host: apiServer.URL},
 		[]string{"DEFAULT_AIVEN_TOKEN=" + tokenDefault.Value},
 		"-v=4", "--leader-elect=false", "--watch-namespaces="+e.ns, "--controllers="+kind,
-		"--aiven-url="+aiven.URL, "--event-log-interval=200ms")
+		"--aiven-url="+aiven.URL, "--event-log-interval=200ms", "--aiven-visible-within="+mortalVisibleWithin.String())
 	m.stop = c.terminate
 	m.kill = func() { _ = c.process.Kill() }
 	go func() {

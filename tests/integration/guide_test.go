@@ -18,17 +18,25 @@ import (
 // codeOf returns the first block of code behind a comment in a guide.
 func codeOf(t *testing.T, guide, comment string) string {
 	t.Helper()
-	raw, err := os.ReadFile(guide)
+	code, err := guideCode(guide, comment)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return code
+}
+
+func guideCode(guide, comment string) (string, error) {
+	raw, err := os.ReadFile(guide)
+	if err != nil {
+		return "", err
 	}
 	_, rest, found := strings.Cut(string(raw), "<!-- "+comment+" -->\n```")
 	_, rest, opened := strings.Cut(rest, "\n")
 	code, _, closed := strings.Cut(rest, "\n```")
 	if !found || !opened || !closed {
-		t.Fatalf("%s has no code behind %q", guide, comment)
+		return "", fmt.Errorf("%s has no code behind %q", guide, comment)
 	}
-	return code
+	return code, nil
 }
 
 // A token with the policy of the guide writes the whole contract, and removes it.
@@ -38,6 +46,7 @@ func TestGuideAdminPolicy(t *testing.T) {
 	b.write("sys/policies/acl/bailiwick-admin", map[string]any{"policy": codeOf(t, manifests+"/OPENBAO.md", "admin.hcl")})
 	before := b.holds()
 	b.setSecret("bao-admin", map[string]string{"token": b.adminToken("bailiwick-admin")})
+	b.restoreAccount("bao")
 	b.start()
 	b.cluster("bao", func(s *v1alpha1.OpenBaoClusterSpec) {
 		whole(s)

@@ -80,6 +80,9 @@ func (m *manifestsTest) work(t *testing.T, namespace string, p part, lacking ...
 	if err != nil {
 		t.Fatal(err)
 	}
+	if p == withoutSecrets && len(denied) == 0 {
+		t.Error("the policy that keeps somebody's Secret was never asked")
+	}
 	for _, message := range denied {
 		if p != withoutSecrets || !strings.Contains(message, "/secrets/"+takenSecret) {
 			t.Errorf("an admission policy was in the way: %s", message)

@@ -187,14 +187,15 @@ func TestWatchedSourceSecret(t *testing.T) {
 	t.Parallel()
 	e := lifecycleEnv(t, aivensim.Options{})
 	e.hostOf("pg")
-	e.passwordSecret("source", "first-password")
 	e.start(e.account("get", "create", "patch", "list", "watch"))
-	e.create(e.object("ServiceUser", "x", source("source")))
-	e.ready("ServiceUser", "x")
-	for _, password := range []string{"second-password", "third-password", "fourth-password"} {
-		e.editSecret("source", `{"stringData":{"password":"`+password+`"}}`)
+	// The same again within seconds is taken for an update without effect.
+	for _, user := range []string{"a", "b", "c"} {
+		e.passwordSecret(user, "first-password")
+		e.create(e.object("ServiceUser", "of-"+user, source(user)))
+		e.ready("ServiceUser", "of-"+user)
+		e.editSecret(user, `{"stringData":{"password":"second-password"}}`)
 		e.within(sourceEvent, "the password", func() error {
-			if at, published := e.passwordOf("x", "SERVICEUSER_PASSWORD"); at != password || published != password {
+			if at, published := e.passwordOf("of-"+user, "SERVICEUSER_PASSWORD"); at != "second-password" || published != at {
 				return fmt.Errorf("they are %q and %q", at, published)
 			}
 			return nil
@@ -204,4 +205,3 @@ func TestWatchedSourceSecret(t *testing.T) {
 
 // sourceEvent is less than the time after which a change is noticed without a watch.
 const sourceEvent = 2500 * time.Millisecond
-

@@ -462,3 +462,40 @@ func TestAutoscaledPlan(t *testing.T) {
 	})
 	e.note("PostgreSQL", "x")
 }
+
+// What the guide says for those who come from the aiven-operator: every object is
+// observed first, and handed over later, with one command each.
+func TestObserveFirst(t *testing.T) {
+	t.Parallel()
+	e := lifecycleEnv(t, aivensim.Options{})
+	e.hostOf("pg")
+	e.outside(e.sim.Outside(project, "host").SetTags(map[string]string{"console": "1"}))
+	e.create(e.object("PostgreSQL", "host", set("plan", "startup-8")))
+	e.create(e.object("Database", "x"))
+	run := func(args ...string) {
+		t.Helper()
+		if out, err := kubectl(e.ctx, shared, append(args, "--namespace", e.ns)...); err != nil {
+			t.Fatalf("kubectl %v: %v: %s", args, err, out)
+		}
+	}
+	run("annotate", "aiven", "--all", "bailiwick.dev/management-policy=Observe")
+	e.start()
+	e.wantCondition("Synced", metav1.ConditionFalse, "Drifted", e.conditions("PostgreSQL", "host"))
+	e.wantCondition("Synced", metav1.ConditionFalse, "NotFound", e.conditions("Database", "x"))
+	e.eventually("an event of the drift", func() error {
+		events, err := e.kube.CoreV1().Events(e.ns).List(e.ctx, metav1.ListOptions{FieldSelector: "reason=Drifted"})
+		if err == nil && (len(events.Items) != 1 || !strings.Contains(events.Items[0].Message, "Differs at Aiven: plan.")) {
+			err = fmt.Errorf("events are %+v", events.Items)
+		}
+		return err
+	})
+	if n := e.sim.Count(aivensim.Mutating); n != 0 {
+		t.Errorf("%d changes were sent", n)
+	}
+	run("annotate", "aiven", "--all", "bailiwick.dev/management-policy-")
+	e.ready("PostgreSQL", "host")
+	e.ready("Database", "x")
+	if sv, _ := e.sim.Project(project).Service("host"); sv.Plan != "startup-8" || sv.Tags["console"] != "1" {
+		t.Errorf("the service has plan %s and tags %v", sv.Plan, sv.Tags)
+	}
+}

@@ -7528,6 +7528,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: claim
       type:
         namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServerClaimStatus
+    - name: clientCertSecretRef
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ClientCertSecretReference
     - name: configWritten
       type:
         scalar: boolean

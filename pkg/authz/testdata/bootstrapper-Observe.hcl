@@ -10,6 +10,9 @@ path "sys/policies/acl/openbao-operator-restore" {
 path "sys/policies/acl/openbao-operator-upgrade" {
   capabilities = ["read"]
 }
+path "sys/policies/acl/openbao-operator-claim" {
+  capabilities = ["read"]
+}
 path "auth/jwt-operator/role/openbao-operator" {
   capabilities = ["read"]
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -180,6 +181,46 @@ func asSent(t *testing.T, settings any) any {
 	return out
 }
 
+// checkReset checks what becomes of a setting that had another value before: one that
+// is empty now is sent so and compared, and only one that is gone is reset.
+func checkReset(t *testing.T, c emptyCase, block any) {
+	t.Helper()
+	config, err := asMap(block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := settingPath(c.path)
+	removed := removedSettings([]settingPath{path}, config)
+	sent := jsonAt(t, asSent(t, withResets(config, removed)), c.path)
+	if c.wire == "" {
+		if len(removed) != 1 || sent != "null" && !slices.Equal(removed[0], path[:len(removed[0])]) {
+			t.Errorf("%s: an update resets %v and sends %q", c, removed, sent)
+		}
+		return
+	}
+	if len(removed) > 0 || sent == "null" {
+		t.Errorf("%s: an update resets %v and sends %q", c, removed, sent)
+	}
+	if c.wire == "{}" {
+		return // an object that says nothing of what is in it
+	}
+	for _, shown := range []any{"other", []any{"other"}, 4.2, nil} {
+		remote := map[string]any{}
+		inner := remote
+		for _, name := range path[:len(path)-1] {
+			next := map[string]any{}
+			inner[name], inner = next, next
+		}
+		if inner[path[len(path)-1]] = shown; shown == nil {
+			delete(inner, path[len(path)-1])
+		}
+		differs := configDiffers(config, remote, givenSettings{})
+		if !slices.ContainsFunc(differs, func(p settingPath) bool { return slices.Equal(p, path) }) {
+			t.Errorf("%s counts as equal to %v", c, shown)
+		}
+	}
+}
+
 // Absent, empty and null are three different things from the manifest to Aiven,
 // for every setting of every kind.
 func TestEmptyValuesOfEverySetting(t *testing.T) {
@@ -211,6 +252,9 @@ func TestEmptyValuesOfEverySetting(t *testing.T) {
 			}
 			if !ok {
 				t.Errorf("%s reaches Aiven as %q, want %q", c, got, c.wire)
+			}
+			if kind != "KafkaTopic" && !slices.Contains(c.path, "[]") {
+				checkReset(t, c, copied.Interface())
 			}
 		}
 	})

@@ -119,7 +119,8 @@ func TestSharedIdentities(t *testing.T) {
 func TestHandlerMemoriesEndWithTheirObject(t *testing.T) {
 	h := newKafkaSchema()
 	h.accepted.set(types.UID("u"), acceptedSchema{id: 1})
-	h.Forget("u")
+	var f forgetter = h
+	f.Forget("u")
 	if got := h.accepted.get("u"); got.id != 0 {
 		t.Errorf("remembered %+v", got)
 	}

@@ -14,7 +14,15 @@ import (
 const serviceTypeKafka = "kafka"
 
 func kafkaService() serviceHandler[*v1alpha1.Kafka] {
-	return serviceHandler[*v1alpha1.Kafka]{serviceType: serviceTypeKafka, needsCA: true, connection: kafkaConnection}
+	return serviceHandler[*v1alpha1.Kafka]{
+		serviceType: serviceTypeKafka, needsCA: true, connection: kafkaConnection,
+		ignored: func(obj *v1alpha1.Kafka) string {
+			if obj.Spec.Karapace == nil {
+				return ""
+			}
+			return "spec.karapace has no effect: remove it, and set userConfig.schema_registry and userConfig.kafka_rest."
+		},
+	}
 }
 
 func kafkaConnection(obj *v1alpha1.Kafka, s serviceState) connection {

@@ -88,6 +88,7 @@ func newKind[T v1alpha1.Object, AC any, I reconcile.Client[T, *AC]](
 			Refresh:            func(obj T) { d.Store.Refresh(obj.ServiceRef()) },
 			References:         references,
 			AnnotationsChanged: k.annotationsChanged,
+			CredentialUnused:   k.credentialUnused,
 			Publish:            k.publish,
 		})
 	}
@@ -206,12 +207,11 @@ func (c connector[T]) connect(ctx context.Context, obj T, wake func()) (*remote,
 		return nil, c.of(err, obj, ref)
 	}
 	sub := aiven.Subscriber{ID: subscription{c.kind, cache.MetaObjectToName(obj)}, Notify: wake}
-	cred := aiven.Credential{Token: tok.Value.Reveal(), Generation: tok.Generation, Probe: tok.Probe}
 	return &remote{
-		Client:   c.deps.Store.Client(ref.String(), cred, sub),
+		Client:   c.deps.Store.Client(source{c.deps.Tokens, ref}, credentialOf(tok), sub),
 		ref:      ref,
 		secrets:  c.deps.Secrets.Secrets(obj.GetNamespace()),
-		digester: newDigester(cred.Token, obj.GetUID()),
+		digester: newDigester(tok.Value.Reveal(), obj.GetUID()),
 		sources: func(name, version string) {
 			c.deps.SourceRead(cache.NewObjectName(obj.GetNamespace(), name), version)
 		},
@@ -235,6 +235,13 @@ func (c connector[T]) annotationsChanged(_ context.Context, old, obj T) {
 		if !ref.Default() {
 			c.deps.Tokens.Invalidate(ref.Namespace, ref.Name)
 		}
+	}
+}
+
+// credentialUnused ends the tokens of a Secret that no object names any more.
+func (c connector[T]) credentialUnused(obj T) {
+	if ref := refOf(obj); !ref.Default() {
+		c.deps.Tokens.Forget(ref.Namespace, ref.Name)
 	}
 }
 

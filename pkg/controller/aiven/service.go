@@ -33,6 +33,9 @@ type serviceHandler[T v1alpha1.Service] struct {
 	migration func(obj T) *v1alpha1.MigrationSecretSource
 	// migrationKeys are the keys of such a source besides the common ones.
 	migrationKeys []string
+	// ignored tells of fields of the kind's own that have no effect; nil for kinds that
+	// have none.
+	ignored func(obj T) string
 	// versionSetting is the user configuration of the major version, for kinds
 	// whose upgrades Aiven can check beforehand; else empty.
 	versionSetting string
@@ -68,6 +71,9 @@ func (h serviceHandler[T]) Observe(ctx context.Context, r *remote, obj T) (recon
 	difference, err := d.compare(svc)
 	if err != nil {
 		return reconcile.Observation{}, err
+	}
+	if h.ignored != nil {
+		difference.notes = append(difference.notes, h.ignored(obj))
 	}
 	obs := reconcile.Observation{Exists: true, Differs: difference.fields, Note: joinNotes(difference.notes...)}
 	if len(difference.fields) == 0 {

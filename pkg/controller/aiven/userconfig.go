@@ -67,6 +67,10 @@ func removedSettings(before []settingPath, config map[string]any) []settingPath 
 // something there, or another value in place of an object around it.
 func missing(config map[string]any, path settingPath) settingPath {
 	for i, name := range path {
+		// Earlier versions recorded a name with dots as if it were several.
+		if _, ok := config[path[i:].String()]; ok {
+			return nil
+		}
 		value, ok := config[name]
 		if !ok {
 			return path[:i+1]

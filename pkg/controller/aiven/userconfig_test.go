@@ -109,6 +109,9 @@ func TestResets(t *testing.T) {
 			}
 		})
 	}
+	if removed := removedSettings([]settingPath{{"pg", "pg_stat_statements", "track"}}, all); removed != nil {
+		t.Errorf("reset %v, which an earlier version has recorded in another way", removed)
+	}
 	if removed := removedSettings(nil, all); removed != nil {
 		t.Errorf("reset %v although nothing is known to have been given", removed)
 	}

@@ -28,6 +28,9 @@ type AuthorizationStatusApplyConfiguration struct {
 	// tlsServerName is the name that the server's certificate carried, if the spec
 	// named one.
 	TLSServerName *string `json:"tlsServerName,omitempty"`
+	// clientCertSecretRef names the Secret with the client certificate that the server
+	// was reached with, if there was one.
+	ClientCertSecretRef *ClientCertSecretReferenceApplyConfiguration `json:"clientCertSecretRef,omitempty"`
 	// server is the cluster id of the server.
 	Server *string `json:"server,omitempty"`
 	// namespace is the OpenBao namespace; empty is the root namespace.
@@ -44,7 +47,7 @@ type AuthorizationStatusApplyConfiguration struct {
 	Claim *ServerClaimStatusApplyConfiguration `json:"claim,omitempty"`
 	// pending lists the changes that were sent, or were about to be, and whose
 	// outcome is not known yet.
-	Pending []PendingChangeApplyConfiguration `json:"pending,omitempty"`
+	Pending []PendingChangeApplyConfiguration `json:"pending,omitzero"`
 	// issuer is the token issuer in the mount's config.
 	Issuer *string `json:"issuer,omitempty"`
 	// audience is the audience that all roles accept, and the only one of the tokens
@@ -63,10 +66,10 @@ type AuthorizationStatusApplyConfiguration struct {
 	Version *string `json:"version,omitempty"`
 	// unmanagedRoles are the roles of the mount that are not Bailiwick's, as they were
 	// last listed. Those in CEL have "cel/" before their names.
-	UnmanagedRoles []string `json:"unmanagedRoles,omitempty"`
+	UnmanagedRoles []string `json:"unmanagedRoles,omitzero"`
 	// unknown names what could not be checked about the server, and what that
 	// requires.
-	Unknown []string `json:"unknown,omitempty"`
+	Unknown []string `json:"unknown,omitzero"`
 	// signingKeys are the signing keys in the mount's config.
 	SigningKeys []SigningKeyStatusApplyConfiguration `json:"signingKeys,omitzero"`
 	// droppedOldSigningKeys is the value that the annotation
@@ -136,6 +139,14 @@ func (b *AuthorizationStatusApplyConfiguration) WithCASecretRef(value *CASecretR
 // If called multiple times, the TLSServerName field is set to the value of the last call.
 func (b *AuthorizationStatusApplyConfiguration) WithTLSServerName(value string) *AuthorizationStatusApplyConfiguration {
 	b.TLSServerName = &value
+	return b
+}
+
+// WithClientCertSecretRef sets the ClientCertSecretRef field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ClientCertSecretRef field is set to the value of the last call.
+func (b *AuthorizationStatusApplyConfiguration) WithClientCertSecretRef(value *ClientCertSecretReferenceApplyConfiguration) *AuthorizationStatusApplyConfiguration {
+	b.ClientCertSecretRef = value
 	return b
 }
 

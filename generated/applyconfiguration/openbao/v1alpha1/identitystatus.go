@@ -34,11 +34,11 @@ type IdentityStatusApplyConfiguration struct {
 	// digest identifies the contract that it was tried for.
 	Digest *string `json:"digest,omitempty"`
 	// unknown names the checks that could not be made, and what each requires.
-	Unknown []string `json:"unknown,omitempty"`
+	Unknown []string `json:"unknown,omitzero"`
 	// alsoAccepts are the audiences that the role accepts besides the derived one, as
 	// the role was last read on the server. It is the single word Unknown where the
 	// role cannot be read.
-	AlsoAccepts []string `json:"alsoAccepts,omitempty"`
+	AlsoAccepts []string `json:"alsoAccepts,omitzero"`
 	// missing are rights that the contract gives and the token lacks, as
 	// "path: capability".
 	Missing []string `json:"missing,omitzero"`

@@ -228,6 +228,10 @@ type AuthorizationStatus struct {
 	// named one.
 	// +optional
 	TLSServerName string `json:"tlsServerName,omitempty"`
+	// clientCertSecretRef names the Secret with the client certificate that the server
+	// was reached with, if there was one.
+	// +optional
+	ClientCertSecretRef *ClientCertSecretReference `json:"clientCertSecretRef,omitempty"`
 	// server is the cluster id of the server.
 	// +optional
 	Server string `json:"server,omitempty"`

@@ -243,6 +243,11 @@ func (in *AuthorizationStatus) DeepCopyInto(out *AuthorizationStatus) {
 		*out = new(CASecretReference)
 		**out = **in
 	}
+	if in.ClientCertSecretRef != nil {
+		in, out := &in.ClientCertSecretRef, &out.ClientCertSecretRef
+		*out = new(ClientCertSecretReference)
+		**out = **in
+	}
 	if in.Claim != nil {
 		in, out := &in.Claim, &out.Claim
 		*out = new(ServerClaimStatus)

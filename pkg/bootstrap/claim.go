@@ -1,0 +1,225 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bootstrap
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/klog/v2"
+
+	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
+	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
+)
+
+// access is what a client of a server may do.
+type access struct {
+	openbao.Interface
+	// identity says that the server let in the bootstrapper with a token for the derived
+	// audience of the object.
+	identity bool
+	// marks says that it may write the mark, and admin that it has an admin token.
+	marks, admin bool
+}
+
+// claim is what a login has found out about whose the server is.
+type claim struct {
+	state authz.MarkState
+	mark  authz.Mark
+	// read is the policy of the mark, nil if there is none.
+	read *openbao.Policy
+	// write is the nonce that is to be written, empty if none is.
+	write string
+}
+
+// identify makes sure that the server is the object's, before anything is read or
+// changed for it. The error is a Problem, or one of the client. It changes nothing.
+func (t *task) identify(ctx context.Context, server access) (*claim, error) {
+	if err := t.proveRecord(ctx, server); err != nil {
+		return nil, err
+	}
+	c := &claim{}
+	in := authz.ClaimInput{Audience: t.audience, Incumbent: t.incumbent, Identity: server.identity}
+	if held := t.record().Claim; held != nil {
+		in.Nonce = held.Nonce
+	}
+	policy, err := server.ReadPolicy(ctx, authz.MarkPolicy)
+	switch {
+	case err == nil:
+		c.read, c.state = &policy, authz.MarkDamaged
+		if mark, ok := authz.ParseMark(policy.Text); ok {
+			c.state, c.mark = authz.MarkRead, mark
+		}
+		in.Exact = policy.Text == c.mark.Text() && !policy.Expires
+	case openbao.IsNotFound(err):
+	case openbao.ClassOf(err) == openbao.PermissionDenied && !server.admin:
+		c.state = authz.MarkDenied
+	default:
+		return nil, err
+	}
+	in.State, in.Mark = c.state, c.mark
+	others, err := t.otherHolders(ctx, &in)
+	if err != nil {
+		return nil, err
+	}
+	verdict, write := authz.DecideClaim(in)
+	if verdict == authz.ClaimUnknown && in.State == authz.MarkRead && in.Incumbent && !in.Identity {
+		// An admin token does not say whose the server is. An identity does that gets in.
+		if in.Identity, err = t.letsIn(ctx); err != nil {
+			return nil, err
+		}
+		verdict, write = authz.DecideClaim(in)
+	}
+	if verdict != authz.ClaimHeld {
+		return nil, t.claimProblem(verdict, in, others)
+	}
+	c.write = write
+	t.claims.Stop(t.obj.UID)
+	t.copies.concluded(t.obj.UID)
+	return c, nil
+}
+
+// holdClaim records that the server is the object's, and brings the mark on it up to
+// date where the login may write it. A new nonce is on record before the server has
+// it: an older one that it shows is replaced, and never the newer one.
+func (t *task) holdClaim(ctx context.Context, server access, c *claim) error {
+	record := t.record()
+	if record.Claim == nil {
+		record.Claim = &openbaov1alpha1.ServerClaimStatus{}
+	}
+	if t.previous != nil {
+		// What was compared is about the server before.
+		t.copies.forget(t.obj.UID)
+		if p := t.previous; len(p.Policies)+len(p.Roles) > 0 {
+			t.notes = append(t.notes, fmt.Sprintf("What was written to server %s stays there: policies %s; roles %s of the mount %s.",
+				p.Server, orNone(p.Policies), orNone(p.Roles), p.Mount))
+		}
+		t.previous = nil
+	}
+	t.recordRoute()
+	if c.state == authz.MarkRead && c.write == "" {
+		record.Claim.Nonce = c.mark.Nonce
+	}
+	if at := record.Claim.ConfirmedAt; at == nil || t.elapsed(at, t.opts.ProofInterval) {
+		record.Claim.ConfirmedAt = stamp(t)
+	}
+	nonce := c.write
+	taken, asked := t.copies.asked(t.obj.UID, t.now)
+	if asked && server.marks && c.state != authz.MarkDenied {
+		if fresh, ok := authz.FreshNonce(append(taken, c.mark.Nonce, record.Claim.Nonce)...); ok {
+			nonce = fresh
+		}
+	}
+	if nonce == "" {
+		return nil
+	}
+	if !server.marks {
+		if c.state == authz.MarkMissing {
+			t.notes = append(t.notes, "The mark that says whose this server is is missing on it. The next admin token writes it.")
+		}
+		return nil
+	}
+	if err := t.writeMark(ctx, server, c, nonce); err != nil {
+		return err
+	}
+	if asked {
+		for _, name := range t.copies.answer(t.obj.UID, nonce, t.now) {
+			t.loop.EnqueueAfter(name, copySettle+time.Second)
+		}
+	}
+	return nil
+}
+
+// writeMark writes the mark with a nonce, and reads it back.
+func (t *task) writeMark(ctx context.Context, server access, c *claim, nonce string) error {
+	if err := t.mayWrite(); err != nil {
+		return err
+	}
+	t.record().Claim.Nonce = nonce
+	if err := t.persist(ctx); err != nil {
+		return err
+	}
+	mark := authz.Mark{Audience: t.audience, Nonce: nonce}
+	if err := server.WritePolicy(ctx, authz.MarkPolicy, mark.Text(), c.read); err != nil {
+		return err
+	}
+	read, err := server.ReadPolicy(ctx, authz.MarkPolicy)
+	if err != nil {
+		return err
+	}
+	if read.Text != mark.Text() {
+		return retry(ReasonVerificationFailed, fmt.Sprintf("The server at %s does not show the mark that was written to it.", t.settings.Address), nil)
+	}
+	*c = claim{state: authz.MarkRead, mark: mark, read: &read}
+	klog.FromContext(ctx).V(2).Info("Marked the server", "nonce", nonce)
+	return nil
+}
+
+// marked reports whether the object may have a mark on its server.
+func (t *task) marked() bool {
+	claim := t.record().Claim
+	return claim != nil && claim.Nonce != ""
+}
+
+// letsIn reports whether the server lets in an identity of the contract with a token
+// for the derived audience.
+func (t *task) letsIn(ctx context.Context) (bool, error) {
+	for _, grant := range t.contract.Grants {
+		jwt, err := t.mint(ctx, grant.Role.Subject, t.audience)
+		if err != nil {
+			continue
+		}
+		server, _, err := t.loginAs(ctx, loginProof, grant.Role.Name, jwt)
+		if openbao.IsLoginRefused(err) || openbao.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		if err := server.RevokeSelf(ctx); err != nil {
+			klog.FromContext(ctx).V(2).Info("Could not end a login; it ends with its lease", "role", grant.Role.Name, "err", err)
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// wasIncumbent reports whether the record says that the object holds the server that
+// was reached, by a route that a login was made on.
+func (t *task) wasIncumbent(record *openbaov1alpha1.AuthorizationStatus, clusterID string) bool {
+	return record != nil && record.Server == clusterID && record.Namespace == t.settings.Namespace &&
+		record.Address == t.settings.Address && holdsServer(t.obj)
+}
+
+// holdsServer reports whether the record of an object says that it holds a server. An
+// earlier version recorded no claim, but what it wrote, and kept the record of an
+// object whose server belongs to another.
+func holdsServer(obj *openbaov1alpha1.OpenBaoCluster) bool {
+	record := obj.Status.Authorization
+	if record == nil {
+		return false
+	}
+	if record.Claim != nil {
+		return record.Claim.ConfirmedAt != nil
+	}
+	return len(record.Policies)+len(record.Roles) > 0 && !wasRefused(obj.Status.Conditions)
+}
+
+// wasRefused reports whether the last sync found that the server is another's.
+func wasRefused(conditions []metav1.Condition) bool {
+	for _, c := range conditions {
+		if c.Type == openbaov1alpha1.ConditionAuthorizationReady {
+			return c.Reason == ReasonServerClaimed
+		}
+	}
+	return false
+}
+
+func claimantOf(obj *openbaov1alpha1.OpenBaoCluster) reconcile.Claimant {
+	return reconcile.Claimant{Kind: Kind, Name: nameOf(obj), UID: obj.UID, Created: obj.CreationTimestamp.Time}
+}
