@@ -175,6 +175,7 @@ func (t *task) health(ctx context.Context) (openbao.Health, error) {
 	}
 	health, err := server.Health(ctx)
 	if err == nil {
+		t.version = health.Version
 		err = t.healthProblem(health)
 	}
 	if err != nil {

@@ -4,6 +4,7 @@
 package bootstrap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,7 +59,7 @@ func (t *task) prove(ctx context.Context) {
 	refusals := t.wrote || t.elapsed(record.RefusalsProvedAt, refusalInterval)
 	if due {
 		memory.begin(t.digest, refusals)
-		t.recordVersion(ctx)
+		record.Version = cmp.Or(t.version, record.Version)
 	}
 	p := &prover{task: t, catalogue: authz.Catalogue(t.contract), memory: memory}
 	results := map[string]openbaov1alpha1.IdentityStatus{}

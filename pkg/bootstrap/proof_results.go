@@ -5,7 +5,6 @@ package bootstrap
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -83,18 +82,6 @@ func (t *task) unjudged(grant authz.Grant, before openbaov1alpha1.IdentityStatus
 	}
 	v.notProved(sentence(fmt.Sprintf("It could not be tried since %s: %s", since.UTC().Format(time.RFC3339), what)))
 	return v.IdentityStatus
-}
-
-// recordVersion records the version that the server reports, for people: the answer
-// needs no login, and nothing rests on it.
-func (t *task) recordVersion(ctx context.Context) {
-	client, err := t.connect(ctx, openbao.Token{})
-	if err != nil {
-		return
-	}
-	if health, err := client.Health(ctx); err == nil {
-		t.record().Version = health.Version
-	}
 }
 
 // anyWrong reports whether the last proofs found something wrong.

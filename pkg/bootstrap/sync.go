@@ -100,6 +100,9 @@ type task struct {
 	previous  *openbaov1alpha1.AuthorizationStatus
 
 	settings authz.Settings
+	// version is what the server says it is, without a login. It is shown to people, and
+	// nothing rests on it.
+	version string
 	// audience is that of all tokens that are made for the object.
 	audience string
 	// audiencesRead are those that the roles accept, as they were read in this sync.

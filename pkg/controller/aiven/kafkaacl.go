@@ -121,12 +121,18 @@ func (h kafkaACL) Update(ctx context.Context, r *remote, obj *v1alpha1.KafkaACL)
 	}
 	old := obj.Status.ID
 	ids := h.leftovers(r, view, obj)
-	if id, ok := findACL(view, aclEntryOf(obj.Spec)); !ok || id != old {
+	switch id, ok := findACL(view, aclEntryOf(obj.Spec)); {
+	case ok:
+		// Perhaps one whose answer was lost.
+		obj.Status.ID = id
+	default:
 		obj.Status.ID = ""
 		if err := h.Create(ctx, r, obj); err != nil {
 			obj.Status.ID = old
 			return err
 		}
+	}
+	if old != obj.Status.ID {
 		ids = append(ids, old)
 	}
 	for _, id := range ids {
