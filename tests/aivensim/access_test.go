@@ -141,6 +141,53 @@ func TestAdminShowsNoSecrets(t *testing.T) {
 	}
 }
 
+// TestAdminChanges checks what people who experiment may send, and that nothing else
+// changes anything.
+func TestAdminChanges(t *testing.T) {
+	s := startSim(t, Options{Admin: true})
+	s.create(t, "pg", "db", "startup-4")
+	post := func(method, path, body string, want int) string {
+		t.Helper()
+		status, answer, _, err := s.send(t, method, path, body)
+		must(t, err)
+		if status != want {
+			t.Errorf("%s %s with %s answers %d %s", method, path, body, status, answer)
+		}
+		return answer
+	}
+	const service = "/v1/project/acme/service/db"
+	post("POST", "/_sim/console", `{"method":"PUT","path":"`+service+`","body":{"plan":"business-4"}}`, 200)
+	if sv, _ := s.Project(testProject).Service("db"); sv.Plan != "business-4" {
+		t.Errorf("the plan is %s", sv.Plan)
+	}
+	post("POST", "/_sim/console", `{"method":"PUT","path":"`+service+`","body":{"plan":"no-such-plan"}}`, 400)
+	post("POST", "/_sim/console", `{"method":"PUT","path":"/v1/nowhere"}`, 404)
+	post("POST", "/_sim/console", `{"verb":"PUT"}`, 400)
+	post("POST", "/_sim/console", `{} {}`, 400)
+
+	read := func() int {
+		status, _, _, err := s.send(t, "GET", service, "")
+		must(t, err)
+		return status
+	}
+	post("POST", "/_sim/faults", `{"path":"/service/db$","status":429,"count":1,"retry_after":"1s"}`, 200)
+	if got := []int{read(), read()}; got[0] != 429 || got[1] == 429 {
+		t.Errorf("with a fault for one request they answer %v", got)
+	}
+	post("POST", "/_sim/faults", `{"path":"/service/db$","status":503}`, 200)
+	if read() != 503 {
+		t.Error("the fault has no effect")
+	}
+	post("DELETE", "/_sim/faults", "", 200)
+	if read() == 503 {
+		t.Error("the fault is still there")
+	}
+	for _, wrong := range []string{`{"path":"("}`, `{"action":"explode"}`, `{"status":1000}`, `{"retry_after":"soon"}`, `{"count":-1}`, `{"probability":2}`, `{"delay":1}`} {
+		post("POST", "/_sim/faults", wrong, 400)
+	}
+	post("PUT", "/_sim/state", "", 404)
+}
+
 // TestConcurrentUse is for the race detector: every part of the state is read
 // and written at once.
 func TestConcurrentUse(t *testing.T) {

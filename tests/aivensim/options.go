@@ -32,7 +32,8 @@ type Options struct {
 	RealPostgres bool
 	// PostgresBinDir holds initdb, postgres and psql. Empty means FindPostgres.
 	PostgresBinDir string
-	// Admin serves GET /_sim/state and GET /_sim/requests, without a token.
+	// Admin serves, without a token, GET /_sim/state and GET /_sim/requests, and takes
+	// console changes and faults by POST to /_sim/console and /_sim/faults.
 	Admin bool
 	// SecretsUnasked shows passwords also without include_secrets=true, which the
 	// aiven-operator takes for granted.

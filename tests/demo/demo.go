@@ -70,7 +70,7 @@ func (d *demo) run(ctx context.Context) error {
 		do    func(context.Context) error
 	}{
 		{"Starting the servers on 127.0.0.1, and building the operator", d.start},
-		{"Installing manifests/crds and manifests/rbac", d.install},
+		{"Installing manifests/crds, manifests/rbac and manifests/admission", d.install},
 		{"Creating what the samples name, in namespace " + namespace, d.createSecrets},
 		{"Starting the operator as ServiceAccount " + operatorNamespace + "/" + operatorAccount, d.startOperator},
 		{"Applying manifests/samples, and waiting until all are Ready", d.applyAndWatch},

@@ -14,6 +14,7 @@ func (d *demo) printHints() {
 		"KUBECONFIG": d.path(kubeconfigFile),
 		"BIN":        filepath.Dir(d.kubectl),
 		"SIMULATOR":  d.simulator.URL(),
+		"PROJECT":    project,
 		"BAO":        d.stack.OpenBao.Address,
 		"CA":         d.stack.OpenBao.CAFile,
 		"LOG":        d.operator.logFile,
@@ -37,6 +38,11 @@ To look further, in another terminal:
   kubectl get events --sort-by=.lastTimestamp
   curl -s $SIMULATOR/_sim/state            # what exists at the simulated Aiven
   curl -s $SIMULATOR/_sim/requests         # and the requests that it was sent
+  # change something behind the operator's back, as a person at Aiven's console would, and see it repaired:
+  curl -s $SIMULATOR/_sim/console -d '{"method":"PUT","path":"/v1/project/$PROJECT/service/demo-pg","body":{"plan":"business-4"}}'
+  # have Aiven refuse the next 20 requests, and see what the conditions say; DELETE ends it:
+  curl -s $SIMULATOR/_sim/faults -d '{"status":429,"count":20}'
+  curl -s -X DELETE $SIMULATOR/_sim/faults
   curl -s --cacert $CA $BAO/v1/sys/health
   tail -f $LOG
 

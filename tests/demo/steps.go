@@ -123,7 +123,7 @@ func (d *demo) runKubectl(ctx context.Context, stdin string, args ...string) (st
 // install applies what the operator needs in a cluster but its Deployment: no
 // node could run it.
 func (d *demo) install(ctx context.Context) error {
-	for _, dir := range []string{"crds", "rbac"} {
+	for _, dir := range []string{"crds", "rbac", "admission"} {
 		out, err := d.runKubectl(ctx, "", "apply", "--server-side", "-k", filepath.Join(d.root, "manifests", dir))
 		if err != nil {
 			return err

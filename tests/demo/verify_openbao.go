@@ -64,6 +64,7 @@ func (d *demo) verifyCluster(ctx context.Context, f *findings, cluster *openbaov
 		}
 		f.check(d.refused(ctx, e, others, audience(cluster)), "nobody else, and no token for another audience, logs in as %s", e.role)
 	}
+	f.check(checkProved(cluster, len(expected)), "Bailiwick has proved %d/%d identities itself", len(expected), len(expected))
 	f.check(d.checkRevoked(ctx), "the one-time admin token is revoked")
 	return nil
 }
@@ -218,6 +219,14 @@ func read(ctx context.Context, client *api.Client, path string) error {
 	// A snapshot that breaks off was not read.
 	_, copyErr := io.Copy(io.Discard, response.Body)
 	return errors.Join(err, copyErr, response.Body.Close())
+}
+
+// checkProved checks what the object says of its identities.
+func checkProved(cluster *openbaov1alpha1.OpenBaoCluster, identities int) error {
+	if got, want := cluster.Status.Authorization.Proved, fmt.Sprintf("%d/%d", identities, identities); got != want {
+		return fmt.Errorf("status.authorization.proved is %q", got)
+	}
+	return nil
 }
 
 // checkRevoked checks that the admin token is refused.

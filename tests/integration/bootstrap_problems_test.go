@@ -174,7 +174,8 @@ func TestBootstrapProblems(t *testing.T) {
 	}
 	// A change that asks for nothing more has it look, and shows when it did.
 	b.patchCluster("bao", `{"spec":{"selfInit":{"enabled":true}}}`)
-	b.applied("bao")
+	b.wantCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, bootstrap.ReasonServerSealed, b.clusterConditions("bao"))
+	b.wantCondition(v1alpha1.ConditionAuthorizationReady, metav1.ConditionTrue, bootstrap.ReasonApplied, b.clusterConditions("bao"))
 	b.noTokenAnywhere()
 }
 

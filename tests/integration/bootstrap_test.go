@@ -166,8 +166,8 @@ func TestBootstrap(t *testing.T) {
 		if !strings.Contains(message, "kubectl -n "+b.ns+" delete secret bao-admin") {
 			t.Errorf("The message does not say that the Secret can go: %s", message)
 		}
-		if got := len(b.gateway.changes()); got != len(after)-len(before)+1 {
-			t.Errorf("%d writes, want one for each object, and the mark: %q", got, b.gateway.changes())
+		if got := len(b.gateway.changes()); got != len(after)-len(before)+2 {
+			t.Errorf("%d writes, want one for each object, another of the config, and the mark: %q", got, b.gateway.changes())
 		}
 		b.marked("bao")
 	})

@@ -156,8 +156,9 @@ func TestBootstrapRestartedInRepair(t *testing.T) {
 	held := b.holds()
 	b.stopOperator()
 
-	// writes are the repairs of the damage: the config, two policies and two roles.
-	const writes = 5
+	// writes are the repairs of the damage: the config, which is written twice, two
+	// policies and two roles.
+	const writes = 6
 	damage := func() {
 		for _, role := range []string{operatorRole, backupRole} {
 			b.remove("sys/policies/acl/" + role)

@@ -24,6 +24,9 @@ const (
 	// looksPerSecond bounds how often the operator may turn to a server: three times
 	// for its poll interval here, and four times because it was asked to.
 	looksPerSecond = 7
+	// healthPerLook bounds how often one look asks for the health: by itself, and once
+	// more with the connection that it has to make.
+	healthPerLook = 2
 	// requestsPerLook bounds one look at a server with the proofs of five
 	// identities: what the contract names is read before and after a repair, and an
 	// identity takes three logins.
@@ -195,7 +198,7 @@ func (f *baoFaults) tooOften() []string {
 		what string
 		of   []exchange
 		most int
-	}{{"looks", looks, looksPerSecond}, {"requests", exchanges, looksPerSecond * requestsPerLook}} {
+	}{{"questions for the health", looks, healthPerLook * looksPerSecond}, {"requests", exchanges, looksPerSecond * requestsPerLook}} {
 		first := 0
 		for i, e := range limit.of {
 			for e.at.Sub(limit.of[first].at) > time.Second {
