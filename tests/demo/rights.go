@@ -89,14 +89,6 @@ func catalogue() []string {
 	return slices.Sorted(maps.Keys(paths))
 }
 
-// audience returns what tokens for the cluster must be for.
-func audience(cluster *openbaov1alpha1.OpenBaoCluster) string {
-	if cluster.Status.Authorization == nil {
-		return ""
-	}
-	return cluster.Status.Authorization.Audience
-}
-
 // expectations returns what the identities of a cluster must get.
 func expectations(cluster *openbaov1alpha1.OpenBaoCluster) []expectation {
 	operator := account{operatorNamespace, operatorAccount}

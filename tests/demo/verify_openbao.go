@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/openbao/openbao/api/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
@@ -28,9 +29,19 @@ func (d *demo) verifyOpenBao(ctx context.Context) error {
 		if object.GroupVersionKind().Group != openbaov1alpha1.GroupName {
 			continue
 		}
-		cluster := &openbaov1alpha1.OpenBaoCluster{}
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, cluster); err != nil {
+		// The sample has no status, which says what tokens must be for.
+		live, err := d.dynamic.Resource(openbaov1alpha1.SchemeGroupVersion.WithResource("openbaoclusters")).Namespace(object.GetNamespace()).
+			Get(ctx, object.GetName(), metav1.GetOptions{})
+		if err != nil {
 			return err
+		}
+		cluster := &openbaov1alpha1.OpenBaoCluster{}
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(live.Object, cluster); err != nil {
+			return err
+		}
+		if cluster.Status.Authorization == nil {
+			f.check(errors.New("the object has no status.authorization"), "%s/%s says what it has", cluster.Namespace, cluster.Name)
+			continue
 		}
 		if err := d.verifyCluster(ctx, f, cluster); err != nil {
 			return err
@@ -52,7 +63,7 @@ func (d *demo) verifyCluster(ctx context.Context, f *findings, cluster *openbaov
 	// A stranger exists in every namespace.
 	others := append(accountsOf(expected), account{namespace, "default"})
 	for _, e := range expected {
-		client, err := d.loginAs(ctx, e.role, e.account, audience(cluster))
+		client, err := d.loginAs(ctx, e.role, e.account, cluster.Status.Authorization.Audience)
 		if !f.check(err, "%s logs in as %s", e.account, e.role) {
 			continue
 		}
@@ -62,7 +73,7 @@ func (d *demo) verifyCluster(ctx context.Context, f *findings, cluster *openbaov
 		if err := client.Auth().Token().RevokeSelfWithContext(ctx, ""); err != nil {
 			return fmt.Errorf("revoking the token of %s: %w", e.role, err)
 		}
-		f.check(d.refused(ctx, e, others, audience(cluster)), "nobody else, and no token for another audience, logs in as %s", e.role)
+		f.check(d.refused(ctx, e, others, cluster.Status.Authorization.Audience), "nobody else, and no token for another audience, logs in as %s", e.role)
 	}
 	f.check(checkProved(cluster, len(expected)), "Bailiwick has proved %d/%d identities itself", len(expected), len(expected))
 	f.check(d.checkRevoked(ctx), "the one-time admin token is revoked")
