@@ -45,6 +45,9 @@ type world struct {
 	// stubborn keeps differing whatever Update does.
 	stubborn bool
 	calls    []string
+	// connection and again are those of the Observation.
+	connection map[string][]byte
+	again      time.Duration
 	// observed, if set, is told of every look; workers call it side by side.
 	observed func(name string)
 	// state is what Create puts into the status.
@@ -72,7 +75,7 @@ func (w *world) Observe(_ context.Context, _ struct{}, obj *v1alpha1.KafkaTopic)
 		return Observation{}, w.observe
 	}
 	exists := w.remote[obj.Spec.TopicName] && !w.invisible
-	return Observation{Exists: exists, Ready: exists, Differs: w.differs}, nil
+	return Observation{Exists: exists, Ready: exists, Differs: w.differs, Connection: w.connection, Again: w.again}, nil
 }
 
 func (w *world) Create(_ context.Context, _ struct{}, obj *v1alpha1.KafkaTopic) error {

@@ -66,11 +66,19 @@ func (c *Controller[T, C, AC]) report(ctx context.Context, cached, obj T, obs Ob
 		c.refresh(obj, obs)
 		return After(c.memory.nextCheck(obj))
 	}
-	if obs.Again > 0 {
+	switch {
+	case obs.Again > 0:
 		return After(obs.Again)
+	case obs.Ready && obs.Connection == nil && len(obs.Differs) == 0:
+		return After(restingPolls * c.engine.opts.PollInterval)
 	}
 	return After(c.engine.opts.PollInterval)
 }
+
+// restingPolls is how many polls may pass until an object is reconciled again that is
+// as its spec says, and whose connection Secret nobody can have changed, since it has
+// none. A poll that shows a difference, or fails, wakes it.
+const restingPolls = 6
 
 // delayShown is how long something else may keep an object from being reconciled
 // before its condition says so.
