@@ -178,6 +178,7 @@ func (s *Store) entry(key entryKey, f facet) *entry {
 func (s *Store) drop(e *entry) {
 	s.tasks.remove(&e.task)
 	delete(s.entries, e.key)
+	delete(s.making, e)
 	at := serviceKey{e.key.project, e.key.service}
 	delete(s.services[at], e)
 	if len(s.services[at]) == 0 {
@@ -228,7 +229,7 @@ func (s *Store) want(e *entry) {
 	if e.running != nil {
 		return // if it began too early the end of it sees to the next
 	}
-	s.hasten(&e.task, e.earliest())
+	s.hasten(&e.task, s.earliest(e))
 }
 
 // wantAgain makes sure that a fetch follows which begins after now. s.mu is
@@ -248,10 +249,23 @@ func (e *entry) known(p plan, poll time.Duration) snapshot {
 }
 
 // earliest is when the next fetch of e may begin. What is slow to read is read
-// less often.
-func (e *entry) earliest() time.Time {
-	at := e.began.Add(max(minGap, min(fetchShare*e.took, maxGap)))
-	return later(later(at, e.retryAfter()), time.Now())
+// less often, and so are lists of topics while those of many services are in the
+// making. s.mu is held.
+func (s *Store) earliest(e *entry) time.Time {
+	gap := max(minGap, min(fetchShare*e.took, maxGap))
+	if _, ok := s.making[e]; ok {
+		gap = max(gap, min(time.Duration(len(s.making))*e.took, maxListGap))
+	}
+	return later(later(e.began.Add(gap), e.retryAfter()), time.Now())
+}
+
+// noteMaking keeps s.making up to date with the snapshot of e. s.mu is held.
+func (s *Store) noteMaking(e *entry) {
+	if _, topics := e.facet.(topicsFacet); topics && !e.snap.settled() {
+		s.making[e] = struct{}{}
+	} else {
+		delete(s.making, e)
+	}
 }
 
 // await makes the reader wait for the next answer, whatever it is. err is why

@@ -136,10 +136,11 @@ func (s *Store) fetched(e *entry, run *fetching, got reading) (notify []func()) 
 		e.recheck = 0
 	}
 	s.seen(e)
+	s.noteMaking(e)
 	if !e.usable() || e.next.again || !got.complete() {
-		s.schedule(&e.task, e.earliest())
+		s.schedule(&e.task, s.earliest(e))
 	} else {
-		s.schedule(&e.task, time.Now().Add(s.nextPoll(e)))
+		s.schedule(&e.task, later(time.Now().Add(s.nextPoll(e)), s.earliest(e)))
 	}
 	if !e.usable() {
 		return nil

@@ -20,6 +20,10 @@ const (
 	// time.
 	fetchShare = 4
 	maxGap     = 2 * time.Second
+	// maxListGap bounds the same gap of the lists of topics of many services. They are
+	// read about one at a time while the topics are in the making: each has thousands
+	// of entries, and Aiven takes longer to make more.
+	maxListGap = 20 * time.Second
 	// wholeGap is for how long what was read is certain enough to be left out of
 	// a fetch that follows writes.
 	wholeGap = 15 * time.Second

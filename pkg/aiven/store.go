@@ -43,6 +43,8 @@ type Store struct {
 	subscribers map[any]*subscriber
 	lanes       map[digest]*lane // by token value
 	tasks       taskQueue
+	// making are the lists of topics of which some are in the making.
+	making map[*entry]struct{}
 }
 
 // NewStore returns a Store that holds nothing and fetches nothing before Run.
@@ -65,6 +67,7 @@ func NewStore(options StoreOptions) (*Store, error) {
 		logs:        map[string]*eventLog{},
 		subscribers: map[any]*subscriber{},
 		lanes:       map[digest]*lane{},
+		making:      map[*entry]struct{}{},
 	}, nil
 }
 
