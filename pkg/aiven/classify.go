@@ -26,7 +26,7 @@ const (
 // more than is shown, and few enough to be searched for every piece of them.
 const maxHidden = 16 << 10
 
-// maxErrors is how many of a failure's errors are looked at: more than a person
+// maxErrors is how many of a failure's errors are read: more than a person
 // reads, and few enough to compare each with all others.
 const maxErrors = 50
 

@@ -18,7 +18,7 @@ const staleAfter = 2
 //	scheduled ──────────────────▶ queued ────────────────────────▶ fetching
 //	    ▲                                                             │
 //	    │  in the poll interval, sooner while it changes or           │
-//	    │  is incomplete, at once if it was written meanwhile: good   │
+//	    │  is incomplete, now if it was written meanwhile: good       │
 //	    ├─────────────────────────────────────────────────────────────┤
 //	    │  after a wait that rises: failed                            │
 //	    └─────────────────────────────────────────────────────────────┘
@@ -32,7 +32,7 @@ type entry struct {
 	lane    digest // of the credential that it was read with last
 	task    task
 	watches map[*watch]struct{}
-	readers readers // the watches by what they looked at
+	readers readers // the watches by what they have read
 
 	// snap is what the last good fetch and the writes since have shown.
 	snap *reading

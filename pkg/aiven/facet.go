@@ -44,7 +44,7 @@ type snapshot interface {
 	adopt(earlier snapshot)
 }
 
-// part names what a reader looked at.
+// part names what a reader has read.
 type part struct {
 	kind string
 	name string
@@ -61,7 +61,7 @@ type entryKey struct {
 	name    string // "" for what there is one of
 }
 
-// serviceKey names a service, whoever looks at it.
+// serviceKey names a service, whoever reads it.
 type serviceKey struct {
 	project string
 	service string

@@ -51,7 +51,7 @@ func (serviceFacet) concerns(w *write, key entryKey, now snapshot) bool {
 	})
 }
 
-// serviceSnapshot is a service cut into the parts that objects look at.
+// serviceSnapshot is a service cut into the parts that objects read.
 type serviceSnapshot struct {
 	core *service.ServiceGetOut // nil: the service does not exist
 	// noProject says that its project does not exist either.

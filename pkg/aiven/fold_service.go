@@ -13,7 +13,7 @@ import (
 
 // fold brings in what the answers of these writes carry. Each changes only the
 // thing that was written, never its siblings: the answers of writes that run
-// at once arrive in any order, and the whole that one of them shows may lack
+// in parallel arrive in any order, and the whole that one of them shows may lack
 // what another has done.
 func (serviceFacet) fold(w *write, answer []byte) change {
 	switch w.operation {

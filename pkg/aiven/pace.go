@@ -34,7 +34,7 @@ const (
 // accepts what was added meanwhile, so that its answers over that time are its
 // rate: the first refusal gives a guess, the second the rate. After that the rate
 // rises slowly, so that one that was raised is found within minutes, at the price
-// of a refusal now and then.
+// of an occasional refusal.
 type pace struct {
 	// rate is per second; 0 as long as nothing was refused.
 	rate float64
@@ -91,7 +91,7 @@ func (p *pace) refuse(now time.Time, most float64) {
 	measured := p.measured(now)
 	switch {
 	case p.rate == 0:
-		// What Aiven allows at once is in it, so that it is too much.
+		// What Aiven allows in a burst is in it, so that it is too much.
 		p.rate = p.lately(now) / 2
 	case !p.refused || now.Sub(p.since) < paceGap:
 		p.rate, p.ceiling = paceCut*p.rate, p.rate

@@ -8,12 +8,12 @@ import (
 	"slices"
 )
 
-// readers are the watches of one entry by the parts that they looked at, so
+// readers are the watches of one entry by the parts that they have read, so
 // that a write is compared with what its own readers saw and not with what all
 // objects of the service did. The Store's lock guards it.
 type readers map[part]map[*watch]struct{}
 
-// add notes that w has looked at p.
+// add notes that w has read p.
 func (r readers) add(p part, w *watch) {
 	of := r[p]
 	if of == nil {
@@ -23,7 +23,7 @@ func (r readers) add(p part, w *watch) {
 	of[w] = struct{}{}
 }
 
-// remove forgets all that w has looked at.
+// remove forgets all that w has read.
 func (r readers) remove(w *watch) {
 	for p := range w.seen {
 		of := r[p]

@@ -124,7 +124,7 @@ func (s *set[T]) adopt(old *set[T]) *set[T] {
 }
 
 // adopt returns old if it holds the same as now. It is set.adopt for values
-// that are only ever looked at whole.
+// that are only ever read as a whole.
 func adopt[T any](now, old *T) *T {
 	if old != nil && reflect.DeepEqual(now, old) {
 		return old

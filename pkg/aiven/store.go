@@ -133,7 +133,7 @@ func (s *Store) next() uint64 {
 	return s.sequence
 }
 
-// Refresh reads that service again with every token that looks at it, in the
+// Refresh reads that service again with every token that reads it, in the
 // background. Many calls cost one read.
 func (s *Store) Refresh(project, service string) {
 	s.mu.Lock()

@@ -28,13 +28,13 @@ type subscriber struct {
 type watch struct {
 	subscriber *subscriber
 	sync       int          // the sync that read the entry last
-	seen       map[part]any // what that sync looked at, by identity; entry.readers has the same by part
+	seen       map[part]any // what that sync has read, by identity; entry.readers has the same by part
 	waiting    bool         // wants to know of the next answer, whatever it is
 	told       bool         // has read the present error, or was notified of it
 }
 
 // watchEntry returns the watch of the Client's subscriber on e. The first read
-// of a new Client forgets what earlier ones looked at. s.mu is held.
+// of a new Client forgets what earlier ones have read. s.mu is held.
 func (s *Store) watchEntry(c *Client, e *entry) *watch {
 	sub := s.subscribers[c.subscriber.ID]
 	if sub == nil {
@@ -97,7 +97,7 @@ func (s *Store) Forget(id any) {
 	delete(s.subscribers, id)
 }
 
-// look records what a view's reader has looked at. If the entry has moved on
+// look records what a view's reader has read. If the entry has moved on
 // since the view was made and the part with it, the reader is notified, since
 // no later snapshot would differ from what it has not seen.
 func (s *Store) look(v *view, p part) {

@@ -147,7 +147,7 @@ func newPool(perHost int) *http.Transport {
 		ExpectContinueTimeout: time.Second,
 		IdleConnTimeout:       90 * time.Second,
 		MaxIdleConns:          4 * perHost,
-		MaxIdleConnsPerHost:   4 * perHost, // more tokens than one are busy at once
+		MaxIdleConnsPerHost:   4 * perHost, // more tokens than one are busy at a time
 		HTTP2:                 pings(),
 	}
 }
@@ -275,7 +275,7 @@ func readAnswer(res *http.Response, limit int64) ([]byte, error) {
 	return buf.Bytes(), err
 }
 
-// informative is false for an object without any member beside those that every
+// informative is false for an object without any member apart from those that every
 // answer may have. Decoded, it would say that nothing exists.
 func informative(answer []byte) bool {
 	decoder := json.NewDecoder(bytes.NewReader(answer))

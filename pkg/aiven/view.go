@@ -8,7 +8,7 @@ import (
 )
 
 // view is what the views share: a snapshot, and the record of what its reader
-// looked at.
+// read.
 type view struct {
 	store *Store
 	entry *entry

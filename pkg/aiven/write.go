@@ -113,7 +113,7 @@ func splitPath(path string) []string {
 	return segments[1:]
 }
 
-// aboutProject reports whether things of the project, beside its services, can
+// aboutProject reports whether things of the project, apart from its services, can
 // have changed: whatever happens inside a service leaves them alone.
 func (w *write) aboutProject() bool {
 	return !(len(w.path) > 4 && w.path[0] == "project" && w.path[2] == "service")

@@ -23,7 +23,7 @@ const (
 )
 
 // work is what is done while leading. It ends when drain is closed, after what
-// is under way, or at once when ctx is cancelled.
+// is under way, or immediately when ctx is cancelled.
 type work func(ctx context.Context, drain <-chan struct{}) error
 
 // election runs work while this process leads.
@@ -128,7 +128,7 @@ func (e *election) lead(ctx context.Context, stopped <-chan struct{}, do work) e
 		}
 		abort(errNotLeading)
 		e.gate.close()
-		klog.FromContext(ctx).Info("Lost the leader lease, stopping at once")
+		klog.FromContext(ctx).Info("Lost the leader lease, stopping immediately")
 		select {
 		case err := <-result:
 			klog.FromContext(ctx).V(2).Info("Work ended", "err", err)

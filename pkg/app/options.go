@@ -39,7 +39,7 @@ type Options struct {
 	OpenBao        OpenBaoOptions
 	// Controllers selects kinds: "*", "Kafka", "-Kafka".
 	Controllers []string
-	// WatchNamespaces are the only namespaces that are looked at. Empty means
+	// WatchNamespaces are the only namespaces that are watched. Empty means
 	// all.
 	WatchNamespaces []string
 	// PollInterval is how often every remote is compared with its object.
@@ -47,7 +47,7 @@ type Options struct {
 	// ShutdownTimeout is how long work under way may go on after a request to
 	// stop.
 	ShutdownTimeout time.Duration
-	// ConcurrentSyncs is how many objects are worked on at once for one token
+	// ConcurrentSyncs is how many objects are reconciled in parallel for one token
 	// or server.
 	ConcurrentSyncs int
 
@@ -170,7 +170,7 @@ func NewOptions() *Options {
 func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "Kubeconfig file of the API server. The default is the service account of the pod.")
 	fs.Float32Var(&o.KubeQPS, "kube-api-qps", o.KubeQPS, "Requests per second to the API server.")
-	fs.IntVar(&o.KubeBurst, "kube-api-burst", o.KubeBurst, "Requests to the API server that may be sent at once.")
+	fs.IntVar(&o.KubeBurst, "kube-api-burst", o.KubeBurst, "Requests to the API server that may be sent in a burst.")
 
 	fs.StringVar(&o.Namespace, "namespace", o.Namespace, "The operator's own namespace, of its Lease and of the Secret of the default token. The default is that of the pod.")
 	fs.StringVar(&o.ServiceAccount, "service-account", o.ServiceAccount, "ServiceAccount that the operator runs as; OpenBao knows it by this name.")
@@ -183,7 +183,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Aiven.URL, "aiven-url", o.Aiven.URL, "URL of the Aiven API.")
 	fs.BoolVar(&o.Aiven.AllowHTTP, "aiven-allow-http", o.Aiven.AllowHTTP, "Permit a plain http URL for a host other than loopback. Tokens are then sent in clear text.")
 	fs.Float64Var(&o.Aiven.QPS, "aiven-qps", o.Aiven.QPS, "Requests per second to Aiven, for each token.")
-	fs.IntVar(&o.Aiven.Burst, "aiven-burst", o.Aiven.Burst, "Requests to Aiven that may be sent at once, for each token.")
+	fs.IntVar(&o.Aiven.Burst, "aiven-burst", o.Aiven.Burst, "Requests to Aiven that may be sent in a burst, for each token.")
 	fs.IntVar(&o.Aiven.Concurrency, "aiven-concurrency", o.Aiven.Concurrency, "Requests to Aiven that may be under way, for each token.")
 	fs.DurationVar(&o.Aiven.RequestTimeout, "aiven-timeout", o.Aiven.RequestTimeout, "Time limit of one request to Aiven.")
 	fs.DurationVar(&o.Aiven.VisibleWithin, "aiven-visible-within", o.Aiven.VisibleWithin, "How long something that was created may be missing from Aiven's lists before it is created again.")

@@ -86,7 +86,7 @@ func Run(ctx context.Context, options *Options) error {
 	return nil
 }
 
-// lead works as the leader, which without an election is at once.
+// lead works as the leader, which without an election is immediately.
 func lead(ctx context.Context, e *election, o *Options, c *clients, op *operator) error {
 	if !o.LeaderElection.Enabled {
 		e.onLeading(true)

@@ -77,8 +77,8 @@ func validateServiceAccount(flag, name string) error {
 	return nil
 }
 
-// validateOpenBao checks that the accounts differ: who looks at servers must not
-// be who works on them, and the decoy must be nobody.
+// validateOpenBao checks that the accounts differ: whoever reads servers must not
+// be who writes to them, and the decoy must be nobody.
 func (o *Options) validateOpenBao() error {
 	errs := []error{
 		validateServiceAccount("bootstrapper-service-account", o.OpenBao.BootstrapperServiceAccount),

@@ -265,7 +265,7 @@ func (op *operator) run(ctx context.Context, drain <-chan struct{}) error {
 	defer abort(nil)
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
-	var services, controllers crew
+	var services, controllers goroutineGroup
 	if op.store != nil {
 		services.start("tokens", func() { op.tokens.Run(serving) })
 		services.start("aiven", func() { op.store.Run(serving) })
@@ -273,7 +273,7 @@ func (op *operator) run(ctx context.Context, drain <-chan struct{}) error {
 		services.start("source secrets", func() { op.sources.run(serving) })
 		services.start("events of source secrets", func() { op.sourceEvents.run(serving) })
 	}
-	// One that fails ends the others: the process starts anew.
+	// One that fails ends the others: the process starts again.
 	start := func(name string, run work) {
 		controllers.start(name, func() {
 			if err := run(ctx, drain); err != nil {

@@ -22,7 +22,7 @@ type Observed struct {
 	// Roles are the roles as the server answers them, by name.
 	Roles map[string]map[string]any
 	// MountRoles are the names of all roles of the mount, nil if they are not
-	// known. Only Removal looks at them.
+	// known. Only Removal uses them.
 	MountRoles []string
 }
 

@@ -137,7 +137,7 @@ func RestoreAccount(c *openbaov1alpha1.OpenBaoCluster) string { return c.Name + 
 const restoreAccountSuffix = "-restore-serviceaccount"
 
 // jobSubject returns the sub claim of a job's ServiceAccount, which is named
-// after the cluster and lives beside it.
+// after the cluster and lives alongside it.
 func jobSubject(suffix string) func(*openbaov1alpha1.OpenBaoCluster) string {
 	return func(c *openbaov1alpha1.OpenBaoCluster) string {
 		return ServiceAccountSubject(c.Namespace, c.Name+suffix)

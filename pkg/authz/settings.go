@@ -62,7 +62,7 @@ type Settings struct {
 	// ReadsKeys says that the server reads the signing keys by itself.
 	ReadsKeys bool
 	// SigningKeyOverlap is how long a signing key that is no longer published
-	// stays accepted; 0 drops it at once.
+	// stays accepted; 0 drops it immediately.
 	SigningKeyOverlap time.Duration
 	// DropOldKeys is the value of the annotation that drops old signing keys
 	// whenever it changes.

@@ -70,7 +70,7 @@ func (d *dialer) DialTLS(ctx context.Context, network, address string) (net.Conn
 	}
 	notFound := &standbyError{asked: 1}
 	if state == nodeStandby {
-		if found := d.follow(ctx, network, first, notFound); found != nil {
+		if found := d.dialLeader(ctx, network, first, notFound); found != nil {
 			closeQuietly(first)
 			return found, nil
 		}
@@ -88,9 +88,9 @@ func (d *dialer) DialTLS(ctx context.Context, network, address string) (net.Conn
 	return first, nil
 }
 
-// follow dials where a standby says that the active server is. It returns nil if that
+// dialLeader dials where a standby says that the active server is. It returns nil if that
 // does not lead there.
-func (d *dialer) follow(ctx context.Context, network string, standby net.Conn, notFound *standbyError) net.Conn {
+func (d *dialer) dialLeader(ctx context.Context, network string, standby net.Conn, notFound *standbyError) net.Conn {
 	hint, ok := d.leader(ctx, standby)
 	if !ok {
 		return nil

@@ -9,7 +9,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// Lanes bounds how many syncs run at once for one credential or server, over
+// Lanes bounds how many syncs run in parallel for one credential or server, over
 // all loops that share it. A key that finds its lane full is parked without
 // holding a worker, and goes on in the order of arrival. One lane that hangs
 // therefore never delays another.
@@ -39,7 +39,7 @@ type parked struct {
 	wake func()
 }
 
-// NewLanes returns lanes that each let limit syncs run at once.
+// NewLanes returns lanes that each let limit syncs run in parallel.
 func NewLanes(limit int) *Lanes {
 	return &Lanes{limit: max(limit, 1), lanes: map[string]*lane{}, held: map[laneKey]string{}}
 }

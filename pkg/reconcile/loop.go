@@ -40,7 +40,7 @@ type LoopOptions struct {
 	Lane func(name cache.ObjectName) string
 	// Lanes is shared by the loops whose work meets the same limits.
 	Lanes *Lanes
-	// Places, if not nil, bounds how many syncs of the loop run at once, over all
+	// Places, if not nil, bounds how many syncs of the loop run in parallel, over all
 	// lanes.
 	Places *Places
 	// ItemTimeout bounds one Sync; 0 means DefaultItemTimeout.

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Places bounds how many syncs run at once, whatever their lanes, to spare what
+// Places bounds how many syncs run in parallel, whatever their lanes, to spare what
 // all of them use. A sync gives its place back when it ends or after the
 // patience, so that syncs which hang delay the others for a bounded time.
 type Places struct {

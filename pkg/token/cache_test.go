@@ -88,10 +88,10 @@ func TestTokenOutcomes(t *testing.T) {
 					t.Errorf("message %q does not name %s", e.Error(), part)
 				}
 			}
-			mend := e.Mend("Kafka", "team", "events")
+			mend := e.FixCommands("Kafka", "team", "events")
 			for _, part := range append(tc.mend, "kubectl annotate kafka events --namespace team --overwrite") {
 				if !strings.Contains(mend, part) {
-					t.Errorf("Mend() = %q, lacks %q", mend, part)
+					t.Errorf("FixCommands() = %q, lacks %q", mend, part)
 				}
 			}
 		})
@@ -101,10 +101,10 @@ func TestTokenOutcomes(t *testing.T) {
 func TestNoToken(t *testing.T) {
 	c := newCache(t, newFakeSecrets(), Options{DefaultValue: " \n"})
 	e := mustFail(t, c, Ref{}, NoToken)
-	mend := e.Mend("Kafka", "team", "events")
+	mend := e.FixCommands("Kafka", "team", "events")
 	for _, part := range []string{"authSecretRef", "--default-token-secret-name"} {
 		if !strings.Contains(mend, part) {
-			t.Errorf("Mend() = %q, lacks %q", mend, part)
+			t.Errorf("FixCommands() = %q, lacks %q", mend, part)
 		}
 	}
 }

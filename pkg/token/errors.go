@@ -51,7 +51,7 @@ type Error struct {
 
 	// source is the Secret behind the default token; zero for the environment.
 	source Ref
-	// operator names the operator's own objects for Mend.
+	// operator names the operator's own objects for FixCommands.
 	operator Operator
 }
 
@@ -104,10 +104,10 @@ func (e *Error) tokenName() string {
 	}
 }
 
-// Mend returns the commands that put the failure right for the object of that
+// FixCommands returns the commands that put the failure right for the object of that
 // kind, namespace and name, one per line. Changing an annotation is what makes
 // the operator read an auth Secret again.
-func (e *Error) Mend(kind, namespace, name string) string {
+func (e *Error) FixCommands(kind, namespace, name string) string {
 	kind = strings.ToLower(kind)
 	if e.Reason == NoToken {
 		return strings.Join([]string{

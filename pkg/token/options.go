@@ -47,7 +47,7 @@ type Options struct {
 	Operator Operator
 }
 
-// Operator names the operator's objects for the commands that Error.Mend
+// Operator names the operator's objects for the commands that Error.FixCommands
 // suggests.
 type Operator struct {
 	Namespace      string

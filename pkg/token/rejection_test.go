@@ -25,7 +25,7 @@ func TestRejectionNamesTheOperatorAndTheSecret(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			mend := c.Rejection(Ref{}).Mend("kafkas.aiven.io", "a", "b")
+			mend := c.Rejection(Ref{}).FixCommands("kafkas.aiven.io", "a", "b")
 			for _, want := range tt.want {
 				if !strings.Contains(mend, want) {
 					t.Errorf("commands = %q, want them to contain %q", mend, want)

@@ -12,5 +12,5 @@ func clickhouseService() serviceHandler[*v1alpha1.Clickhouse] {
 }
 
 func clickhouseConnection(obj *v1alpha1.Clickhouse, s serviceState) connection {
-	return details(obj, s.login()...).plus(unprefixed(s.login()...))
+	return details(obj, s.login()...).merge(unprefixed(s.login()...))
 }

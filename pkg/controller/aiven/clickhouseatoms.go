@@ -49,7 +49,7 @@ func (a clickhouseAtom) depth() int {
 }
 
 // levelDepths are the levels of system.privileges that can be narrowed down.
-// Privileges of any other level are given on everything at once.
+// Privileges of any other level are given on everything.
 var levelDepths = map[string]int{"DATABASE": 1, "TABLE": 2, "VIEW": 2, "DICTIONARY": 2, "COLUMN": 3}
 
 // leaves returns the privileges without parts that a name stands for and that

@@ -19,7 +19,7 @@ import (
 type clickhouseDatabase struct{}
 
 func (clickhouseDatabase) Observe(_ context.Context, r *remote, obj *v1alpha1.ClickhouseDatabase) (reconcile.Observation, error) {
-	if _, err := r.host(obj); err != nil {
+	if _, err := r.runningService(obj); err != nil {
 		return reconcile.Observation{}, err
 	}
 	databases, err := r.clickhouseDatabases(obj)

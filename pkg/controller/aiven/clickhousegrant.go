@@ -22,7 +22,7 @@ func (clickhouseGrant) Observe(_ context.Context, r *remote, obj *v1alpha1.Click
 	if err := checkClickhouseGrants(obj.Spec.ClickhouseGrants); err != nil {
 		return reconcile.Observation{}, err
 	}
-	if _, err := r.host(obj); err != nil {
+	if _, err := r.runningService(obj); err != nil {
 		return reconcile.Observation{}, err
 	}
 	access, plan, err := r.clickhousePlan(obj, obj.Spec.ClickhouseGrants, deref(obj.Status.State))

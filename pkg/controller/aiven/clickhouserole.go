@@ -15,7 +15,7 @@ import (
 type clickhouseRole struct{}
 
 func (clickhouseRole) Observe(_ context.Context, r *remote, obj *v1alpha1.ClickhouseRole) (reconcile.Observation, error) {
-	if _, err := r.host(obj); err != nil {
+	if _, err := r.runningService(obj); err != nil {
 		return reconcile.Observation{}, err
 	}
 	access, err := r.clickhouseAccess(obj)

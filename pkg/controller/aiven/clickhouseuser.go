@@ -29,7 +29,7 @@ func (clickhouseUser) References(obj *v1alpha1.ClickhouseUser) []reconcile.Refer
 }
 
 func (h clickhouseUser) Observe(ctx context.Context, r *remote, obj *v1alpha1.ClickhouseUser) (reconcile.Observation, error) {
-	view, err := r.host(obj)
+	view, err := r.runningService(obj)
 	if err != nil {
 		return reconcile.Observation{}, err
 	}
@@ -104,12 +104,12 @@ func clickhouseUserConnection(obj *v1alpha1.ClickhouseUser, view *aiven.ServiceV
 	if password != "" {
 		pairs = append(pairs, pair{"PASSWORD", password})
 	}
-	return details(obj, pairs...).plus(unprefixed(pairs...))
+	return details(obj, pairs...).merge(unprefixed(pairs...))
 }
 
 func (h clickhouseUser) Create(ctx context.Context, r *remote, obj *v1alpha1.ClickhouseUser) error {
 	// Read before the write that makes it stale.
-	view, err := r.host(obj)
+	view, err := r.runningService(obj)
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (h clickhouseUser) Create(ctx context.Context, r *remote, obj *v1alpha1.Cli
 
 // Update sets the password that the spec names, or has Aiven make one.
 func (h clickhouseUser) Update(ctx context.Context, r *remote, obj *v1alpha1.ClickhouseUser) error {
-	view, err := r.host(obj)
+	view, err := r.runningService(obj)
 	if err != nil {
 		return err
 	}

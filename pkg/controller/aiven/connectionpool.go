@@ -19,7 +19,7 @@ import (
 type connectionPool struct{}
 
 func (connectionPool) Observe(_ context.Context, r *remote, obj *v1alpha1.ConnectionPool) (reconcile.Observation, error) {
-	view, err := r.host(obj)
+	view, err := r.runningService(obj)
 	if err != nil {
 		return reconcile.Observation{}, err
 	}
@@ -114,7 +114,7 @@ func poolConnection(obj *v1alpha1.ConnectionPool, view *aiven.ServiceView, poolU
 		pair{"SSLMODE", params["sslmode"]},
 		pair{"DATABASE_URI", poolURI},
 		pair{"CA_CERT", ca},
-	).plus(postgresEnvironment(uri.Hostname(), uri.Port(), obj.Spec.DatabaseName, username, password, params["sslmode"], poolURI)), nil
+	).merge(postgresEnvironment(uri.Hostname(), uri.Port(), obj.Spec.DatabaseName, username, password, params["sslmode"], poolURI)), nil
 }
 
 func (connectionPool) Create(ctx context.Context, r *remote, obj *v1alpha1.ConnectionPool) error {

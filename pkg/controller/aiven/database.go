@@ -16,7 +16,7 @@ import (
 type database struct{}
 
 func (database) Observe(_ context.Context, r *remote, obj *v1alpha1.Database) (reconcile.Observation, error) {
-	view, err := r.host(obj)
+	view, err := r.runningService(obj)
 	if err != nil {
 		return reconcile.Observation{}, err
 	}

@@ -43,7 +43,7 @@ func unprefixed(pairs ...pair) connection {
 	return out
 }
 
-func (c connection) plus(other connection) connection {
+func (c connection) merge(other connection) connection {
 	maps.Copy(c, other)
 	return c
 }

@@ -193,7 +193,7 @@ func (c problems) of(err error, obj v1alpha1.Object, ref token.Ref) error {
 func (c problems) tokenProblem(err *token.Error, obj v1alpha1.Object) *reconcile.Problem {
 	p := &reconcile.Problem{
 		Reason:     string(err.Reason),
-		Message:    fmt.Sprintf("%s. To fix this, run:\n%s", upperFirst(err.Error()), err.Mend(c.resource, obj.GetNamespace(), obj.GetName())),
+		Message:    fmt.Sprintf("%s. To fix this, run:\n%s", upperFirst(err.Error()), err.FixCommands(c.resource, obj.GetNamespace(), obj.GetName())),
 		Phase:      reconcile.PhasePreconditions,
 		Credential: true,
 		Err:        err,

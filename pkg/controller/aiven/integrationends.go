@@ -66,9 +66,9 @@ func (h serviceIntegration) resolve(r *remote, obj *v1alpha1.ServiceIntegration)
 	return side, nil
 }
 
-// home returns the end whose service shows the integration: one in the object's
+// integrationService returns the end whose service shows the integration: one in the object's
 // project if there is one, since the integration is written through it.
-func (h serviceIntegration) home(obj *v1alpha1.ServiceIntegration) (integrationSide, error) {
+func (h serviceIntegration) integrationService(obj *v1alpha1.ServiceIntegration) (integrationSide, error) {
 	source, destination := h.source(obj), h.destination(obj)
 	switch {
 	case source.service == "" && destination.service == "":

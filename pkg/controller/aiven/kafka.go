@@ -36,7 +36,7 @@ func kafkaConnection(obj *v1alpha1.Kafka, s serviceState) connection {
 		pair{"ACCESS_CERT", cert}, pair{"ACCESS_KEY", key},
 		pair{"REST_URI", deref(info.KafkaRestUri)}, pair{"SCHEMA_REGISTRY_URI", deref(info.SchemaRegistryUri)},
 		pair{"CA_CERT", s.ca},
-	).plus(unprefixed(
+	).merge(unprefixed(
 		pair{"HOST", p["host"]}, pair{"PORT", p["port"]},
 		pair{"USERNAME", username}, pair{"PASSWORD", password},
 		pair{"ACCESS_CERT", cert}, pair{"ACCESS_KEY", key},
@@ -52,7 +52,7 @@ func kafkaConnection(obj *v1alpha1.Kafka, s serviceState) connection {
 		{"REST", endpoint(s.components, "kafka_rest")},
 	} {
 		if c.address != (address{}) {
-			out.plus(details(obj, pair{c.prefix + "_HOST", c.host}, pair{c.prefix + "_PORT", c.port}))
+			out.merge(details(obj, pair{c.prefix + "_HOST", c.host}, pair{c.prefix + "_PORT", c.port}))
 		}
 	}
 	return out

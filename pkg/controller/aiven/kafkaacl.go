@@ -38,7 +38,7 @@ func (kafkaACL) Asked(obj *v1alpha1.KafkaACL) string {
 }
 
 func (h kafkaACL) Observe(_ context.Context, r *remote, obj *v1alpha1.KafkaACL) (reconcile.Observation, error) {
-	view, err := r.host(obj)
+	view, err := r.runningService(obj)
 	if err != nil {
 		return reconcile.Observation{}, err
 	}
@@ -115,7 +115,7 @@ func (h kafkaACL) Create(ctx context.Context, r *remote, obj *v1alpha1.KafkaACL)
 }
 
 func (h kafkaACL) Update(ctx context.Context, r *remote, obj *v1alpha1.KafkaACL) error {
-	view, err := r.host(obj)
+	view, err := r.runningService(obj)
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func connectorConfig(ctx context.Context, f *fromSecret, obj *v1alpha1.KafkaConn
 }
 
 func (kafkaConnector) Observe(ctx context.Context, r *remote, obj *v1alpha1.KafkaConnector) (reconcile.Observation, error) {
-	if _, err := r.host(obj); err != nil {
+	if _, err := r.runningService(obj); err != nil {
 		return reconcile.Observation{}, err
 	}
 	secrets := r.fromSecret()

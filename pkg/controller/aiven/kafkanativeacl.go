@@ -19,7 +19,7 @@ import (
 type kafkaNativeACL struct{}
 
 func (kafkaNativeACL) Observe(_ context.Context, r *remote, obj *v1alpha1.KafkaNativeACL) (reconcile.Observation, error) {
-	view, err := r.host(obj)
+	view, err := r.runningService(obj)
 	if err != nil {
 		return reconcile.Observation{}, err
 	}

@@ -60,7 +60,7 @@ func (r *remote) findQuota(obj *v1alpha1.KafkaQuota) (*kafka.ServiceKafkaQuotaDe
 }
 
 func (kafkaQuota) Observe(_ context.Context, r *remote, obj *v1alpha1.KafkaQuota) (reconcile.Observation, error) {
-	if _, err := r.host(obj); err != nil {
+	if _, err := r.runningService(obj); err != nil {
 		return reconcile.Observation{}, err
 	}
 	quota, err := r.findQuota(obj)

@@ -31,7 +31,7 @@ func newKafkaSchema() kafkaSchema {
 func (h kafkaSchema) Forget(uid types.UID) { h.accepted.forget(uid) }
 
 func (h kafkaSchema) Observe(_ context.Context, r *remote, obj *v1alpha1.KafkaSchema) (reconcile.Observation, error) {
-	if _, err := r.host(obj); err != nil {
+	if _, err := r.runningService(obj); err != nil {
 		return reconcile.Observation{}, err
 	}
 	want, err := r.schemaOf(obj)

@@ -19,7 +19,7 @@ import (
 type kafkaSchemaRegistryACL struct{}
 
 func (kafkaSchemaRegistryACL) Observe(_ context.Context, r *remote, obj *v1alpha1.KafkaSchemaRegistryACL) (reconcile.Observation, error) {
-	view, err := r.host(obj)
+	view, err := r.runningService(obj)
 	if err != nil {
 		return reconcile.Observation{}, err
 	}

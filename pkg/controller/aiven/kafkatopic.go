@@ -24,7 +24,7 @@ import (
 type kafkaTopic struct{}
 
 func (kafkaTopic) Observe(_ context.Context, r *remote, obj *v1alpha1.KafkaTopic) (reconcile.Observation, error) {
-	view, err := r.host(obj)
+	view, err := r.runningService(obj)
 	if err != nil {
 		return reconcile.Observation{}, err
 	}

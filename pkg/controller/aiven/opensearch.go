@@ -12,5 +12,5 @@ func openSearchService() serviceHandler[*v1alpha1.OpenSearch] {
 }
 
 func openSearchConnection(obj *v1alpha1.OpenSearch, s serviceState) connection {
-	return details(obj, append(s.login(), pair{"URI", s.service.ServiceUri})...).plus(unprefixed(s.login()...))
+	return details(obj, append(s.login(), pair{"URI", s.service.ServiceUri})...).merge(unprefixed(s.login()...))
 }

@@ -39,7 +39,7 @@ func (r *remote) openSearchACL(obj *v1alpha1.OpenSearchACLConfig) (*opensearch.S
 }
 
 func (openSearchACLConfig) Observe(_ context.Context, r *remote, obj *v1alpha1.OpenSearchACLConfig) (reconcile.Observation, error) {
-	if _, err := r.host(obj); err != nil {
+	if _, err := r.runningService(obj); err != nil {
 		return reconcile.Observation{}, err
 	}
 	config, err := r.openSearchACL(obj)

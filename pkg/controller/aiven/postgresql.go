@@ -25,5 +25,5 @@ func postgreSQLConnection(obj *v1alpha1.PostgreSQL, s serviceState) connection {
 		pair{"HOST", p["host"]}, pair{"PORT", p["port"]}, pair{"DATABASE", p["dbname"]},
 		pair{"USER", p["user"]}, pair{"PASSWORD", p["password"]}, pair{"SSLMODE", p["sslmode"]},
 		pair{"DATABASE_URI", uri}, pair{"CA_CERT", s.ca},
-	).plus(postgresEnvironment(p["host"], p["port"], p["dbname"], p["user"], p["password"], p["sslmode"], uri))
+	).merge(postgresEnvironment(p["host"], p["port"], p["dbname"], p["user"], p["password"], p["sslmode"], uri))
 }

@@ -38,7 +38,7 @@ func (r *remote) projectConnection(obj v1alpha1.Publisher, project string, forms
 	}
 	out := details(obj, pair{"CA_CERT", ca})
 	for _, form := range forms {
-		out.plus(form(pair{"CA_CERT", ca}))
+		out.merge(form(pair{"CA_CERT", ca}))
 	}
 	return out, nil
 }

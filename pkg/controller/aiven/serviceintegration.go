@@ -48,7 +48,7 @@ func (serviceIntegration) find(view *aiven.ServiceView, obj *v1alpha1.ServiceInt
 }
 
 func (h serviceIntegration) Observe(_ context.Context, r *remote, obj *v1alpha1.ServiceIntegration) (reconcile.Observation, error) {
-	home, err := h.home(obj)
+	home, err := h.integrationService(obj)
 	if err != nil {
 		return reconcile.Observation{}, err
 	}
@@ -130,7 +130,7 @@ func (serviceIntegration) Update(ctx context.Context, r *remote, obj *v1alpha1.S
 // Delete does without the endpoint's object, which may be gone already: then the
 // recorded id has to do.
 func (h serviceIntegration) Delete(ctx context.Context, r *remote, obj *v1alpha1.ServiceIntegration) (bool, error) {
-	home, invalid := h.home(obj)
+	home, invalid := h.integrationService(obj)
 	if invalid != nil {
 		return true, nil //nolint:nilerr // nothing can have been created of an invalid spec
 	}

@@ -121,7 +121,7 @@ func (d userDifference) remember(obj *v1alpha1.ServiceUser) {
 }
 
 func (h serviceUser) Observe(ctx context.Context, r *remote, obj *v1alpha1.ServiceUser) (reconcile.Observation, error) {
-	view, err := r.host(obj)
+	view, err := r.runningService(obj)
 	if err != nil {
 		return reconcile.Observation{}, err
 	}
@@ -208,7 +208,7 @@ func userConnection(obj *v1alpha1.ServiceUser, view *aiven.ServiceView, user *se
 	)
 	if svc.ServiceType == serviceTypeKafka {
 		sasl, registry := saslEndpoint(components), endpoint(components, "schema_registry")
-		out.plus(details(obj,
+		out.merge(details(obj,
 			pair{"SASL_HOST", sasl.host}, pair{"SASL_PORT", sasl.port},
 			pair{"SCHEMA_REGISTRY_HOST", registry.host}, pair{"SCHEMA_REGISTRY_PORT", registry.port},
 		))
@@ -217,7 +217,7 @@ func userConnection(obj *v1alpha1.ServiceUser, view *aiven.ServiceView, user *se
 }
 
 func (h serviceUser) Create(ctx context.Context, r *remote, obj *v1alpha1.ServiceUser) error {
-	view, err := r.host(obj)
+	view, err := r.runningService(obj)
 	if err != nil {
 		return err
 	}
@@ -245,7 +245,7 @@ func (h serviceUser) Create(ctx context.Context, r *remote, obj *v1alpha1.Servic
 // Update changes what differs only: setting a password also replaces the
 // certificate of a Kafka user.
 func (h serviceUser) Update(ctx context.Context, r *remote, obj *v1alpha1.ServiceUser) error {
-	view, err := r.host(obj)
+	view, err := r.runningService(obj)
 	if err != nil {
 		return err
 	}

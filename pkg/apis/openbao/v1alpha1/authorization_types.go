@@ -12,7 +12,7 @@ type AuthorizationMode string
 const (
 	// AuthorizationOnce writes the policies and roles with a one-time admin
 	// token, and again when the spec changes and a new token is given. In
-	// between nothing is looked at.
+	// between nothing is read.
 	AuthorizationOnce AuthorizationMode = "Once"
 	// AuthorizationObserve writes like Once, and in between reports what differs
 	// on the server, as an identity that can only read.
@@ -51,7 +51,7 @@ const (
 type AuthorizationSpec struct {
 	// mode says how the policies and roles are kept. All modes write them with the
 	// one-time admin token, and ask for a new token where that is needed. In between
-	// Once looks at nothing, Observe reports what differs on the server, and Enforce
+	// Once reads nothing, Observe reports what differs on the server, and Enforce
 	// repairs it.
 	// +kubebuilder:validation:Enum=Once;Observe;Enforce
 	// +kubebuilder:default=Once
@@ -67,7 +67,7 @@ type AuthorizationSpec struct {
 	Profile AuthorizationProfile `json:"profile,omitempty"`
 
 	// signingKeyOverlap is how long a signing key that the API server no longer
-	// publishes stays accepted. The default is 1h; 0s drops such a key at once.
+	// publishes stays accepted. The default is 1h; 0s drops such a key immediately.
 	// +kubebuilder:validation:Format=duration
 	// +optional
 	SigningKeyOverlap *metav1.Duration `json:"signingKeyOverlap,omitempty"`

@@ -82,7 +82,7 @@ type BackupTarget struct {
 	// +kubebuilder:default=10485760
 	// +optional
 	PartSize *int64 `json:"partSize,omitempty"`
-	// concurrency is how many parts are uploaded at once.
+	// concurrency is how many parts are uploaded in parallel.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=10
 	// +kubebuilder:default=3

@@ -12,7 +12,7 @@ type OpenBaoClusterStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions say what is right, what is not, and how to mend it.
+	// conditions say what is right, what is not, and how to fix it.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

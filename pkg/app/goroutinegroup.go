@@ -16,8 +16,8 @@ import (
 // for.
 const stillRunningInterval = 5 * time.Second
 
-// crew is goroutines that are waited for by name.
-type crew struct {
+// goroutineGroup is goroutines that are waited for by name.
+type goroutineGroup struct {
 	wg sync.WaitGroup
 
 	mu      sync.Mutex
@@ -25,7 +25,7 @@ type crew struct {
 }
 
 // start runs f in a goroutine.
-func (c *crew) start(name string, f func()) {
+func (c *goroutineGroup) start(name string, f func()) {
 	c.mu.Lock()
 	c.running = append(c.running, name)
 	c.mu.Unlock()
@@ -41,15 +41,15 @@ func (c *crew) start(name string, f func()) {
 }
 
 // names returns who is running.
-func (c *crew) names() []string {
+func (c *goroutineGroup) names() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.running)
 }
 
-// wait waits for all. Once drain is closed it logs, now and then, who is still
+// wait waits for all. Once drain is closed it logs regularly who is still
 // running.
-func (c *crew) wait(ctx context.Context, drain <-chan struct{}) {
+func (c *goroutineGroup) wait(ctx context.Context, drain <-chan struct{}) {
 	logger := klog.FromContext(ctx)
 	done := make(chan struct{})
 	var reporter sync.WaitGroup

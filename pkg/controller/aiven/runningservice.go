@@ -13,10 +13,10 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 )
 
-// host returns the view of the running service that a child lives in. A service
+// runningService returns the view of the running service that a child lives in. A service
 // that is not there or not up is something to wait for: its snapshot wakes the
 // child.
-func (r *remote) host(obj v1alpha1.Object) (*aiven.ServiceView, error) {
+func (r *remote) runningService(obj v1alpha1.Object) (*aiven.ServiceView, error) {
 	return r.running(obj.ServiceRef())
 }
 
