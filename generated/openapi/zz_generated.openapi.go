@@ -21783,7 +21783,7 @@ func schema_pkg_apis_openbao_v1alpha1_AuthorizationSpec(ref common.ReferenceCall
 				Properties: map[string]spec.Schema{
 					"mode": {
 						SchemaProps: spec.SchemaProps{
-							Description: "mode says how the policies and roles are kept. All modes write them with the one-time admin token, and ask for a new token where that is needed. In between Once looks at nothing, Observe reports what differs on the server, and Enforce repairs it.\n\nPossible enum values:\n - `\"Enforce\"` writes like Once, and in between repairs what differs on the server, as an identity that can write nothing but the contract.\n - `\"Observe\"` writes like Once, and in between reports what differs on the server, as an identity that can only read.\n - `\"Once\"` writes the policies and roles with a one-time admin token, and again when the spec changes and a new token is given. In between nothing is looked at.",
+							Description: "mode says how the policies and roles are kept. All modes write them with the one-time admin token, and ask for a new token where that is needed. In between Once reads nothing, Observe reports what differs on the server, and Enforce repairs it.\n\nPossible enum values:\n - `\"Enforce\"` writes like Once, and in between repairs what differs on the server, as an identity that can write nothing but the contract.\n - `\"Observe\"` writes like Once, and in between reports what differs on the server, as an identity that can only read.\n - `\"Once\"` writes the policies and roles with a one-time admin token, and again when the spec changes and a new token is given. In between nothing is read.",
 							Type:        []string{"string"},
 							Format:      "",
 							Enum:        []interface{}{"Enforce", "Observe", "Once"},
@@ -21799,7 +21799,7 @@ func schema_pkg_apis_openbao_v1alpha1_AuthorizationSpec(ref common.ReferenceCall
 					},
 					"signingKeyOverlap": {
 						SchemaProps: spec.SchemaProps{
-							Description: "signingKeyOverlap is how long a signing key that the API server no longer publishes stays accepted. The default is 1h; 0s drops such a key at once.",
+							Description: "signingKeyOverlap is how long a signing key that the API server no longer publishes stays accepted. The default is 1h; 0s drops such a key immediately.",
 							Ref:         ref(v1.Duration{}.OpenAPIModelName()),
 						},
 					},
@@ -22661,7 +22661,7 @@ func schema_pkg_apis_openbao_v1alpha1_BackupTarget(ref common.ReferenceCallback)
 					},
 					"concurrency": {
 						SchemaProps: spec.SchemaProps{
-							Description: "concurrency is how many parts are uploaded at once.",
+							Description: "concurrency is how many parts are uploaded in parallel.",
 							Type:        []string{"integer"},
 							Format:      "int32",
 						},
@@ -24632,7 +24632,7 @@ func schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterStatus(ref common.ReferenceC
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "conditions say what is right, what is not, and how to mend it.",
+							Description: "conditions say what is right, what is not, and how to fix it.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{

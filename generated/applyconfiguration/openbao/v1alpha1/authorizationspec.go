@@ -18,7 +18,7 @@ import (
 type AuthorizationSpecApplyConfiguration struct {
 	// mode says how the policies and roles are kept. All modes write them with the
 	// one-time admin token, and ask for a new token where that is needed. In between
-	// Once looks at nothing, Observe reports what differs on the server, and Enforce
+	// Once reads nothing, Observe reports what differs on the server, and Enforce
 	// repairs it.
 	Mode *openbaov1alpha1.AuthorizationMode `json:"mode,omitempty"`
 	// profile says which texts the policies have. Document is the texts of the
@@ -26,7 +26,7 @@ type AuthorizationSpecApplyConfiguration struct {
 	// never evaluates, and the policy "default" from all tokens.
 	Profile *openbaov1alpha1.AuthorizationProfile `json:"profile,omitempty"`
 	// signingKeyOverlap is how long a signing key that the API server no longer
-	// publishes stays accepted. The default is 1h; 0s drops such a key at once.
+	// publishes stays accepted. The default is 1h; 0s drops such a key immediately.
 	SigningKeyOverlap *v1.Duration `json:"signingKeyOverlap,omitempty"`
 	// signingKeySource says how the server learns the keys that ServiceAccount tokens
 	// are signed with. With Written, Bailiwick writes them into the config of the

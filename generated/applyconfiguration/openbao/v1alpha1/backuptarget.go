@@ -27,7 +27,7 @@ type BackupTargetApplyConfiguration struct {
 	CredentialsSecretRef *LocalObjectReferenceApplyConfiguration `json:"credentialsSecretRef,omitempty"`
 	// partSize is the size of the parts of an upload, in bytes.
 	PartSize *int64 `json:"partSize,omitempty"`
-	// concurrency is how many parts are uploaded at once.
+	// concurrency is how many parts are uploaded in parallel.
 	Concurrency *int32 `json:"concurrency,omitempty"`
 	// region is the region of an S3 bucket.
 	Region *string `json:"region,omitempty"`

@@ -19,7 +19,7 @@ import (
 type OpenBaoClusterStatusApplyConfiguration struct {
 	// observedGeneration is the generation that the conditions speak of.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// conditions say what is right, what is not, and how to mend it.
+	// conditions say what is right, what is not, and how to fix it.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitzero"`
 	// authorization records what Bailiwick wrote to the server.
 	Authorization *AuthorizationStatusApplyConfiguration `json:"authorization,omitempty"`
