@@ -6,7 +6,6 @@ package bootstrap
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -119,7 +118,7 @@ func (t *task) claimProblem(verdict authz.Claim, in authz.ClaimInput, others []*
 	if t.settings.Namespace != "" {
 		at = fmt.Sprintf("The namespace %s of the server at %s", t.settings.Namespace, t.settings.Address)
 	}
-	byHand := " If it is this object's, run with an admin token of the server: " + t.markCommand(in.Mark)
+	byHand := " If it is this object's, run with an admin token of the server: " + t.commands().mark(in.Mark)
 	problem := &reconcile.Problem{Reason: ReasonServerClaimed}
 	switch {
 	case verdict == authz.ClaimOther:
@@ -139,7 +138,7 @@ func (t *task) claimProblem(verdict authz.Claim, in authz.ClaimInput, others []*
 		problem.Message = fmt.Sprintf("%s has a policy %s that is no mark, and that Bailiwick did not write. Nothing was changed.", at, authz.MarkPolicy) + byHand
 		return problem
 	case verdict == authz.ClaimUnknown:
-		problem.Message = fmt.Sprintf("Whose %s is cannot be read: the login lacks the right to read the policy %s. Nothing was changed. %s", at, authz.MarkPolicy, t.giveToken())
+		problem.Message = fmt.Sprintf("Whose %s is cannot be read: the login lacks the right to read the policy %s. Nothing was changed. %s", at, authz.MarkPolicy, t.commands().giveToken())
 		return problem
 	}
 
@@ -174,18 +173,6 @@ func (t *task) claimProblem(verdict authz.Claim, in authz.ClaimInput, others []*
 		}
 	}
 	return problem
-}
-
-// markCommand marks the server as this object's, by hand.
-func (t *task) markCommand(shown authz.Mark) string {
-	nonce, _ := authz.FreshNonce(shown.Nonce)
-	namespace := ""
-	if t.settings.Namespace != "" {
-		namespace = quoted("-namespace="+t.settings.Namespace) + " "
-	}
-	text := authz.Mark{Audience: t.audience, Nonce: nonce}.Text()
-	return fmt.Sprintf("printf '%%b' %s | bao policy write %s%s - && %s",
-		quoted(strings.ReplaceAll(text, "\n", `\n`)), namespace, authz.MarkPolicy, t.refreshCommand())
 }
 
 // answerFor tells those who wait for an answer of this object why there is none. err

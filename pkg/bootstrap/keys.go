@@ -4,7 +4,6 @@
 package bootstrap
 
 import (
-	"encoding/pem"
 	"fmt"
 	"slices"
 	"strings"
@@ -61,7 +60,7 @@ func (t *task) heedDrop() {
 // sawConfig records which of the keys the server holds, as it was read just now.
 func (t *task) sawConfig(config map[string]any) {
 	t.keysSeen.confirmed = true
-	accepted := configKeys(config)
+	accepted := authz.ConfigKeys(config)
 	var held []openbaov1alpha1.SigningKeyStatus
 	for _, list := range [][]openbaov1alpha1.SigningKeyStatus{t.keys.Status, t.record().SigningKeys} {
 		for _, k := range list {
@@ -101,7 +100,7 @@ func (t *task) judgeKeys(err error) {
 	if t.keysUnconfirmed() {
 		condition.Status, condition.Reason = metav1.ConditionUnknown, ReasonKeysUnconfirmed
 		condition.Message = fmt.Sprintf("The server accepts the key that the API server signs with now. Whether it accepts all %d that the API server publishes, no login can show. "+
-			"To have them written: %s", len(t.issuer.Keys), t.giveToken())
+			"To have them written: %s", len(t.issuer.Keys), t.commands().giveToken())
 		return
 	}
 	if record == nil || len(record.SigningKeys) == 0 {
@@ -142,41 +141,4 @@ func (t *task) judgeKeys(err error) {
 // alone, which do not show every key; see acceptProofs.
 func (t *task) keysUnconfirmed() bool {
 	return t.settings.Mode == openbaov1alpha1.AuthorizationOnce && !t.settings.ReadsKeys && t.holds() && len(t.record().SigningKeys) == 0
-}
-
-// rescueCommand writes the published keys with a login of another kind. It can be
-// pasted: the server takes several keys as one text with commas between them. It is
-// run twice for the reason of writeConfig.
-func (t *task) rescueCommand() string {
-	keys := make([]string, 0, len(t.issuer.Keys))
-	for _, k := range t.issuer.Keys {
-		keys = append(keys, k.PEM)
-	}
-	var b strings.Builder
-	b.WriteString("for i in 1 2; do bao write ")
-	if t.settings.Namespace != "" {
-		b.WriteString("-namespace=" + shellQuote(t.settings.Namespace) + " ")
-	}
-	fmt.Fprintf(&b, "%s bound_issuer=%s", authz.ConfigPath(authz.MountPath), shellQuote(t.contract.Config.BoundIssuer))
-	// Without them a server takes RS256 alone.
-	if algorithms := t.contract.Config.SupportedAlgs; len(algorithms) > 0 {
-		b.WriteString(" jwt_supported_algs=" + strings.Join(algorithms, ","))
-	}
-	b.WriteString(" jwt_validation_pubkeys=" + shellQuote(strings.Join(keys, ",")) + "; done")
-	return b.String()
-}
-
-// shellQuote quotes a text for a POSIX shell.
-func shellQuote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
-
-// configKeys returns the keys of a mount's config, spelled as they are recorded.
-func configKeys(config map[string]any) []string {
-	list, _ := config["jwt_validation_pubkeys"].([]any)
-	keys := make([]string, 0, len(list))
-	for _, item := range list {
-		if block, _ := pem.Decode([]byte(strings.TrimSpace(fmt.Sprint(item)))); block != nil {
-			keys = append(keys, strings.TrimSpace(string(pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes}))))
-		}
-	}
-	return keys
 }

@@ -102,7 +102,7 @@ func (t *task) proofProblem(err error) error {
 	}
 	message := "Trying the identities shows that the server does not give what was written. " + strings.Join(wrong, " ")
 	if !t.enforces() {
-		message += " If a policy or a role was changed on the server, it can be written again. " + t.giveToken()
+		message += " If a policy or a role was changed on the server, it can be written again. " + t.commands().giveToken()
 	}
 	return &reconcile.Problem{Reason: ReasonProofFailed, Message: message}
 }

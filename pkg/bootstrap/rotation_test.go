@@ -74,10 +74,10 @@ func TestRescueCommand(t *testing.T) {
 		t.Fatalf("there is no command in %s", message)
 	}
 	want := "jwt_validation_pubkeys='" + secondKey.PEM + "," + thirdKey.PEM + "'; done"
-	if !strings.Contains(command, want) || !strings.Contains(command, "bound_issuer='https://kubernetes.default.svc'") || !strings.Contains(command, "jwt_supported_algs=") {
+	if !strings.Contains(command, want) || !strings.Contains(command, "bound_issuer=https://kubernetes.default.svc ") || !strings.Contains(command, "jwt_supported_algs=") {
 		t.Errorf("the command is %s", command)
 	}
-	if got := shellQuote("a'b"); got != `'a'\''b'` {
+	if got := quoted("a'b"); got != `'a'\''b'` {
 		t.Errorf("quoted is %s", got)
 	}
 }

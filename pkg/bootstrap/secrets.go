@@ -35,7 +35,7 @@ func (t *task) secretProblem(err *server.SecretError, reasons secretReasons) err
 	case server.SecretInvalid:
 		reason, message = reasons.invalid, message+" "+reasons.fix
 	case server.SecretNotForServer:
-		reason, message = ReasonSecretNotForServer, message+" "+t.agree(err.Key)
+		reason, message = ReasonSecretNotForServer, message+" "+t.commands().agree(err.Key)
 	}
 	return retry(reason, message, err)
 }
@@ -90,7 +90,7 @@ func (t *task) adminToken(ctx context.Context, n need) (oneTimeToken, error) {
 func (t *task) noToken(n need, err *server.SecretError) error {
 	reasons := secretReasons{
 		missing: ReasonAdminTokenSecretNotFound, noKey: ReasonAdminTokenKeyNotFound, empty: ReasonAdminTokenEmpty,
-		fix: t.giveToken(),
+		fix: t.commands().giveToken(),
 	}
 	if t.usedUp() {
 		// Deleting the Secret after use is what the condition asked for.
@@ -146,15 +146,15 @@ func (t *task) adminClient(ctx context.Context, token oneTimeToken) (openbao.Int
 	case openbao.ClassOf(err) == openbao.PermissionDenied:
 		return nil, retry(ReasonPermissionDenied, fmt.Sprintf(
 			"The server at %s does not let the admin token look itself up, so it is not known whether the token expires, and nothing was written. The policy \"default\" allows that. %s",
-			t.settings.Address, t.createToken()), err)
+			t.settings.Address, t.commands().createToken()), err)
 	case err != nil:
 		return nil, t.serverProblem(err)
 	case info.IsRoot():
 		return nil, retry(ReasonAdminTokenTooPowerful, "The admin token is a root token, which Bailiwick would revoke after use, and which OpenBao cannot make again. Nothing was written, and it was not revoked. "+
-			t.createToken(), nil)
+			t.commands().createToken(), nil)
 	case !info.Expires():
 		return nil, retry(ReasonAdminTokenDoesNotExpire, "The admin token does not expire by itself, so it may be in use elsewhere, and Bailiwick would revoke it after use. Nothing was written, and it was not revoked. "+
-			t.createToken(), nil)
+			t.commands().createToken(), nil)
 	}
 	return client, nil
 }

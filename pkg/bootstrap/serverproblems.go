@@ -36,7 +36,7 @@ func (t *task) connectProblem(err error) error {
 	case errors.As(err, &secret) && secret.Use == server.UseCertificate:
 		return t.secretProblem(secret, secretReasons{
 			missing: ReasonClientCertificateSecretNotFound, noKey: ReasonClientCertificateInvalid, empty: ReasonClientCertificateInvalid,
-			invalid: ReasonClientCertificateInvalid, fix: t.giveCertificate(),
+			invalid: ReasonClientCertificateInvalid, fix: t.commands().giveCertificate(),
 		})
 	}
 	return err
@@ -77,7 +77,7 @@ func (t *task) serverProblem(err error) error {
 		return t.tokenRefused(err)
 	case openbao.PermissionDenied:
 		return retry(ReasonPermissionDenied, sentence(fmt.Sprintf("%s does not let the admin token do this: %s", at, detail))+
-			" "+t.giveToken(), err)
+			" "+t.commands().giveToken(), err)
 	case openbao.Unavailable:
 		return retry(ReasonServerUnreachable, sentence(fmt.Sprintf("%s cannot be reached: %s", at, detail))+
 			" Check spec.authorization.address and that the network lets Bailiwick through.", err)
@@ -118,9 +118,9 @@ func (t *task) certificateProblem(err error, detail string) error {
 	if ref := t.settings.ClientCertSecretRef; ref != nil {
 		return retry(ReasonClientCertificateRefused, sentence(fmt.Sprintf(
 			"The server at %s does not accept the client certificate in Secret %s/%s: %s", t.settings.Address, t.obj.Namespace, ref.Name, detail))+
-			" "+t.giveCertificate(), err)
+			" "+t.commands().giveCertificate(), err)
 	}
 	return retry(ReasonClientCertificateRequired, sentence(fmt.Sprintf(
 		"The server at %s requires a client certificate: %s", t.settings.Address, detail))+
-		" Name its Secret in spec.authorization.clientCertSecretRef. "+t.giveCertificate(), err)
+		" Name its Secret in spec.authorization.clientCertSecretRef. "+t.commands().giveCertificate(), err)
 }

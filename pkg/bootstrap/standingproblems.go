@@ -41,7 +41,7 @@ func (t *task) noStanding(err error) error {
 	case errors.As(err, &refused) && openbao.IsUnknownKey(refused.Err):
 		return &lacking{need{ReasonLockedOut, fmt.Sprintf(
 			"The server at %s knows none of the keys that the API server signs with now, so that no ServiceAccount can log in, and Bailiwick holds no login from before. "+
-				"To write the keys with a login of another kind, run: %s", t.settings.Address, t.rescueCommand())}}
+				"To write the keys with a login of another kind, run: %s", t.settings.Address, t.commands().writeKeys(t.issuer.Keys, t.contract.Config))}}
 	case errors.As(err, &refused) && openbao.ClassOf(refused.Err) == openbao.LoginForbidden:
 		return &lacking{need{ReasonNoStandingIdentity, fmt.Sprintf(
 			"The server at %s refuses to let Bailiwick's ServiceAccount %s log in as %s, and gives no reason (status 403). It does that where the mount %s no longer exists, "+
