@@ -50,7 +50,7 @@ func (t *task) otherServerNeed() need {
 
 // giveToken is the command that gives an admin token.
 func (t *task) giveToken() string {
-	return "Give a short-lived admin token, which is revoked after use, in BAO_TOKEN and run: " + t.secretCommand()
+	return "Give a short-lived admin token, which is revoked after use, in ADMIN_TOKEN and run: " + t.secretCommand()
 }
 
 // createToken is giveToken with the command that creates the token.
@@ -59,11 +59,11 @@ func (t *task) createToken() string {
 	if t.settings.Namespace != "" {
 		namespace = " " + quoted("-namespace="+t.settings.Namespace)
 	}
-	return fmt.Sprintf(`Create one with the policy bailiwick-admin (manifests/OPENBAO.md, "The admin token") and run: `+
-		`BAO_TOKEN="$(bao token create%s -policy=bailiwick-admin -ttl=10m -field=token)" && %s`, namespace, t.secretCommand())
+	return fmt.Sprintf(`Create one with the policy bailiwick-admin (manifests/OPENBAO.md, step 2 of the quick start) and run: `+
+		`ADMIN_TOKEN="$(bao token create%s -policy=bailiwick-admin -ttl=10m -field=token)" && %s`, namespace, t.secretCommand())
 }
 
-// secretCommand puts $BAO_TOKEN into its Secret. It deletes a Secret only if that is
+// secretCommand puts $ADMIN_TOKEN into its Secret. It deletes a Secret only if that is
 // known to be for this.
 func (t *task) secretCommand() string {
 	name, key := t.obj.Name+"-admin-token", "token"
@@ -82,7 +82,7 @@ func (t *task) secretCommand() string {
 	if replaceable {
 		before += fmt.Sprintf("kubectl -n %s delete secret %s --ignore-not-found && ", t.obj.Namespace, quoted(name))
 	}
-	return fmt.Sprintf(`%skubectl -n %s create secret generic %s --type=%s --from-literal=%s --from-literal=%s="$BAO_TOKEN" && %s`,
+	return fmt.Sprintf(`%skubectl -n %s create secret generic %s --type=%s --from-literal=%s --from-literal=%s="$ADMIN_TOKEN" && %s`,
 		before, t.obj.Namespace, quoted(name), openbaov1alpha1.SecretTypeCredential, t.addressLiteral(), quoted(key), t.refreshCommand())
 }
 
