@@ -109,11 +109,7 @@ func (b *baoEnv) adminToken(policies ...string) string {
 	b.Helper()
 	for i, policy := range policies {
 		if policy == "root" {
-			text, err := guideCode(manifests+"/OPENBAO.md", "admin.hcl")
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.write("sys/policies/acl/bailiwick-admin", map[string]any{"policy": text})
+			b.write("sys/policies/acl/bailiwick-admin", map[string]any{"policy": codeOf(b, openBaoGuide, "admin.hcl")})
 			policies[i] = "bailiwick-admin"
 		}
 	}
