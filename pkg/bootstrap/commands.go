@@ -37,7 +37,7 @@ func (t *task) commands() commands {
 
 // giveToken is the command that gives an admin token.
 func (c commands) giveToken() string {
-	return "Give a short-lived admin token, which is revoked after use, in BAO_TOKEN and run: " + c.putToken()
+	return "Give a short-lived admin token, which is revoked after use, in ADMIN_TOKEN and run: " + c.putToken()
 }
 
 // createToken is giveToken with the command that creates the token.
@@ -46,11 +46,11 @@ func (c commands) createToken() string {
 	if c.settings.Namespace != "" {
 		namespace = " " + quoted("-namespace="+c.settings.Namespace)
 	}
-	return fmt.Sprintf(`Create one with the policy bailiwick-admin (manifests/OPENBAO.md, "The admin token") and run: `+
-		`BAO_TOKEN="$(bao token create%s -policy=bailiwick-admin -ttl=10m -field=token)" && %s`, namespace, c.putToken())
+	return fmt.Sprintf(`Create one with the policy bailiwick-admin (manifests/OPENBAO.md, step 2 of the quick start) and run: `+
+		`ADMIN_TOKEN="$(bao token create%s -policy=bailiwick-admin -ttl=10m -field=token)" && %s`, namespace, c.putToken())
 }
 
-// putToken puts $BAO_TOKEN into its Secret. It deletes a Secret only if that is
+// putToken puts $ADMIN_TOKEN into its Secret. It deletes a Secret only if that is
 // known to be for this.
 func (c commands) putToken() string {
 	name, key := c.obj.Name+"-admin-token", "token"
@@ -69,7 +69,7 @@ func (c commands) putToken() string {
 	if replaceable {
 		before += fmt.Sprintf("kubectl -n %s delete secret %s --ignore-not-found && ", c.obj.Namespace, quoted(name))
 	}
-	return fmt.Sprintf(`%skubectl -n %s create secret generic %s --type=%s --from-literal=%s --from-literal=%s="$BAO_TOKEN" && %s`,
+	return fmt.Sprintf(`%skubectl -n %s create secret generic %s --type=%s --from-literal=%s --from-literal=%s="$ADMIN_TOKEN" && %s`,
 		before, c.obj.Namespace, quoted(name), openbaov1alpha1.SecretTypeCredential, c.addressLiteral(), quoted(key), c.refresh())
 }
 

@@ -296,7 +296,7 @@ func TestCommandsQuote(t *testing.T) {
 	})
 	f.sync("prod")
 	message := f.expect("prod", ReasonAdminTokenSecretNotFound).Message
-	if !strings.Contains(message, `--from-literal='x'\''; touch /tmp/x; '\'''="$BAO_TOKEN"`) {
+	if !strings.Contains(message, `--from-literal='x'\''; touch /tmp/x; '\'''="$ADMIN_TOKEN"`) {
 		t.Errorf("the message is %s", message)
 	}
 }

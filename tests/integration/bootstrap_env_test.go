@@ -109,11 +109,7 @@ func (b *baoEnv) adminToken(policies ...string) string {
 	b.Helper()
 	for i, policy := range policies {
 		if policy == "root" {
-			text, err := guideCode(manifests+"/OPENBAO.md", "admin.hcl")
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.write("sys/policies/acl/bailiwick-admin", map[string]any{"policy": text})
+			b.write("sys/policies/acl/bailiwick-admin", map[string]any{"policy": codeOf(b, openBaoGuide, "admin.hcl")})
 			policies[i] = "bailiwick-admin"
 		}
 	}
@@ -493,16 +489,18 @@ func (b *baoEnv) follow(message string) {
 	b.run(message[at+len("run: "):])
 }
 
-// run runs a command of a message, with a new admin token in BAO_TOKEN.
+// run runs a command of a message, with a new admin token as the login of bao and in
+// ADMIN_TOKEN.
 func (b *baoEnv) run(command string) {
 	b.Helper()
 	kubectl, err := stack.Tool("kubectl")
 	if err != nil {
 		b.Fatal(err)
 	}
+	token := b.adminToken("root")
 	cmd := exec.CommandContext(b.ctx, "sh", "-ec", command)
 	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(kubectl)+":"+b.baoCommand()+":"+os.Getenv("PATH"),
-		"KUBECONFIG="+b.env.cluster.Kubeconfig, "BAO_TOKEN="+b.adminToken("root"), "BAO_ADDR="+b.bao.Address, "BAO_CACERT="+b.bao.CAFile)
+		"KUBECONFIG="+b.env.cluster.Kubeconfig, "BAO_TOKEN="+token, "ADMIN_TOKEN="+token, "BAO_ADDR="+b.bao.Address, "BAO_CACERT="+b.bao.CAFile)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		b.Fatalf("%s: %v: %s", command, err, out)
 	}

@@ -5,8 +5,6 @@ package integration
 
 import (
 	"fmt"
-	"os"
-	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,35 +13,11 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/bootstrap"
 )
 
-// codeOf returns the first block of code behind a comment in a guide.
-func codeOf(t *testing.T, guide, comment string) string {
-	t.Helper()
-	code, err := guideCode(guide, comment)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return code
-}
-
-func guideCode(guide, comment string) (string, error) {
-	raw, err := os.ReadFile(guide)
-	if err != nil {
-		return "", err
-	}
-	_, rest, found := strings.Cut(string(raw), "<!-- "+comment+" -->\n```")
-	_, rest, opened := strings.Cut(rest, "\n")
-	code, _, closed := strings.Cut(rest, "\n```")
-	if !found || !opened || !closed {
-		return "", fmt.Errorf("%s has no code behind %q", guide, comment)
-	}
-	return code, nil
-}
-
 // A token with the policy of the guide writes the whole contract, and removes it.
 func TestGuideAdminPolicy(t *testing.T) {
 	t.Parallel()
 	b := newBaoEnv(t)
-	b.write("sys/policies/acl/bailiwick-admin", map[string]any{"policy": codeOf(t, manifests+"/OPENBAO.md", "admin.hcl")})
+	b.write("sys/policies/acl/bailiwick-admin", map[string]any{"policy": codeOf(t, openBaoGuide, "admin.hcl")})
 	before := b.holds()
 	b.setSecret("bao-admin", map[string]string{"token": b.adminToken("bailiwick-admin")})
 	b.restoreAccount("bao")

@@ -25,6 +25,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(childVariable) != "" {
 		os.Exit(runAsOperator())
 	}
+	if filepath.Base(os.Args[0]) == baoCommandName {
+		os.Exit(runAsBao())
+	}
 	os.Exit(run(m))
 }
 

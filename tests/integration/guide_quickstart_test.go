@@ -1,0 +1,198 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/bailiwick-operator/bailiwick/tests/stack"
+)
+
+// The names that the quick start uses.
+const (
+	guideAddress = "https://bao.example.com:8200"
+	guideCluster = "demo-bao"
+	guideJob     = "demo-bao-snapshot"
+)
+
+// newcomer is a person who follows a guide, in a folder of their own and one shell.
+type newcomer struct {
+	*baoEnv
+	folder      string
+	environment []string
+}
+
+// newNewcomer has what the quick start says that one needs: a server, its CA in
+// ca.pem, a login that may write policies and create tokens with them, and a checkout.
+func (b *baoEnv) newNewcomer() *newcomer {
+	b.Helper()
+	n := &newcomer{baoEnv: b, folder: b.TempDir()}
+	n.file("ca.pem", b.ca)
+	checkout, err := filepath.Abs(manifests)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := os.Symlink(checkout, filepath.Join(n.folder, "manifests")); err != nil {
+		b.Fatal(err)
+	}
+	kubeconfig, err := clientcmd.LoadFromFile(b.env.cluster.Kubeconfig)
+	if err != nil {
+		b.Fatal(err)
+	}
+	kubeconfig.Contexts[kubeconfig.CurrentContext].Namespace = b.ns
+	if err := clientcmd.WriteToFile(*kubeconfig, filepath.Join(n.folder, "kubeconfig")); err != nil {
+		b.Fatal(err)
+	}
+	kubectl, err := stack.Tool("kubectl")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.write("sys/policies/acl/newcomer", map[string]any{"policy": `
+path "sys/policies/acl/*" { capabilities = ["create", "update"] }
+path "auth/token/create" { capabilities = ["create", "update", "sudo"] }`})
+	n.environment = []string{
+		"HOME=" + n.folder, "KUBECONFIG=" + filepath.Join(n.folder, "kubeconfig"),
+		"PATH=" + filepath.Dir(kubectl) + ":" + b.guideBao() + ":" + os.Getenv("PATH"),
+		"BAO_ADDR=" + b.address, "BAO_CACERT=" + filepath.Join(n.folder, "ca.pem"), "BAO_TOKEN=" + b.adminToken("newcomer"),
+	}
+	return n
+}
+
+func (n *newcomer) file(name, content string) {
+	n.Helper()
+	if err := os.WriteFile(filepath.Join(n.folder, name), []byte(content), 0o600); err != nil {
+		n.Fatal(err)
+	}
+}
+
+func (n *newcomer) content(name string) string {
+	n.Helper()
+	content, err := os.ReadFile(filepath.Join(n.folder, name))
+	if err != nil {
+		n.Fatal(err)
+	}
+	return string(content)
+}
+
+// follow runs blocks of a guide, one after the other in one shell, and then a last
+// command. It returns what each block printed.
+func (n *newcomer) follow(blocks []fence, last string) []string {
+	n.Helper()
+	script := "set -euo pipefail\n"
+	name := func(i int, what string) string { return fmt.Sprintf("block-%d.%s", i, what) }
+	for i, block := range blocks {
+		n.file(name(i, "sh"), strings.ReplaceAll(block.code, guideAddress, n.address))
+		script += fmt.Sprintf("echo 'line %d of the guide' >&2\n. ./%s >%s\n", block.line, name(i, "sh"), name(i, "out"))
+	}
+	cmd := exec.CommandContext(n.ctx, "bash", "-c", script+last)
+	cmd.Dir, cmd.Env = n.folder, n.environment
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		n.Fatalf("Following the guide: %v: %s", err, out)
+	}
+	var printed []string
+	for i := range blocks {
+		printed = append(printed, n.content(name(i, "out")))
+	}
+	return printed
+}
+
+// The quick start does what it says, from the admin token to the Job. Its first step,
+// the installation, is TestManifests'.
+func TestGuideQuickStart(t *testing.T) {
+	t.Parallel()
+	b := newBaoEnv(t)
+	b.start()
+	n := b.newNewcomer()
+
+	found, _ := fences(t, openBaoGuide)
+	var commands []fence
+	var table string
+	for _, block := range found {
+		switch {
+		case block.section != "Quick start" || block.step == "1":
+		case block.language == "sh":
+			commands = append(commands, block)
+		case block.language == "" && block.step == "5":
+			table = block.code
+		case block.comment != "":
+			n.file(block.comment, block.code)
+		default:
+			t.Errorf("%s:%d: the test does not know what this block is for", openBaoGuide, block.line)
+		}
+	}
+	// Whoever goes on in the same shell still has their own login.
+	printed := n.follow(commands, `printf %s "$ADMIN_TOKEN" >admin-token; printf %s "$BAO_TOKEN" >login`)
+	t.Logf("Printed: %q", printed)
+	b.tokens = append(b.tokens, n.content("admin-token"))
+
+	n.printed(commands, printed, table)
+	n.finished()
+	if login := n.content("login"); login != b.tokens[0] || !b.accepted(login) {
+		t.Error("The newcomer lost their own login")
+	}
+	n.runJob()
+}
+
+// printed checks what step 5 shows against what the guide shows, but for the age.
+func (n *newcomer) printed(commands []fence, printed []string, table string) {
+	n.Helper()
+	at := slices.IndexFunc(commands, func(c fence) bool { return c.step == "5" })
+	if at < 0 || at+1 >= len(commands) || commands[at+1].step != "5" {
+		n.Fatal("Step 5 has not the two blocks that the test knows")
+	}
+	lines := strings.Split(strings.TrimSpace(printed[at]), "\n")
+	want := strings.Split(strings.TrimSpace(table), "\n")
+	if len(want) != 2 || len(lines) < 2 {
+		n.Fatalf("The guide shows %q, and kubectl %q", table, printed[at])
+	}
+	got := lines[len(lines)-2:]
+	if got[0] != want[0] || withoutAge(got[1]) != withoutAge(want[1]) {
+		n.Errorf("kubectl prints\n%s\nand the guide shows\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if !strings.Contains(printed[at], "openbaocluster.openbao.org/"+guideCluster+" condition met\n") {
+		n.Errorf("kubectl wait was not satisfied: %s", printed[at])
+	}
+	// Nothing lacks anything: four identities without a message.
+	proved := ""
+	for _, role := range []string{"openbao-operator", "openbao-operator-backup", "openbao-operator-bootstrapper", "openbao-operator-upgrade"} {
+		proved += role + "\tProved\t\n"
+	}
+	if printed[at+1] != proved {
+		n.Errorf("The identities are\n%s\nwant\n%s", printed[at+1], proved)
+	}
+}
+
+// withoutAge is a row of a table of kubectl without its last column.
+func withoutAge(row string) string { return row[:strings.LastIndex(row, " ")+1] }
+
+// finished checks that the admin token and its Secret are gone, and not missed.
+func (n *newcomer) finished() {
+	n.Helper()
+	if _, err := n.kube.CoreV1().Secrets(n.ns).Get(n.ctx, guideCluster+"-admin-token", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		n.Errorf("The Secret of the admin token: %v", err)
+	}
+	token := n.tokens[len(n.tokens)-1]
+	if token == "" || n.accepted(token) {
+		n.Error("The admin token still lives")
+	}
+	n.noTokenAnywhere()
+	before := len(n.gateway.all())
+	n.refresh(guideCluster)
+	n.anotherLook(before)
+	n.applied(guideCluster)
+	if proved := n.getCluster(guideCluster).Status.Authorization.Proved; proved != "4/4" {
+		n.Errorf("Proved is %s after the Secret is gone", proved)
+	}
+}
