@@ -94,7 +94,18 @@ func (t *task) removeAsBootstrapper(ctx context.Context) error {
 	if err := t.sameServer(ctx); err != nil {
 		return err
 	}
-	if held == nil || held.Target.Owner != t.obj.UID || !t.now.Before(held.EndsAt) {
+	if held != nil {
+		// It may be for where the spec led last.
+		to, err := t.target(ctx, bootstrapperRole, t.opts.BootstrapperSubject, held.Target.Identity.Audience)
+		if err != nil {
+			return err
+		}
+		if held.Target != to || !t.now.Before(held.EndsAt) {
+			t.endLogin(ctx)
+			held = nil
+		}
+	}
+	if held == nil {
 		audience, err := t.standingAudience()
 		if err != nil {
 			return nil //nolint:nilerr // The admin token that is asked for removes it all.
