@@ -587,3 +587,33 @@ func TestRepeatedIDBlocksNobodyWithALogin(t *testing.T) {
 	}
 }
 
+// TestAnObjectEndsDuringItsSync checks that nothing is kept of an object that is deleted
+// while it asks another one.
+func TestAnObjectEndsDuringItsSync(t *testing.T) {
+	f := newFixture(t)
+	f.create("prod", 0)
+	f.sync("prod")
+	copied := f.staging()
+	obj := f.get("staging")
+	copied.fail = func(op string) error {
+		if op == "ReadPolicy "+authz.MarkPolicy {
+			if err := f.informer.GetIndexer().Delete(obj); err != nil {
+				t.Error(err)
+			}
+			f.controller.handlers().OnDelete(obj)
+		}
+		return nil
+	}
+	f.sync("staging")
+	if err := f.informer.GetIndexer().Delete(obj); err != nil {
+		t.Fatal(err)
+	}
+	f.controller.sync(t.Context(), f.name("staging"))
+	if n := len(f.controller.copies.questions); n > 0 {
+		t.Errorf("%d objects ask", n)
+	}
+	if holder, ok := f.controller.claims.Holder(f.audienceOf("staging")); ok {
+		t.Errorf("%s holds a claim", holder)
+	}
+}
+

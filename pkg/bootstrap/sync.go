@@ -53,6 +53,7 @@ func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.
 	if err != nil {
 		return reconcile.Retry(err)
 	}
+	defer c.endIfGone(t.obj)
 	defer t.disconnect()
 	work, cancel := context.WithTimeout(ctx, workTimeout)
 	defer cancel()
