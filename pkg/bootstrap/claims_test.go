@@ -557,6 +557,7 @@ func TestAddressOfAnotherServer(t *testing.T) {
 		t.Errorf("recorded address %q", got)
 	}
 }
+
 // TestRepeatedIDBlocksNobodyWithALogin checks that a server without a mark that lets in
 // the bootstrapper of an object is that object's, whoever repeats its id: nobody may
 // have an admin token for a server that initialized itself.
@@ -616,4 +617,3 @@ func TestAnObjectEndsDuringItsSync(t *testing.T) {
 		t.Errorf("%s holds a claim", holder)
 	}
 }
-
