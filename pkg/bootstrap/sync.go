@@ -157,6 +157,11 @@ func (c *Controller) newTask(ctx context.Context, latest *openbaov1alpha1.OpenBa
 		}
 		// An earlier version recorded the config together with the mount.
 		record.ConfigWritten = record.ConfigWritten || record.Mount != "" && record.Digest != ""
+		// It also recorded that the server is another's in the condition alone, which the
+		// next failure replaces.
+		if record.Claim == nil && len(record.Policies)+len(record.Roles) > 0 && wasRefused(latest.Status.Conditions) {
+			record.Claim = &openbaov1alpha1.ServerClaimStatus{}
+		}
 	}
 	return t, nil
 }
