@@ -39,7 +39,7 @@ func (t *task) withdraw(ctx context.Context) error {
 		return t.notRequested(fmt.Sprintf(" What was written before was removed from server %s.", record.Server))
 	}
 	rest := fmt.Sprintf(" What was written before stays on server %s: policies %s; roles %s of the mount %s.",
-		record.Server, orNone(record.Policies), orNone(record.Roles), cmp.Or(record.Mount, authz.MountPath))
+		record.Server, orNone(distinct(record.Policies, t.pending(authz.KindPolicy))), orNone(distinct(record.Roles, t.pending(authz.KindRole))), cmp.Or(record.Mount, authz.MountPath))
 	if t.marked() {
 		rest += " So does the mark that says whose the server is."
 	}
