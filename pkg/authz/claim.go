@@ -93,7 +93,8 @@ const (
 // be written, empty if the mark is as it should be; it is set only for ClaimHeld.
 //
 // The incumbent keeps its server when the mark is missing, older than the last that
-// it wrote, or of an object that holds none any more. Any other claimant has a server
+// it wrote, or of an object that holds none any more. A server without a mark that lets
+// in an identity of the object is the object's, too. Any other claimant has a server
 // with the mark of an object that may still hold it only after the server was shown
 // to be a copy. What is known without a login, such as the id of a cluster, may add
 // comparisons, and never makes a claim.
@@ -125,7 +126,8 @@ func DecideClaim(in ClaimInput) (verdict Claim, write string) {
 		}
 		return ClaimUnknown, ""
 	case MarkMissing:
-		if in.Incumbent {
+		// Whoever repeats its id must not take a server from an object that it lets in.
+		if in.Incumbent || in.Identity {
 			return mine()
 		}
 	case MarkRead:

@@ -102,6 +102,7 @@ func TestDecideClaim(t *testing.T) {
 		"own, edited":                     {read(incumbent, ownAudience, "2", edited), authz.ClaimHeld, "2"},
 		"own, of a namesake before":       {read(claimant, ownAudience, "7"), authz.ClaimHeld, ""},
 		"own, edited, nothing recorded":   {read(claimant, ownAudience, "7", edited), authz.ClaimHeld, "1"},
+		"missing, a login and a rival":    {missing(claimant, test(authz.CopyTest{}), func(in *authz.ClaimInput) { in.Identity = true }), authz.ClaimHeld, "1"},
 		"missing, nobody else":            {missing(claimant), authz.ClaimHeld, "1"},
 		"missing after a restore":         {missing(incumbent), authz.ClaimHeld, "2"},
 		"missing, of an earlier version":  {missing(legacy), authz.ClaimHeld, "1"},

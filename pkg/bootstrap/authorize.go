@@ -295,7 +295,7 @@ func distinct(lists ...[]string) []string {
 func (t *task) appliedMessage() string {
 	record := t.record()
 	message := fmt.Sprintf("Server %s holds the mount %s, %d policies and %d roles.",
-		record.Server, record.Mount, len(record.Policies), len(record.Roles))
+		record.Server, record.Mount, len(distinct(record.Policies, t.pending(authz.KindPolicy))), len(distinct(record.Roles, t.pending(authz.KindRole))))
 	switch ref := t.settings.AdminTokenSecretRef; {
 	case record.AdminToken == openbaov1alpha1.AdminTokenUnknown && ref != nil:
 		message += fmt.Sprintf(" The admin token of Secret %s could not be revoked: revoke it with \"bao token revoke -self\" as that token, then delete the Secret.", ref.Name)

@@ -557,3 +557,63 @@ func TestAddressOfAnotherServer(t *testing.T) {
 		t.Errorf("recorded address %q", got)
 	}
 }
+
+// TestRepeatedIDBlocksNobodyWithALogin checks that a server without a mark that lets in
+// the bootstrapper of an object is that object's, whoever repeats its id: nobody may
+// have an admin token for a server that initialized itself.
+func TestRepeatedIDBlocksNobodyWithALogin(t *testing.T) {
+	for _, mode := range []openbaov1alpha1.AuthorizationMode{openbaov1alpha1.AuthorizationObserve, openbaov1alpha1.AuthorizationEnforce} {
+		t.Run(string(mode), func(t *testing.T) {
+			f := newFixture(t)
+			f.create("prod", 0, selfInit, inMode(mode))
+			f.sync("prod")
+			f.expect("prod", ReasonApplied)
+			delete(f.server().policies, authz.MarkPolicy)
+			f.restart()
+			f.change("prod", func(c *openbaov1alpha1.OpenBaoCluster) {
+				c.Status.Authorization, c.Status.Conditions = nil, nil
+				c.Spec.Authorization.AdminTokenSecretRef = nil
+			})
+
+			fake := newServer("id-1")
+			f.servers["https://fake:8200"] = fake
+			f.create("fake", 9, at("https://fake:8200"))
+			f.tokenOf("fake", "s.fake", fake)
+			f.sync("fake")
+			f.expect("fake", ReasonApplied)
+
+			f.sync("prod")
+			f.expect("prod", ReasonApplied)
+		})
+	}
+}
+
+// TestAnObjectEndsDuringItsSync checks that nothing is kept of an object that is deleted
+// while it asks another one.
+func TestAnObjectEndsDuringItsSync(t *testing.T) {
+	f := newFixture(t)
+	f.create("prod", 0)
+	f.sync("prod")
+	copied := f.staging()
+	obj := f.get("staging")
+	copied.fail = func(op string) error {
+		if op == "ReadPolicy "+authz.MarkPolicy {
+			if err := f.informer.GetIndexer().Delete(obj); err != nil {
+				t.Error(err)
+			}
+			f.controller.handlers().OnDelete(obj)
+		}
+		return nil
+	}
+	f.sync("staging")
+	if err := f.informer.GetIndexer().Delete(obj); err != nil {
+		t.Fatal(err)
+	}
+	f.controller.sync(t.Context(), f.name("staging"))
+	if n := len(f.controller.copies.questions); n > 0 {
+		t.Errorf("%d objects ask", n)
+	}
+	if holder, ok := f.controller.claims.Holder(f.audienceOf("staging")); ok {
+		t.Errorf("%s holds a claim", holder)
+	}
+}

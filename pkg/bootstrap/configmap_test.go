@@ -4,6 +4,7 @@
 package bootstrap
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -279,7 +280,7 @@ func TestSelfInitializedServerInModeOnce(t *testing.T) {
 			f.expect("prod", ReasonApplied)
 		}
 		record := f.record("prod")
-		if got := f.server().takeWrites(); len(got) > 0 || record.Digest == "" || record.Claim == nil || record.Claim.Nonce != "" || record.Proved != proved(len(record.Roles)) {
+		if got := f.server().takeWrites(); len(got) > 0 || record.Digest == "" || record.Claim == nil || record.Claim.Nonce != "" || record.Proved != proved(2) || len(record.Pending) != 5 {
 			t.Errorf("wrote %q, recorded %+v", got, record)
 		}
 		f.expectKeys(metav1.ConditionTrue, ReasonCurrent)
@@ -321,6 +322,84 @@ func TestSelfInitializedServerInModeOnce(t *testing.T) {
 		f.sync("prod")
 		if c := f.expect("prod", ReasonAdminTokenRequired); !strings.Contains(c.Message, "only 0 of 1 identities") {
 			t.Errorf("the message is %s", c.Message)
+		}
+	})
+}
+
+// TestSelfInitializedServerIsNotSeen checks that logins of the identities make nothing
+// Bailiwick's that they do not show: what a person has added to a policy or a config is
+// neither overwritten nor deleted, and what the first start wrote is.
+func TestSelfInitializedServerIsNotSeen(t *testing.T) {
+	begin := func(t *testing.T) *fixture {
+		t.Helper()
+		f := newFixture(t)
+		f.create("prod", 0, selfInit, withBackup)
+		f.sync("prod")
+		f.expect("prod", ReasonApplied)
+		f.restart()
+		delete(f.server().policies, authz.MarkPolicy)
+		f.change("prod", func(c *openbaov1alpha1.OpenBaoCluster) {
+			c.Status.Authorization, c.Status.Conditions = nil, nil
+			c.Spec.Authorization.AdminTokenSecretRef = nil
+		})
+		return f
+	}
+	const extended = "\npath \"kv/data/a-persons-own\" { capabilities = [\"read\"] }"
+	edit := func(f *fixture) {
+		f.server().policies["openbao-operator-backup"] += extended
+		f.server().config["jwt_validation_pubkeys"] = append(f.server().config["jwt_validation_pubkeys"].([]any), "a person's own")
+	}
+	withToken := func(c *openbaov1alpha1.OpenBaoCluster) {
+		c.Spec.Authorization.AdminTokenSecretRef = &openbaov1alpha1.SecretKeyReference{Name: "admin"}
+	}
+
+	t.Run("a change", func(t *testing.T) {
+		f := begin(t)
+		edit(f)
+		f.sync("prod")
+		f.expect("prod", ReasonApplied)
+		before := f.server().state()
+		f.admin("s.second")
+		f.change("prod", func(c *openbaov1alpha1.OpenBaoCluster) {
+			withToken(c)
+			c.Spec.Authorization.Profile = openbaov1alpha1.ProfileMinimal
+		})
+		f.sync("prod")
+		c := f.expect("prod", ReasonConfigConflict)
+		if got := f.server().state(); !maps.Equal(got, before) || !strings.Contains(c.Message, "policy openbao-operator-backup") || !strings.Contains(c.Message, "config jwt-operator") {
+			t.Errorf("the server holds %v, and the message is %s", got, c.Message)
+		}
+	})
+	t.Run("the end", func(t *testing.T) {
+		f := begin(t)
+		edit(f)
+		f.sync("prod")
+		f.expect("prod", ReasonApplied)
+		f.change("prod", func(c *openbaov1alpha1.OpenBaoCluster) { c.Spec.SelfInit = nil; unrequest(c) })
+		f.giveAdmin("s.second")
+		f.sync("prod")
+		f.expect("prod", ReasonNotRequested)
+		if got := slices.Sorted(maps.Keys(f.server().policies)); !slices.Equal(got, []string{"openbao-operator-backup"}) {
+			t.Errorf("the policies are %q", got)
+		}
+		if got := f.server().roles; len(got) > 0 || f.server().mounts["jwt-operator"].Type == "" {
+			t.Errorf("the server has the roles %v and the mounts %v", got, f.server().mounts)
+		}
+	})
+	t.Run("nobody has changed it", func(t *testing.T) {
+		f := begin(t)
+		f.sync("prod")
+		f.expect("prod", ReasonApplied)
+		f.issuer.Keys = []authz.Key{key("k2", "Qg==")}
+		f.admin("s.second")
+		f.change("prod", func(c *openbaov1alpha1.OpenBaoCluster) {
+			withToken(c)
+			c.Spec.Authorization.Profile = openbaov1alpha1.ProfileMinimal
+		})
+		f.sync("prod")
+		f.expect("prod", ReasonApplied)
+		if record := f.record("prod"); len(record.Pending) > 0 || len(record.Policies) != 2 || !record.ConfigWritten {
+			t.Errorf("recorded is %+v", record)
 		}
 	})
 }

@@ -213,6 +213,14 @@ func (c *Controller) release(obj *openbaov1alpha1.OpenBaoCluster) {
 	}
 }
 
+// endIfGone is ended for an object that went away during a sync, which may have kept
+// something of it after the handler had run.
+func (c *Controller) endIfGone(obj *openbaov1alpha1.OpenBaoCluster) {
+	if cached, ok := c.get(nameOf(obj)); !ok || cached.UID != obj.UID {
+		c.ended(obj)
+	}
+}
+
 // ended is release for an object that is gone.
 func (c *Controller) ended(obj *openbaov1alpha1.OpenBaoCluster) {
 	c.release(obj)

@@ -111,27 +111,27 @@ func (t *task) unprovedNames(kind authz.Kind) []string {
 	return t.unproved.Roles
 }
 
-// proveRecord records what a login confirms of an unproved record.
-func (t *task) proveRecord(ctx context.Context, server access) error {
+// proveRecord fills in what a login confirms of an unproved record, and reports whether
+// that is a role. It stays unproved until the server is known to be the object's: the
+// server of another one has roles of the same names.
+func (t *task) proveRecord(ctx context.Context, server access) (confirmed bool, err error) {
 	if t.unproved == nil {
-		return nil
+		return false, nil
 	}
 	observed, err := t.observe(ctx, server, !server.admin)
 	if err != nil {
-		return err
+		return false, err
 	}
 	claimed := authz.Recorded{
 		Mount: t.unproved.Mount, MountCreated: t.unproved.MountCreated, Config: t.unproved.Mount != "" && t.unproved.Digest != "",
 		Policies: t.unproved.Policies, Roles: t.unproved.Roles,
 	}
-	confirmed, err := authz.Confirm(t.obj, t.inputs(), claimed, observed.Observed)
+	proved, err := authz.Confirm(t.obj, t.inputs(), claimed, observed.Observed)
 	if err != nil {
-		return desiredProblem(err)
+		return false, desiredProblem(err)
 	}
 	record := t.record()
-	record.Mount, record.MountCreated, record.ConfigWritten = confirmed.Mount, confirmed.MountCreated, confirmed.Config
-	record.Policies, record.Roles = distinct(confirmed.Policies), distinct(confirmed.Roles)
-	t.incumbent = t.incumbent || len(confirmed.Roles) > 0
-	t.unproved = nil
-	return nil
+	record.Mount, record.MountCreated, record.ConfigWritten = proved.Mount, proved.MountCreated, proved.Config
+	record.Policies, record.Roles = distinct(proved.Policies), distinct(proved.Roles)
+	return len(proved.Roles) > 0, nil
 }

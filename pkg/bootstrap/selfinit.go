@@ -5,8 +5,10 @@ package bootstrap
 
 import (
 	"fmt"
+	"slices"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 )
 
 // mayHoldByItself reports whether the server may hold the contract although no admin
@@ -26,8 +28,10 @@ func (t *task) beginProofs() {
 
 // acceptProofs records that the server holds the contract if every identity of it was
 // let in by this sync, with the rights of the contract and no others. Mode Once has no
-// login to read the server with. It returns the message of the condition, or err, which
-// is why there is no admin token.
+// login to read the server with, so that whose the policies, the roles and the config
+// are is not known: they stay what the first start was to write, until a later login
+// reads them. It returns the message of the condition, or err, which is why there is no
+// admin token.
 func (t *task) acceptProofs(err error) (string, error) {
 	record := t.record()
 	proved := 0
@@ -44,6 +48,10 @@ func (t *task) acceptProofs(err error) (string, error) {
 	provedAt, refusalsProvedAt := record.ProvedAt, record.RefusalsProvedAt
 	t.recordHeld()
 	record.ProvedAt, record.RefusalsProvedAt = provedAt, refusalsProvedAt
+	record.ConfigWritten, record.Policies, record.Roles = false, nil, nil
+	record.Pending = pendingChanges(slices.DeleteFunc(authz.Diff(t.contract, authz.Observed{}, authz.Recorded{}), func(c authz.Change) bool {
+		return c.Kind == authz.KindMount
+	}))
 	if len(t.keys.Keys) > 1 {
 		// Only the one that signs now has shown itself.
 		record.SigningKeys = nil

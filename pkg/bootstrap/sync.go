@@ -53,6 +53,7 @@ func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.
 	if err != nil {
 		return reconcile.Retry(err)
 	}
+	defer c.endIfGone(t.obj)
 	defer t.disconnect()
 	work, cancel := context.WithTimeout(ctx, workTimeout)
 	defer cancel()
@@ -154,8 +155,14 @@ func (c *Controller) newTask(ctx context.Context, latest *openbaov1alpha1.OpenBa
 		if canonical, err := authz.CanonicalNamespace(record.Namespace); err == nil {
 			record.Namespace = canonical
 		}
-		// An earlier version recorded the config together with the mount.
-		record.ConfigWritten = record.ConfigWritten || record.Mount != "" && record.Digest != ""
+		// An earlier version, which recorded no claim, recorded the config together with
+		// the mount.
+		record.ConfigWritten = record.ConfigWritten || record.Claim == nil && record.Mount != "" && record.Digest != ""
+		// It also recorded that the server is another's in the condition alone, which the
+		// next failure replaces.
+		if record.Claim == nil && len(record.Policies)+len(record.Roles) > 0 && wasRefused(latest.Status.Conditions) {
+			record.Claim = &openbaov1alpha1.ServerClaimStatus{}
+		}
 	}
 	return t, nil
 }

@@ -39,7 +39,7 @@ func (t *task) withdraw(ctx context.Context) error {
 		return t.notRequested(fmt.Sprintf(" What was written before was removed from server %s.", record.Server))
 	}
 	rest := fmt.Sprintf(" What was written before stays on server %s: policies %s; roles %s of the mount %s.",
-		record.Server, orNone(record.Policies), orNone(record.Roles), cmp.Or(record.Mount, authz.MountPath))
+		record.Server, orNone(distinct(record.Policies, t.pending(authz.KindPolicy))), orNone(distinct(record.Roles, t.pending(authz.KindRole))), cmp.Or(record.Mount, authz.MountPath))
 	if t.marked() {
 		rest += " So does the mark that says whose the server is."
 	}
@@ -94,7 +94,18 @@ func (t *task) removeAsBootstrapper(ctx context.Context) error {
 	if err := t.sameServer(ctx); err != nil {
 		return err
 	}
-	if held == nil || held.Target.Owner != t.obj.UID || !t.now.Before(held.EndsAt) {
+	if held != nil {
+		// It may be for where the spec led last.
+		to, err := t.target(ctx, bootstrapperRole, t.opts.BootstrapperSubject, held.Target.Identity.Audience)
+		if err != nil {
+			return err
+		}
+		if held.Target != to || !t.now.Before(held.EndsAt) {
+			t.endLogin(ctx)
+			held = nil
+		}
+	}
+	if held == nil {
 		audience, err := t.standingAudience()
 		if err != nil {
 			return nil //nolint:nilerr // The admin token that is asked for removes it all.

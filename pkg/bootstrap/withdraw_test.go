@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 )
 
@@ -242,5 +243,41 @@ func TestCrashInRemoval(t *testing.T) {
 		if record := f.get("prod").Status.Authorization; record != nil {
 			t.Errorf("write %d: recorded %+v", n, record)
 		}
+	}
+}
+
+// TestWithdrawWithTheRightLogin checks that a login to another server than the recorded
+// one removes nothing.
+func TestWithdrawWithTheRightLogin(t *testing.T) {
+	f := newFixture(t)
+	f.create("prod", 0, inMode(openbaov1alpha1.AuthorizationEnforce), withBackup)
+	f.sync("prod")
+	f.expect("prod", ReasonApplied)
+
+	// The address leads to a copy that nothing is known of yet, but that lets it in.
+	copied := f.server().snapshot()
+	copied.health.ClusterID = "id-2"
+	delete(copied.policies, "openbao-operator-backup")
+	copied.policies[authz.MarkPolicy] = `path "x" {}`
+	f.servers["https://moved:8200"] = copied
+	f.change("prod", func(c *openbaov1alpha1.OpenBaoCluster) {
+		c.Spec.SelfInit = &openbaov1alpha1.SelfInitSpec{Enabled: true}
+		c.Spec.Authorization.Address = "https://moved:8200"
+		c.Spec.Authorization.AdminTokenSecretRef = nil
+	})
+	f.sync("prod")
+	f.expect("prod", ReasonServerClaimed)
+	delete(copied.policies, authz.MarkPolicy)
+	before := copied.state()
+
+	f.secret("prod-tls-ca", map[string]string{"ca.crt": testCA})
+	f.change("prod", func(c *openbaov1alpha1.OpenBaoCluster) { c.Spec.SelfInit, c.Spec.Authorization = nil, nil })
+	f.sync("prod")
+	f.expect("prod", ReasonNotRequested)
+	if got := copied.state(); !maps.Equal(got, before) {
+		t.Errorf("the other server holds %v", got)
+	}
+	if got := f.server().roles; len(got) != 1 {
+		t.Errorf("the server still has the roles %v", got)
 	}
 }
