@@ -25,11 +25,11 @@ type oneTimeToken struct {
 // write makes the server hold the contract with an admin token, and ends the
 // token.
 func (t *task) write(ctx context.Context, token oneTimeToken) error {
-	client, err := t.adminClient(ctx, token)
+	client, err := adminTokens{t}.adminClient(ctx, token)
 	if err != nil {
 		return err
 	}
-	if err := t.establish(ctx, access{Interface: client, admin: true, marks: true}); err != nil {
+	if err := t.adminSession(client).establish(ctx); err != nil {
 		if openbao.ClassOf(err) == openbao.Unauthenticated {
 			// It is dead, and not tried again.
 			t.record().AdminTokenSecretVersion = token.version
@@ -55,7 +55,7 @@ func (t *task) answerWithToken(ctx context.Context) error {
 	if _, asked := t.copies.asked(t.obj.UID, t.now); !asked || t.record() == nil {
 		return nil
 	}
-	token, err := t.adminToken(ctx, t.firstNeed())
+	token, err := adminTokens{t}.adminToken(ctx, t.firstNeed())
 	if err != nil {
 		return nil //nolint:nilerr // Without a new token the one that asked waits.
 	}
@@ -63,51 +63,51 @@ func (t *task) answerWithToken(ctx context.Context) error {
 }
 
 // establish makes the server hold the contract, and reads it back.
-func (t *task) establish(ctx context.Context, server access) error {
-	claim, err := t.identify(ctx, server)
+func (s session) establish(ctx context.Context) error {
+	claim, err := s.identify(ctx)
 	if err != nil {
 		return err
 	}
-	observed, err := t.observe(ctx, server, false)
+	observed, err := s.observe(ctx, false)
 	if err != nil {
 		return err
 	}
-	t.settle(observed)
-	plan := authz.Diff(t.contract, observed.Observed, t.recorded())
+	s.intents().settle(observed)
+	plan := authz.Diff(s.contract, observed.Observed, s.recorded())
 	if conflicts := plan.Conflicts(); len(conflicts) > 0 {
-		t.record().Plan = planned(plan)
-		return t.conflictProblem(conflicts)
+		s.record().Plan = planned(plan)
+		return s.conflictProblem(conflicts)
 	}
-	if err := t.holdClaim(ctx, server, claim); err != nil {
+	if err := s.holdClaim(ctx, claim); err != nil {
 		return err
 	}
 	// The token may write all of it, and until it has, nothing of it is certain.
-	t.record().Digest, t.record().AdminToken = "", ""
-	if err := t.recordIntent(ctx, plan); err != nil {
+	s.record().Digest, s.record().AdminToken = "", ""
+	if err := s.recordIntent(ctx, plan); err != nil {
 		return err
 	}
 	for i, change := range plan {
-		if err := t.mayWrite(); err != nil {
+		if err := s.mayWrite(); err != nil {
 			return err
 		}
-		if err := apply(ctx, server, t.contract.Mount, change, observed.policies, plainName); err != nil {
-			t.failed(change, plan[i+1:], err)
+		if err := s.apply(ctx, s.contract.Mount, change, observed.policies); err != nil {
+			s.intents().failed(change, plan[i+1:], err)
 			return err
 		}
-		t.confirm(change.Kind, change.Name, change.Action)
-		t.wrote = true
+		s.intents().confirm(change.Kind, change.Name, change.Action)
+		s.wrote = true
 		klog.FromContext(ctx).V(2).Info("Changed the server", "action", change.Action, "kind", change.Kind, "name", change.Name)
 	}
 	if len(plan) > 0 {
-		if observed, err = t.observe(ctx, server, false); err != nil {
+		if observed, err = s.observe(ctx, false); err != nil {
 			return err
 		}
-		if rest := authz.Diff(t.contract, observed.Observed, t.recorded()); len(rest) > 0 {
+		if rest := authz.Diff(s.contract, observed.Observed, s.recorded()); len(rest) > 0 {
 			return verificationProblem(rest)
 		}
 	}
 	// The only list of the roles that mode Once ever gets.
-	if err := t.listRoles(ctx, server); err != nil {
+	if err := s.listRoles(ctx); err != nil {
 		klog.FromContext(ctx).V(2).Info("Could not list the roles of the mount", "err", err)
 	}
 	return nil
@@ -121,10 +121,10 @@ func (t *task) finish(ctx context.Context) error {
 		record.AdminToken = openbaov1alpha1.AdminTokenUnknown
 		return nil
 	}
-	token, err := t.readToken(ctx, *ref)
+	token, err := adminTokens{t}.readToken(ctx, *ref)
 	var secret *server.SecretError
 	if errors.As(err, &secret) && (secret.Fault == server.SecretForbidden || secret.Fault == server.SecretUnreadable) {
-		return t.secretProblem(secret, secretReasons{})
+		return adminTokens{t}.secretProblem(secret, secretReasons{})
 	}
 	if err != nil || token.version != record.AdminTokenSecretVersion {
 		// The Secret is gone or holds another token: the one that did the work is

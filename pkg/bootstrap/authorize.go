@@ -27,7 +27,7 @@ func (t *task) authorize(ctx context.Context) (string, error) {
 		return "", desiredProblem(err)
 	}
 	if !t.selfInits() {
-		t.withdrawInit(ctx)
+		firstStart{t}.withdrawInit(ctx)
 	}
 	if err := t.deriveAudience(ctx); err != nil {
 		return "", err
@@ -38,18 +38,18 @@ func (t *task) authorize(ctx context.Context) (string, error) {
 	if err := t.want(ctx); err != nil {
 		return "", err
 	}
-	t.publishInit(ctx)
+	firstStart{t}.publishInit(ctx)
 	if t.settings.Mode == openbaov1alpha1.AuthorizationOnce {
 		t.endLogin(ctx)
 		err = t.once(ctx)
 	} else {
-		err = t.keep(ctx)
+		err = t.observeOrEnforce(ctx)
 	}
 	if err == nil {
 		err = t.answerWithToken(ctx)
 	}
-	t.judgeKeys(err)
-	t.answerFor(err)
+	signingKeys{t}.judgeKeys(err)
+	claimant{t}.answerFor(err)
 	if err != nil {
 		return "", err
 	}
@@ -60,7 +60,7 @@ func (t *task) authorize(ctx context.Context) (string, error) {
 func (t *task) want(ctx context.Context) error {
 	var err error
 	if t.issuer, err = t.opts.Issuer(ctx); err != nil {
-		t.keysUnknown(err)
+		signingKeys{t}.keysUnknown(err)
 		return issuerProblem(err)
 	}
 	for _, key := range t.issuer.Skipped {
@@ -70,7 +70,7 @@ func (t *task) want(ctx context.Context) error {
 	// Where only an admin token can change the config, keys whose overlap has ended stay
 	// until something else requires one.
 	if !t.enforces() && t.record() != nil {
-		if err := t.desire(true); err != nil || t.holds() {
+		if err := t.desire(true); err != nil || t.recordMatches() {
 			return err
 		}
 	}
@@ -79,7 +79,7 @@ func (t *task) want(ctx context.Context) error {
 
 // desire finds out the contract for the keys that the config is to hold.
 func (t *task) desire(keepOldKeys bool) error {
-	t.followKeys(keepOldKeys)
+	signingKeys{t}.followKeys(keepOldKeys)
 	var err error
 	t.contract, err = authz.Desired(t.obj, t.inputs())
 	if err != nil {
@@ -101,18 +101,18 @@ func (t *task) inputs() authz.Inputs {
 // once writes with an admin token when the contract changed, and looks at
 // nothing otherwise.
 func (t *task) once(ctx context.Context) error {
-	if t.holds() && t.record().AdminToken != openbaov1alpha1.AdminTokenInUse {
+	if t.recordMatches() && t.record().AdminToken != openbaov1alpha1.AdminTokenInUse {
 		same, err := t.unchanged(ctx)
 		if err != nil {
 			return err
 		}
-		if same && (!t.anyWrong() && !t.keysUnconfirmed() || t.settings.AdminTokenSecretRef == nil) {
+		if same && (!t.anyWrong() && !(signingKeys{t}).keysUnconfirmed() || t.settings.AdminTokenSecretRef == nil) {
 			return nil
 		}
 		if same {
 			// The proofs show that the server no longer holds what was written, or cannot
 			// show that it holds all of it.
-			token, err := t.adminToken(ctx, need{ReasonProofFailed, ""})
+			token, err := adminTokens{t}.adminToken(ctx, need{ReasonProofFailed, ""})
 			if err != nil {
 				return nil //nolint:nilerr // Without a new token the proofs say what is wrong.
 			}
@@ -122,10 +122,10 @@ func (t *task) once(ctx context.Context) error {
 	if err := t.reach(ctx); err != nil {
 		return err
 	}
-	if t.holds() {
+	if t.recordMatches() {
 		return t.finish(ctx)
 	}
-	token, err := t.adminToken(ctx, t.firstNeed())
+	token, err := adminTokens{t}.adminToken(ctx, t.firstNeed())
 	if err != nil && t.mayHoldByItself() {
 		t.byProof = err
 		t.beginProofs()
@@ -137,9 +137,9 @@ func (t *task) once(ctx context.Context) error {
 	return t.write(ctx, token)
 }
 
-// holds reports whether the record says that the server named in it holds the
+// recordMatches reports whether the record says that the server named in it holds the
 // contract.
-func (t *task) holds() bool {
+func (t *task) recordMatches() bool {
 	record := t.record()
 	return record != nil && record.Digest == t.digest && record.Namespace == t.settings.Namespace
 }
@@ -163,7 +163,7 @@ func (t *task) unchanged(ctx context.Context) (same bool, err error) {
 		record.ProvedAt = nil
 	}
 	t.incumbent = t.wasIncumbent(record, record.Server)
-	t.heedDrop()
+	signingKeys{t}.heedDrop()
 	return true, nil
 }
 
@@ -282,7 +282,7 @@ func (t *task) recordHeld() {
 	record.Digest = t.digest
 	record.Plan = nil
 	record.RootEquivalent = authz.RootEquivalent(t.contract)
-	t.heedDrop()
+	signingKeys{t}.heedDrop()
 }
 
 // distinct returns the sorted set of names.
@@ -295,7 +295,7 @@ func distinct(lists ...[]string) []string {
 func (t *task) appliedMessage() string {
 	record := t.record()
 	message := fmt.Sprintf("Server %s holds the mount %s, %d policies and %d roles.",
-		record.Server, record.Mount, len(distinct(record.Policies, t.pending(authz.KindPolicy))), len(distinct(record.Roles, t.pending(authz.KindRole))))
+		record.Server, record.Mount, len(distinct(record.Policies, t.intents().pending(authz.KindPolicy))), len(distinct(record.Roles, t.intents().pending(authz.KindRole))))
 	switch ref := t.settings.AdminTokenSecretRef; {
 	case record.AdminToken == openbaov1alpha1.AdminTokenUnknown && ref != nil:
 		message += fmt.Sprintf(" The admin token of Secret %s could not be revoked: revoke it with \"bao token revoke -self\" as that token, then delete the Secret.", ref.Name)

@@ -17,16 +17,6 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 )
 
-// access is what a client of a server may do.
-type access struct {
-	openbao.Interface
-	// identity says that the server let in the bootstrapper with a token for the derived
-	// audience of the object.
-	identity bool
-	// marks says that it may write the mark, and admin that it has an admin token.
-	marks, admin bool
-}
-
 // claim is what a login has found out about whose the server is.
 type claim struct {
 	state authz.MarkState
@@ -39,17 +29,17 @@ type claim struct {
 
 // identify makes sure that the server is the object's, before anything is read or
 // changed for it. The error is a Problem, or one of the client. It changes nothing.
-func (t *task) identify(ctx context.Context, server access) (*claim, error) {
-	confirmed, err := t.proveRecord(ctx, server)
+func (s session) identify(ctx context.Context) (*claim, error) {
+	confirmed, err := s.proveRecord(ctx)
 	if err != nil {
 		return nil, err
 	}
 	c := &claim{}
-	in := authz.ClaimInput{Audience: t.audience, Incumbent: t.incumbent, Identity: server.identity}
-	if held := t.record().Claim; held != nil {
+	in := authz.ClaimInput{Audience: s.audience, Incumbent: s.incumbent, Identity: s.server.identity}
+	if held := s.record().Claim; held != nil {
 		in.Nonce = held.Nonce
 	}
-	policy, err := server.ReadPolicy(ctx, authz.MarkPolicy)
+	policy, err := s.server.ReadPolicy(ctx, authz.MarkPolicy)
 	switch {
 	case err == nil:
 		c.read, c.state = &policy, authz.MarkDamaged
@@ -58,7 +48,7 @@ func (t *task) identify(ctx context.Context, server access) (*claim, error) {
 		}
 		in.Exact = policy.Text == c.mark.Text() && !policy.Expires
 	case openbao.IsNotFound(err):
-	case openbao.ClassOf(err) == openbao.PermissionDenied && !server.admin:
+	case openbao.ClassOf(err) == openbao.PermissionDenied && !s.server.admin:
 		// A version that granted no mark to its bootstrapper may have kept its record where
 		// others write. That its login gets in, and finds its roles, stands for the mark.
 		c.state, in.Incumbent = authz.MarkDenied, in.Incumbent || confirmed
@@ -66,54 +56,54 @@ func (t *task) identify(ctx context.Context, server access) (*claim, error) {
 		return nil, err
 	}
 	in.State, in.Mark = c.state, c.mark
-	others, err := t.otherHolders(ctx, &in)
+	others, err := claimant{s.task}.otherHolders(ctx, &in)
 	if err != nil {
 		return nil, err
 	}
 	verdict, write := authz.DecideClaim(in)
 	if verdict == authz.ClaimUnknown && in.State == authz.MarkRead && in.Incumbent && !in.Identity {
 		// An admin token does not say whose the server is. An identity does that gets in.
-		if in.Identity, err = t.letsIn(ctx); err != nil {
+		if in.Identity, err = s.letsIn(ctx); err != nil {
 			return nil, err
 		}
 		verdict, write = authz.DecideClaim(in)
 	}
 	if verdict != authz.ClaimHeld {
-		return nil, t.claimProblem(verdict, in, others)
+		return nil, claimant{s.task}.claimProblem(verdict, in, others)
 	}
-	c.write, t.unproved = write, nil
-	t.claims.Stop(t.obj.UID)
-	t.copies.concluded(t.obj.UID)
+	c.write, s.unproved = write, nil
+	s.claims.Stop(s.obj.UID)
+	s.copies.concluded(s.obj.UID)
 	return c, nil
 }
 
 // holdClaim records that the server is the object's, and brings the mark on it up to
 // date where the login may write it. A new nonce is on record before the server has
 // it: an older one that it shows is replaced, and never the newer one.
-func (t *task) holdClaim(ctx context.Context, server access, c *claim) error {
-	record := t.record()
+func (s session) holdClaim(ctx context.Context, c *claim) error {
+	record := s.record()
 	if record.Claim == nil {
 		record.Claim = &openbaov1alpha1.ServerClaimStatus{}
 	}
-	if t.previous != nil {
+	if s.previous != nil {
 		// What was compared is about the server before.
-		t.copies.forget(t.obj.UID)
-		if p := t.previous; len(p.Policies)+len(p.Roles) > 0 {
-			t.notes = append(t.notes, fmt.Sprintf("What was written to server %s stays there: policies %s; roles %s of the mount %s.",
+		s.copies.forget(s.obj.UID)
+		if p := s.previous; len(p.Policies)+len(p.Roles) > 0 {
+			s.notes = append(s.notes, fmt.Sprintf("What was written to server %s stays there: policies %s; roles %s of the mount %s.",
 				p.Server, orNone(p.Policies), orNone(p.Roles), p.Mount))
 		}
-		t.previous = nil
+		s.previous = nil
 	}
-	t.recordRoute()
+	s.recordRoute()
 	if c.state == authz.MarkRead && c.write == "" {
 		record.Claim.Nonce = c.mark.Nonce
 	}
-	if at := record.Claim.ConfirmedAt; at == nil || t.elapsed(at, t.opts.ProofInterval) {
-		record.Claim.ConfirmedAt = stamp(t)
+	if at := record.Claim.ConfirmedAt; at == nil || s.elapsed(at, s.opts.ProofInterval) {
+		record.Claim.ConfirmedAt = stamp(s.task)
 	}
 	nonce := c.write
-	taken, asked := t.copies.asked(t.obj.UID, t.now)
-	if asked && server.marks && c.state != authz.MarkDenied {
+	taken, asked := s.copies.asked(s.obj.UID, s.now)
+	if asked && s.server.marks && c.state != authz.MarkDenied {
 		if fresh, ok := authz.FreshNonce(append(taken, c.mark.Nonce, record.Claim.Nonce)...); ok {
 			nonce = fresh
 		}
@@ -121,51 +111,51 @@ func (t *task) holdClaim(ctx context.Context, server access, c *claim) error {
 	if nonce == "" {
 		return nil
 	}
-	if !server.marks {
+	if !s.server.marks {
 		if c.state == authz.MarkMissing {
-			t.notes = append(t.notes, "The mark that says whose this server is is missing on it. The next admin token writes it.")
+			s.notes = append(s.notes, "The mark that says whose this server is is missing on it. The next admin token writes it.")
 		}
 		return nil
 	}
 	before := record.Claim.Nonce
-	err := t.writeMark(ctx, server, c, nonce)
-	if openbao.ClassOf(err) == openbao.PermissionDenied && !server.admin {
+	err := s.writeMark(ctx, c, nonce)
+	if openbao.ClassOf(err) == openbao.PermissionDenied && !s.server.admin {
 		// The policy on the server may be older than the contract. What else there is to
 		// do must not wait for it, above all not because somebody asks.
 		record.Claim.Nonce = before
-		t.notes = append(t.notes, "The server does not let Bailiwick's own identity write the mark that says whose it is.")
+		s.notes = append(s.notes, "The server does not let Bailiwick's own identity write the mark that says whose it is.")
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	if asked {
-		for _, name := range t.copies.answer(t.obj.UID, nonce, t.now) {
-			t.loop.EnqueueAfter(name, copySettle+time.Second)
+		for _, name := range s.copies.answer(s.obj.UID, nonce, s.now) {
+			s.loop.EnqueueAfter(name, copySettle+time.Second)
 		}
 	}
 	return nil
 }
 
 // writeMark writes the mark with a nonce, and reads it back.
-func (t *task) writeMark(ctx context.Context, server access, c *claim, nonce string) error {
-	if err := t.mayWrite(); err != nil {
+func (s session) writeMark(ctx context.Context, c *claim, nonce string) error {
+	if err := s.mayWrite(); err != nil {
 		return err
 	}
-	t.record().Claim.Nonce = nonce
-	if err := t.persist(ctx); err != nil {
+	s.record().Claim.Nonce = nonce
+	if err := s.persist(ctx); err != nil {
 		return err
 	}
-	mark := authz.Mark{Audience: t.audience, Nonce: nonce}
-	if err := server.WritePolicy(ctx, authz.MarkPolicy, mark.Text(), c.read); err != nil {
+	mark := authz.Mark{Audience: s.audience, Nonce: nonce}
+	if err := s.server.WritePolicy(ctx, authz.MarkPolicy, mark.Text(), c.read); err != nil {
 		return err
 	}
-	read, err := server.ReadPolicy(ctx, authz.MarkPolicy)
+	read, err := s.server.ReadPolicy(ctx, authz.MarkPolicy)
 	if err != nil {
 		return err
 	}
 	if read.Text != mark.Text() {
-		return retry(ReasonVerificationFailed, fmt.Sprintf("The server at %s does not show the mark that was written to it.", t.settings.Address), nil)
+		return retry(ReasonVerificationFailed, fmt.Sprintf("The server at %s does not show the mark that was written to it.", s.settings.Address), nil)
 	}
 	*c = claim{state: authz.MarkRead, mark: mark, read: &read}
 	klog.FromContext(ctx).V(2).Info("Marked the server", "nonce", nonce)

@@ -271,7 +271,7 @@ func TestLoginIsKept(t *testing.T) {
 	}
 
 	// One that the server forgot is replaced.
-	f.server().sessions = map[string]session{}
+	f.server().sessions = map[string]fakeSession{}
 	f.sync("prod")
 	f.expect("prod", ReasonApplied)
 	if got := standing(); !slices.Equal(got, []string{"Login " + bootstrapperRole}) {
@@ -484,14 +484,14 @@ func TestNamesAreRecordedFirst(t *testing.T) {
 // keys and without the login, is brought forward again, or says what it takes.
 func TestRestoredSnapshot(t *testing.T) {
 	f := enforced(t)
-	f.server().sessions = map[string]session{}
+	f.server().sessions = map[string]fakeSession{}
 	delete(f.server().roles, "openbao-operator")
 	f.sync("prod")
 	f.expect("prod", ReasonApplied)
 	if f.server().roles["openbao-operator"] == nil {
 		t.Error("not repaired")
 	}
-	f.server().sessions = map[string]session{}
+	f.server().sessions = map[string]fakeSession{}
 	f.server().config["jwt_validation_pubkeys"] = []any{secondKey.PEM}
 	f.sync("prod")
 	f.expect("prod", ReasonLockedOut)

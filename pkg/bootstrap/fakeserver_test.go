@@ -33,7 +33,7 @@ type fakeServer struct {
 	roles    map[string]map[string]any
 	// tokens may do everything, sessions what their policies say.
 	tokens   map[string]bool
-	sessions map[string]session
+	sessions map[string]fakeSession
 	logins   int
 	// received are the tokens that were sent.
 	received []string
@@ -59,8 +59,8 @@ type fakeServer struct {
 	open int
 }
 
-// session is a token from a login, with the policies of its role and of its entity.
-type session struct {
+// fakeSession is a token from a login, with the policies of its role and of its entity.
+type fakeSession struct {
 	role     string
 	policies []string
 	identity []string
@@ -71,7 +71,7 @@ func newServer(id string) *fakeServer {
 	return &fakeServer{
 		health:   openbao.Health{Initialized: true, ClusterID: id, Version: "2.6.2"},
 		mounts:   map[string]openbao.Mount{"token": {Type: "token"}},
-		policies: map[string]string{}, roles: map[string]map[string]any{}, tokens: map[string]bool{}, infos: map[string]openbao.TokenInfo{}, sessions: map[string]session{},
+		policies: map[string]string{}, roles: map[string]map[string]any{}, tokens: map[string]bool{}, infos: map[string]openbao.TokenInfo{}, sessions: map[string]fakeSession{},
 		fail: func(string) error { return nil }, lose: func(string) error { return nil },
 	}
 }
@@ -154,7 +154,7 @@ func (s *fakeServer) capabilities(token, path string) []string {
 }
 
 // aclOf evaluates each combination of texts once.
-func (s *fakeServer) aclOf(in session) openbaotest.ACL {
+func (s *fakeServer) aclOf(in fakeSession) openbaotest.ACL {
 	var texts []string
 	for _, name := range slices.Concat(in.policies, in.identity) {
 		if name == "default" {
@@ -225,7 +225,7 @@ func (c *client) do(capability, path, format string, args ...any) error {
 	return nil
 }
 
-// pinned reports whether a session may write a text, which its policy has word by word.
+// pinned reports whether a fakeSession may write a text, which its policy has word by word.
 func (c *client) pinned(text string) bool {
 	s, ok := c.sessions[c.token]
 	return !ok || slices.ContainsFunc(s.policies, func(name string) bool { return strings.Contains(c.policies[name], strconv.Quote(text)) })
@@ -345,7 +345,7 @@ func (c *client) LoginJWT(_ context.Context, mount, role string, token openbao.T
 	if own := fmt.Sprint(held["token_type"]); own == "batch" || own == "service" {
 		kind = own
 	}
-	c.sessions[name] = session{role: role, policies: policies, identity: c.entities[role], batch: kind == "batch"}
+	c.sessions[name] = fakeSession{role: role, policies: policies, identity: c.entities[role], batch: kind == "batch"}
 	return openbao.Login{
 		Token: openbao.NewToken(name), TTL: ttl, Type: kind, Renewable: kind == "service", Orphan: true,
 		Policies: slices.Concat(policies, c.entities[role]), TokenPolicies: policies, IdentityPolicies: c.entities[role],

@@ -43,42 +43,47 @@ func pendingChanges(changes authz.Plan) []openbaov1alpha1.PendingChange {
 	return pending
 }
 
+// intents are the changes of a record that are under way, and what they made so far.
+type intents struct {
+	*openbaov1alpha1.AuthorizationStatus
+}
+
+func (t *task) intents() intents { return intents{t.record()} }
+
 // confirm records that the server has made a change.
-func (t *task) confirm(kind authz.Kind, name string, action authz.Action) {
-	record := t.record()
+func (i intents) confirm(kind authz.Kind, name string, action authz.Action) {
 	deleted := action == authz.Delete
 	switch kind {
 	case authz.KindMount:
-		record.MountCreated = !deleted
+		i.MountCreated = !deleted
 	case authz.KindConfig:
-		record.ConfigWritten = !deleted
+		i.ConfigWritten = !deleted
 	case authz.KindPolicy:
-		record.Policies = with(record.Policies, name, !deleted)
+		i.Policies = with(i.Policies, name, !deleted)
 	case authz.KindRole:
-		record.Roles = with(record.Roles, name, !deleted)
+		i.Roles = with(i.Roles, name, !deleted)
 	}
-	t.drop(kind, name)
+	i.drop(kind, name)
 }
 
 // drop forgets an intent that came to nothing.
-func (t *task) drop(kind authz.Kind, name string) {
-	record := t.record()
-	record.Pending = slices.DeleteFunc(record.Pending, func(p openbaov1alpha1.PendingChange) bool {
+func (i intents) drop(kind authz.Kind, name string) {
+	i.Pending = slices.DeleteFunc(i.Pending, func(p openbaov1alpha1.PendingChange) bool {
 		return p.Kind == string(kind) && p.Name == name
 	})
-	if len(record.Pending) == 0 {
-		record.Pending = nil
+	if len(i.Pending) == 0 {
+		i.Pending = nil
 	}
 }
 
 // failed settles the intents after a change got err. Those that follow it were not
 // sent, and it is dropped itself if the server has refused it.
-func (t *task) failed(change authz.Change, rest authz.Plan, err error) {
+func (i intents) failed(change authz.Change, rest authz.Plan, err error) {
 	for _, c := range rest {
-		t.drop(c.Kind, c.Name)
+		i.drop(c.Kind, c.Name)
 	}
 	if refusal(err) {
-		t.drop(change.Kind, change.Name)
+		i.drop(change.Kind, change.Name)
 	}
 }
 
@@ -96,28 +101,28 @@ func refusal(err error) bool {
 // settle finds out, from what a login has read, what became of changes whose answer
 // is not known. What is there neither as it was nor as it was to be is somebody
 // else's.
-func (t *task) settle(observed observation) {
-	for _, p := range slices.Clone(t.record().Pending) {
+func (i intents) settle(observed observation) {
+	for _, p := range slices.Clone(i.Pending) {
 		kind := authz.Kind(p.Kind)
 		if slices.Contains(observed.denied[kind], p.Name) {
 			continue
 		}
 		switch now := authz.StateOf(observed.Observed, kind, p.Name); {
 		case now == p.After && now != p.Before:
-			t.confirm(kind, p.Name, authz.Action(p.Action))
+			i.confirm(kind, p.Name, authz.Action(p.Action))
 		case authz.Action(p.Action) == authz.Delete && now != p.Before:
 			// It was deleted, and somebody has made another one since.
-			t.confirm(kind, p.Name, authz.Delete)
+			i.confirm(kind, p.Name, authz.Delete)
 		default:
-			t.drop(kind, p.Name)
+			i.drop(kind, p.Name)
 		}
 	}
 }
 
 // pending returns the names of a kind with an intent.
-func (t *task) pending(kind authz.Kind) []string {
+func (i intents) pending(kind authz.Kind) []string {
 	var names []string
-	for _, p := range t.record().Pending {
+	for _, p := range i.Pending {
 		if p.Kind == string(kind) {
 			names = append(names, p.Name)
 		}

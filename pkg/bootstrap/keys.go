@@ -15,9 +15,12 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 )
 
+// signingKeys decides and reports which keys of the API server the server accepts.
+type signingKeys struct{ *task }
+
 // followKeys decides which keys the config must hold. The record is about the
 // keys that it is known to hold. keepOld keeps those whose overlap has ended.
-func (t *task) followKeys(keepOld bool) {
+func (t signingKeys) followKeys(keepOld bool) {
 	record := t.record()
 	if record == nil {
 		record = &openbaov1alpha1.AuthorizationStatus{}
@@ -53,12 +56,12 @@ func stillHeld(held, wanted []openbaov1alpha1.SigningKeyStatus, now metav1.Time)
 }
 
 // heedDrop records that the annotation which drops old keys was heeded.
-func (t *task) heedDrop() {
+func (t signingKeys) heedDrop() {
 	t.record().DroppedOldSigningKeys = t.settings.DropOldKeys
 }
 
 // sawConfig records which of the keys the server holds, as it was read just now.
-func (t *task) sawConfig(config map[string]any) {
+func (t signingKeys) sawConfig(config map[string]any) {
 	t.keysSeen.confirmed = true
 	accepted := authz.ConfigKeys(config)
 	var held []openbaov1alpha1.SigningKeyStatus
@@ -75,7 +78,7 @@ func (t *task) sawConfig(config map[string]any) {
 }
 
 // keysUnknown says that the keys of the API server cannot be read.
-func (t *task) keysUnknown(err error) {
+func (t signingKeys) keysUnknown(err error) {
 	t.keysCondition = &metav1.Condition{
 		Type: openbaov1alpha1.ConditionSigningKeysCurrent, Status: metav1.ConditionUnknown, Reason: ReasonIssuerUnavailable,
 		Message: sentence("The signing keys of the API server cannot be read: " + err.Error()),
@@ -84,7 +87,7 @@ func (t *task) keysUnknown(err error) {
 
 // judgeKeys says whether the server accepts what the API server signs. err is
 // how the work ended.
-func (t *task) judgeKeys(err error) {
+func (t signingKeys) judgeKeys(err error) {
 	condition := metav1.Condition{Type: openbaov1alpha1.ConditionSigningKeysCurrent}
 	defer func() { t.keysCondition = &condition }()
 	if problem := asProblem(err); problem != nil && problem.Reason == ReasonLockedOut {
@@ -139,6 +142,6 @@ func (t *task) judgeKeys(err error) {
 
 // keysUnconfirmed reports whether the server is known to hold the contract by logins
 // alone, which do not show every key; see acceptProofs.
-func (t *task) keysUnconfirmed() bool {
-	return t.settings.Mode == openbaov1alpha1.AuthorizationOnce && !t.settings.ReadsKeys && t.holds() && len(t.record().SigningKeys) == 0
+func (t signingKeys) keysUnconfirmed() bool {
+	return t.settings.Mode == openbaov1alpha1.AuthorizationOnce && !t.settings.ReadsKeys && t.recordMatches() && len(t.record().SigningKeys) == 0
 }

@@ -91,7 +91,7 @@ func (t *task) prove(ctx context.Context) {
 		}
 		for _, g := range affected {
 			if since, lasting := memory.failed(g.Role.Name, g.Role.Name == role, t.now); lasting {
-				results[g.Role.Name] = t.unjudged(g, results[g.Role.Name], since, err)
+				results[g.Role.Name] = p.unjudged(g, results[g.Role.Name], since, err)
 			} else {
 				failures = append(failures, fmt.Errorf("prove the identity of role %s: %w", g.Role.Name, err))
 			}
@@ -100,7 +100,7 @@ func (t *task) prove(ctx context.Context) {
 			break
 		}
 	}
-	t.recordProofs(results)
+	p.recordProofs(results)
 	if len(failures) > 0 {
 		// The next sync goes on from here.
 		t.interrupted = errors.Join(failures...)

@@ -320,7 +320,7 @@ func TestOnceReportsTheServer(t *testing.T) {
 func TestMountIsGone(t *testing.T) {
 	disable := func(s *fakeServer) {
 		delete(s.mounts, authz.MountPath)
-		s.config, s.roles, s.sessions = nil, map[string]map[string]any{}, map[string]session{}
+		s.config, s.roles, s.sessions = nil, map[string]map[string]any{}, map[string]fakeSession{}
 	}
 	for name, tc := range map[string]struct {
 		change func(*fakeServer)
@@ -332,7 +332,7 @@ func TestMountIsGone(t *testing.T) {
 			s.mounts[authz.MountPath] = openbao.Mount{Type: "jwt"}
 		}, metav1.ConditionUnknown},
 		"other keys": {func(s *fakeServer) {
-			s.config["jwt_validation_pubkeys"], s.sessions = []any{"else"}, map[string]session{}
+			s.config["jwt_validation_pubkeys"], s.sessions = []any{"else"}, map[string]fakeSession{}
 		}, metav1.ConditionFalse},
 	} {
 		for _, mode := range []openbaov1alpha1.AuthorizationMode{

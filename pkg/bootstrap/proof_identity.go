@@ -52,7 +52,7 @@ func (v *verdict) say(format string, args ...any) {
 }
 
 // blank is the verdict about an identity that was not tried yet.
-func (t *task) blank(grant authz.Grant) *verdict {
+func (p *prover) blank(grant authz.Grant) *verdict {
 	return &verdict{openbaov1alpha1.IdentityStatus{
 		Role: grant.Role.Name, Identity: string(grant.Identity), Policy: grant.Policy.Name, Subject: grant.Role.Subject,
 		State: openbaov1alpha1.Proved,
@@ -124,7 +124,7 @@ func (p *prover) proveRights(ctx context.Context, grant authz.Grant, jwt openbao
 	account := subjectName(grant.Role.Subject)
 	switch {
 	case openbao.IsLoginRefused(err), openbao.IsNotFound(err):
-		p.sawLogin(err)
+		signingKeys{p.task}.sawLogin(err)
 		v.mismatch("%s", sentence(fmt.Sprintf("The ServiceAccount %s cannot log in: %v", account, err)))
 		return nil
 	case openbao.ClassOf(err) == openbao.MFARequired:
@@ -134,7 +134,7 @@ func (p *prover) proveRights(ctx context.Context, grant authz.Grant, jwt openbao
 	case err != nil:
 		return err
 	}
-	p.sawLogin(nil)
+	signingKeys{p.task}.sawLogin(nil)
 	defer p.end(ctx, grant, client, login, v)
 	for _, differs := range authz.CompareLogin(grant, comparable(login)) {
 		v.mismatch("%s", differs)

@@ -33,7 +33,7 @@ type keysEvidence struct {
 }
 
 // sawLogin notes how a login with a token that the API server has just signed ended.
-func (t *task) sawLogin(err error) {
+func (t signingKeys) sawLogin(err error) {
 	refused := func(status metav1.ConditionStatus, reason, message string) {
 		if t.keysSeen.doubt == nil || t.keysSeen.doubt.Status != metav1.ConditionFalse {
 			t.keysSeen.doubt = &metav1.Condition{
@@ -58,7 +58,7 @@ func (t *task) sawLogin(err error) {
 
 // settleKeys takes the condition of the keys back where it is True only by what is
 // recorded, and logins have shown something else: now, or before and nothing since.
-func (t *task) settleKeys() {
+func (t signingKeys) settleKeys() {
 	condition := t.keysCondition
 	if condition == nil || condition.Status != metav1.ConditionTrue || t.keysSeen.confirmed {
 		return

@@ -17,16 +17,16 @@ import (
 )
 
 // recordProofs keeps the results of the contract's roles.
-func (t *task) recordProofs(results map[string]openbaov1alpha1.IdentityStatus) {
+func (p *prover) recordProofs(results map[string]openbaov1alpha1.IdentityStatus) {
 	var identities []openbaov1alpha1.IdentityStatus
-	for _, grant := range t.contract.Grants {
+	for _, grant := range p.contract.Grants {
 		if result, ok := results[grant.Role.Name]; ok {
-			result.AlsoAccepts = t.alsoAccepts(grant.Role.Name)
+			result.AlsoAccepts = p.alsoAccepts(grant.Role.Name)
 			identities = append(identities, result)
 		}
 	}
 	slices.SortFunc(identities, func(a, b openbaov1alpha1.IdentityStatus) int { return strings.Compare(a.Role, b.Role) })
-	t.record().Identities = identities
+	p.record().Identities = identities
 }
 
 // settleProofs takes "Proved" from what does not count any more, and counts the
@@ -68,11 +68,11 @@ func (t *task) noteNotProved() {
 
 // unjudged is the result for an identity that could not be judged since some time.
 // What was found to be wrong stays.
-func (t *task) unjudged(grant authz.Grant, before openbaov1alpha1.IdentityStatus, since time.Time, err error) openbaov1alpha1.IdentityStatus {
+func (p *prover) unjudged(grant authz.Grant, before openbaov1alpha1.IdentityStatus, since time.Time, err error) openbaov1alpha1.IdentityStatus {
 	if before.State == openbaov1alpha1.ProofMismatch {
 		return before
 	}
-	v := t.blank(grant)
+	v := p.blank(grant)
 	v.ProvedAt, v.Digest = before.ProvedAt, before.Digest
 	what := err.Error()
 	if problem := asProblem(err); problem.Reason != ReasonFailed {

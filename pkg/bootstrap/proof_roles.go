@@ -64,7 +64,7 @@ func (t *task) checkRoles(ctx context.Context) {
 		// The last list is that of the admin token.
 		record.Unknown = []string{onceReadsNoRoles, onceListsNoRoles}
 	} else if held := t.logins.Get(t.name); held != nil && held.Target.Owner == t.obj.UID {
-		if err := t.listRoles(ctx, t.use(held)); err != nil {
+		if err := t.bootstrapperSession(t.use(held)).listRoles(ctx); err != nil {
 			klog.FromContext(ctx).V(2).Info("Could not list the roles of the mount", "err", err)
 		}
 	}
@@ -72,19 +72,19 @@ func (t *task) checkRoles(ctx context.Context) {
 }
 
 // listRoles lists the roles with a login that may.
-func (t *task) listRoles(ctx context.Context, server openbao.Interface) error {
-	names, denied, err := mountRoles(ctx, server)
+func (s session) listRoles(ctx context.Context) error {
+	names, denied, err := mountRoles(ctx, s.server)
 	if err != nil {
 		return err
 	}
-	record := t.record()
+	record := s.record()
 	record.Unknown = nil
 	if denied != "" {
 		record.Unknown = []string{fmt.Sprintf("roles of the mount that are not Bailiwick's: the login lacks the capability list on %s, "+
 			"which an admin token writes into Bailiwick's own policy", denied)}
 		return nil
 	}
-	ours := distinct(record.Roles, t.contract.RoleNames())
+	ours := distinct(record.Roles, s.contract.RoleNames())
 	record.UnmanagedRoles = nil
 	for _, name := range names {
 		if !slices.Contains(ours, name) {

@@ -114,23 +114,23 @@ func (t *task) unprovedNames(kind authz.Kind) []string {
 // proveRecord fills in what a login confirms of an unproved record, and reports whether
 // that is a role. It stays unproved until the server is known to be the object's: the
 // server of another one has roles of the same names.
-func (t *task) proveRecord(ctx context.Context, server access) (confirmed bool, err error) {
-	if t.unproved == nil {
+func (s session) proveRecord(ctx context.Context) (confirmed bool, err error) {
+	if s.unproved == nil {
 		return false, nil
 	}
-	observed, err := t.observe(ctx, server, !server.admin)
+	observed, err := s.observe(ctx, !s.server.admin)
 	if err != nil {
 		return false, err
 	}
 	claimed := authz.Recorded{
-		Mount: t.unproved.Mount, MountCreated: t.unproved.MountCreated, Config: t.unproved.Mount != "" && t.unproved.Digest != "",
-		Policies: t.unproved.Policies, Roles: t.unproved.Roles,
+		Mount: s.unproved.Mount, MountCreated: s.unproved.MountCreated, Config: s.unproved.Mount != "" && s.unproved.Digest != "",
+		Policies: s.unproved.Policies, Roles: s.unproved.Roles,
 	}
-	proved, err := authz.Confirm(t.obj, t.inputs(), claimed, observed.Observed)
+	proved, err := authz.Confirm(s.obj, s.inputs(), claimed, observed.Observed)
 	if err != nil {
 		return false, desiredProblem(err)
 	}
-	record := t.record()
+	record := s.record()
 	record.Mount, record.MountCreated, record.ConfigWritten = proved.Mount, proved.MountCreated, proved.Config
 	record.Policies, record.Roles = distinct(proved.Policies), distinct(proved.Roles)
 	return len(proved.Roles) > 0, nil

@@ -68,7 +68,7 @@ func (t *task) findRestoreAccount(ctx context.Context) {
 		t.restore.changed = &need{ReasonRestoreIdentityChanged, fmt.Sprintf(
 			"The ServiceAccount %s was deleted and created again: its UID is %s, and the restore role is bound to %s, so that nobody can restore. "+
 				"If the new account is meant to, an admin token binds the role to it.", who, found.UID, recorded)}
-		if _, err := t.adminToken(ctx, *t.restore.changed); err == nil {
+		if _, err := (adminTokens{t}).adminToken(ctx, *t.restore.changed); err == nil {
 			t.restore.uid = t.restore.found
 		}
 	}

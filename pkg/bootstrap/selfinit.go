@@ -57,6 +57,6 @@ func (t *task) acceptProofs(err error) (string, error) {
 		record.SigningKeys = nil
 	}
 	t.previous = nil
-	t.judgeKeys(nil)
+	signingKeys{t}.judgeKeys(nil)
 	return t.appliedMessage() + " That is known from logins as its identities; it is what the server wrote at its first start (spec.selfInit).", nil
 }

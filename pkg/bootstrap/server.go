@@ -23,7 +23,7 @@ type observation struct {
 // observe reads from the server all that the contract and the record name. What
 // a lenient reader may not read looks as if it were not there: the policy of the
 // bootstrapper on the server is then another than the contract's, which shows.
-func (t *task) observe(ctx context.Context, server openbao.Interface, lenient bool) (observation, error) {
+func (s session) observe(ctx context.Context, lenient bool) (observation, error) {
 	observed := observation{
 		Observed: authz.Observed{Policies: map[string]string{}, Roles: map[string]map[string]any{}},
 		policies: map[string]openbao.Policy{}, denied: map[authz.Kind][]string{},
@@ -35,11 +35,11 @@ func (t *task) observe(ctx context.Context, server openbao.Interface, lenient bo
 		}
 		return openbao.IsNotFound(err)
 	}
-	recorded := t.recorded()
+	recorded := s.recorded()
 	path := authz.MountPath
-	t.audiencesRead = map[string][]string{}
-	for _, name := range distinct(t.contract.PolicyNames(), recorded.Policies, t.pending(authz.KindPolicy), t.unprovedNames(authz.KindPolicy)) {
-		policy, err := server.ReadPolicy(ctx, name)
+	s.audiencesRead = map[string][]string{}
+	for _, name := range distinct(s.contract.PolicyNames(), recorded.Policies, s.intents().pending(authz.KindPolicy), s.unprovedNames(authz.KindPolicy)) {
+		policy, err := s.server.ReadPolicy(ctx, name)
 		if absent(err, authz.KindPolicy, name) {
 			continue
 		}
@@ -53,7 +53,7 @@ func (t *task) observe(ctx context.Context, server openbao.Interface, lenient bo
 		}
 	}
 
-	mounts, err := server.AuthMounts(ctx)
+	mounts, err := s.server.AuthMounts(ctx)
 	if err != nil {
 		return observed, err
 	}
@@ -66,11 +66,11 @@ func (t *task) observe(ctx context.Context, server openbao.Interface, lenient bo
 		// What such a mount holds has other meanings.
 		return observed, nil
 	}
-	if observed.Config, err = server.ReadConfig(ctx, path); err != nil && !absent(err, authz.KindConfig, path) {
+	if observed.Config, err = s.server.ReadConfig(ctx, path); err != nil && !absent(err, authz.KindConfig, path) {
 		return observed, err
 	}
-	for _, name := range distinct(t.contract.RoleNames(), recorded.Roles, t.pending(authz.KindRole), t.unprovedNames(authz.KindRole)) {
-		role, err := server.ReadRole(ctx, path, name)
+	for _, name := range distinct(s.contract.RoleNames(), recorded.Roles, s.intents().pending(authz.KindRole), s.unprovedNames(authz.KindRole)) {
+		role, err := s.server.ReadRole(ctx, path, name)
 		if absent(err, authz.KindRole, name) {
 			continue
 		}
@@ -78,21 +78,16 @@ func (t *task) observe(ctx context.Context, server openbao.Interface, lenient bo
 			return observed, err
 		}
 		observed.Roles[name] = role
-		t.audiencesRead[name] = authz.AudiencesOf(role)
+		s.audiencesRead[name] = authz.AudiencesOf(role)
 	}
 	return observed, nil
 }
 
-// plainName is how an admin token writes a role, see authz.PinnedRoleName.
-func plainName(name string) string { return name }
-
-// apply makes one change. policies are those that were read, and spell says how
-// to write the name of a role. What is to be created must not be there by then: the
-// server compares policies and mounts by itself, and the rest is read again.
-func apply(ctx context.Context, server openbao.Interface, mount authz.Mount, change authz.Change,
-	policies map[string]openbao.Policy, spell func(string) string,
-) error {
-	data := change.Request.Data
+// apply makes one change. policies are those that were read. What is to be created must
+// not be there by then: the server compares policies and mounts by itself, and the rest
+// is read again.
+func (s session) apply(ctx context.Context, mount authz.Mount, change authz.Change, policies map[string]openbao.Policy) error {
+	server, data := s.server, change.Request.Data
 	switch {
 	case change.Kind == authz.KindMount && change.Action == authz.Delete:
 		return server.DisableAuth(ctx, change.Name)
@@ -118,7 +113,7 @@ func apply(ctx context.Context, server openbao.Interface, mount authz.Mount, cha
 		if err := stillAbsent(change, func() error { _, err := server.ReadRole(ctx, mount.Path, change.Name); return err }); err != nil {
 			return err
 		}
-		return server.WriteRole(ctx, mount.Path, spell(change.Name), data)
+		return server.WriteRole(ctx, mount.Path, s.spell(change.Name), data)
 	}
 	return fmt.Errorf("no way to %s a %s", change.Action, change.Kind)
 }

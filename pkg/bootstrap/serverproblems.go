@@ -29,12 +29,12 @@ func (t *task) connectProblem(err error) error {
 		}
 		return retry(ReasonCAInvalid, sentence(capital(fmt.Sprintf("%s is not the CA of a server: %v", source, err))), err)
 	case errors.As(err, &secret) && secret.Use == server.UseCA:
-		return t.secretProblem(secret, secretReasons{
+		return adminTokens{t}.secretProblem(secret, secretReasons{
 			missing: ReasonCASecretNotFound, noKey: ReasonCAInvalid, empty: ReasonCAInvalid,
 			fix: "Put the PEM-encoded CA of the server there, or name another Secret in spec.authorization.caSecretRef.",
 		})
 	case errors.As(err, &secret) && secret.Use == server.UseCertificate:
-		return t.secretProblem(secret, secretReasons{
+		return adminTokens{t}.secretProblem(secret, secretReasons{
 			missing: ReasonClientCertificateSecretNotFound, noKey: ReasonClientCertificateInvalid, empty: ReasonClientCertificateInvalid,
 			invalid: ReasonClientCertificateInvalid, fix: t.commands().giveCertificate(),
 		})

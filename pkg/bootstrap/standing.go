@@ -65,12 +65,6 @@ func (t *task) standing(ctx context.Context) (openbao.Interface, error) {
 	return t.use(fresh), nil
 }
 
-// bootstrapper says what a client may do that is logged in as the bootstrapper. The
-// audience of an earlier version is that of other objects as well.
-func (t *task) bootstrapper(server openbao.Interface) access {
-	return access{Interface: server, identity: t.record().LegacyAudience == "", marks: t.enforces()}
-}
-
 // newKeys reports whether the API server publishes a key that the server is not
 // known to accept.
 func (t *task) newKeys() bool {

@@ -19,7 +19,7 @@ func (t *task) noStanding(err error) error {
 	grant, _ := t.contract.Bootstrapper()
 	var refused *server.LoginRefusedError
 	var unminted *server.MintError
-	t.sawLogin(err)
+	signingKeys{t}.sawLogin(err)
 	switch {
 	case openbao.IsNotFound(err) && t.record().Digest != "":
 		return &lacking{need{ReasonNoStandingIdentity, fmt.Sprintf(

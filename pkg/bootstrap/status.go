@@ -40,19 +40,19 @@ var errGone = errors.New("object is gone")
 func (t *task) persist(ctx context.Context) error {
 	if t.recordError != nil || t.unproved != nil {
 		t.obj.Status.Authorization = t.before.Status.Authorization
-	} else if err := t.persistRecord(ctx); err != nil {
+	} else if err := (statusWriter{t}).persistRecord(ctx); err != nil {
 		return err
 	}
 	if apiequality.Semantic.DeepEqual(t.before.Status, t.obj.Status) {
 		return nil
 	}
-	config, err := t.statusConfig()
+	config, err := statusWriter{t}.statusConfig()
 	if err != nil {
 		return err
 	}
 	got, err := t.opts.Clusters.OpenBaoClusters(t.obj.Namespace).ApplyStatus(ctx, config, applyOptions(FieldManager))
 	if err != nil {
-		return t.persistProblem("apply status", err)
+		return statusWriter{t}.persistProblem("apply status", err)
 	}
 	klog.FromContext(ctx).V(2).Info("Applied status")
 	t.written.Store(got)
@@ -64,9 +64,12 @@ func (t *task) persist(ctx context.Context) error {
 	return nil
 }
 
+// statusWriter writes the record, where it is apart from the status, and the status.
+type statusWriter struct{ *task }
+
 // persistRecord writes the record where the status has no room for it, and then shows
 // it in the annotation.
-func (t *task) persistRecord(ctx context.Context) error {
+func (t statusWriter) persistRecord(ctx context.Context) error {
 	if t.ours {
 		return nil
 	}
@@ -90,7 +93,7 @@ func (t *task) persistRecord(ctx context.Context) error {
 }
 
 // showRecord writes the annotation, or removes it.
-func (t *task) showRecord(ctx context.Context, raw string) error {
+func (t statusWriter) showRecord(ctx context.Context, raw string) error {
 	config := openbaov1alpha1ac.OpenBaoCluster(t.obj.Name, t.obj.Namespace).WithUID(t.obj.UID)
 	if raw != "" {
 		config.WithAnnotations(map[string]string{openbaov1alpha1.AnnotationRecord: raw})
@@ -109,7 +112,7 @@ func applyOptions(manager string) metav1.ApplyOptions {
 	return metav1.ApplyOptions{FieldManager: manager, Force: true}
 }
 
-func (t *task) persistProblem(what string, err error) error {
+func (t statusWriter) persistProblem(what string, err error) error {
 	if reconcile.IsGone(err) {
 		return errGone
 	}
@@ -122,7 +125,7 @@ func (t *task) persistProblem(what string, err error) error {
 
 // statusConfig is the whole of what this package owns of the status. The UID
 // keeps it from touching, or making, a namesake.
-func (t *task) statusConfig() (*openbaov1alpha1ac.OpenBaoClusterApplyConfiguration, error) {
+func (t statusWriter) statusConfig() (*openbaov1alpha1ac.OpenBaoClusterApplyConfiguration, error) {
 	status := openbaov1alpha1ac.OpenBaoClusterStatus()
 	types := conditionTypes[:2]
 	if t.ours {

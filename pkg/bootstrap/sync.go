@@ -185,7 +185,7 @@ func (t *task) report(ctx context.Context, message string, err error) reconcile.
 	}
 	t.keepPrevious()
 	t.settleProofs()
-	t.settleKeys()
+	signingKeys{t}.settleKeys()
 	problem := asProblem(err)
 	status, reason := metav1.ConditionTrue, ReasonApplied
 	if problem != nil {

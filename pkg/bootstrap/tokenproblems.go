@@ -33,7 +33,7 @@ func (t *task) tokenRefused(err error) error {
 	}
 	detail := fmt.Sprintf("The server at %s does not accept the token in Secret %s/%s, key %q: it has expired, was revoked, is bound to other addresses, or is from another server.",
 		t.settings.Address, t.obj.Namespace, ref.Name, ref.Key)
-	if t.usedUp() {
+	if (adminTokens{t}).usedUp() {
 		return t.adminTokenRequired(need{ReasonAdminTokenRequired, t.firstNeed().why + " " + detail}, err)
 	}
 	return retry(ReasonAdminTokenInvalid, detail+" "+t.commands().giveToken(), err)

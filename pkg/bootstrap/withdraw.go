@@ -28,7 +28,7 @@ func (t *task) withdraw(ctx context.Context) error {
 		t.obj.Status.Authorization = nil
 		return t.notRequested("")
 	}
-	err := t.removeAll(ctx)
+	err := removal{t}.removeAll(ctx)
 	if errors.Is(err, errGone) || errors.Is(err, errMayNotWrite) {
 		return err
 	}
@@ -39,7 +39,7 @@ func (t *task) withdraw(ctx context.Context) error {
 		return t.notRequested(fmt.Sprintf(" What was written before was removed from server %s.", record.Server))
 	}
 	rest := fmt.Sprintf(" What was written before stays on server %s: policies %s; roles %s of the mount %s.",
-		record.Server, orNone(distinct(record.Policies, t.pending(authz.KindPolicy))), orNone(distinct(record.Roles, t.pending(authz.KindRole))), cmp.Or(record.Mount, authz.MountPath))
+		record.Server, orNone(distinct(record.Policies, t.intents().pending(authz.KindPolicy))), orNone(distinct(record.Roles, t.intents().pending(authz.KindRole))), cmp.Or(record.Mount, authz.MountPath))
 	if t.marked() {
 		rest += " So does the mark that says whose the server is."
 	}
@@ -64,11 +64,14 @@ func orNone(names []string) string {
 	return strings.Join(names, ", ")
 }
 
+// removal removes what was written for an object that requests nothing any more.
+type removal struct{ *task }
+
 // removeAll removes what an admin token may, or else what the bootstrapper may.
-func (t *task) removeAll(ctx context.Context) error {
+func (t removal) removeAll(ctx context.Context) error {
 	// The spec may no longer say where the server is.
 	t.takeRoute()
-	token, tokenErr := t.adminToken(ctx, need{ReasonNotRequested, "It takes an admin token to remove it."})
+	token, tokenErr := adminTokens{t.task}.adminToken(ctx, need{ReasonNotRequested, "It takes an admin token to remove it."})
 	if tokenErr == nil {
 		if err := t.sameServer(ctx); err != nil {
 			return err
@@ -83,7 +86,7 @@ func (t *task) removeAll(ctx context.Context) error {
 
 // removeAsBootstrapper removes what the bootstrapper may, which is all but its
 // own policy and role and the mount, if what it wrote was to be kept by it.
-func (t *task) removeAsBootstrapper(ctx context.Context) error {
+func (t removal) removeAsBootstrapper(ctx context.Context) error {
 	record := t.record()
 	own := func(name string) bool { return name == bootstrapperRole }
 	if !slices.ContainsFunc(record.Roles, own) ||
@@ -123,14 +126,14 @@ func (t *task) removeAsBootstrapper(ctx context.Context) error {
 		held = fresh
 	}
 	defer t.endLogin(ctx)
-	if err := t.remove(ctx, t.bootstrapper(t.use(held)), authz.PinnedRoleName); err != nil {
+	if err := t.bootstrapperSession(t.use(held)).remove(ctx); err != nil {
 		return t.serverProblem(err)
 	}
 	return nil
 }
 
 // sameServer makes sure that the server is the one that was written to.
-func (t *task) sameServer(ctx context.Context) error {
+func (t removal) sameServer(ctx context.Context) error {
 	health, err := t.health(ctx)
 	if err != nil {
 		return err
@@ -143,12 +146,12 @@ func (t *task) sameServer(ctx context.Context) error {
 }
 
 // removeWith removes with an admin token, and ends the token.
-func (t *task) removeWith(ctx context.Context, token oneTimeToken) error {
-	client, err := t.adminClient(ctx, token)
+func (t removal) removeWith(ctx context.Context, token oneTimeToken) error {
+	client, err := adminTokens{t.task}.adminClient(ctx, token)
 	if err != nil {
 		return err
 	}
-	if err := t.remove(ctx, access{Interface: client, admin: true, marks: true}, plainName); err != nil {
+	if err := t.adminSession(client).remove(ctx); err != nil {
 		if openbao.ClassOf(err) == openbao.Unauthenticated {
 			t.record().AdminTokenSecretVersion = token.version
 			return t.tokenRefused(err)
@@ -164,58 +167,58 @@ func (t *task) removeWith(ctx context.Context, token oneTimeToken) error {
 
 // remove deletes what is recorded from a server that is the object's, and takes it
 // from the record once it is gone.
-func (t *task) remove(ctx context.Context, server access, spell func(string) string) error {
-	if _, err := t.identify(ctx, server); err != nil {
+func (s session) remove(ctx context.Context) error {
+	if _, err := s.identify(ctx); err != nil {
 		return err
 	}
-	observed, err := t.observe(ctx, server, true)
+	observed, err := s.observe(ctx, true)
 	if err != nil {
 		return err
 	}
 	if observed.Mount != nil {
 		// Without the right to list the roles, those in CEL included, the mount stays.
-		if observed.MountRoles, _, err = mountRoles(ctx, server); err != nil {
+		if observed.MountRoles, _, err = mountRoles(ctx, s.server); err != nil {
 			return err
 		}
 	}
-	t.settle(observed)
-	record := t.record()
+	s.intents().settle(observed)
+	record := s.record()
 	// From here on the server may not hold the contract.
 	record.Digest, record.ProvedAt, record.RefusalsProvedAt = "", nil, nil
 	record.Identities, record.Proved, record.Plan, record.RootEquivalent = nil, "", nil, nil
-	plan := authz.Removal(observed.Observed, t.recorded())
-	t.leaveMount(observed)
-	if err := t.recordRemoval(ctx, plan, observed); err != nil {
+	plan := authz.Removal(observed.Observed, s.recorded())
+	s.leaveMount(observed)
+	if err := s.recordRemoval(ctx, plan, observed); err != nil {
 		return err
 	}
 	for i, change := range plan {
 		if change.Kind == authz.KindMount {
-			if err := t.removeMark(ctx, server); err != nil {
+			if err := s.removeMark(ctx); err != nil {
 				return err
 			}
 		}
-		if err := t.mayWrite(); err != nil {
+		if err := s.mayWrite(); err != nil {
 			return err
 		}
-		err := apply(ctx, server, authz.Mount{Path: record.Mount}, change, observed.policies, spell)
+		err := s.apply(ctx, authz.Mount{Path: record.Mount}, change, observed.policies)
 		if openbao.ClassOf(err) == openbao.PermissionDenied {
-			t.drop(change.Kind, change.Name)
+			s.intents().drop(change.Kind, change.Name)
 			continue
 		}
 		if err != nil {
-			t.failed(change, plan[i+1:], err)
+			s.intents().failed(change, plan[i+1:], err)
 			return err
 		}
-		t.confirm(change.Kind, change.Name, change.Action)
+		s.intents().confirm(change.Kind, change.Name, change.Action)
 		klog.FromContext(ctx).V(2).Info("Removed from the server", "kind", change.Kind, "name", change.Name)
 	}
-	return t.removeMark(ctx, server)
+	return s.removeMark(ctx)
 }
 
 // recordRemoval records what is about to be deleted. What is recorded, is not on the
 // server, and could be read, is gone already.
-func (t *task) recordRemoval(ctx context.Context, plan authz.Plan, observed observation) error {
-	record := t.record()
+func (s session) recordRemoval(ctx context.Context, plan authz.Plan, observed observation) error {
+	record := s.record()
 	gone := func(kind authz.Kind) func(string) bool {
 		return func(name string) bool {
 			return !slices.Contains(observed.denied[kind], name) &&
@@ -225,12 +228,12 @@ func (t *task) recordRemoval(ctx context.Context, plan authz.Plan, observed obse
 	record.Policies = slices.DeleteFunc(slices.Clone(record.Policies), gone(authz.KindPolicy))
 	record.Roles = slices.DeleteFunc(slices.Clone(record.Roles), gone(authz.KindRole))
 	record.Pending = pendingChanges(plan)
-	return t.persist(ctx)
+	return s.persist(ctx)
 }
 
 // leaveMount gives up a mount that has roles of others, and says so.
-func (t *task) leaveMount(observed observation) {
-	record := t.record()
+func (s session) leaveMount(observed observation) {
+	record := s.record()
 	if observed.Mount == nil {
 		record.MountCreated, record.ConfigWritten = false, false
 	}
@@ -240,26 +243,26 @@ func (t *task) leaveMount(observed observation) {
 	ours := func(role string) bool { return slices.Contains(record.Roles, role) }
 	if others := slices.DeleteFunc(slices.Clone(observed.MountRoles), ours); len(others) > 0 {
 		record.MountCreated = false
-		t.notes = append(t.notes, fmt.Sprintf("The mount %s stays, because it has other roles: %s.", record.Mount, strings.Join(others, ", ")))
+		s.notes = append(s.notes, fmt.Sprintf("The mount %s stays, because it has other roles: %s.", record.Mount, strings.Join(others, ", ")))
 	}
 }
 
 // removeMark deletes the mark of the object with an admin token, once nothing else of
 // it but the mount is left.
-func (t *task) removeMark(ctx context.Context, server access) error {
-	record := t.record()
-	if !server.admin || !t.marked() || len(record.Roles)+len(record.Policies) > 0 {
+func (s session) removeMark(ctx context.Context) error {
+	record := s.record()
+	if !s.server.admin || !s.marked() || len(record.Roles)+len(record.Policies) > 0 {
 		return nil
 	}
-	policy, err := server.ReadPolicy(ctx, authz.MarkPolicy)
+	policy, err := s.server.ReadPolicy(ctx, authz.MarkPolicy)
 	if err != nil && !openbao.IsNotFound(err) {
 		return err
 	}
-	if mark, ok := authz.ParseMark(policy.Text); err == nil && ok && mark.Audience == t.audience {
-		if err := t.mayWrite(); err != nil {
+	if mark, ok := authz.ParseMark(policy.Text); err == nil && ok && mark.Audience == s.audience {
+		if err := s.mayWrite(); err != nil {
 			return err
 		}
-		if err := server.DeletePolicy(ctx, authz.MarkPolicy); err != nil {
+		if err := s.server.DeletePolicy(ctx, authz.MarkPolicy); err != nil {
 			return err
 		}
 		klog.FromContext(ctx).V(2).Info("Removed the mark from the server")

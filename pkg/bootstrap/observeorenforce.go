@@ -24,10 +24,10 @@ type lacking struct {
 
 func (e *lacking) Error() string { return e.need.why }
 
-// keep compares the server with the contract as the bootstrapper and, in mode
+// observeOrEnforce compares the server with the contract as the bootstrapper and, in mode
 // Enforce, repairs it. What the bootstrapper may not do is done with an admin
 // token if a new one is given.
-func (t *task) keep(ctx context.Context) error {
+func (t *task) observeOrEnforce(ctx context.Context) error {
 	if err := t.reach(ctx); err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (t *task) keep(ctx context.Context) error {
 	}
 	written := false
 	if t.record().Digest == "" {
-		token, err := t.adminToken(ctx, t.firstNeed())
+		token, err := adminTokens{t}.adminToken(ctx, t.firstNeed())
 		if err != nil && !t.mayStand() {
 			return err
 		}
@@ -52,7 +52,7 @@ func (t *task) keep(ctx context.Context) error {
 		}
 	}
 	for {
-		err := t.attend(ctx)
+		err := t.withSession(ctx)
 		var lack *lacking
 		if !errors.As(err, &lack) {
 			return err
@@ -60,7 +60,7 @@ func (t *task) keep(ctx context.Context) error {
 		if written {
 			return t.adminTokenRequired(lack.need, err)
 		}
-		token, err := t.adminToken(ctx, lack.need)
+		token, err := adminTokens{t}.adminToken(ctx, lack.need)
 		if err != nil {
 			return err
 		}
@@ -73,10 +73,10 @@ func (t *task) keep(ctx context.Context) error {
 	}
 }
 
-// attend looks at the server as the bootstrapper. It returns nil if the server
+// withSession compares the server as the bootstrapper. It returns nil if the server
 // holds the contract by now, and a *lacking if it takes more than the
 // bootstrapper's rights.
-func (t *task) attend(ctx context.Context) error {
+func (t *task) withSession(ctx context.Context) error {
 	var err error
 	// A login that the server has forgotten is replaced once.
 	for range 2 {
@@ -84,7 +84,7 @@ func (t *task) attend(ctx context.Context) error {
 		if server, err = t.standing(ctx); err != nil {
 			return t.noStanding(err)
 		}
-		if err = t.compare(ctx, t.bootstrapper(server)); openbao.ClassOf(err) != openbao.Unauthenticated {
+		if err = t.bootstrapperSession(server).compare(ctx); openbao.ClassOf(err) != openbao.Unauthenticated {
 			return t.standingProblem(err)
 		}
 		t.endLogin(ctx)
@@ -93,74 +93,74 @@ func (t *task) attend(ctx context.Context) error {
 }
 
 // compare finds what differs, repairs what it may, and records the rest.
-func (t *task) compare(ctx context.Context, server access) error {
-	claim, err := t.identify(ctx, server)
+func (s session) compare(ctx context.Context) error {
+	claim, err := s.identify(ctx)
 	if err != nil {
 		return err
 	}
-	if err := t.holdClaim(ctx, server, claim); err != nil {
+	if err := s.holdClaim(ctx, claim); err != nil {
 		return err
 	}
-	observed, err := t.observe(ctx, server, true)
+	observed, err := s.observe(ctx, true)
 	if err != nil {
 		return err
 	}
-	t.settle(observed)
-	plan := authz.Diff(t.contract, observed.Observed, t.recorded())
-	if repairs := plan.Repairable(); t.enforces() && len(repairs) > 0 {
-		if err := t.repair(ctx, server, repairs, observed); err != nil {
+	s.intents().settle(observed)
+	plan := authz.Diff(s.contract, observed.Observed, s.recorded())
+	if repairs := plan.Repairable(); s.enforces() && len(repairs) > 0 {
+		if err := s.repair(ctx, repairs, observed); err != nil {
 			return err
 		}
-		if observed, err = t.observe(ctx, server, true); err != nil {
+		if observed, err = s.observe(ctx, true); err != nil {
 			return err
 		}
-		plan = authz.Diff(t.contract, observed.Observed, t.recorded())
+		plan = authz.Diff(s.contract, observed.Observed, s.recorded())
 	}
-	t.sawConfig(observed.Config)
+	signingKeys{s.task}.sawConfig(observed.Config)
 	if len(plan) == 0 {
-		t.recordHeld()
+		s.recordHeld()
 		return nil
 	}
-	t.record().Plan = planned(plan)
+	s.record().Plan = planned(plan)
 	if conflicts := plan.Conflicts(); len(conflicts) > 0 {
-		return t.conflictProblem(conflicts)
+		return s.conflictProblem(conflicts)
 	}
-	if rest := plan.Repairable(); t.enforces() && len(rest) == len(plan) {
+	if rest := plan.Repairable(); s.enforces() && len(rest) == len(plan) {
 		return verificationProblem(rest)
 	}
-	return &lacking{t.driftNeed(plan)}
+	return &lacking{s.driftNeed(plan)}
 }
 
 // repair makes the changes that the bootstrapper may make.
-func (t *task) repair(ctx context.Context, server openbao.Interface, repairs authz.Plan, observed observation) error {
-	if err := t.recordIntent(ctx, repairs); err != nil {
+func (s session) repair(ctx context.Context, repairs authz.Plan, observed observation) error {
+	if err := s.recordIntent(ctx, repairs); err != nil {
 		return err
 	}
 	var repaired []string
 	defer func() {
 		if len(repaired) > 0 {
-			t.announce(corev1.EventTypeNormal, ReasonRepaired, "Repaired on the server: "+strings.Join(repaired, "; ")+".")
+			s.announce(corev1.EventTypeNormal, ReasonRepaired, "Repaired on the server: "+strings.Join(repaired, "; ")+".")
 		}
 	}()
 	for i, change := range repairs {
-		if err := t.mayWrite(); err != nil {
+		if err := s.mayWrite(); err != nil {
 			return err
 		}
-		err := apply(ctx, server, t.contract.Mount, change, observed.policies, authz.PinnedRoleName)
+		err := s.apply(ctx, s.contract.Mount, change, observed.policies)
 		if openbao.ClassOf(err) == openbao.PermissionDenied {
 			// The token has other rights than the policy gives. The read-back shows
 			// what stays as it is.
 			klog.FromContext(ctx).Info("The server denied a repair", "kind", change.Kind, "name", change.Name)
-			t.drop(change.Kind, change.Name)
+			s.intents().drop(change.Kind, change.Name)
 			continue
 		}
 		if err != nil {
-			t.failed(change, repairs[i+1:], err)
+			s.intents().failed(change, repairs[i+1:], err)
 			return err
 		}
-		t.confirm(change.Kind, change.Name, change.Action)
-		t.wrote = true
-		t.opts.Metrics.OpenBaoRepair(string(change.Kind))
+		s.intents().confirm(change.Kind, change.Name, change.Action)
+		s.wrote = true
+		s.opts.Metrics.OpenBaoRepair(string(change.Kind))
 		repaired = append(repaired, describe(change))
 		klog.FromContext(ctx).V(2).Info("Repaired the server", "action", change.Action, "kind", change.Kind, "name", change.Name)
 	}

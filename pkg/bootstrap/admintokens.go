@@ -22,8 +22,11 @@ type secretReasons struct {
 	fix string
 }
 
+// adminTokens finds the one-time admin token of the object.
+type adminTokens struct{ *task }
+
 // secretProblem says what is wrong with a Secret.
-func (t *task) secretProblem(err *server.SecretError, reasons secretReasons) error {
+func (t adminTokens) secretProblem(err *server.SecretError, reasons secretReasons) error {
 	reason, message := ReasonSecretUnavailable, sentence(err.Error())
 	switch err.Fault {
 	case server.SecretMissing:
@@ -56,7 +59,7 @@ func (t *task) firstNeed() need {
 	if record := t.record(); record != nil && record.LegacyAudience != "" {
 		return t.migrationNeed()
 	}
-	if t.usedUp() {
+	if (adminTokens{t}).usedUp() {
 		return need{ReasonAdminTokenRequired, tokenNeededAgain}
 	}
 	return need{ReasonAdminTokenRequired, tokenNeeded}
@@ -64,7 +67,7 @@ func (t *task) firstNeed() need {
 
 // adminToken returns the one-time token, or the Problem that asks for one. A
 // token that did its work, or that the server does not know, is none.
-func (t *task) adminToken(ctx context.Context, n need) (oneTimeToken, error) {
+func (t adminTokens) adminToken(ctx context.Context, n need) (oneTimeToken, error) {
 	ref := t.settings.AdminTokenSecretRef
 	if ref == nil {
 		return oneTimeToken{}, t.adminTokenRequired(n, nil)
@@ -87,7 +90,7 @@ func (t *task) adminToken(ctx context.Context, n need) (oneTimeToken, error) {
 }
 
 // noToken is the Problem of a Secret that has no token.
-func (t *task) noToken(n need, err *server.SecretError) error {
+func (t adminTokens) noToken(n need, err *server.SecretError) error {
 	reasons := secretReasons{
 		missing: ReasonAdminTokenSecretNotFound, noKey: ReasonAdminTokenKeyNotFound, empty: ReasonAdminTokenEmpty,
 		fix: t.commands().giveToken(),
@@ -102,7 +105,7 @@ func (t *task) noToken(n need, err *server.SecretError) error {
 
 // readToken reads the one-time token, if its Secret is meant for the server. The error
 // is a *server.SecretError.
-func (t *task) readToken(ctx context.Context, ref openbaov1alpha1.SecretKeyReference) (oneTimeToken, error) {
+func (t adminTokens) readToken(ctx context.Context, ref openbaov1alpha1.SecretKeyReference) (oneTimeToken, error) {
 	value, err := t.connections().Credential(ctx, server.SecretKey{Namespace: t.obj.Namespace, Name: ref.Name, Key: ref.Key})
 	var secret *server.SecretError
 	if errors.As(err, &secret) {
@@ -119,7 +122,7 @@ func (t *task) readToken(ctx context.Context, ref openbaov1alpha1.SecretKeyRefer
 }
 
 // usedUp reports whether an admin token did its work before.
-func (t *task) usedUp() bool {
+func (t adminTokens) usedUp() bool {
 	record := t.before.Status.Authorization
 	if t.unproved != nil {
 		// It only chooses the words.
@@ -132,7 +135,7 @@ func (t *task) usedUp() bool {
 // adminClient returns a client with the one-time token, once the server has said that
 // the token is one that may be revoked: OpenBao cannot make another root token, and
 // one without an end is in use elsewhere.
-func (t *task) adminClient(ctx context.Context, token oneTimeToken) (openbao.Interface, error) {
+func (t adminTokens) adminClient(ctx context.Context, token oneTimeToken) (openbao.Interface, error) {
 	client, err := t.connect(ctx, token.value)
 	if err != nil {
 		return nil, err

@@ -16,11 +16,15 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 )
 
+// claimant compares what the object knows about a server with the objects that may hold
+// the same one, and asks them where that does not decide it.
+type claimant struct{ *task }
+
 // otherHolders finds the objects that may hold the server that was read, and fills in
 // what is known of them: the one that the mark names, or, where there is no mark, those
 // whose record names the same cluster or address. The latter is known without a login,
 // and can only make a claimant wait.
-func (t *task) otherHolders(ctx context.Context, in *authz.ClaimInput) ([]*openbaov1alpha1.OpenBaoCluster, error) {
+func (t claimant) otherHolders(ctx context.Context, in *authz.ClaimInput) ([]*openbaov1alpha1.OpenBaoCluster, error) {
 	var others []*openbaov1alpha1.OpenBaoCluster
 	switch {
 	case in.State == authz.MarkRead && in.Mark.Audience != in.Audience:
@@ -56,7 +60,7 @@ func (t *task) otherHolders(ctx context.Context, in *authz.ClaimInput) ([]*openb
 }
 
 // objectOf returns the object whose derived audience it is, nil if there is none.
-func (t *task) objectOf(ctx context.Context, audience string) (*openbaov1alpha1.OpenBaoCluster, error) {
+func (t claimant) objectOf(ctx context.Context, audience string) (*openbaov1alpha1.OpenBaoCluster, error) {
 	all, err := t.newestObjects(ctx)
 	if err != nil {
 		return nil, err
@@ -82,7 +86,7 @@ func (t *task) objectOf(ctx context.Context, audience string) (*openbaov1alpha1.
 
 // newestObjects returns all objects that are watched and live, with their records.
 // They must not be changed.
-func (t *task) newestObjects(ctx context.Context) ([]*openbaov1alpha1.OpenBaoCluster, error) {
+func (t claimant) newestObjects(ctx context.Context) ([]*openbaov1alpha1.OpenBaoCluster, error) {
 	var out []*openbaov1alpha1.OpenBaoCluster
 	for _, informer := range t.informers {
 		for _, item := range informer.GetIndexer().List() {
@@ -104,16 +108,16 @@ func nameOf(obj *openbaov1alpha1.OpenBaoCluster) cache.ObjectName { return cache
 
 func peerOf(obj *openbaov1alpha1.OpenBaoCluster) peer { return peer{obj.UID, nameOf(obj)} }
 
-func (t *task) self() peer { return peerOf(t.obj) }
+func (t claimant) self() peer { return peerOf(t.obj) }
 
 // copyTarget is the server that is compared.
-func (t *task) copyTarget() string {
+func (t claimant) copyTarget() string {
 	return t.settings.Address + "/" + t.settings.Namespace + "/" + t.record().Server
 }
 
 // claimProblem says that the server is not the object's, or not yet, and does what
 // gets an answer. Nothing is changed on the server meanwhile.
-func (t *task) claimProblem(verdict authz.Claim, in authz.ClaimInput, others []*openbaov1alpha1.OpenBaoCluster) error {
+func (t claimant) claimProblem(verdict authz.Claim, in authz.ClaimInput, others []*openbaov1alpha1.OpenBaoCluster) error {
 	at := "The server at " + t.settings.Address
 	if t.settings.Namespace != "" {
 		at = fmt.Sprintf("The namespace %s of the server at %s", t.settings.Namespace, t.settings.Address)
@@ -177,7 +181,7 @@ func (t *task) claimProblem(verdict authz.Claim, in authz.ClaimInput, others []*
 
 // answerFor tells those who wait for an answer of this object why there is none. err
 // is how its sync ended.
-func (t *task) answerFor(err error) {
+func (t claimant) answerFor(err error) {
 	why := ""
 	switch problem := asProblem(err); {
 	case problem != nil:

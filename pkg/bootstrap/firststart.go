@@ -32,11 +32,14 @@ const (
 	managedByValue = "bailiwick"
 )
 
+// firstStart keeps the ConfigMap for the first start of the object's server.
+type firstStart struct{ *task }
+
 // publishInit keeps the requests of the contract and then those of the object, as
 // a server carries them out when it first starts, in a ConfigMap. What goes wrong
 // with it holds up nothing else, and is a note at the end of the message: a server
 // starts for the first time once, so that half of the requests are worse than none.
-func (t *task) publishInit(ctx context.Context) {
+func (t firstStart) publishInit(ctx context.Context) {
 	if !t.ours || !t.selfInits() {
 		return
 	}
@@ -63,7 +66,7 @@ func (t *task) selfInits() bool {
 // withdrawInit deletes the ConfigMap of an object that does not ask for it any
 // more: a server that started with it would hold what nobody wants. Only the first
 // look of a process goes to the API server for nothing.
-func (t *task) withdrawInit(ctx context.Context) {
+func (t firstStart) withdrawInit(ctx context.Context) {
 	if !t.ours || t.inits.isAbsent(t.name, t.obj.UID) {
 		return
 	}
@@ -77,7 +80,7 @@ func (t *task) withdrawInit(ctx context.Context) {
 }
 
 // deleteInit deletes the ConfigMap if it is this object's.
-func (t *task) deleteInit(ctx context.Context, name string) error {
+func (t firstStart) deleteInit(ctx context.Context, name string) error {
 	configMaps := t.opts.ConfigMaps.ConfigMaps(t.obj.Namespace)
 	found, err := configMaps.Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
@@ -130,7 +133,7 @@ func (i *inits) present(name cache.ObjectName) {
 
 // applyInit writes the ConfigMap where it differs. One that is not this object's
 // is not touched.
-func (t *task) applyInit(ctx context.Context, name, content string) error {
+func (t firstStart) applyInit(ctx context.Context, name, content string) error {
 	configMaps := t.opts.ConfigMaps.ConfigMaps(t.obj.Namespace)
 	found, err := configMaps.Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
