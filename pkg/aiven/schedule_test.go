@@ -39,7 +39,7 @@ func TestGapOfTopicLists(t *testing.T) {
 				}
 				e := &entry{facet: tc.facet, took: tc.took, began: time.Now(), snap: &reading{snapshot: making{done: tc.settled}}}
 				s.noteMaking(e)
-				if got := s.earliest(e).Sub(time.Now()); got != tc.want {
+				if got := time.Until(s.earliest(e)); got != tc.want {
 					t.Errorf("the next fetch begins after %s, want %s", got, tc.want)
 				}
 				e.snap = &reading{snapshot: making{done: true}}

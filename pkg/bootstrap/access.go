@@ -44,8 +44,11 @@ func (c *Controller) mint(ctx context.Context, subject, audience string) (openba
 	return c.access.Mint(ctx, who, audience)
 }
 
+// serverAccess is the way to the object's server, and the logins on it.
+type serverAccess struct{ *task }
+
 // route is how the server is reached, as the settings say.
-func (t *task) route() server.Route {
+func (t serverAccess) route() server.Route {
 	route := server.Route{
 		Address: t.settings.Address, CABundle: t.settings.CABundle, ServerName: t.settings.TLSServerName, Namespace: t.settings.Namespace,
 	}
@@ -60,7 +63,7 @@ func (t *task) route() server.Route {
 
 // connections returns what reaches the server in this sync. The route is the one
 // of the first call.
-func (t *task) connections() *server.Connections {
+func (t serverAccess) connections() *server.Connections {
 	if t.connected == nil {
 		t.connected = t.access.Connections(t.route())
 	}
@@ -68,7 +71,7 @@ func (t *task) connections() *server.Connections {
 }
 
 // connect returns a client of the object's server. It sends nothing to it.
-func (t *task) connect(ctx context.Context, token openbao.Token) (openbao.Interface, error) {
+func (t serverAccess) connect(ctx context.Context, token openbao.Token) (openbao.Interface, error) {
 	client, err := t.connections().Client(ctx, token)
 	if err != nil {
 		return nil, t.connectProblem(err)
@@ -77,23 +80,23 @@ func (t *task) connect(ctx context.Context, token openbao.Token) (openbao.Interf
 }
 
 // disconnect closes the connections of the sync: the next sync may be far away.
-func (t *task) disconnect() {
+func (t serverAccess) disconnect() {
 	if t.connected != nil {
 		t.connected.Close()
 	}
 }
 
 // use has the connections of a login closed after the sync.
-func (t *task) use(session *server.Session) openbao.Interface {
+func (t serverAccess) use(session *server.Session) openbao.Interface {
 	t.connections().Add(session.Client)
 	return session.Client
 }
 
 // endLogin revokes the login of the object, if there is one.
-func (t *task) endLogin(ctx context.Context) { t.logins.End(ctx, t.name) }
+func (t serverAccess) endLogin(ctx context.Context) { t.logins.End(ctx, t.name) }
 
 // target is what a login as the bootstrapper is for now. The error is a Problem.
-func (t *task) target(ctx context.Context, role, subject, audience string) (server.Target, error) {
+func (t serverAccess) target(ctx context.Context, role, subject, audience string) (server.Target, error) {
 	account, _ := accountOf(subject)
 	to, err := t.connections().Target(ctx, t.obj.UID, t.record().Server, server.Identity{
 		Mount: authz.MountPath, Role: role, Account: account, Audience: audience,
@@ -106,7 +109,7 @@ func (t *task) target(ctx context.Context, role, subject, audience string) (serv
 
 // logIn opens a session as the bootstrapper. A *server.MintError and a
 // *server.LoginRefusedError say why there is none; any other error is a Problem.
-func (t *task) logIn(ctx context.Context, to server.Target) (*server.Session, error) {
+func (t serverAccess) logIn(ctx context.Context, to server.Target) (*server.Session, error) {
 	if err := t.mayWrite(); err != nil {
 		return nil, err
 	}
@@ -123,7 +126,7 @@ func (t *task) logIn(ctx context.Context, to server.Target) (*server.Session, er
 
 // loginAs logs in and returns a client with the token, which the caller has to
 // revoke. It is closed after the sync.
-func (t *task) loginAs(ctx context.Context, purpose, role string, jwt openbao.Token) (openbao.Interface, openbao.Login, error) {
+func (t serverAccess) loginAs(ctx context.Context, purpose, role string, jwt openbao.Token) (openbao.Interface, openbao.Login, error) {
 	if err := t.mayWrite(); err != nil {
 		return nil, openbao.Login{}, err
 	}

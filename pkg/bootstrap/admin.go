@@ -24,8 +24,8 @@ type oneTimeToken struct {
 
 // write makes the server hold the contract with an admin token, and ends the
 // token.
-func (t *task) write(ctx context.Context, token oneTimeToken) error {
-	client, err := adminTokens{t}.adminClient(ctx, token)
+func (t adminTokens) write(ctx context.Context, token oneTimeToken) error {
+	client, err := t.adminClient(ctx, token)
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func (t *task) write(ctx context.Context, token oneTimeToken) error {
 			t.record().AdminTokenSecretVersion = token.version
 			return t.tokenRefused(err)
 		}
-		return t.serverProblem(err)
+		return t.server().serverProblem(err)
 	}
 	t.recordHeld()
 	// Recorded before it happens: a token that is revoked cannot tell any more
@@ -51,11 +51,11 @@ func (t *task) write(ctx context.Context, token oneTimeToken) error {
 // answerWithToken writes the mark with a new nonce for the objects that asked for one,
 // if there is a new admin token. The login of the bootstrapper has done so already
 // where it may.
-func (t *task) answerWithToken(ctx context.Context) error {
+func (t adminTokens) answerWithToken(ctx context.Context) error {
 	if _, asked := t.copies.asked(t.obj.UID, t.now); !asked || t.record() == nil {
 		return nil
 	}
-	token, err := adminTokens{t}.adminToken(ctx, t.firstNeed())
+	token, err := t.adminToken(ctx, t.firstNeed())
 	if err != nil {
 		return nil //nolint:nilerr // Without a new token the one that asked waits.
 	}
@@ -114,17 +114,17 @@ func (s session) establish(ctx context.Context) error {
 }
 
 // finish is the part after a restart between writing and revoking.
-func (t *task) finish(ctx context.Context) error {
+func (t adminTokens) finish(ctx context.Context) error {
 	record := t.record()
 	ref := t.settings.AdminTokenSecretRef
 	if ref == nil {
 		record.AdminToken = openbaov1alpha1.AdminTokenUnknown
 		return nil
 	}
-	token, err := adminTokens{t}.readToken(ctx, *ref)
+	token, err := t.readToken(ctx, *ref)
 	var secret *server.SecretError
 	if errors.As(err, &secret) && (secret.Fault == server.SecretForbidden || secret.Fault == server.SecretUnreadable) {
-		return adminTokens{t}.secretProblem(secret, secretReasons{})
+		return t.secretProblem(secret, secretReasons{})
 	}
 	if err != nil || token.version != record.AdminTokenSecretVersion {
 		// The Secret is gone or holds another token: the one that did the work is
@@ -132,7 +132,7 @@ func (t *task) finish(ctx context.Context) error {
 		record.AdminToken = openbaov1alpha1.AdminTokenUnknown
 		return nil //nolint:nilerr // What became of the token is recorded.
 	}
-	client, err := t.connect(ctx, token.value)
+	client, err := t.server().connect(ctx, token.value)
 	if err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func (t *task) finish(ctx context.Context) error {
 }
 
 // revoke ends the admin token.
-func (t *task) revoke(ctx context.Context, server openbao.Interface) error {
+func (t adminTokens) revoke(ctx context.Context, server openbao.Interface) error {
 	if err := t.mayWrite(); err != nil {
 		return err
 	}

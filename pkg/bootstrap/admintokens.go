@@ -52,14 +52,14 @@ type need struct {
 }
 
 // firstNeed is that of a contract that was not written yet.
-func (t *task) firstNeed() need {
+func (t adminTokens) firstNeed() need {
 	if t.previous != nil && t.previous.Server != t.record().Server && t.previous.Server != "" {
 		return t.otherServerNeed()
 	}
 	if record := t.record(); record != nil && record.LegacyAudience != "" {
 		return t.migrationNeed()
 	}
-	if (adminTokens{t}).usedUp() {
+	if t.usedUp() {
 		return need{ReasonAdminTokenRequired, tokenNeededAgain}
 	}
 	return need{ReasonAdminTokenRequired, tokenNeeded}
@@ -106,7 +106,7 @@ func (t adminTokens) noToken(n need, err *server.SecretError) error {
 // readToken reads the one-time token, if its Secret is meant for the server. The error
 // is a *server.SecretError.
 func (t adminTokens) readToken(ctx context.Context, ref openbaov1alpha1.SecretKeyReference) (oneTimeToken, error) {
-	value, err := t.connections().Credential(ctx, server.SecretKey{Namespace: t.obj.Namespace, Name: ref.Name, Key: ref.Key})
+	value, err := t.server().connections().Credential(ctx, server.SecretKey{Namespace: t.obj.Namespace, Name: ref.Name, Key: ref.Key})
 	var secret *server.SecretError
 	if errors.As(err, &secret) {
 		switch secret.Fault {
@@ -136,7 +136,7 @@ func (t adminTokens) usedUp() bool {
 // the token is one that may be revoked: OpenBao cannot make another root token, and
 // one without an end is in use elsewhere.
 func (t adminTokens) adminClient(ctx context.Context, token oneTimeToken) (openbao.Interface, error) {
-	client, err := t.connect(ctx, token.value)
+	client, err := t.server().connect(ctx, token.value)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func (t adminTokens) adminClient(ctx context.Context, token oneTimeToken) (openb
 			"The server at %s does not let the admin token look itself up, so it is not known whether the token expires, and nothing was written. The policy \"default\" allows that. %s",
 			t.settings.Address, t.commands().createToken()), err)
 	case err != nil:
-		return nil, t.serverProblem(err)
+		return nil, t.server().serverProblem(err)
 	case info.IsRoot():
 		return nil, retry(ReasonAdminTokenTooPowerful, "The admin token is a root token, which Bailiwick would revoke after use, and which OpenBao cannot make again. Nothing was written, and it was not revoked. "+
 			t.commands().createToken(), nil)

@@ -27,7 +27,7 @@ func (t *task) authorize(ctx context.Context) (string, error) {
 		return "", desiredProblem(err)
 	}
 	if !t.selfInits() {
-		firstStart{t}.withdrawInit(ctx)
+		t.firstStart().withdrawInit(ctx)
 	}
 	if err := t.deriveAudience(ctx); err != nil {
 		return "", err
@@ -38,18 +38,18 @@ func (t *task) authorize(ctx context.Context) (string, error) {
 	if err := t.want(ctx); err != nil {
 		return "", err
 	}
-	firstStart{t}.publishInit(ctx)
+	t.firstStart().publishInit(ctx)
 	if t.settings.Mode == openbaov1alpha1.AuthorizationOnce {
-		t.endLogin(ctx)
+		t.server().endLogin(ctx)
 		err = t.once(ctx)
 	} else {
 		err = t.observeOrEnforce(ctx)
 	}
 	if err == nil {
-		err = t.answerWithToken(ctx)
+		err = t.tokens().answerWithToken(ctx)
 	}
-	signingKeys{t}.judgeKeys(err)
-	claimant{t}.answerFor(err)
+	t.signing().judgeKeys(err)
+	t.claimant().answerFor(err)
 	if err != nil {
 		return "", err
 	}
@@ -60,13 +60,13 @@ func (t *task) authorize(ctx context.Context) (string, error) {
 func (t *task) want(ctx context.Context) error {
 	var err error
 	if t.issuer, err = t.opts.Issuer(ctx); err != nil {
-		signingKeys{t}.keysUnknown(err)
+		t.signing().keysUnknown(err)
 		return issuerProblem(err)
 	}
 	for _, key := range t.issuer.Skipped {
 		klog.FromContext(ctx).V(2).Info("Skipped a signing key of the API server", "keyID", key.ID, "reason", key.Reason)
 	}
-	t.findRestoreAccount(ctx)
+	t.restoring().findRestoreAccount(ctx)
 	// Where only an admin token can change the config, keys whose overlap has ended stay
 	// until something else requires one.
 	if !t.enforces() && t.record() != nil {
@@ -79,7 +79,7 @@ func (t *task) want(ctx context.Context) error {
 
 // desire finds out the contract for the keys that the config is to hold.
 func (t *task) desire(keepOldKeys bool) error {
-	signingKeys{t}.followKeys(keepOldKeys)
+	t.signing().followKeys(keepOldKeys)
 	var err error
 	t.contract, err = authz.Desired(t.obj, t.inputs())
 	if err != nil {
@@ -106,35 +106,35 @@ func (t *task) once(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if same && (!t.anyWrong() && !(signingKeys{t}).keysUnconfirmed() || t.settings.AdminTokenSecretRef == nil) {
+		if same && (!t.anyWrong() && !t.signing().keysUnconfirmed() || t.settings.AdminTokenSecretRef == nil) {
 			return nil
 		}
 		if same {
 			// The proofs show that the server no longer holds what was written, or cannot
 			// show that it holds all of it.
-			token, err := adminTokens{t}.adminToken(ctx, need{ReasonProofFailed, ""})
+			token, err := t.tokens().adminToken(ctx, need{ReasonProofFailed, ""})
 			if err != nil {
 				return nil //nolint:nilerr // Without a new token the proofs say what is wrong.
 			}
-			return t.write(ctx, token)
+			return t.tokens().write(ctx, token)
 		}
 	}
 	if err := t.reach(ctx); err != nil {
 		return err
 	}
 	if t.recordMatches() {
-		return t.finish(ctx)
+		return t.tokens().finish(ctx)
 	}
-	token, err := adminTokens{t}.adminToken(ctx, t.firstNeed())
-	if err != nil && t.mayHoldByItself() {
+	token, err := t.tokens().adminToken(ctx, t.tokens().firstNeed())
+	if err != nil && t.firstStart().mayHoldByItself() {
 		t.byProof = err
-		t.beginProofs()
+		t.firstStart().beginProofs()
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return t.write(ctx, token)
+	return t.tokens().write(ctx, token)
 }
 
 // recordMatches reports whether the record says that the server named in it holds the
@@ -162,24 +162,24 @@ func (t *task) unchanged(ctx context.Context) (same bool, err error) {
 		// was let in on it.
 		record.ProvedAt = nil
 	}
-	t.incumbent = t.wasIncumbent(record, record.Server)
-	signingKeys{t}.heedDrop()
+	t.incumbent = t.claimant().wasIncumbent(record, record.Server)
+	t.signing().heedDrop()
 	return true, nil
 }
 
 // health asks for the state of the server, without a login. The error is a Problem.
 func (t *task) health(ctx context.Context) (openbao.Health, error) {
-	server, err := t.connect(ctx, openbao.Token{})
+	server, err := t.server().connect(ctx, openbao.Token{})
 	if err != nil {
 		return openbao.Health{}, err
 	}
 	health, err := server.Health(ctx)
 	if err == nil {
 		t.version = health.Version
-		err = t.healthProblem(health)
+		err = t.server().healthProblem(health)
 	}
 	if err != nil {
-		return health, t.serverProblem(err)
+		return health, t.server().serverProblem(err)
 	}
 	return health, nil
 }
@@ -193,7 +193,7 @@ func (t *task) reach(ctx context.Context) error {
 		return err
 	}
 	record := t.record()
-	t.incumbent = t.wasIncumbent(record, health.ClusterID)
+	t.incumbent = t.claimant().wasIncumbent(record, health.ClusterID)
 	if record != nil && record.Server == health.ClusterID && record.Namespace == t.settings.Namespace {
 		return nil
 	}
@@ -282,7 +282,7 @@ func (t *task) recordHeld() {
 	record.Digest = t.digest
 	record.Plan = nil
 	record.RootEquivalent = authz.RootEquivalent(t.contract)
-	signingKeys{t}.heedDrop()
+	t.signing().heedDrop()
 }
 
 // distinct returns the sorted set of names.

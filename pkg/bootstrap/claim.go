@@ -35,11 +35,11 @@ func (s session) identify(ctx context.Context) (*claim, error) {
 		return nil, err
 	}
 	c := &claim{}
-	in := authz.ClaimInput{Audience: s.audience, Incumbent: s.incumbent, Identity: s.server.identity}
+	in := authz.ClaimInput{Audience: s.audience, Incumbent: s.incumbent, Identity: s.client.identity}
 	if held := s.record().Claim; held != nil {
 		in.Nonce = held.Nonce
 	}
-	policy, err := s.server.ReadPolicy(ctx, authz.MarkPolicy)
+	policy, err := s.client.ReadPolicy(ctx, authz.MarkPolicy)
 	switch {
 	case err == nil:
 		c.read, c.state = &policy, authz.MarkDamaged
@@ -48,7 +48,7 @@ func (s session) identify(ctx context.Context) (*claim, error) {
 		}
 		in.Exact = policy.Text == c.mark.Text() && !policy.Expires
 	case openbao.IsNotFound(err):
-	case openbao.ClassOf(err) == openbao.PermissionDenied && !s.server.admin:
+	case openbao.ClassOf(err) == openbao.PermissionDenied && !s.client.admin:
 		// A version that granted no mark to its bootstrapper may have kept its record where
 		// others write. That its login gets in, and finds its roles, stands for the mark.
 		c.state, in.Incumbent = authz.MarkDenied, in.Incumbent || confirmed
@@ -56,20 +56,20 @@ func (s session) identify(ctx context.Context) (*claim, error) {
 		return nil, err
 	}
 	in.State, in.Mark = c.state, c.mark
-	others, err := claimant{s.task}.otherHolders(ctx, &in)
+	others, err := s.claimant().otherHolders(ctx, &in)
 	if err != nil {
 		return nil, err
 	}
 	verdict, write := authz.DecideClaim(in)
 	if verdict == authz.ClaimUnknown && in.State == authz.MarkRead && in.Incumbent && !in.Identity {
 		// An admin token does not say whose the server is. An identity does that gets in.
-		if in.Identity, err = s.letsIn(ctx); err != nil {
+		if in.Identity, err = s.claimant().letsIn(ctx); err != nil {
 			return nil, err
 		}
 		verdict, write = authz.DecideClaim(in)
 	}
 	if verdict != authz.ClaimHeld {
-		return nil, claimant{s.task}.claimProblem(verdict, in, others)
+		return nil, s.claimant().claimProblem(verdict, in, others)
 	}
 	c.write, s.unproved = write, nil
 	s.claims.Stop(s.obj.UID)
@@ -103,7 +103,7 @@ func (s session) holdClaim(ctx context.Context, c *claim) error {
 	}
 	nonce := c.write
 	taken, asked := s.copies.asked(s.obj.UID, s.now)
-	if asked && s.server.marks && c.state != authz.MarkDenied {
+	if asked && s.client.marks && c.state != authz.MarkDenied {
 		if fresh, ok := authz.FreshNonce(append(taken, c.mark.Nonce, record.Claim.Nonce)...); ok {
 			nonce = fresh
 		}
@@ -111,7 +111,7 @@ func (s session) holdClaim(ctx context.Context, c *claim) error {
 	if nonce == "" {
 		return nil
 	}
-	if !s.server.marks {
+	if !s.client.marks {
 		if c.state == authz.MarkMissing {
 			s.notes = append(s.notes, "The mark that says whose this server is is missing on it. The next admin token writes it.")
 		}
@@ -119,7 +119,7 @@ func (s session) holdClaim(ctx context.Context, c *claim) error {
 	}
 	before := record.Claim.Nonce
 	err := s.writeMark(ctx, c, nonce)
-	if openbao.ClassOf(err) == openbao.PermissionDenied && !s.server.admin {
+	if openbao.ClassOf(err) == openbao.PermissionDenied && !s.client.admin {
 		// The policy on the server may be older than the contract. What else there is to
 		// do must not wait for it, above all not because somebody asks.
 		record.Claim.Nonce = before
@@ -147,10 +147,10 @@ func (s session) writeMark(ctx context.Context, c *claim, nonce string) error {
 		return err
 	}
 	mark := authz.Mark{Audience: s.audience, Nonce: nonce}
-	if err := s.server.WritePolicy(ctx, authz.MarkPolicy, mark.Text(), c.read); err != nil {
+	if err := s.client.WritePolicy(ctx, authz.MarkPolicy, mark.Text(), c.read); err != nil {
 		return err
 	}
-	read, err := s.server.ReadPolicy(ctx, authz.MarkPolicy)
+	read, err := s.client.ReadPolicy(ctx, authz.MarkPolicy)
 	if err != nil {
 		return err
 	}
@@ -170,13 +170,13 @@ func (t *task) marked() bool {
 
 // letsIn reports whether the server lets in an identity of the contract with a token
 // for the derived audience.
-func (t *task) letsIn(ctx context.Context) (bool, error) {
+func (t claimant) letsIn(ctx context.Context) (bool, error) {
 	for _, grant := range t.contract.Grants {
 		jwt, err := t.mint(ctx, grant.Role.Subject, t.audience)
 		if err != nil {
 			continue
 		}
-		server, _, err := t.loginAs(ctx, loginProof, grant.Role.Name, jwt)
+		server, _, err := t.server().loginAs(ctx, loginProof, grant.Role.Name, jwt)
 		if openbao.IsLoginRefused(err) || openbao.IsNotFound(err) {
 			continue
 		}
@@ -193,7 +193,7 @@ func (t *task) letsIn(ctx context.Context) (bool, error) {
 
 // wasIncumbent reports whether the record says that the object holds the server that
 // was reached, by a route that a login was made on.
-func (t *task) wasIncumbent(record *openbaov1alpha1.AuthorizationStatus, clusterID string) bool {
+func (t claimant) wasIncumbent(record *openbaov1alpha1.AuthorizationStatus, clusterID string) bool {
 	return record != nil && record.Server == clusterID && record.Namespace == t.settings.Namespace &&
 		record.Address == t.settings.Address && holdsServer(t.obj)
 }

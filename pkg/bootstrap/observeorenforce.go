@@ -32,19 +32,19 @@ func (t *task) observeOrEnforce(ctx context.Context) error {
 		return err
 	}
 	if t.record().AdminToken == openbaov1alpha1.AdminTokenInUse && t.record().Digest != "" {
-		if err := t.finish(ctx); err != nil {
+		if err := t.tokens().finish(ctx); err != nil {
 			return err
 		}
 	}
 	written := false
 	if t.record().Digest == "" {
-		token, err := adminTokens{t}.adminToken(ctx, t.firstNeed())
-		if err != nil && !t.mayStand() {
+		token, err := t.tokens().adminToken(ctx, t.tokens().firstNeed())
+		if err != nil && !t.bootstrapper().mayStand() {
 			return err
 		}
 		if err == nil {
 			// A dead token is no reason not to log in.
-			if err := t.write(ctx, token); err != nil && (openbao.ClassOf(err) != openbao.Unauthenticated || !t.mayStand()) {
+			if err := t.tokens().write(ctx, token); err != nil && (openbao.ClassOf(err) != openbao.Unauthenticated || !t.bootstrapper().mayStand()) {
 				return err
 			} else if err == nil {
 				written = true
@@ -58,17 +58,17 @@ func (t *task) observeOrEnforce(ctx context.Context) error {
 			return err
 		}
 		if written {
-			return t.adminTokenRequired(lack.need, err)
+			return t.tokens().adminTokenRequired(lack.need, err)
 		}
-		token, err := adminTokens{t}.adminToken(ctx, lack.need)
+		token, err := t.tokens().adminToken(ctx, lack.need)
 		if err != nil {
 			return err
 		}
-		if err := t.write(ctx, token); err != nil {
+		if err := t.tokens().write(ctx, token); err != nil {
 			return err
 		}
 		// A login has the policies that its role had.
-		t.endLogin(ctx)
+		t.server().endLogin(ctx)
 		written = true
 	}
 }
@@ -81,15 +81,15 @@ func (t *task) withSession(ctx context.Context) error {
 	// A login that the server has forgotten is replaced once.
 	for range 2 {
 		var server openbao.Interface
-		if server, err = t.standing(ctx); err != nil {
-			return t.noStanding(err)
+		if server, err = t.bootstrapper().standing(ctx); err != nil {
+			return t.bootstrapper().noStanding(err)
 		}
 		if err = t.bootstrapperSession(server).compare(ctx); openbao.ClassOf(err) != openbao.Unauthenticated {
-			return t.standingProblem(err)
+			return t.bootstrapper().standingProblem(err)
 		}
-		t.endLogin(ctx)
+		t.server().endLogin(ctx)
 	}
-	return t.standingProblem(err)
+	return t.bootstrapper().standingProblem(err)
 }
 
 // compare finds what differs, repairs what it may, and records the rest.
@@ -116,7 +116,7 @@ func (s session) compare(ctx context.Context) error {
 		}
 		plan = authz.Diff(s.contract, observed.Observed, s.recorded())
 	}
-	signingKeys{s.task}.sawConfig(observed.Config)
+	s.signing().sawConfig(observed.Config)
 	if len(plan) == 0 {
 		s.recordHeld()
 		return nil

@@ -120,11 +120,11 @@ func unmintable(err error) (message string, final bool) {
 
 // proveRights logs in as the identity and compares the token, and what it may do.
 func (p *prover) proveRights(ctx context.Context, grant authz.Grant, jwt openbao.Token, v *verdict) error {
-	client, login, err := p.loginAs(ctx, loginProof, grant.Role.Name, jwt)
+	client, login, err := p.server().loginAs(ctx, loginProof, grant.Role.Name, jwt)
 	account := subjectName(grant.Role.Subject)
 	switch {
 	case openbao.IsLoginRefused(err), openbao.IsNotFound(err):
-		signingKeys{p.task}.sawLogin(err)
+		p.signing().sawLogin(err)
 		v.mismatch("%s", sentence(fmt.Sprintf("The ServiceAccount %s cannot log in: %v", account, err)))
 		return nil
 	case openbao.ClassOf(err) == openbao.MFARequired:
@@ -134,7 +134,7 @@ func (p *prover) proveRights(ctx context.Context, grant authz.Grant, jwt openbao
 	case err != nil:
 		return err
 	}
-	signingKeys{p.task}.sawLogin(nil)
+	p.signing().sawLogin(nil)
 	defer p.end(ctx, grant, client, login, v)
 	for _, differs := range authz.CompareLogin(grant, comparable(login)) {
 		v.mismatch("%s", differs)
@@ -195,7 +195,7 @@ func (p *prover) proveRefusals(ctx context.Context, grant authz.Grant, d decoy, 
 // proveRefusal tries one login that must fail. Only a server that has understood the
 // login has refused it.
 func (p *prover) proveRefusal(ctx context.Context, grant authz.Grant, jwt openbao.Token, v *verdict, who string) error {
-	client, login, err := p.loginAs(ctx, loginRefusal, grant.Role.Name, jwt)
+	client, login, err := p.server().loginAs(ctx, loginRefusal, grant.Role.Name, jwt)
 	switch {
 	case openbao.IsLoginRefused(err):
 		return nil

@@ -64,7 +64,7 @@ func (t *task) checkRoles(ctx context.Context) {
 		// The last list is that of the admin token.
 		record.Unknown = []string{onceReadsNoRoles, onceListsNoRoles}
 	} else if held := t.logins.Get(t.name); held != nil && held.Target.Owner == t.obj.UID {
-		if err := t.bootstrapperSession(t.use(held)).listRoles(ctx); err != nil {
+		if err := t.bootstrapperSession(t.server().use(held)).listRoles(ctx); err != nil {
 			klog.FromContext(ctx).V(2).Info("Could not list the roles of the mount", "err", err)
 		}
 	}
@@ -73,7 +73,7 @@ func (t *task) checkRoles(ctx context.Context) {
 
 // listRoles lists the roles with a login that may.
 func (s session) listRoles(ctx context.Context) error {
-	names, denied, err := mountRoles(ctx, s.server)
+	names, denied, err := mountRoles(ctx, s.client)
 	if err != nil {
 		return err
 	}

@@ -118,7 +118,7 @@ func (s session) proveRecord(ctx context.Context) (confirmed bool, err error) {
 	if s.unproved == nil {
 		return false, nil
 	}
-	observed, err := s.observe(ctx, !s.server.admin)
+	observed, err := s.observe(ctx, !s.client.admin)
 	if err != nil {
 		return false, err
 	}

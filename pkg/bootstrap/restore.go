@@ -39,11 +39,14 @@ type restoreAccount struct {
 	found   string
 }
 
+// restoreIdentity finds the account of the restore role, which is bound to its UID.
+type restoreIdentity struct{ *task }
+
 // findRestoreAccount reads the UID of the ServiceAccount that may restore. The
 // recorded one counts until an admin token is there to bind the role to another: whoever
 // may delete and create ServiceAccounts in a namespace must not get the right to
 // restore by that.
-func (t *task) findRestoreAccount(ctx context.Context) {
+func (t restoreIdentity) findRestoreAccount(ctx context.Context) {
 	t.restore = restoreAccount{}
 	if t.obj.Spec.Restore == nil {
 		return
@@ -68,14 +71,14 @@ func (t *task) findRestoreAccount(ctx context.Context) {
 		t.restore.changed = &need{ReasonRestoreIdentityChanged, fmt.Sprintf(
 			"The ServiceAccount %s was deleted and created again: its UID is %s, and the restore role is bound to %s, so that nobody can restore. "+
 				"If the new account is meant to, an admin token binds the role to it.", who, found.UID, recorded)}
-		if _, err := (adminTokens{t}).adminToken(ctx, *t.restore.changed); err == nil {
+		if _, err := t.tokens().adminToken(ctx, *t.restore.changed); err == nil {
 			t.restore.uid = t.restore.found
 		}
 	}
 }
 
 // restoreUnknown says why the UID of the account is not known.
-func (t *task) restoreUnknown(who server.Account, err error) string {
+func (t restoreIdentity) restoreUnknown(who server.Account, err error) string {
 	role := fmt.Sprintf("The role of the restore identity is bound to the UID of the ServiceAccount %s, and is not written as long as that is not known. ", who)
 	switch {
 	case apierrors.IsNotFound(err):
@@ -92,7 +95,7 @@ func (t *task) restoreUnknown(who server.Account, err error) string {
 
 // restoreProblem is err, or if there is none, what is wrong with the account of the
 // restore identity.
-func (t *task) restoreProblem(err error) error {
+func (t restoreIdentity) restoreProblem(err error) error {
 	changed := t.restore.changed
 	if changed != nil && t.record() != nil && t.record().RestoreAccountUID == t.restore.found {
 		// An admin token has bound the role to the new account in this sync.
@@ -100,7 +103,7 @@ func (t *task) restoreProblem(err error) error {
 	}
 	switch {
 	case changed != nil && err == nil:
-		return t.adminTokenRequired(*changed, nil)
+		return t.tokens().adminTokenRequired(*changed, nil)
 	case changed != nil:
 		t.notes = append(t.notes, changed.why)
 	case t.restore.problem != "" && err == nil:
@@ -127,7 +130,7 @@ func (t *task) recordRoles() {
 }
 
 // noteRestore says, where backups are taken, what a restore will need.
-func (t *task) noteRestore() {
+func (t restoreIdentity) noteRestore() {
 	if t.obj.Spec.Backup != nil && t.obj.Spec.Restore == nil {
 		t.notes = append(t.notes, "spec.backup is set and spec.restore is not: to add spec.restore later needs an admin token.")
 	}

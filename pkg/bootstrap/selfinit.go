@@ -14,14 +14,14 @@ import (
 // mayHoldByItself reports whether the server may hold the contract although no admin
 // token ever wrote it: it can do so at its first start. What was recorded as written
 // counts for more.
-func (t *task) mayHoldByItself() bool {
+func (t firstStart) mayHoldByItself() bool {
 	record := t.record()
 	return t.selfInits() && t.unproved == nil && record.Digest == "" &&
 		len(record.Policies)+len(record.Roles)+len(record.Pending) == 0
 }
 
 // beginProofs has all identities tried by this sync.
-func (t *task) beginProofs() {
+func (t firstStart) beginProofs() {
 	t.record().ProvedAt, t.record().RefusalsProvedAt = nil, nil
 	t.proofs.of(t.name, t.obj.UID).end()
 }
@@ -32,11 +32,11 @@ func (t *task) beginProofs() {
 // are is not known: they stay what the first start was to write, until a later login
 // reads them. It returns the message of the condition, or err, which is why there is no
 // admin token.
-func (t *task) acceptProofs(err error) (string, error) {
+func (t firstStart) acceptProofs(err error) (string, error) {
 	record := t.record()
 	proved := 0
 	for _, i := range record.Identities {
-		if i.State == openbaov1alpha1.Proved && i.Digest == t.digest && i.ProvedAt.Equal(stamp(t)) {
+		if i.State == openbaov1alpha1.Proved && i.Digest == t.digest && i.ProvedAt.Equal(stamp(t.task)) {
 			proved++
 		}
 	}
@@ -57,6 +57,6 @@ func (t *task) acceptProofs(err error) (string, error) {
 		record.SigningKeys = nil
 	}
 	t.previous = nil
-	signingKeys{t}.judgeKeys(nil)
+	t.signing().judgeKeys(nil)
 	return t.appliedMessage() + " That is known from logins as its identities; it is what the server wrote at its first start (spec.selfInit).", nil
 }

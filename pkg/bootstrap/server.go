@@ -39,7 +39,7 @@ func (s session) observe(ctx context.Context, lenient bool) (observation, error)
 	path := authz.MountPath
 	s.audiencesRead = map[string][]string{}
 	for _, name := range distinct(s.contract.PolicyNames(), recorded.Policies, s.intents().pending(authz.KindPolicy), s.unprovedNames(authz.KindPolicy)) {
-		policy, err := s.server.ReadPolicy(ctx, name)
+		policy, err := s.client.ReadPolicy(ctx, name)
 		if absent(err, authz.KindPolicy, name) {
 			continue
 		}
@@ -53,7 +53,7 @@ func (s session) observe(ctx context.Context, lenient bool) (observation, error)
 		}
 	}
 
-	mounts, err := s.server.AuthMounts(ctx)
+	mounts, err := s.client.AuthMounts(ctx)
 	if err != nil {
 		return observed, err
 	}
@@ -66,11 +66,11 @@ func (s session) observe(ctx context.Context, lenient bool) (observation, error)
 		// What such a mount holds has other meanings.
 		return observed, nil
 	}
-	if observed.Config, err = s.server.ReadConfig(ctx, path); err != nil && !absent(err, authz.KindConfig, path) {
+	if observed.Config, err = s.client.ReadConfig(ctx, path); err != nil && !absent(err, authz.KindConfig, path) {
 		return observed, err
 	}
 	for _, name := range distinct(s.contract.RoleNames(), recorded.Roles, s.intents().pending(authz.KindRole), s.unprovedNames(authz.KindRole)) {
-		role, err := s.server.ReadRole(ctx, path, name)
+		role, err := s.client.ReadRole(ctx, path, name)
 		if absent(err, authz.KindRole, name) {
 			continue
 		}
@@ -87,7 +87,7 @@ func (s session) observe(ctx context.Context, lenient bool) (observation, error)
 // not be there by then: the server compares policies and mounts by itself, and the rest
 // is read again.
 func (s session) apply(ctx context.Context, mount authz.Mount, change authz.Change, policies map[string]openbao.Policy) error {
-	server, data := s.server, change.Request.Data
+	server, data := s.client, change.Request.Data
 	switch {
 	case change.Kind == authz.KindMount && change.Action == authz.Delete:
 		return server.DisableAuth(ctx, change.Name)

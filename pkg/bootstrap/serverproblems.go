@@ -14,7 +14,7 @@ import (
 
 // connectProblem turns what keeps a client from being made into what a person reads.
 // Errors of other origin pass through.
-func (t *task) connectProblem(err error) error {
+func (t serverAccess) connectProblem(err error) error {
 	var secret *server.SecretError
 	var trust *server.TrustError
 	switch {
@@ -29,12 +29,12 @@ func (t *task) connectProblem(err error) error {
 		}
 		return retry(ReasonCAInvalid, sentence(capital(fmt.Sprintf("%s is not the CA of a server: %v", source, err))), err)
 	case errors.As(err, &secret) && secret.Use == server.UseCA:
-		return adminTokens{t}.secretProblem(secret, secretReasons{
+		return t.tokens().secretProblem(secret, secretReasons{
 			missing: ReasonCASecretNotFound, noKey: ReasonCAInvalid, empty: ReasonCAInvalid,
 			fix: "Put the PEM-encoded CA of the server there, or name another Secret in spec.authorization.caSecretRef.",
 		})
 	case errors.As(err, &secret) && secret.Use == server.UseCertificate:
-		return adminTokens{t}.secretProblem(secret, secretReasons{
+		return t.tokens().secretProblem(secret, secretReasons{
 			missing: ReasonClientCertificateSecretNotFound, noKey: ReasonClientCertificateInvalid, empty: ReasonClientCertificateInvalid,
 			invalid: ReasonClientCertificateInvalid, fix: t.commands().giveCertificate(),
 		})
@@ -49,7 +49,7 @@ func localAddress(address string) string {
 }
 
 // healthProblem says why a server that answers cannot be worked with.
-func (t *task) healthProblem(h openbao.Health) error {
+func (t serverAccess) healthProblem(h openbao.Health) error {
 	at := "The server at " + t.settings.Address
 	switch {
 	case !h.Initialized:
@@ -64,7 +64,7 @@ func (t *task) healthProblem(h openbao.Health) error {
 
 // serverProblem turns an error of the client into what a person reads.
 // Problems and errors of other origin pass through.
-func (t *task) serverProblem(err error) error {
+func (t serverAccess) serverProblem(err error) error {
 	var problem *reconcile.Problem
 	var remote *openbao.Error
 	if errors.As(err, &problem) || !errors.As(err, &remote) {
@@ -74,7 +74,7 @@ func (t *task) serverProblem(err error) error {
 	detail := remote.Error()
 	switch remote.Class {
 	case openbao.Unauthenticated:
-		return t.tokenRefused(err)
+		return t.tokens().tokenRefused(err)
 	case openbao.PermissionDenied:
 		return retry(ReasonPermissionDenied, sentence(fmt.Sprintf("%s does not let the admin token do this: %s", at, detail))+
 			" "+t.commands().giveToken(), err)
@@ -114,7 +114,7 @@ func (t *task) serverProblem(err error) error {
 
 // certificateProblem says that the server ended the handshake because of the client
 // certificate.
-func (t *task) certificateProblem(err error, detail string) error {
+func (t serverAccess) certificateProblem(err error, detail string) error {
 	if ref := t.settings.ClientCertSecretRef; ref != nil {
 		return retry(ReasonClientCertificateRefused, sentence(fmt.Sprintf(
 			"The server at %s does not accept the client certificate in Secret %s/%s: %s", t.settings.Address, t.obj.Namespace, ref.Name, detail))+

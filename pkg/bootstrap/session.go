@@ -13,7 +13,7 @@ import (
 // before it changes anything for the object.
 type session struct {
 	*task
-	server access
+	client access
 	// spell says how to write the name of a role.
 	spell func(string) string
 }

@@ -19,10 +19,14 @@ import (
 // contract that has one.
 const bootstrapperRole = "openbao-operator-bootstrapper"
 
+// bootstrapperLogin is the login as the bootstrapper, which is kept from one sync to the
+// next.
+type bootstrapperLogin struct{ *task }
+
 // standing returns a client that is logged in as the bootstrapper: the one of the
 // last time, until two thirds of its lease are over. A
 // *server.LoginRefusedError and a *server.MintError say why there is none; any other error is a Problem already.
-func (t *task) standing(ctx context.Context) (openbao.Interface, error) {
+func (t bootstrapperLogin) standing(ctx context.Context) (openbao.Interface, error) {
 	grant, ok := t.contract.Bootstrapper()
 	if !ok {
 		return nil, errors.New("the contract has no bootstrapper")
@@ -31,17 +35,17 @@ func (t *task) standing(ctx context.Context) (openbao.Interface, error) {
 	if err != nil {
 		return nil, err
 	}
-	to, err := t.target(ctx, grant.Role.Name, grant.Role.Subject, audience)
+	to, err := t.server().target(ctx, grant.Role.Name, grant.Role.Subject, audience)
 	if err != nil {
 		return nil, err
 	}
 	held := t.logins.Get(t.name)
 	if held != nil && held.Target != to {
-		t.endLogin(ctx)
+		t.server().endLogin(ctx)
 		held = nil
 	}
 	if held != nil && t.now.Before(held.RenewAt) {
-		return t.use(held), nil
+		return t.server().use(held), nil
 	}
 	if held != nil && !t.now.Before(held.EndsAt) {
 		held = nil
@@ -49,25 +53,25 @@ func (t *task) standing(ctx context.Context) (openbao.Interface, error) {
 	// The server does not know the keys of a new JWT yet: what is held goes first,
 	// for it is what they can be written with.
 	if held != nil && t.newKeys() {
-		return t.use(held), nil
+		return t.server().use(held), nil
 	}
-	fresh, err := t.logIn(ctx, to)
+	fresh, err := t.server().logIn(ctx, to)
 	if err != nil {
 		if held != nil {
 			klog.FromContext(ctx).V(2).Info("Could not log in again, going on with the last login", "err", err)
-			return t.use(held), nil
+			return t.server().use(held), nil
 		}
 		return nil, err
 	}
 	if before := t.logins.Put(t.name, fresh); before != nil {
 		before.Revoke(ctx)
 	}
-	return t.use(fresh), nil
+	return t.server().use(fresh), nil
 }
 
 // newKeys reports whether the API server publishes a key that the server is not
 // known to accept.
-func (t *task) newKeys() bool {
+func (t bootstrapperLogin) newKeys() bool {
 	if t.settings.ReadsKeys {
 		return false
 	}
@@ -79,7 +83,7 @@ func (t *task) newKeys() bool {
 }
 
 // mayStand reports whether the server may know the bootstrapper.
-func (t *task) mayStand() bool {
+func (t bootstrapperLogin) mayStand() bool {
 	grant, ok := t.contract.Bootstrapper()
 	if !ok {
 		return false

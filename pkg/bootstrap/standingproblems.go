@@ -15,17 +15,17 @@ import (
 )
 
 // noStanding says why the bootstrapper could not log in, and what that takes.
-func (t *task) noStanding(err error) error {
+func (t bootstrapperLogin) noStanding(err error) error {
 	grant, _ := t.contract.Bootstrapper()
 	var refused *server.LoginRefusedError
 	var unminted *server.MintError
-	signingKeys{t}.sawLogin(err)
+	t.signing().sawLogin(err)
 	switch {
 	case openbao.IsNotFound(err) && t.record().Digest != "":
 		return &lacking{need{ReasonNoStandingIdentity, fmt.Sprintf(
 			"The server at %s has no auth mount %s: it was disabled or moved, with all roles and keys in it.", t.settings.Address, authz.MountPath)}}
 	case openbao.IsNotFound(err):
-		return &lacking{t.firstNeed()}
+		return &lacking{t.tokens().firstNeed()}
 	case errors.As(err, &unminted) && unminted.Temporary:
 		return retry(ReasonNoStandingIdentity, "Bailiwick cannot log in to look at the server. "+unminted.Message, err)
 	case errors.As(err, &unminted) && t.record().Digest == t.digest:
@@ -34,10 +34,10 @@ func (t *task) noStanding(err error) error {
 		return &reconcile.Problem{Reason: ReasonNoStandingIdentity, Err: err, Message: fmt.Sprintf(
 			"In mode %s Bailiwick looks at the server as the role %s, and cannot log in as that. %s", t.settings.Mode, grant.Role.Name, unminted.Message)}
 	case errors.As(err, &unminted):
-		n := t.firstNeed()
+		n := t.tokens().firstNeed()
 		return &lacking{need{n.reason, n.why + " " + unminted.Message}}
 	case errors.As(err, &refused) && t.record().Digest == "":
-		return &lacking{t.firstNeed()}
+		return &lacking{t.tokens().firstNeed()}
 	case errors.As(err, &refused) && openbao.IsUnknownKey(refused.Err):
 		return &lacking{need{ReasonLockedOut, fmt.Sprintf(
 			"The server at %s knows none of the keys that the API server signs with now, so that no ServiceAccount can log in, and Bailiwick holds no login from before. "+
@@ -57,7 +57,7 @@ func (t *task) noStanding(err error) error {
 
 // standingProblem turns an error of the bootstrapper's client into what a person
 // reads.
-func (t *task) standingProblem(err error) error {
+func (t bootstrapperLogin) standingProblem(err error) error {
 	switch openbao.ClassOf(err) {
 	case openbao.PermissionDenied:
 		return &lacking{need{ReasonAdminTokenRequired, sentence(fmt.Sprintf(
@@ -66,7 +66,7 @@ func (t *task) standingProblem(err error) error {
 	case openbao.Unauthenticated:
 		return retry(ReasonServerError, sentence(fmt.Sprintf("The server at %s does not accept a login that it has just given: %v", t.settings.Address, err)), err)
 	}
-	return t.serverProblem(err)
+	return t.server().serverProblem(err)
 }
 
 // notRequested is the message of an object that asks for nothing.

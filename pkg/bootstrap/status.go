@@ -40,19 +40,19 @@ var errGone = errors.New("object is gone")
 func (t *task) persist(ctx context.Context) error {
 	if t.recordError != nil || t.unproved != nil {
 		t.obj.Status.Authorization = t.before.Status.Authorization
-	} else if err := (statusWriter{t}).persistRecord(ctx); err != nil {
+	} else if err := t.statusWriter().persistRecord(ctx); err != nil {
 		return err
 	}
 	if apiequality.Semantic.DeepEqual(t.before.Status, t.obj.Status) {
 		return nil
 	}
-	config, err := statusWriter{t}.statusConfig()
+	config, err := t.statusWriter().statusConfig()
 	if err != nil {
 		return err
 	}
 	got, err := t.opts.Clusters.OpenBaoClusters(t.obj.Namespace).ApplyStatus(ctx, config, applyOptions(FieldManager))
 	if err != nil {
-		return statusWriter{t}.persistProblem("apply status", err)
+		return t.statusWriter().persistProblem("apply status", err)
 	}
 	klog.FromContext(ctx).V(2).Info("Applied status")
 	t.written.Store(got)

@@ -54,16 +54,16 @@ func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.
 		return reconcile.Retry(err)
 	}
 	defer c.endIfGone(t.obj)
-	defer t.disconnect()
+	defer t.server().disconnect()
 	work, cancel := context.WithTimeout(ctx, workTimeout)
 	defer cancel()
 	message, err := t.authorize(work)
-	err = t.restoreProblem(err)
+	err = t.restoring().restoreProblem(err)
 	t.checkRoles(work)
 	if t.provable(err) {
 		t.prove(work)
 		if t.byProof != nil {
-			message, err = t.acceptProofs(t.byProof)
+			message, err = t.firstStart().acceptProofs(t.byProof)
 		}
 		t.proofOfServer()
 		err = t.proofProblem(err)
@@ -167,6 +167,17 @@ func (c *Controller) newTask(ctx context.Context, latest *openbaov1alpha1.OpenBa
 	return t, nil
 }
 
+// The phases of a sync. Each has the methods that only it is about.
+func (t *task) server() serverAccess            { return serverAccess{t} }
+func (t *task) tokens() adminTokens             { return adminTokens{t} }
+func (t *task) bootstrapper() bootstrapperLogin { return bootstrapperLogin{t} }
+func (t *task) signing() signingKeys            { return signingKeys{t} }
+func (t *task) claimant() claimant              { return claimant{t} }
+func (t *task) firstStart() firstStart          { return firstStart{t} }
+func (t *task) restoring() restoreIdentity      { return restoreIdentity{t} }
+func (t *task) removal() removal                { return removal{t} }
+func (t *task) statusWriter() statusWriter      { return statusWriter{t} }
+
 // record returns what is recorded of the object, nil if nothing.
 func (t *task) record() *openbaov1alpha1.AuthorizationStatus { return t.obj.Status.Authorization }
 
@@ -185,7 +196,7 @@ func (t *task) report(ctx context.Context, message string, err error) reconcile.
 	}
 	t.keepPrevious()
 	t.settleProofs()
-	signingKeys{t}.settleKeys()
+	t.signing().settleKeys()
 	problem := asProblem(err)
 	status, reason := metav1.ConditionTrue, ReasonApplied
 	if problem != nil {
@@ -193,7 +204,7 @@ func (t *task) report(ctx context.Context, message string, err error) reconcile.
 		// What a person must do comes last, and can be pasted.
 		message = strings.Join(append(t.notes, problem.Message), " ")
 	} else {
-		t.noteRestore()
+		t.restoring().noteRestore()
 		t.noteNotProved()
 		message = strings.Join(append([]string{message}, t.notes...), " ")
 	}

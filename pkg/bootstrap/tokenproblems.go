@@ -16,7 +16,7 @@ const (
 )
 
 // adminTokenRequired says that it takes a token to go on, and why.
-func (t *task) adminTokenRequired(n need, err error) error {
+func (t adminTokens) adminTokenRequired(n need, err error) error {
 	problem := &reconcile.Problem{Reason: n.reason, Message: n.why + " " + t.commands().giveToken(), Err: err}
 	if t.settings.AdminTokenSecretRef != nil {
 		// A Secret is not watched.
@@ -26,21 +26,21 @@ func (t *task) adminTokenRequired(n need, err error) error {
 }
 
 // tokenRefused says that the server does not know the token.
-func (t *task) tokenRefused(err error) error {
+func (t adminTokens) tokenRefused(err error) error {
 	ref := t.settings.AdminTokenSecretRef
 	if ref == nil {
 		return t.adminTokenRequired(t.firstNeed(), err)
 	}
 	detail := fmt.Sprintf("The server at %s does not accept the token in Secret %s/%s, key %q: it has expired, was revoked, is bound to other addresses, or is from another server.",
 		t.settings.Address, t.obj.Namespace, ref.Name, ref.Key)
-	if (adminTokens{t}).usedUp() {
+	if t.usedUp() {
 		return t.adminTokenRequired(need{ReasonAdminTokenRequired, t.firstNeed().why + " " + detail}, err)
 	}
 	return retry(ReasonAdminTokenInvalid, detail+" "+t.commands().giveToken(), err)
 }
 
 // otherServerNeed says that the address leads to another server than is recorded.
-func (t *task) otherServerNeed() need {
+func (t adminTokens) otherServerNeed() need {
 	return need{ReasonAdminTokenRequired, fmt.Sprintf("The address %s now leads to server %s, and the policies and roles were written to server %s.",
 		t.settings.Address, t.record().Server, t.previous.Server)}
 }

@@ -23,17 +23,17 @@ import (
 func (t *task) withdraw(ctx context.Context) error {
 	record := t.record()
 	if record == nil || record.Server == "" || !t.leavesAnything() {
-		t.endLogin(ctx)
+		t.server().endLogin(ctx)
 		t.release(t.obj)
 		t.obj.Status.Authorization = nil
 		return t.notRequested("")
 	}
-	err := removal{t}.removeAll(ctx)
+	err := t.removal().removeAll(ctx)
 	if errors.Is(err, errGone) || errors.Is(err, errMayNotWrite) {
 		return err
 	}
 	if !t.leavesAnything() {
-		t.endLogin(ctx)
+		t.server().endLogin(ctx)
 		t.release(t.obj)
 		t.obj.Status.Authorization = nil
 		return t.notRequested(fmt.Sprintf(" What was written before was removed from server %s.", record.Server))
@@ -71,7 +71,7 @@ type removal struct{ *task }
 func (t removal) removeAll(ctx context.Context) error {
 	// The spec may no longer say where the server is.
 	t.takeRoute()
-	token, tokenErr := adminTokens{t.task}.adminToken(ctx, need{ReasonNotRequested, "It takes an admin token to remove it."})
+	token, tokenErr := t.tokens().adminToken(ctx, need{ReasonNotRequested, "It takes an admin token to remove it."})
 	if tokenErr == nil {
 		if err := t.sameServer(ctx); err != nil {
 			return err
@@ -99,12 +99,12 @@ func (t removal) removeAsBootstrapper(ctx context.Context) error {
 	}
 	if held != nil {
 		// It may be for where the spec led last.
-		to, err := t.target(ctx, bootstrapperRole, t.opts.BootstrapperSubject, held.Target.Identity.Audience)
+		to, err := t.server().target(ctx, bootstrapperRole, t.opts.BootstrapperSubject, held.Target.Identity.Audience)
 		if err != nil {
 			return err
 		}
 		if held.Target != to || !t.now.Before(held.EndsAt) {
-			t.endLogin(ctx)
+			t.server().endLogin(ctx)
 			held = nil
 		}
 	}
@@ -113,11 +113,11 @@ func (t removal) removeAsBootstrapper(ctx context.Context) error {
 		if err != nil {
 			return nil //nolint:nilerr // The admin token that is asked for removes it all.
 		}
-		to, err := t.target(ctx, bootstrapperRole, t.opts.BootstrapperSubject, audience)
+		to, err := t.server().target(ctx, bootstrapperRole, t.opts.BootstrapperSubject, audience)
 		if err != nil {
 			return err
 		}
-		fresh, err := t.logIn(ctx, to)
+		fresh, err := t.server().logIn(ctx, to)
 		if err != nil {
 			klog.FromContext(ctx).V(2).Info("Could not log in to remove what was written", "err", err)
 			return nil
@@ -125,9 +125,9 @@ func (t removal) removeAsBootstrapper(ctx context.Context) error {
 		t.logins.Put(t.name, fresh)
 		held = fresh
 	}
-	defer t.endLogin(ctx)
-	if err := t.bootstrapperSession(t.use(held)).remove(ctx); err != nil {
-		return t.serverProblem(err)
+	defer t.server().endLogin(ctx)
+	if err := t.bootstrapperSession(t.server().use(held)).remove(ctx); err != nil {
+		return t.server().serverProblem(err)
 	}
 	return nil
 }
@@ -138,7 +138,7 @@ func (t removal) sameServer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t.incumbent = t.wasIncumbent(t.record(), health.ClusterID)
+	t.incumbent = t.claimant().wasIncumbent(t.record(), health.ClusterID)
 	if health.ClusterID != t.record().Server {
 		return retry(ReasonNotRequested, fmt.Sprintf("The address %s now leads to server %s, where nothing is removed.", t.settings.Address, health.ClusterID), nil)
 	}
@@ -147,22 +147,22 @@ func (t removal) sameServer(ctx context.Context) error {
 
 // removeWith removes with an admin token, and ends the token.
 func (t removal) removeWith(ctx context.Context, token oneTimeToken) error {
-	client, err := adminTokens{t.task}.adminClient(ctx, token)
+	client, err := t.tokens().adminClient(ctx, token)
 	if err != nil {
 		return err
 	}
 	if err := t.adminSession(client).remove(ctx); err != nil {
 		if openbao.ClassOf(err) == openbao.Unauthenticated {
 			t.record().AdminTokenSecretVersion = token.version
-			return t.tokenRefused(err)
+			return t.tokens().tokenRefused(err)
 		}
-		return t.serverProblem(err)
+		return t.server().serverProblem(err)
 	}
 	t.record().AdminTokenSecretVersion = token.version
 	if err := t.persist(ctx); err != nil {
 		return err
 	}
-	return t.revoke(ctx, client)
+	return t.tokens().revoke(ctx, client)
 }
 
 // remove deletes what is recorded from a server that is the object's, and takes it
@@ -177,7 +177,7 @@ func (s session) remove(ctx context.Context) error {
 	}
 	if observed.Mount != nil {
 		// Without the right to list the roles, those in CEL included, the mount stays.
-		if observed.MountRoles, _, err = mountRoles(ctx, s.server); err != nil {
+		if observed.MountRoles, _, err = mountRoles(ctx, s.client); err != nil {
 			return err
 		}
 	}
@@ -251,10 +251,10 @@ func (s session) leaveMount(observed observation) {
 // it but the mount is left.
 func (s session) removeMark(ctx context.Context) error {
 	record := s.record()
-	if !s.server.admin || !s.marked() || len(record.Roles)+len(record.Policies) > 0 {
+	if !s.client.admin || !s.marked() || len(record.Roles)+len(record.Policies) > 0 {
 		return nil
 	}
-	policy, err := s.server.ReadPolicy(ctx, authz.MarkPolicy)
+	policy, err := s.client.ReadPolicy(ctx, authz.MarkPolicy)
 	if err != nil && !openbao.IsNotFound(err) {
 		return err
 	}
@@ -262,7 +262,7 @@ func (s session) removeMark(ctx context.Context) error {
 		if err := s.mayWrite(); err != nil {
 			return err
 		}
-		if err := s.server.DeletePolicy(ctx, authz.MarkPolicy); err != nil {
+		if err := s.client.DeletePolicy(ctx, authz.MarkPolicy); err != nil {
 			return err
 		}
 		klog.FromContext(ctx).V(2).Info("Removed the mark from the server")
