@@ -49,7 +49,6 @@ func (t *task) authorize(ctx context.Context) (string, error) {
 		err = t.answerWithToken(ctx)
 	}
 	t.judgeKeys(err)
-	t.answerFor(err)
 	if err != nil {
 		return "", err
 	}

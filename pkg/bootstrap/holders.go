@@ -146,7 +146,7 @@ func (t *task) claimProblem(verdict authz.Claim, in authz.ClaimInput, others []*
 	who := nameOf(others[0]).String()
 	why := ""
 	for i, other := range others {
-		if !in.Tests[i].Fits(in.Mark) && !t.copies.ask(t.self(), peerOf(other), t.copyTarget(), in.Mark.Nonce) {
+		if !in.Tests[i].Fits(in.Mark) && !t.copies.ask(t.self(), peerOf(other), t.copyTarget(), in.Mark.Nonce, t.now) {
 			why = "Other objects are compared with it at the moment."
 		}
 		if _, said := t.copies.of(t.self(), peerOf(other), t.copyTarget(), t.now); said != "" && why == "" {

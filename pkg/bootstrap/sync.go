@@ -58,6 +58,7 @@ func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.
 	work, cancel := context.WithTimeout(ctx, workTimeout)
 	defer cancel()
 	message, err := t.authorize(work)
+	t.answerFor(err)
 	err = t.restoreProblem(err)
 	t.checkRoles(work)
 	if t.provable(err) {
