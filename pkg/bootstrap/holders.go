@@ -91,11 +91,11 @@ func (t *task) newestObjects(ctx context.Context) ([]*openbaov1alpha1.OpenBaoClu
 			if !ok || obj.DeletionTimestamp != nil {
 				continue
 			}
-			obj, err := t.withRecord(ctx, t.written.Newest(obj))
+			recorded, err := t.withRecord(ctx, t.written.Newest(obj))
 			if err != nil {
-				return nil, err
+				return nil, t.recordProblem("the OpenBaoCluster "+nameOf(obj).String(), obj.UID, err)
 			}
-			out = append(out, obj)
+			out = append(out, recorded)
 		}
 	}
 	return out, nil
