@@ -49,7 +49,6 @@ func (t *task) authorize(ctx context.Context) (string, error) {
 		err = t.tokens().answerWithToken(ctx)
 	}
 	t.signing().judgeKeys(err)
-	t.claimant().answerFor(err)
 	if err != nil {
 		return "", err
 	}

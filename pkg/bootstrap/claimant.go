@@ -94,11 +94,11 @@ func (t claimant) newestObjects(ctx context.Context) ([]*openbaov1alpha1.OpenBao
 			if !ok || obj.DeletionTimestamp != nil {
 				continue
 			}
-			obj, err := t.withRecord(ctx, t.written.Newest(obj))
+			recorded, err := t.withRecord(ctx, t.written.Newest(obj))
 			if err != nil {
-				return nil, err
+				return nil, t.recordProblem("the OpenBaoCluster "+nameOf(obj).String(), obj.UID, err)
 			}
-			out = append(out, obj)
+			out = append(out, recorded)
 		}
 	}
 	return out, nil
@@ -149,7 +149,7 @@ func (t claimant) claimProblem(verdict authz.Claim, in authz.ClaimInput, others 
 	who := nameOf(others[0]).String()
 	why := ""
 	for i, other := range others {
-		if !in.Tests[i].Fits(in.Mark) && !t.copies.ask(t.self(), peerOf(other), t.copyTarget(), in.Mark.Nonce) {
+		if !in.Tests[i].Fits(in.Mark) && !t.copies.ask(t.self(), peerOf(other), t.copyTarget(), in.Mark.Nonce, t.now) {
 			why = "Other objects are compared with it at the moment."
 		}
 		if _, said := t.copies.of(t.self(), peerOf(other), t.copyTarget(), t.now); said != "" && why == "" {

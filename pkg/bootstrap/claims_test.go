@@ -450,7 +450,7 @@ func TestQuestionsEndWithTheirObjects(t *testing.T) {
 	var asking []peer
 	for _, uid := range []types.UID{"a", "b", "c", "d"} {
 		asking = append(asking, peer{uid: uid})
-		if got := c.ask(asking[len(asking)-1], holder, "there", "1"); got != (uid != "d") {
+		if got := c.ask(asking[len(asking)-1], holder, "there", "1", now); got != (uid != "d") {
 			t.Errorf("%s: asked %t", uid, got)
 		}
 	}
@@ -464,8 +464,18 @@ func TestQuestionsEndWithTheirObjects(t *testing.T) {
 	if test, _ := c.of(asking[0], holder, "elsewhere", now); test.Asked {
 		t.Error("what was asked about another server counts")
 	}
+	// An answer that was there long enough to be read makes room for another object.
+	if c.ask(asking[3], holder, "there", "1", now.Add(copyRetry-1)) || !c.ask(asking[3], holder, "there", "1", now.Add(copyRetry)) {
+		t.Error("there is no room, or too soon")
+	}
+	if n := len(c.toLocked("holder")); n != copiesAsked {
+		t.Errorf("%d objects ask", n)
+	}
+	c.concluded("d")
+	c.ask(asking[0], holder, "there", "1", now.Add(copyRetry))
+	c.answer("holder", "2", now)
 	// One that asks again and again gets an answer once a minute.
-	c.ask(asking[0], holder, "there", "2")
+	c.ask(asking[0], holder, "there", "2", now)
 	if taken, open := c.asked("holder", now.Add(copyRetry-1)); open || !slices.Contains(taken, "2") {
 		t.Errorf("open %t, taken %q", open, taken)
 	}

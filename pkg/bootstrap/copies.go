@@ -4,6 +4,7 @@
 package bootstrap
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -74,12 +75,19 @@ func (c *copyTests) of(from, to peer, target string, now time.Time) (test authz.
 	}, q.why
 }
 
-// ask has one object ask another, and reports whether there was room to.
-func (c *copyTests) ask(from, to peer, target, seen string) bool {
+// ask has one object ask another, and reports whether there was room to. A question
+// that was answered long enough ago makes room: whoever asked it can ask it again, and
+// must not keep others from asking.
+func (c *copyTests) ask(from, to peer, target, seen string, now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.questions[from.uid][to.uid] == nil && len(c.toLocked(to.uid)) >= copiesAsked {
-		return false
+	if asking := c.toLocked(to.uid); c.questions[from.uid][to.uid] == nil && len(asking) >= copiesAsked {
+		asking = slices.DeleteFunc(asking, func(q *question) bool { return q.answer == "" || now.Before(q.answered.Add(copyRetry)) })
+		if len(asking) == 0 {
+			return false
+		}
+		oldest := slices.MinFunc(asking, func(a, b *question) int { return a.answered.Compare(b.answered) })
+		c.endLocked(oldest.from.uid, to.uid)
 	}
 	if c.questions[from.uid] == nil {
 		c.questions[from.uid] = map[types.UID]*question{}
@@ -159,11 +167,16 @@ func (c *copyTests) forget(uid types.UID) {
 	defer c.mu.Unlock()
 	delete(c.questions, uid)
 	delete(c.rotated, uid)
-	for from, asked := range c.questions {
-		delete(asked, uid)
-		if len(asked) == 0 {
-			delete(c.questions, from)
-		}
+	for from := range c.questions {
+		c.endLocked(from, uid)
+	}
+}
+
+// endLocked ends one question.
+func (c *copyTests) endLocked(from, to types.UID) {
+	delete(c.questions[from], to)
+	if len(c.questions[from]) == 0 {
+		delete(c.questions, from)
 	}
 }
 

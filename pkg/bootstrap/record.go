@@ -6,9 +6,11 @@ package bootstrap
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
@@ -70,9 +72,7 @@ func (t *task) withRecord(ctx context.Context, obj *openbaov1alpha1.OpenBaoClust
 func (t *task) loadRecord(ctx context.Context, latest *openbaov1alpha1.OpenBaoCluster) {
 	recorded, err := t.withRecord(ctx, latest)
 	if err != nil {
-		t.recordError = retry(ReasonRecordUnavailable, sentence(fmt.Sprintf(
-			"What was written for this object is recorded in the ConfigMap %s%s in Bailiwick's namespace, and cannot be read. Nothing is changed before it can: %v",
-			recordPrefix, latest.UID, err)), err)
+		t.recordError = t.recordProblem("this object", latest.UID, err)
 		return
 	}
 	if t.obj.Status.Authorization = recorded.Status.Authorization.DeepCopy(); !t.ours {
@@ -88,6 +88,18 @@ func (t *task) loadRecord(ctx context.Context, latest *openbaov1alpha1.OpenBaoCl
 	if annotated != nil && len(annotated.Policies)+len(annotated.Roles) > 0 {
 		t.unproved, t.obj.Status.Authorization = annotated, provisional(annotated)
 	}
+}
+
+// recordProblem says that the record of an object cannot be read.
+func (t *task) recordProblem(whose string, uid types.UID, err error) error {
+	message := sentence(fmt.Sprintf("What was written for %s is recorded in the ConfigMap %s%s in Bailiwick's namespace, and cannot be read. "+
+		"Nothing is changed before it can: %v", whose, recordPrefix, uid, err))
+	if errors.Is(err, errRecordDamaged) {
+		own, _ := accountOf(t.opts.OperatorSubject)
+		message += fmt.Sprintf(" Put it back as it was. If nobody can, Bailiwick forgets what it wrote, which stays on the server as somebody else's, after: "+
+			"kubectl -n %s delete configmap %s%s", own.Namespace, recordPrefix, uid)
+	}
+	return retry(ReasonRecordUnavailable, message, err)
 }
 
 // provisional is what an unproved record may say: how the server is reached, and what

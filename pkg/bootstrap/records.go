@@ -97,16 +97,39 @@ func (r *records) get(ctx context.Context, uid types.UID) (*openbaov1alpha1.Auth
 		return nil, err
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	stored, ok := r.known[uid]
+	r.mu.Unlock()
 	if !ok {
 		return nil, nil
 	}
-	record := &openbaov1alpha1.AuthorizationStatus{}
-	if err := json.Unmarshal([]byte(stored.raw), record); err != nil {
+	record, err := decodeRecord(stored.raw)
+	if err == nil {
+		return record, nil
+	}
+	// A person may have put it right, or deleted it.
+	found, readErr := r.client.Get(ctx, recordPrefix+string(uid), metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(readErr):
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.known, uid)
+		return nil, nil
+	case readErr != nil:
+		return nil, fmt.Errorf("read the record %s%s: %w", recordPrefix, uid, readErr)
+	}
+	stored.raw = found.Data[recordKey]
+	if record, err = decodeRecord(stored.raw); err != nil {
 		return nil, fmt.Errorf("%w: ConfigMap %s%s: %w", errRecordDamaged, recordPrefix, uid, err)
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.known[uid] = stored
 	return record, nil
+}
+
+func decodeRecord(raw string) (*openbaov1alpha1.AuthorizationStatus, error) {
+	record := &openbaov1alpha1.AuthorizationStatus{}
+	return record, json.Unmarshal([]byte(raw), record)
 }
 
 // put writes the record of an object where it differs; nil deletes it.

@@ -310,3 +310,56 @@ func (f *fixture) forgetIfAny(name string) {
 func mountOf(description string) openbao.Mount {
 	return openbao.Mount{Type: "jwt", Description: description}
 }
+
+// TestDamagedRecordOfOurs checks that the condition has the command that ends the wait for a
+// record that cannot be read, that it helps without a restart, and that those that ask
+// for other objects are told which record it is.
+func TestDamagedRecordOfOurs(t *testing.T) {
+	f := newFixture(t)
+	f.beside("Once")
+	f.sync("prod")
+	f.authorizationReady(ReasonApplied)
+	m := f.recordMap("prod")
+	good := m.Data[recordKey]
+	m.Data[recordKey] = "{"
+	f.storeRecordMap(m)
+	f.restart()
+	f.settle()
+	f.sync("prod")
+	if c := f.authorizationReady(ReasonRecordUnavailable); !strings.Contains(c.Message, "kubectl -n bailiwick-system delete configmap "+m.Name) {
+		t.Errorf("the message is %s", c.Message)
+	}
+	f.secret("other-tls-ca", map[string]string{"ca.crt": testCA})
+	f.create("other", 0, func(c *openbaov1alpha1.OpenBaoCluster) {
+		c.Spec.Authorization = nil
+		c.Annotations = map[string]string{
+			openbaov1alpha1.AnnotationMode: "Once", openbaov1alpha1.AnnotationAddress: stagingAddress,
+			openbaov1alpha1.AnnotationAdminTokenSecret: "other-admin",
+		}
+	})
+	f.servers[stagingAddress] = newServer("id-2")
+	f.tokenOf("other", "s.other", f.servers[stagingAddress])
+	f.sync("other")
+	if c := f.authorizationOf("other", ReasonRecordUnavailable); !strings.Contains(c.Message, m.Name) {
+		t.Errorf("the message is %s", c.Message)
+	}
+	if got := f.server().takeWrites(); len(got) > 0 {
+		t.Errorf("wrote %q", got)
+	}
+
+	m.Data[recordKey] = good
+	f.storeRecordMap(m)
+	f.sync("prod")
+	f.authorizationReady(ReasonApplied)
+	f.sync("other")
+	f.authorizationOf("other", ReasonApplied)
+
+	m.Data[recordKey] = "{"
+	f.storeRecordMap(m)
+	f.restart()
+	f.sync("prod")
+	f.authorizationReady(ReasonRecordUnavailable)
+	f.forgetRecord("prod")
+	f.sync("prod")
+	f.authorizationReady(ReasonAdminTokenRequired)
+}

@@ -58,6 +58,7 @@ func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.
 	work, cancel := context.WithTimeout(ctx, workTimeout)
 	defer cancel()
 	message, err := t.authorize(work)
+	t.claimant().answerFor(err)
 	err = t.restoring().restoreProblem(err)
 	t.checkRoles(work)
 	if t.provable(err) {

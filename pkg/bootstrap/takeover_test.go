@@ -6,6 +6,7 @@ package bootstrap
 import (
 	"encoding/json"
 	"maps"
+	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -140,5 +141,32 @@ func TestDeniedMarkStopsNothing(t *testing.T) {
 	f.now = f.now.Add(copySettle)
 	if f.server().mark() == mark {
 		t.Error("the mark is the same")
+	}
+}
+
+// TestWhoCannotAnswerSaysSo checks that an object that is asked and cannot even begin
+// lets the one that asks know, which then names the command that ends the wait.
+func TestWhoCannotAnswerSaysSo(t *testing.T) {
+	for name, spoil := range map[string]func(f *fixture, c *openbaov1alpha1.OpenBaoCluster){
+		"a mistake in its spec": func(_ *fixture, c *openbaov1alpha1.OpenBaoCluster) { c.Spec.Authorization.Audience = "bailiwick.dev/x" },
+		"no more requested":     func(_ *fixture, c *openbaov1alpha1.OpenBaoCluster) { unrequest(c) },
+		"no issuer":             func(f *fixture, _ *openbaov1alpha1.OpenBaoCluster) { f.issuerErr = class(openbao.Unavailable) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.create("prod", 0)
+			f.sync("prod")
+			f.expect("prod", ReasonApplied)
+			f.staging()
+			f.sync("staging")
+			f.expect("staging", ReasonServerClaimed)
+			f.change("prod", func(c *openbaov1alpha1.OpenBaoCluster) { spoil(f, c) })
+			f.sync("prod")
+			f.issuerErr = nil
+			f.sync("staging")
+			if c := f.expect("staging", ReasonServerClaimed); !strings.Contains(c.Message, "bao policy write openbao-operator-claim") {
+				t.Errorf("the message is %s", c.Message)
+			}
+		})
 	}
 }

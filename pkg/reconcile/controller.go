@@ -252,6 +252,14 @@ func (c *Controller[T, C, AC]) release(obj T) {
 	}
 }
 
+// releaseIfGone is release for an object that went away during its sync, which may have
+// claimed something after the handler had run.
+func (c *Controller[T, C, AC]) releaseIfGone(obj T) {
+	if cached, ok := c.source.get(cache.MetaObjectToName(obj)); !ok || cached.GetUID() != obj.GetUID() {
+		c.release(obj)
+	}
+}
+
 // sync brings one object and its remote together, once.
 func (c *Controller[T, C, AC]) sync(ctx context.Context, name cache.ObjectName) Outcome {
 	cached, ok := c.current(name)
@@ -267,6 +275,7 @@ func (c *Controller[T, C, AC]) sync(ctx context.Context, name cache.ObjectName) 
 	if !ok {
 		return Terminal(errors.New("deep copy changed the type"))
 	}
+	defer c.releaseIfGone(obj)
 	if obj.GetDeletionTimestamp() != nil {
 		return c.finalize(ctx, cached, obj)
 	}

@@ -15,10 +15,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
 	"k8s.io/klog/v2/ktesting"
@@ -521,6 +524,36 @@ func TestAnObjectWithoutAccessKeepsNobodyOut(t *testing.T) {
 			topic("squatter", named("r"), created(now.Add(-time.Hour))))
 		f.wantReady("squatter", metav1.ConditionFalse, "Forbidden")
 		f.change(func(w *world) { w.observe = nil })
+		f.add(topic("owner", named("r"), created(now)))
+		f.settle()
+		f.wantReady("owner", metav1.ConditionTrue, ReasonReady)
+	})
+}
+
+// TestAnObjectThatEndsDuringItsSyncKeepsNobodyOut checks that one that is deleted while
+// its remote is looked at does not claim it after that.
+func TestAnObjectThatEndsDuringItsSyncKeepsNobodyOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		w := &world{remote: map[string]bool{"r": true}}
+		var f *fixture
+		w.observed = func(name string) {
+			if name != "gone" {
+				return
+			}
+			if err := f.client.AivenV1alpha1().KafkaTopics("ns").Delete(f.ctx, name, metav1.DeleteOptions{}); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(time.Second)
+		}
+		f = run(t, w)
+		// The fake would create it again.
+		f.client.PrependReactor("patch", "kafkatopics", func(action clienttesting.Action) (bool, runtime.Object, error) {
+			patch, ok := action.(clienttesting.PatchAction)
+			return ok && patch.GetName() == "gone", nil, apierrors.NewNotFound(v1alpha1.Resource("kafkatopics"), "gone")
+		})
+		f.add(topic("gone", named("r"), created(now.Add(-time.Hour))))
+		f.settle()
 		f.add(topic("owner", named("r"), created(now)))
 		f.settle()
 		f.wantReady("owner", metav1.ConditionTrue, ReasonReady)
