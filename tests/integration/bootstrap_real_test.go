@@ -66,11 +66,12 @@ func TestBootstrapFirstStart(t *testing.T) {
 			b.patchCluster("bao", fmt.Sprintf(`{"spec":{"authorization":{"address":%q,"caBundle":%q}}}`, b.gateway.URL, b.gateway.ca()))
 			b.applied("bao")
 			var marks []string
-			identities := 5
+			identities, roles := 5, 5
 			switch m {
 			case v1alpha1.AuthorizationOnce:
-				// There is no bootstrapper. Every identity stands for a login of its.
-				identities = 4
+				// There is no bootstrapper, and every identity stands for its login. Whose the
+				// roles are, a later admin token reads.
+				identities, roles = 4, 0
 			case v1alpha1.AuthorizationEnforce:
 				marks = []string{"PUT sys/policies/acl/" + authz.MarkPolicy}
 			}
@@ -78,7 +79,7 @@ func TestBootstrapFirstStart(t *testing.T) {
 			if got := b.gateway.changes(); !slices.Equal(got, marks) {
 				t.Errorf("What the server made of the ConfigMap was changed: %q", got)
 			}
-			if record := b.record("bao"); len(record.Plan) > 0 || record.AdminToken != "" || len(record.Roles) != identities {
+			if record := b.record("bao"); len(record.Plan) > 0 || record.AdminToken != "" || len(record.Roles) != roles {
 				t.Errorf("The record is %+v", record)
 			}
 			if m == v1alpha1.AuthorizationOnce {
