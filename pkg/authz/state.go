@@ -18,7 +18,7 @@ func StateOf(observed Observed, kind Kind, name string) string {
 	switch kind {
 	case KindMount:
 		if observed.Mount != nil {
-			return digestOf(map[string]string{"type": observed.Mount.Type})
+			return digestOf(map[string]string{"type": observed.Mount.Type, "description": observed.Mount.Description})
 		}
 	case KindConfig:
 		if observed.Config != nil {
@@ -41,7 +41,7 @@ func stateAfter(r Request) string {
 	text := func(field string) string { s, _ := r.Data[field].(string); return s }
 	switch r.Kind {
 	case KindMount:
-		return digestOf(map[string]string{"type": text("type")})
+		return digestOf(map[string]string{"type": text("type"), "description": text("description")})
 	case KindConfig:
 		return digestFields(configFields, configData(r.Data))
 	case KindPolicy:

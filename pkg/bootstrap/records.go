@@ -43,7 +43,8 @@ var errRecordDamaged = errors.New("the record is damaged")
 
 // records are the records of objects whose schema has no room for one. They are
 // ConfigMaps in the operator's own namespace, where nobody else may write; they are
-// read once in a process. An entry ends with its object, or when the schema has room.
+// read once in a process, but for damaged ones. An entry ends with its object, or when
+// the schema has room.
 type records struct {
 	client corev1client.ConfigMapInterface
 

@@ -281,3 +281,28 @@ func TestWithdrawWithTheRightLogin(t *testing.T) {
 		t.Errorf("the server still has the roles %v", got)
 	}
 }
+
+// TestMountOfAPersonAfterALostAnswer checks that a mount that somebody else enabled, while
+// it was not known what had become of Bailiwick's own request, stays theirs.
+func TestMountOfAPersonAfterALostAnswer(t *testing.T) {
+	f := newFixture(t)
+	f.server().fail = func(op string) error {
+		if strings.HasPrefix(op, "EnableAuth") {
+			return class(openbao.Unavailable)
+		}
+		return nil
+	}
+	f.create("prod", 0)
+	f.sync("prod")
+	f.server().fail = func(string) error { return nil }
+	f.server().mounts["jwt-operator"] = openbao.Mount{Type: "jwt", Description: "a person's own"}
+	f.sync("prod")
+	f.expect("prod", ReasonApplied)
+	f.change("prod", unrequest)
+	f.giveAdmin("s.second")
+	f.sync("prod")
+	f.expect("prod", ReasonNotRequested)
+	if got := f.server().mounts["jwt-operator"]; got.Description != "a person's own" {
+		t.Errorf("the mount is %+v", got)
+	}
+}
