@@ -34,7 +34,7 @@ type secretWatch struct {
 	// selector limits the watch to some Secrets; empty means all.
 	selector string
 	trim     cache.TransformFunc
-	// granted is called with a namespace that is going to be watched.
+	// granted, if not nil, is called with a namespace that is going to be watched.
 	granted func(namespace string)
 	handler cache.ResourceEventHandler
 }
@@ -61,7 +61,9 @@ func (w *secretWatch) watch(ctx context.Context, namespace string) error {
 	if !w.allowed(ctx, namespace) {
 		return nil
 	}
-	w.granted(namespace)
+	if w.granted != nil {
+		w.granted(namespace)
+	}
 	informer := metadatainformer.NewFilteredMetadataInformer(w.metadata, corev1.SchemeGroupVersion.WithResource("secrets"),
 		namespace, 0, cache.Indexers{}, func(o *metav1.ListOptions) { o.LabelSelector = w.selector }).Informer()
 	if err := informer.SetTransform(w.trim); err != nil {
