@@ -46,24 +46,24 @@ func TestTokenOutcomes(t *testing.T) {
 		err    error
 		want   string
 		reason Reason
-		mend   []string
+		fix   []string
 	}{
 		"plain":            {data: map[string]string{"token": "abc"}, want: "abc"},
 		"trailing newline": {data: map[string]string{"token": " abc\r\n"}, want: "abc"},
 		"missing secret": {
 			reason: SecretNotFound,
-			mend:   []string{"kubectl create secret generic aiven --namespace team --from-literal=token="},
+			fix:   []string{"kubectl create secret generic aiven --namespace team --from-literal=token="},
 		},
 		"missing key": {
 			data: map[string]string{"other": "abc"}, reason: KeyNotFound,
-			mend: []string{"kubectl patch secret aiven --namespace team", `{"stringData":{"token":`},
+			fix: []string{"kubectl patch secret aiven --namespace team", `{"stringData":{"token":`},
 		},
-		"empty":       {data: map[string]string{"token": ""}, reason: EmptyToken, mend: []string{"kubectl patch secret aiven"}},
-		"white space": {data: map[string]string{"token": " \n"}, reason: EmptyToken, mend: []string{"kubectl patch secret aiven"}},
-		"two lines":   {data: map[string]string{"token": "abc\ndef"}, reason: MalformedToken, mend: []string{"kubectl patch secret aiven"}},
+		"empty":       {data: map[string]string{"token": ""}, reason: EmptyToken, fix: []string{"kubectl patch secret aiven"}},
+		"white space": {data: map[string]string{"token": " \n"}, reason: EmptyToken, fix: []string{"kubectl patch secret aiven"}},
+		"two lines":   {data: map[string]string{"token": "abc\ndef"}, reason: MalformedToken, fix: []string{"kubectl patch secret aiven"}},
 		"forbidden": {
 			err: apierrors.NewForbidden(secretsResource, "aiven", errors.New("no")), reason: SecretForbidden,
-			mend: []string{"--verb=get --resource=secrets --resource-name=aiven", "--serviceaccount=ops:bailiwick"},
+			fix: []string{"--verb=get --resource=secrets --resource-name=aiven", "--serviceaccount=ops:bailiwick"},
 		},
 		"server error": {err: apierrors.NewInternalError(errors.New("etcd")), reason: SecretUnavailable},
 	}
@@ -88,10 +88,10 @@ func TestTokenOutcomes(t *testing.T) {
 					t.Errorf("message %q does not name %s", e.Error(), part)
 				}
 			}
-			mend := e.FixCommands("Kafka", "team", "events")
-			for _, part := range append(tc.mend, "kubectl annotate kafka events --namespace team --overwrite") {
-				if !strings.Contains(mend, part) {
-					t.Errorf("FixCommands() = %q, lacks %q", mend, part)
+			fix := e.FixCommands("Kafka", "team", "events")
+			for _, part := range append(tc.fix, "kubectl annotate kafka events --namespace team --overwrite") {
+				if !strings.Contains(fix, part) {
+					t.Errorf("FixCommands() = %q, lacks %q", fix, part)
 				}
 			}
 		})
@@ -101,10 +101,10 @@ func TestTokenOutcomes(t *testing.T) {
 func TestNoToken(t *testing.T) {
 	c := newCache(t, newFakeSecrets(), Options{DefaultValue: " \n"})
 	e := mustFail(t, c, Ref{}, NoToken)
-	mend := e.FixCommands("Kafka", "team", "events")
+	fix := e.FixCommands("Kafka", "team", "events")
 	for _, part := range []string{"authSecretRef", "--default-token-secret-name"} {
-		if !strings.Contains(mend, part) {
-			t.Errorf("FixCommands() = %q, lacks %q", mend, part)
+		if !strings.Contains(fix, part) {
+			t.Errorf("FixCommands() = %q, lacks %q", fix, part)
 		}
 	}
 }

@@ -46,8 +46,8 @@ func TestDefaultTokenAppearsLate(t *testing.T) {
 			if !strings.Contains(e.Error(), "ops/default-token") {
 				t.Fatalf("message %q does not name the Secret", e.Error())
 			}
-			if mend := e.FixCommands("Kafka", "team", "x"); !strings.Contains(mend, "kubectl patch secret default-token --namespace ops") {
-				t.Fatalf("FixCommands() = %q", mend)
+			if fix := e.FixCommands("Kafka", "team", "x"); !strings.Contains(fix, "kubectl patch secret default-token --namespace ops") {
+				t.Fatalf("FixCommands() = %q", fix)
 			}
 		}
 		if f.count() != 1 {
@@ -74,7 +74,7 @@ func TestDefaultTokenFromTheEnvironment(t *testing.T) {
 	c.Reject(Ref{}, got.Generation)
 	e := mustFail(t, c, Ref{}, TokenRejected)
 	if !strings.Contains(e.Error(), "DEFAULT_AIVEN_TOKEN") || !strings.Contains(e.FixCommands("Kafka", "a", "b"), "kubectl set env deployment/bailiwick") {
-		t.Errorf("error %q, mend %q", e.Error(), e.FixCommands("Kafka", "a", "b"))
+		t.Errorf("error %q, fix %q", e.Error(), e.FixCommands("Kafka", "a", "b"))
 	}
 	if f.count() != 0 {
 		t.Errorf("%d GETs, want none", f.count())
@@ -86,10 +86,10 @@ func TestDefaultTokenRejectedNeedsARestart(t *testing.T) {
 	f.set("ops/default-token", map[string]string{"key": "one"})
 	c := newCache(t, f, Options{Default: operatorRef, Operator: Operator{Namespace: "ops", Deployment: "op"}})
 	c.Reject(Ref{}, mustToken(t, c, Ref{}, "one").Generation)
-	mend := mustFail(t, c, Ref{}, TokenRejected).FixCommands("Kafka", "a", "b")
+	fix := mustFail(t, c, Ref{}, TokenRejected).FixCommands("Kafka", "a", "b")
 	for _, part := range []string{"kubectl patch secret default-token --namespace ops", "kubectl rollout restart deployment/op --namespace ops"} {
-		if !strings.Contains(mend, part) {
-			t.Errorf("FixCommands() = %q, lacks %q", mend, part)
+		if !strings.Contains(fix, part) {
+			t.Errorf("FixCommands() = %q, lacks %q", fix, part)
 		}
 	}
 }

@@ -25,10 +25,10 @@ func TestRejectionNamesTheOperatorAndTheSecret(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			mend := c.Rejection(Ref{}).FixCommands("kafkas.aiven.io", "a", "b")
+			fix := c.Rejection(Ref{}).FixCommands("kafkas.aiven.io", "a", "b")
 			for _, want := range tt.want {
-				if !strings.Contains(mend, want) {
-					t.Errorf("commands = %q, want them to contain %q", mend, want)
+				if !strings.Contains(fix, want) {
+					t.Errorf("commands = %q, want them to contain %q", fix, want)
 				}
 			}
 		})
