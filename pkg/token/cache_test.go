@@ -46,13 +46,13 @@ func TestTokenOutcomes(t *testing.T) {
 		err    error
 		want   string
 		reason Reason
-		fix   []string
+		fix    []string
 	}{
 		"plain":            {data: map[string]string{"token": "abc"}, want: "abc"},
 		"trailing newline": {data: map[string]string{"token": " abc\r\n"}, want: "abc"},
 		"missing secret": {
 			reason: SecretNotFound,
-			fix:   []string{"kubectl create secret generic aiven --namespace team --from-literal=token="},
+			fix:    []string{"kubectl create secret generic aiven --namespace team --from-literal=token="},
 		},
 		"missing key": {
 			data: map[string]string{"other": "abc"}, reason: KeyNotFound,
