@@ -214,7 +214,12 @@ func (p *Publisher) takeOver(ctx context.Context, live *corev1.Secret, manager s
 func (p *Publisher) upToDate(owner Owner, target Target, live *corev1.Secret, data map[string][]byte, digest [sha256.Size]byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if k, ok := p.known[owner.UID]; ok && (k.uid != live.UID || k.digest != digest) {
+	k, ok := p.known[owner.UID]
+	if ok && (k.uid != live.UID || k.digest != digest) {
+		return false
+	}
+	// One that blocks is the aiven-operator's, and stays only where it has to.
+	if identityOf(live).blocks != nil && k.blocks == nil {
 		return false
 	}
 	for key, value := range data {

@@ -148,7 +148,7 @@ func TestProblemsOfServicesShow(t *testing.T) {
 	e.create(e.object("KafkaTopic", "wrong-project", set("project", "no-such-project")))
 	e.create(e.object("Valkey", "wrong-project", set("project", "no-such-project")))
 	e.create(e.object("KafkaTopic", "no-service"))
-	for kind, reason := range map[string]string{"KafkaTopic": "WaitingForService", "Valkey": "NotFound"} {
+	for kind, reason := range map[string]string{"KafkaTopic": "ProjectNotFound", "Valkey": "NotFound"} {
 		if message := e.unready(kind, "wrong-project", reason); !strings.Contains(message, "no-such-project") {
 			t.Errorf("message is %q", message)
 		}

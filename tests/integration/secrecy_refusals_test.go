@@ -247,7 +247,7 @@ func (b *baoEnv) exerciseOpenBao() {
 		}
 		return nothing
 	})
-	b.secretOf("bao-admin", "token", "the refused admin token")
+	b.setSecret("bao-admin", map[string]string{"token": planted["the refused admin token"]})
 	b.cluster("bao", mode(v1alpha1.AuthorizationEnforce), func(s *v1alpha1.OpenBaoClusterSpec) { s.Backup = &v1alpha1.BackupSpec{} })
 	b.eventually("the refusal of the admin token", func() error {
 		_, conditions, err := b.clusterConditions("bao")()
