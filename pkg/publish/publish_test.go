@@ -182,6 +182,37 @@ func TestTheSecretOfAPredecessorIsInherited(t *testing.T) {
 	}
 }
 
+// A reference that blocks the deletion of the owner, as the aiven-operator writes
+// them, goes although all the rest is as it should be. Where the API server refuses
+// that, the rest is published and it is not tried at each look.
+func TestAReferenceThatBlocksIsReplaced(t *testing.T) {
+	for name, refused := range map[string]bool{"replaced": false, "refused": true} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.publish(target, data)
+			theirs := f.secret()
+			theirs.OwnerReferences[0].BlockOwnerDeletion = new(true)
+			if _, err := f.client.CoreV1().Secrets("ns").Update(t.Context(), theirs, metav1.UpdateOptions{FieldManager: peerManager}); err != nil {
+				t.Fatal(err)
+			}
+			f.client.PrependReactor("patch", "secrets", func(a clienttesting.Action) (bool, runtime.Object, error) {
+				patch := a.(clienttesting.PatchAction)
+				if refused && patch.GetPatchType() == types.ApplyPatchType && !strings.Contains(string(patch.GetPatch()), "blockOwnerDeletion") {
+					return true, nil, apierrors.NewForbidden(corev1.Resource("secrets"), "conn", errors.New("blockOwnerDeletion"))
+				}
+				return false, nil, nil
+			})
+			f.publisher = New(f.client.CoreV1(), nil)
+			f.publish(target, data)
+			if ref := f.secret().OwnerReferences; len(ref) != 1 || (ref[0].BlockOwnerDeletion != nil) != refused {
+				t.Errorf("owner references = %+v", ref)
+			}
+			f.publish(target, data)
+			f.wantVerbs("get")
+		})
+	}
+}
+
 func TestWhatCanNotBeASecretIsRefused(t *testing.T) {
 	for name, tt := range map[string]struct {
 		target Target
