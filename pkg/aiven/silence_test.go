@@ -26,7 +26,7 @@ func TestSilentConnection(t *testing.T) {
 	server.StartTLS()
 	defer server.Close()
 	proxy := silence.NewProxy(t, strings.TrimPrefix(server.URL, "https://"))
-	pool := newPool(16)
+	pool := newPool(16, nil)
 	pool.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // the server of this test
 	tr := newTestTransport(t, TransportOptions{BaseURL: "https://" + proxy.Addr(), RoundTripper: pool})
 	defer tr.Close()

@@ -49,8 +49,9 @@ type TransportOptions struct {
 	Concurrency int
 	// MaxResponseBytes bounds an answer; 64 MiB.
 	MaxResponseBytes int64
-	// Gate is asked immediately before each request that changes something; an
-	// error keeps it from being sent. Nil is always open.
+	// Gate is asked immediately before each request that changes something, and again
+	// before anything is written to a connection; an error keeps it from being sent.
+	// Nil is always open.
 	Gate func() error
 	// OnRequest is told of each request that was sent, for metrics.
 	OnRequest func(RequestInfo)
@@ -94,7 +95,7 @@ func NewTransport(options TransportOptions) (*Transport, error) {
 	}
 	options.BaseURL = base
 	if options.RoundTripper == nil {
-		options.RoundTripper = newPool(options.Concurrency)
+		options.RoundTripper = newPool(options.Concurrency, options.Gate)
 	}
 	return &Transport{
 		options: options,
@@ -136,9 +137,9 @@ func parseBaseURL(s string) (string, error) {
 }
 
 // newPool returns a connection pool that gives up early on each step, so that
-// a dead peer is noticed within the request's timeout.
-func newPool(perHost int) *http.Transport {
-	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
+// a dead peer is noticed within the request's timeout. gate may be nil.
+func newPool(perHost int, gate func() error) *http.Transport {
+	dialer := &gatedDialer{net: net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}, gate: gate}
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           dialer.DialContext,
@@ -150,6 +151,37 @@ func newPool(perHost int) *http.Transport {
 		MaxIdleConnsPerHost:   4 * perHost, // more tokens than one are busy at a time
 		HTTP2:                 pings(),
 	}
+}
+
+// gatedDialer makes connections to which nothing is written while the gate is closed.
+// A process may be stopped for longer than its lease lasts, between the check before
+// a request and the first byte of it: the connection may have to be made yet, and
+// other goroutines run first.
+type gatedDialer struct {
+	net  net.Dialer
+	gate func() error
+}
+
+// DialContext is that of http.Transport.
+func (d *gatedDialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := d.net.DialContext(ctx, network, address)
+	if err != nil || d.gate == nil {
+		return conn, err
+	}
+	return &gatedConn{Conn: conn, gate: d.gate}, nil
+}
+
+type gatedConn struct {
+	net.Conn
+	gate func() error
+}
+
+// Write implements net.Conn.
+func (c *gatedConn) Write(b []byte) (int, error) {
+	if err := c.gate(); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(b)
 }
 
 // pings says when a connection that has gone silent is given up. With HTTP/2 all

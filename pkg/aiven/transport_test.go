@@ -10,9 +10,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httptrace"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -289,6 +291,44 @@ func TestBaseURLIsChecked(t *testing.T) {
 		t.Errorf("default is %q", tr.options.BaseURL)
 	}
 	tr.Close()
+}
+
+// A process that stands still between the check and the first byte must not send the
+// request once it goes on.
+func TestGateThatClosesAfterTheCheck(t *testing.T) {
+	for _, keptAlive := range []bool{false, true} {
+		t.Run(fmt.Sprintf("connection kept alive %t", keptAlive), func(t *testing.T) {
+			var received atomic.Int32
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				received.Add(1)
+				_, _ = w.Write([]byte(`{"a":1}`))
+			}))
+			defer server.Close()
+			var open atomic.Int32
+			open.Store(1 << 30)
+			closed := errors.New("closed")
+			tr := newTestTransport(t, TransportOptions{BaseURL: server.URL, Gate: func() error {
+				if open.Add(-1) < 0 {
+					return closed
+				}
+				return nil
+			}})
+			defer tr.Close()
+			if keptAlive {
+				if _, err := call(t.Context(), tr, "Anything", "POST", nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			open.Store(1)
+			before := received.Load()
+			if _, err := call(t.Context(), tr, "Anything", "POST", nil); !errors.Is(err, closed) {
+				t.Errorf("error = %v", err)
+			}
+			if n := received.Load() - before; n != 0 {
+				t.Errorf("%d requests were sent", n)
+			}
+		})
+	}
 }
 
 func TestGate(t *testing.T) {

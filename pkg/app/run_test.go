@@ -71,7 +71,7 @@ func (s *leaseServer) start(t *testing.T) (addresses map[string]string, stop fun
 	o.RESTConfig = &rest.Config{Host: s.URL, ContentConfig: rest.ContentConfig{ContentType: "application/json"}}
 	o.Namespace = "home"
 	o.HealthBindAddress, o.MetricsBindAddress = "127.0.0.1:0", "127.0.0.1:0"
-	o.LeaderElection.RetryPeriod = 100 * time.Millisecond
+	o.LeaderElection.RetryPeriod = time.Second
 	listening := make(chan [2]string, 2)
 	o.OnListen = func(server string, a net.Addr) { listening <- [2]string{server, a.String()} }
 

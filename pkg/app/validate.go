@@ -181,9 +181,13 @@ func (o LeaderElectionOptions) validate(namespace string, requestTimeout time.Du
 		errs = append(errs, fmt.Errorf("--leader-elect-lease-duration: %s is less than --leader-elect-renew-deadline and --aiven-timeout together (%s)",
 			o.LeaseDuration, o.RenewDeadline+requestTimeout))
 	}
-	// client-go waits up to 1.2 times the period between two tries.
-	if o.RetryPeriod <= 0 || o.RenewDeadline <= o.RetryPeriod*6/5 {
-		errs = append(errs, fmt.Errorf("--leader-elect-retry-period: %s must be more than 0 and 1.2 times it less than --leader-elect-renew-deadline (%s)",
+	// client-go compares what it reads of a Lease by its JSON, where times are whole
+	// seconds: of two renewals within a second, others see one, and their wait ends
+	// early.
+	if o.RetryPeriod < time.Second {
+		errs = append(errs, fmt.Errorf("--leader-elect-retry-period: %s is less than a second", o.RetryPeriod))
+	} else if o.RenewDeadline <= o.RetryPeriod*6/5 { // the longest time between two tries
+		errs = append(errs, fmt.Errorf("--leader-elect-retry-period: 1.2 times %s must be less than --leader-elect-renew-deadline (%s)",
 			o.RetryPeriod, o.RenewDeadline))
 	}
 	return errors.Join(errs...)

@@ -19,7 +19,7 @@ import (
 
 const (
 	failoverLease = 4 * time.Second
-	failoverRetry = 500 * time.Millisecond
+	failoverRetry = time.Second
 )
 
 // Two processes, one of which leads while objects change all the time, and what

@@ -24,7 +24,7 @@ func replica(token aivensim.Token) func(*app.Options) {
 		o.LeaderElection.Enabled = true
 		o.LeaderElection.LeaseDuration = 4 * time.Second
 		o.LeaderElection.RenewDeadline = 3 * time.Second
-		o.LeaderElection.RetryPeriod = 500 * time.Millisecond
+		o.LeaderElection.RetryPeriod = time.Second
 		o.Aiven.RequestTimeout = time.Second
 	}
 }
