@@ -6,11 +6,13 @@ package stack
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+
+	"github.com/bailiwick-operator/bailiwick/tests/internal/pki"
+	"github.com/bailiwick-operator/bailiwick/tests/internal/process"
 )
 
 // DefaultIssuer is the issuer of ServiceAccount tokens unless the options name
@@ -56,12 +58,12 @@ type Kubernetes struct {
 	opts    KubernetesOptions
 	// basePort is the first of the ports in a row that the part listens on.
 	basePort int
-	admin    keyPair
+	admin    pki.KeyPair
 	keys     signingKeys
 
-	etcd              *process
-	apiServer         *process
-	controllerManager *process
+	etcd              *process.Process
+	apiServer         *process.Process
+	controllerManager *process.Process
 }
 
 // StartKubernetes starts the part and returns when it serves, its default
@@ -92,7 +94,7 @@ func (k *Kubernetes) prepare() error {
 	for _, server := range []struct {
 		name  string
 		grace time.Duration
-		to    **process
+		to    **process.Process
 	}{
 		// These two would wait for their clients, up to a minute. Being killed
 		// costs them no data.
@@ -104,8 +106,8 @@ func (k *Kubernetes) prepare() error {
 		if err != nil {
 			return err
 		}
-		*server.to = &process{
-			name: server.name, path: path, logFile: dir.join("logs", server.name+".log"), grace: server.grace,
+		*server.to = &process.Process{
+			Name: server.name, Path: path, LogFile: dir.join("logs", server.name+".log"), Grace: server.grace,
 		}
 	}
 
@@ -134,9 +136,9 @@ func (k *Kubernetes) start(ctx context.Context) error {
 func (k *Kubernetes) Stop() error {
 	var errs []error
 	// Those that depend on others go first, so that none waits for one that is gone.
-	for _, p := range []*process{k.controllerManager, k.apiServer, k.etcd} {
+	for _, p := range []*process.Process{k.controllerManager, k.apiServer, k.etcd} {
 		if p != nil {
-			errs = append(errs, p.stop())
+			errs = append(errs, p.Stop())
 		}
 	}
 	return errors.Join(append(errs, k.workDir.remove())...)
@@ -144,58 +146,58 @@ func (k *Kubernetes) Stop() error {
 
 // StartEtcd starts etcd and waits until it serves.
 func (k *Kubernetes) StartEtcd(ctx context.Context) error {
-	if err := k.etcd.start(k.etcdArgs()); err != nil {
+	if err := k.etcd.Start(k.etcdArgs()); err != nil {
 		return err
 	}
-	return k.etcd.waitReady(ctx, httpReady("http://"+address(k.port(etcdMetricsPort))+"/readyz"))
+	return k.etcd.WaitReady(ctx, process.HTTPReady("http://"+address(k.port(etcdMetricsPort))+"/readyz"))
 }
 
 // StopEtcd stops etcd. The API server goes on and answers with errors.
-func (k *Kubernetes) StopEtcd() error { return k.etcd.stop() }
+func (k *Kubernetes) StopEtcd() error { return k.etcd.Stop() }
 
 // StartAPIServer starts the API server, on the address it had before, and waits
 // until it is ready.
 func (k *Kubernetes) StartAPIServer(ctx context.Context) error {
-	if err := k.apiServer.start(k.apiServerArgs()); err != nil {
+	if err := k.apiServer.Start(k.apiServerArgs()); err != nil {
 		return err
 	}
 	client, err := kubernetes.NewForConfig(k.probeConfig())
 	if err != nil {
 		return err
 	}
-	return k.apiServer.waitReady(ctx, func(ctx context.Context) error {
+	return k.apiServer.WaitReady(ctx, func(ctx context.Context) error {
 		return client.RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
 	})
 }
 
 // StopAPIServer stops the API server. Connections to it are refused until it is
 // started again.
-func (k *Kubernetes) StopAPIServer() error { return k.apiServer.stop() }
+func (k *Kubernetes) StopAPIServer() error { return k.apiServer.Stop() }
 
 // StartControllerManager starts the controller manager and waits until its
 // controllers have set up the default namespace.
 func (k *Kubernetes) StartControllerManager(ctx context.Context) error {
-	if err := k.controllerManager.start(k.controllerManagerArgs()); err != nil {
+	if err := k.controllerManager.Start(k.controllerManagerArgs()); err != nil {
 		return err
 	}
 	client, err := kubernetes.NewForConfig(k.probeConfig())
 	if err != nil {
 		return err
 	}
-	return k.controllerManager.waitReady(ctx, func(ctx context.Context) error {
+	return k.controllerManager.WaitReady(ctx, func(ctx context.Context) error {
 		return namespaceReady(ctx, client, "default")
 	})
 }
 
 // StopControllerManager stops the controller manager: nothing collects garbage
 // or empties namespaces until it is started again.
-func (k *Kubernetes) StopControllerManager() error { return k.controllerManager.stop() }
+func (k *Kubernetes) StopControllerManager() error { return k.controllerManager.Stop() }
 
 // Config returns the administrator's access, without a client-side rate limit.
 // The caller owns it.
 func (k *Kubernetes) Config() *rest.Config {
 	config := k.anonymousConfig()
-	config.CertData, config.KeyData = k.admin.certificate, k.admin.key
+	config.CertData, config.KeyData = k.admin.Certificate, k.admin.Key
 	return config
 }
 
@@ -212,7 +214,7 @@ func (k *Kubernetes) anonymousConfig() *rest.Config {
 // again if the answer is late.
 func (k *Kubernetes) probeConfig() *rest.Config {
 	config := k.Config()
-	config.Timeout = probeTimeout
+	config.Timeout = process.ProbeTimeout
 	return config
 }
 
@@ -227,6 +229,3 @@ const (
 )
 
 func (k *Kubernetes) port(offset int) int { return k.basePort + offset }
-
-// flag renders one argument.
-func flag(name string, value any) string { return fmt.Sprintf("--%s=%v", name, value) }

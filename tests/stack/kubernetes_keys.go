@@ -8,10 +8,13 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"fmt"
+	"net"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/bailiwick-operator/bailiwick/tests/internal/pki"
 )
 
 // signingKeys are the keys of ServiceAccount tokens.
@@ -28,27 +31,27 @@ func (s *signingKeys) signer() string { return s.files[len(s.files)-1] }
 // writeCredentials writes the certificates, the administrator's and the
 // controller manager's kubeconfig, and the first signing key.
 func (k *Kubernetes) writeCredentials() error {
-	ca, err := newAuthority("kubernetes-ca")
+	ca, err := pki.NewAuthority("kubernetes-ca")
 	if err != nil {
 		return err
 	}
-	server, err := ca.server("kubernetes", "kubernetes.default", "kubernetes.default.svc")
+	server, err := ca.Server([]net.IP{net.ParseIP(loopback)}, "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
 	if err != nil {
 		return err
 	}
-	if k.admin, err = ca.client("admin", "system:masters"); err != nil {
+	if k.admin, err = ca.Client("admin", "system:masters"); err != nil {
 		return err
 	}
-	manager, err := ca.client("system:kube-controller-manager", "system:masters")
+	manager, err := ca.Client("system:kube-controller-manager", "system:masters")
 	if err != nil {
 		return err
 	}
-	k.CAPEM = ca.pem
+	k.CAPEM = ca.PEM
 
 	for name, content := range map[string][]byte{
-		"ca.crt":        ca.pem,
-		"apiserver.crt": server.certificate,
-		"apiserver.key": server.key,
+		"ca.crt":        ca.PEM,
+		"apiserver.crt": server.Certificate,
+		"apiserver.key": server.Key,
 	} {
 		if _, err := k.workDir.write(name, content); err != nil {
 			return err
@@ -60,7 +63,7 @@ func (k *Kubernetes) writeCredentials() error {
 		return err
 	}
 	config := k.anonymousConfig()
-	config.CertData, config.KeyData = manager.certificate, manager.key
+	config.CertData, config.KeyData = manager.Certificate, manager.Key
 	if err := WriteKubeconfig(k.workDir.join("controller-manager.kubeconfig"), config); err != nil {
 		return err
 	}
@@ -97,7 +100,7 @@ func (k *Kubernetes) addSigningKey() error {
 	if err != nil {
 		return err
 	}
-	encoded, err := encodeKey(key)
+	encoded, err := pki.EncodeKey(key)
 	if err != nil {
 		return err
 	}

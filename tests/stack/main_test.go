@@ -17,9 +17,6 @@ import (
 var shared *Stack
 
 func TestMain(m *testing.M) {
-	if logFile := os.Getenv(parentEnv); logFile != "" {
-		runAsParent(logFile)
-	}
 	os.Exit(Run(m, Options{
 		Kubernetes: &KubernetesOptions{CRDs: []string{"testdata"}},
 		OpenBao:    &OpenBaoOptions{},

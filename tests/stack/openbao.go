@@ -7,9 +7,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/openbao/openbao/api/v2"
+
+	"github.com/bailiwick-operator/bailiwick/tests/internal/pki"
+	"github.com/bailiwick-operator/bailiwick/tests/internal/process"
 )
 
 // OpenBaoOptions configure the OpenBao part.
@@ -57,7 +61,7 @@ type OpenBao struct {
 	workDir workDir
 	// basePort is the port of the API; the next one is the port of raft.
 	basePort int
-	server   *process
+	server   *process.Process
 	args     []string
 	// initFile keeps the credentials over restarts.
 	initFile  string
@@ -88,29 +92,29 @@ func (b *OpenBao) prepare(opts OpenBaoOptions) error {
 	}
 	b.workDir, b.Dir, b.selfInit, b.leader = dir, dir.path, opts.SelfInit, opts.Join
 	b.initFile = dir.join("init.json")
-	b.server = &process{name: "openbao", logFile: dir.join("logs", "openbao.log"), grace: 10 * time.Second}
+	b.server = &process.Process{Name: "openbao", LogFile: dir.join("logs", "openbao.log"), Grace: 10 * time.Second}
 
 	if b.basePort, err = freePorts(2); err != nil {
 		return err
 	}
 	b.Address = "https://" + address(b.basePort)
 
-	ca, err := newAuthority("openbao-ca")
+	ca, err := pki.NewAuthority("openbao-ca")
 	if err != nil {
 		return err
 	}
-	pair, err := ca.server()
+	pair, err := ca.Server([]net.IP{net.ParseIP(loopback)}, "localhost")
 	if err != nil {
 		return err
 	}
-	b.CAPEM = ca.pem
-	if b.CAFile, err = dir.write("ca.crt", ca.pem); err != nil {
+	b.CAPEM = ca.PEM
+	if b.CAFile, err = dir.write("ca.crt", ca.PEM); err != nil {
 		return err
 	}
-	if _, err := dir.write("tls.crt", pair.certificate); err != nil {
+	if _, err := dir.write("tls.crt", pair.Certificate); err != nil {
 		return err
 	}
-	if _, err := dir.write("tls.key", pair.key); err != nil {
+	if _, err := dir.write("tls.key", pair.Key); err != nil {
 		return err
 	}
 	return b.chooseServer()
@@ -119,7 +123,7 @@ func (b *OpenBao) prepare(opts OpenBaoOptions) error {
 // StartServer starts the server on the data and the address that it had before,
 // and waits until it is unsealed and active.
 func (b *OpenBao) StartServer(ctx context.Context) error {
-	if err := b.server.start(b.args); err != nil {
+	if err := b.server.Start(b.args); err != nil {
 		return err
 	}
 	if b.leader != nil {
@@ -142,21 +146,21 @@ func (b *OpenBao) StartServer(ctx context.Context) error {
 
 // Binary is the path of the server's binary, which is the command bao as well if
 // Kind is Bao.
-func (b *OpenBao) Binary() string { return b.server.path }
+func (b *OpenBao) Binary() string { return b.server.Path }
 
 // StopServer stops the server and keeps its data. Connections to it are refused
 // until it is started again.
-func (b *OpenBao) StopServer() error { return b.server.stop() }
+func (b *OpenBao) StopServer() error { return b.server.Stop() }
 
 // KillServer is StopServer without a warning to the server.
-func (b *OpenBao) KillServer() error { return b.server.kill() }
+func (b *OpenBao) KillServer() error { return b.server.Kill() }
 
 // Stop ends the server, waits for it and removes a temporary directory. It may
 // be called more than once.
 func (b *OpenBao) Stop() error {
 	var err error
 	if b.server != nil {
-		err = b.server.stop()
+		err = b.server.Stop()
 	}
 	return errors.Join(err, b.workDir.remove())
 }
@@ -208,7 +212,7 @@ func (b *OpenBao) probeClient() (*api.Client, error) {
 		return nil, err
 	}
 	client.SetMaxRetries(0)
-	client.SetClientTimeout(probeTimeout)
+	client.SetClientTimeout(process.ProbeTimeout)
 	return client, nil
 }
 
@@ -218,7 +222,7 @@ func (b *OpenBao) waitActive(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return b.server.waitReady(ctx, func(ctx context.Context) error {
+	return b.server.WaitReady(ctx, func(ctx context.Context) error {
 		health, err := client.Sys().HealthWithContext(ctx)
 		if err != nil {
 			return err

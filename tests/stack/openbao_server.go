@@ -55,7 +55,7 @@ func (b *OpenBao) useEmbedded() error {
 	if err != nil {
 		return err
 	}
-	b.server.path = path
+	b.server.Path = path
 	b.args = []string{
 		flag("listen", address(b.basePort)),
 		flag("cluster-listen", address(b.basePort+1)),
@@ -94,7 +94,7 @@ func (b *OpenBao) useBao(path string) error {
 			"tls_key_file":    b.workDir.join("tls.key"),
 		}}},
 	}
-	b.server.path = path
+	b.server.Path = path
 	b.args = []string{"server"}
 	if b.selfInit != nil {
 		file, err := b.workDir.write("initialize.hcl", []byte(b.selfInit.Stanzas))
@@ -135,7 +135,7 @@ func (b *OpenBao) joinLeader(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return b.server.waitReady(ctx, func(ctx context.Context) error {
+	return b.server.WaitReady(ctx, func(ctx context.Context) error {
 		status, err := client.Sys().SealStatusWithContext(ctx)
 		if err != nil {
 			return err
@@ -169,7 +169,7 @@ func (b *OpenBao) initAndUnseal(ctx context.Context) error {
 		return err
 	}
 	var initialized bool
-	err = b.server.waitReady(ctx, func(ctx context.Context) error {
+	err = b.server.WaitReady(ctx, func(ctx context.Context) error {
 		initialized, err = client.Sys().InitStatusWithContext(ctx)
 		return err
 	})
@@ -211,3 +211,6 @@ func (b *OpenBao) loadCredentials() error {
 	b.RootToken, b.unsealKey = creds.RootToken, creds.UnsealKey
 	return nil
 }
+
+// flag renders one argument.
+func flag(name string, value any) string { return fmt.Sprintf("--%s=%v", name, value) }

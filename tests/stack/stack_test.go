@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/bailiwick-operator/bailiwick/tests/internal/process"
 )
 
 func TestStopLeavesNothing(t *testing.T) {
@@ -23,10 +25,10 @@ func TestStopLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	var pids []int
-	for _, p := range []*process{s.Kubernetes.etcd, s.Kubernetes.apiServer, s.Kubernetes.controllerManager, s.OpenBao.server} {
-		pid := p.pid()
+	for _, p := range []*process.Process{s.Kubernetes.etcd, s.Kubernetes.apiServer, s.Kubernetes.controllerManager, s.OpenBao.server} {
+		pid := p.PID()
 		if pid == 0 {
-			t.Errorf("%s does not run", p.name)
+			t.Errorf("%s does not run", p.Name)
 			continue
 		}
 		pids = append(pids, pid)

@@ -14,6 +14,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/bailiwick-operator/bailiwick/tests/internal/process"
 )
 
 // startTimeout is enough for a stack on a busy machine.
@@ -95,7 +97,7 @@ func (k *Kubernetes) Namespace(t testing.TB) string {
 	if err != nil {
 		t.Fatalf("Creating a namespace: %v", err)
 	}
-	err = wait.PollUntilContextCancel(ctx, readyInterval, true, func(ctx context.Context) (bool, error) {
+	err = wait.PollUntilContextCancel(ctx, process.ReadyInterval, true, func(ctx context.Context) (bool, error) {
 		return namespaceReady(ctx, client, namespace.Name) == nil, nil
 	})
 	if err != nil {

@@ -34,7 +34,7 @@ func Tool(name string) (string, error) {
 	}
 	path := strings.TrimSpace(string(out))
 	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("%s is not built: run %s", name, filepath.Join(root, buildTools))
+		return "", fmt.Errorf("%s is not built: run %s %s", name, filepath.Join(root, buildTools), name)
 	}
 	return path, nil
 }

@@ -1,7 +1,8 @@
 // Copyright The Bailiwick Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package stack
+// Package pki issues the certificates of the servers that tests start.
+package pki
 
 import (
 	"crypto"
@@ -16,24 +17,25 @@ import (
 	"time"
 )
 
-// certificateLifetime is longer than any stack lives.
+// certificateLifetime is longer than any server of a test lives.
 const certificateLifetime = 30 * 24 * time.Hour
 
-// authority is a certificate authority of one part.
-type authority struct {
+// Authority is a certificate authority.
+type Authority struct {
 	certificate *x509.Certificate
 	key         crypto.Signer
-	// pem is the certificate.
-	pem []byte
+	// PEM is the certificate.
+	PEM []byte
 }
 
-// keyPair is a PEM certificate and its key.
-type keyPair struct {
-	certificate []byte
-	key         []byte
+// KeyPair is a PEM certificate and its key.
+type KeyPair struct {
+	Certificate []byte
+	Key         []byte
 }
 
-func newAuthority(commonName string) (*authority, error) {
+// NewAuthority makes an authority whose certificate it signs itself.
+func NewAuthority(commonName string) (*Authority, error) {
 	template := &x509.Certificate{
 		Subject:               pkix.Name{CommonName: commonName},
 		IsCA:                  true,
@@ -48,22 +50,22 @@ func newAuthority(commonName string) (*authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &authority{certificate: certificate, key: key, pem: encodePEM("CERTIFICATE", der)}, nil
+	return &Authority{certificate: certificate, key: key, PEM: encodePEM("CERTIFICATE", der)}, nil
 }
 
-// server issues a certificate for a server on loopback.
-func (a *authority) server(names ...string) (keyPair, error) {
+// Server issues a certificate for a server with these addresses and names.
+func (a *Authority) Server(addresses []net.IP, names ...string) (KeyPair, error) {
 	return a.pair(&x509.Certificate{
 		Subject:     pkix.Name{CommonName: "server"},
-		DNSNames:    append([]string{"localhost"}, names...),
-		IPAddresses: []net.IP{net.ParseIP(loopback)},
+		DNSNames:    names,
+		IPAddresses: addresses,
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	})
 }
 
-// client issues a certificate that Kubernetes reads as a user and its groups.
-func (a *authority) client(user string, groups ...string) (keyPair, error) {
+// Client issues a certificate that Kubernetes reads as a user and its groups.
+func (a *Authority) Client(user string, groups ...string) (KeyPair, error) {
 	return a.pair(&x509.Certificate{
 		Subject:     pkix.Name{CommonName: user, Organization: groups},
 		KeyUsage:    x509.KeyUsageDigitalSignature,
@@ -71,21 +73,21 @@ func (a *authority) client(user string, groups ...string) (keyPair, error) {
 	})
 }
 
-func (a *authority) pair(template *x509.Certificate) (keyPair, error) {
+func (a *Authority) pair(template *x509.Certificate) (KeyPair, error) {
 	key, der, err := issue(template, a)
 	if err != nil {
-		return keyPair{}, err
+		return KeyPair{}, err
 	}
-	encoded, err := encodeKey(key)
+	encoded, err := EncodeKey(key)
 	if err != nil {
-		return keyPair{}, err
+		return KeyPair{}, err
 	}
-	return keyPair{certificate: encodePEM("CERTIFICATE", der), key: encoded}, nil
+	return KeyPair{Certificate: encodePEM("CERTIFICATE", der), Key: encoded}, nil
 }
 
 // issue makes a key and a certificate for it, signed by the issuer or, if that
 // is nil, by itself.
-func issue(template *x509.Certificate, issuer *authority) (crypto.Signer, []byte, error) {
+func issue(template *x509.Certificate, issuer *Authority) (crypto.Signer, []byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, err
@@ -108,8 +110,8 @@ func issue(template *x509.Certificate, issuer *authority) (crypto.Signer, []byte
 	return key, der, err
 }
 
-// encodeKey returns a private key as PKCS #8 PEM.
-func encodeKey(key crypto.Signer) ([]byte, error) {
+// EncodeKey returns a private key as PKCS #8 PEM.
+func EncodeKey(key crypto.Signer) ([]byte, error) {
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		return nil, err

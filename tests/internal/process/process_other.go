@@ -3,7 +3,7 @@
 
 //go:build unix && !linux
 
-package stack
+package process
 
 import "syscall"
 

@@ -1,7 +1,7 @@
 // Copyright The Bailiwick Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package stack
+package process
 
 import (
 	"bytes"

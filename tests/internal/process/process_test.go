@@ -1,7 +1,7 @@
 // Copyright The Bailiwick Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package stack
+package process
 
 import (
 	"bytes"
@@ -17,11 +17,11 @@ import (
 	"time"
 )
 
-func newTestProcess(t *testing.T) *process {
+func newTestProcess(t *testing.T) *Process {
 	t.Helper()
-	p := &process{name: "sh", path: "/bin/sh", logFile: filepath.Join(t.TempDir(), "sh.log"), grace: time.Minute}
+	p := &Process{Name: "sh", Path: "/bin/sh", LogFile: filepath.Join(t.TempDir(), "sh.log"), Grace: time.Minute}
 	t.Cleanup(func() {
-		if err := p.stop(); err != nil {
+		if err := p.Stop(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -30,12 +30,12 @@ func newTestProcess(t *testing.T) *process {
 
 func TestProcessStopEndsGroup(t *testing.T) {
 	p := newTestProcess(t)
-	if err := p.start([]string{"-c", "sleep 600 & echo started; wait"}); err != nil {
+	if err := p.Start([]string{"-c", "sleep 600 & echo started; wait"}); err != nil {
 		t.Fatal(err)
 	}
 	waitForLog(t, p, "started")
-	group := p.pid()
-	if err := p.stop(); err != nil {
+	group := p.PID()
+	if err := p.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the process group to end", func(context.Context) (bool, error) {
@@ -45,15 +45,15 @@ func TestProcessStopEndsGroup(t *testing.T) {
 
 func TestProcessThatIgnoresStopIsKilled(t *testing.T) {
 	p := newTestProcess(t)
-	p.grace = time.Millisecond
-	if err := p.start([]string{"-c", "trap '' TERM; echo started; while :; do sleep 1; done"}); err != nil {
+	p.Grace = time.Millisecond
+	if err := p.Start([]string{"-c", "trap '' TERM; echo started; while :; do sleep 1; done"}); err != nil {
 		t.Fatal(err)
 	}
 	waitForLog(t, p, "started")
-	if err := p.stop(); err != nil {
+	if err := p.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	if pid := p.pid(); pid != 0 {
+	if pid := p.PID(); pid != 0 {
 		t.Errorf("Process %d runs after stop", pid)
 	}
 }
@@ -61,14 +61,14 @@ func TestProcessThatIgnoresStopIsKilled(t *testing.T) {
 func TestProcessStartsAgain(t *testing.T) {
 	p := newTestProcess(t)
 	for _, word := range []string{"first", "second"} {
-		if err := p.start([]string{"-c", "echo " + word + "; exec sleep 600"}); err != nil {
+		if err := p.Start([]string{"-c", "echo " + word + "; exec sleep 600"}); err != nil {
 			t.Fatal(err)
 		}
 		waitForLog(t, p, word)
-		if err := p.start(nil); err == nil {
+		if err := p.Start(nil); err == nil {
 			t.Error("A process that runs can be started")
 		}
-		if err := p.stop(); err != nil {
+		if err := p.Stop(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -77,42 +77,42 @@ func TestProcessStartsAgain(t *testing.T) {
 
 func TestProcessThatEndsIsNotReady(t *testing.T) {
 	p := newTestProcess(t)
-	if err := p.start([]string{"-c", "echo the reason >&2; exit 3"}); err != nil {
+	if err := p.Start([]string{"-c", "echo the reason >&2; exit 3"}); err != nil {
 		t.Fatal(err)
 	}
-	err := p.waitReady(t.Context(), func(context.Context) error { return errors.New("not yet") })
+	err := p.WaitReady(t.Context(), func(context.Context) error { return errors.New("not yet") })
 	if err == nil || !strings.Contains(err.Error(), "exit status 3") || !strings.Contains(err.Error(), "the reason") {
 		t.Errorf("error = %v, want the exit status and the log", err)
 	}
 }
 
 func TestProcessStartOfMissingBinary(t *testing.T) {
-	p := &process{name: "missing", path: filepath.Join(t.TempDir(), "missing"), logFile: filepath.Join(t.TempDir(), "log")}
-	if err := p.start(nil); !errors.Is(err, os.ErrNotExist) {
+	p := &Process{Name: "missing", Path: filepath.Join(t.TempDir(), "missing"), LogFile: filepath.Join(t.TempDir(), "log")}
+	if err := p.Start(nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("error = %v, want %v", err, os.ErrNotExist)
 	}
-	if err := p.stop(); err != nil {
+	if err := p.Stop(); err != nil {
 		t.Errorf("Stopping what never ran: %v", err)
 	}
 }
 
-func waitForLog(t *testing.T, p *process, text string) {
+func waitForLog(t *testing.T, p *Process, text string) {
 	t.Helper()
 	eventually(t, "the log to hold "+strconv.Quote(text), func(context.Context) (bool, error) {
-		content, err := os.ReadFile(p.logFile)
+		content, err := os.ReadFile(p.LogFile)
 		return bytes.Contains(content, []byte(text)), err
 	})
 }
 
 // parentEnv makes the test binary play the parent that is killed.
-const parentEnv = "STACK_TEST_PARENT_LOG"
+const parentEnv = "PROCESS_TEST_PARENT_LOG"
 
 // runAsParent starts a process and reports its id, then waits to be killed.
 func runAsParent(logFile string) {
-	p := &process{name: "sleep", path: "/bin/sleep", logFile: logFile}
-	if err := p.start([]string{"600"}); err != nil {
+	p := &Process{Name: "sleep", Path: "/bin/sleep", LogFile: logFile}
+	if err := p.Start([]string{"600"}); err != nil {
 		panic(err)
 	}
-	fmt.Println(p.pid())
+	fmt.Println(p.PID())
 	select {}
 }

@@ -1,7 +1,7 @@
 // Copyright The Bailiwick Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package stack
+package process
 
 import (
 	"context"
@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// probeTimeout bounds one question to a server that may not be ready.
-const probeTimeout = 2 * time.Second
+// ProbeTimeout bounds one question to a server that may not be ready.
+const ProbeTimeout = 2 * time.Second
 
-// httpReady returns a check that a plain URL answers with 200.
-func httpReady(url string) func(context.Context) error {
+// HTTPReady returns a check that a plain URL answers with 200.
+func HTTPReady(url string) func(context.Context) error {
 	client := &http.Client{
-		Timeout: probeTimeout,
+		Timeout: ProbeTimeout,
 		// No connection stays open when the check is over.
 		Transport: &http.Transport{DisableKeepAlives: true},
 	}
