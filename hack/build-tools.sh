@@ -11,7 +11,8 @@
 #   hack/build-tools.sh TOOL...          build these, or what holds these binaries
 #   hack/build-tools.sh --path BINARY... print where each binary is or will be
 #
-# Tools: etcd, kubernetes, openbao-server, golangci-lint, govulncheck.
+# Tools: etcd, kubernetes, openbao-server, golangci-lint, govulncheck, and for the
+# node of tests/node kubernetes-node, kube-router and node.
 # BAILIWICK_CACHE moves the cache; the default is ~/.cache/bailiwick.
 
 set -o errexit -o nounset -o pipefail
@@ -31,9 +32,11 @@ fail() {
 # tool_of NAME prints the tool that holds the binary NAME.
 tool_of() {
   case "$1" in
-    etcd | kubernetes | openbao-server | golangci-lint | govulncheck) echo "$1" ;;
+    etcd | kubernetes | openbao-server | golangci-lint | govulncheck | kubernetes-node | kube-router | node) echo "$1" ;;
     kube-apiserver | kube-controller-manager | kubectl) echo kubernetes ;;
-    *) fail "unknown tool $1; there are etcd, kubernetes, openbao-server, golangci-lint and govulncheck" ;;
+    kubelet | kube-proxy | kube-scheduler) echo kubernetes-node ;;
+    coredns | pause | probe | provisioner) echo node ;;
+    *) fail "unknown tool $1; there are etcd, kubernetes, openbao-server, golangci-lint, govulncheck, kubernetes-node, kube-router and node" ;;
   esac
 }
 
@@ -45,22 +48,32 @@ module_version() {
   ' "${tools_src}/$1/go.mod"
 }
 
-# describe TOOL sets version, packages, ldflags, title and duration.
+# describe TOOL sets module (a folder of hack/tools), version, packages, ldflags,
+# title and duration.
 describe() {
   local major_minor ldflags_package
   ldflags="-s -w"
+  module="$1"
   case "$1" in
     etcd)
       version="$(module_version etcd go.etcd.io/etcd/server/v3)"
       packages="etcd=go.etcd.io/etcd/server/v3"
       title="etcd" duration="1 minute"
       ;;
-    kubernetes)
+    kubernetes | kubernetes-node)
+      module="kubernetes"
       version="$(module_version kubernetes k8s.io/kubernetes)"
-      packages="kube-apiserver=k8s.io/kubernetes/cmd/kube-apiserver
-        kube-controller-manager=k8s.io/kubernetes/cmd/kube-controller-manager
-        kubectl=k8s.io/kubernetes/cmd/kubectl"
-      title="kube-apiserver, kube-controller-manager and kubectl" duration="8 minutes"
+      if [[ "$1" == kubernetes ]]; then
+        packages="kube-apiserver=k8s.io/kubernetes/cmd/kube-apiserver
+          kube-controller-manager=k8s.io/kubernetes/cmd/kube-controller-manager
+          kubectl=k8s.io/kubernetes/cmd/kubectl"
+        title="kube-apiserver, kube-controller-manager and kubectl" duration="8 minutes"
+      else
+        packages="kubelet=k8s.io/kubernetes/cmd/kubelet
+          kube-proxy=k8s.io/kubernetes/cmd/kube-proxy
+          kube-scheduler=k8s.io/kubernetes/cmd/kube-scheduler"
+        title="kubelet, kube-proxy and kube-scheduler" duration="3 minutes"
+      fi
       # A build from the module has no version of its own, and clients compare it.
       major_minor="${version#v}"
       ldflags_package="k8s.io/component-base/version"
@@ -75,6 +88,16 @@ describe() {
       packages="openbao-server=."
       title="openbao-server, on core" duration="4 minutes"
       ;;
+    kube-router)
+      version="$(module_version kube-router github.com/cloudnativelabs/kube-router/v2)"
+      packages="kube-router=github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"
+      title="kube-router" duration="2 minutes"
+      ;;
+    node)
+      version="$(module_version node github.com/coredns/coredns)"
+      packages="coredns=./coredns pause=./pause probe=./probe provisioner=./provisioner"
+      title="the small programs of the test node, with CoreDNS" duration="3 minutes"
+      ;;
     golangci-lint)
       version="$(module_version golangci-lint github.com/golangci/golangci-lint/v2)"
       packages="golangci-lint=github.com/golangci/golangci-lint/v2/cmd/golangci-lint"
@@ -86,7 +109,7 @@ describe() {
       title="govulncheck" duration="1 minute"
       ;;
   esac
-  [[ -n "${version}" ]] || fail "no version in ${tools_src}/$1/go.mod"
+  [[ -n "${version}" ]] || fail "no version in ${tools_src}/${module}/go.mod"
 }
 
 sha256() {
@@ -100,7 +123,7 @@ directory() {
   digest="$({
     uname -sm
     echo "${packages} ${ldflags}"
-    cd "${tools_src}/$1"
+    cd "${tools_src}/${module}"
     cat go.mod go.sum
     find . -name '*.go' -exec cat {} + | LC_ALL=C sort
   } | sha256)"
@@ -124,7 +147,7 @@ with_progress() (
 compile() {
   local binary
   for binary in ${packages}; do
-    go build -C "${tools_src}/$1" -mod=readonly -buildvcs=false -trimpath -ldflags "${ldflags}" \
+    go build -C "${tools_src}/${module}" -mod=readonly -buildvcs=false -trimpath -ldflags "${ldflags}" \
       -o "$2/${binary%%=*}" "${binary#*=}" || return
   done
 }
