@@ -48,10 +48,7 @@ soak: ## Run random faults, kills and fuzzing for long: SOAK=10m each.
 	hack/fuzz.sh $(SOAK)
 
 demo: ## Start everything on this machine and watch the samples become Ready.
-	hack/install-deps.sh
-	hack/build-tools.sh etcd kubernetes openbao-server
-	cd tests && CGO_ENABLED=0 go build -trimpath -o ../bin/demo ./demo
-	exec bin/demo $(DEMO_FLAGS)
+	exec hack/demo.sh $(DEMO_FLAGS)
 
 bench: ## Measure the operator and print a table; tests/bench/README.md explains it.
 	hack/build-tools.sh etcd kubernetes

@@ -6,6 +6,9 @@
 # Installs what tests can use but do not build. All of it is optional: without it
 # this script says what is lost, and succeeds.
 #
+#   hack/install-deps.sh            all of it
+#   hack/install-deps.sh postgres   one part: postgres or node
+#
 #   PostgreSQL  backs the Aiven simulator's PostgreSQL services, so that published
 #               details connect
 #   containerd  and the programs around it are what the node of tests/node is made
@@ -80,5 +83,15 @@ on Linux and as root: install ${node_packages[*]}
 TEXT
 }
 
-postgres
-node
+if [[ $# -eq 0 ]]; then
+  set -- postgres node
+fi
+for part in "$@"; do
+  case "${part}" in
+    postgres | node) "${part}" ;;
+    *)
+      echo "install-deps: there is no part ${part}" >&2
+      exit 1
+      ;;
+  esac
+done

@@ -7,8 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -54,26 +56,62 @@ type demo struct {
 
 	kube    kubernetes.Interface
 	dynamic dynamic.Interface
-	// objects are the samples as they are applied.
-	objects []*unstructured.Unstructured
-	// secrets are values that no output may hold, by what they are.
-	secrets map[string]string
+	// aiven and openBao are the samples as they are applied.
+	aiven, openBao []*unstructured.Unstructured
+	// late are the parts that nothing needs at first. With nothing in the cache
+	// their builds take minutes.
+	late late
+	// secrets are values that no output may hold.
+	secrets *secrets
+}
+
+// late is what is built and started while the operator works already.
+type late struct {
+	group *errgroup.Group
+	// openBao is closed when the OpenBao server is ready, or can't be.
+	openBao chan struct{}
+}
+
+// secrets are values by what they are. They may be used from several goroutines.
+type secrets struct {
+	mu     sync.Mutex
+	values map[string]string
+}
+
+func (s *secrets) add(what, value string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.values[what] = value
+}
+
+// all returns a copy.
+func (s *secrets) all() map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.values)
 }
 
 // run goes through all steps and returns nil if everything is as it should be.
-func (d *demo) run(ctx context.Context) error {
+func (d *demo) run(ctx context.Context) (err error) {
 	if err := d.prepare(); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer func() {
+		cancel(nil)
+		if late := d.late.wait(); err == nil {
+			err = late
+		}
+	}()
 	for _, step := range []struct {
 		title string
 		do    func(context.Context) error
 	}{
-		{"Starting the servers on 127.0.0.1, and building the operator", d.start},
+		{"Starting the servers on 127.0.0.1", d.start},
 		{"Installing manifests/crds, manifests/rbac and manifests/admission", d.install},
-		{"Creating what the samples name, in namespace " + namespace, d.createSecrets},
+		{"Reading manifests/samples, and creating namespace " + namespace, d.readSamples},
 		{"Starting the operator as ServiceAccount " + operatorNamespace + "/" + operatorAccount, d.startOperator},
-		{"Applying manifests/samples, and waiting until all are Ready", d.applyAndWatch},
+		{"Applying manifests/samples with what they name, and waiting until all are Ready", d.applySamples},
 		{"Checking the Aiven side", d.verifyAiven},
 		{"Checking the OpenBao side", d.verifyOpenBao},
 		{"Checking that nothing secret was logged", d.verifyLog},
@@ -118,43 +156,45 @@ func (d *demo) prepare() error {
 			return err
 		}
 	}
-	d.secrets = map[string]string{}
-	d.kubectl, err = stack.Tool("kubectl")
-	return err
+	d.secrets = &secrets{values: map[string]string{}}
+	return nil
 }
 
-// start brings up all servers and builds the operator, side by side.
+// start brings up what is needed first, side by side, and begins with the rest.
 func (d *demo) start(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
-	// A cold build takes longer than servers may take to start.
-	starting, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
 	d.stack = &stack.Stack{}
+	group, working := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		return d.out.part("Kubernetes", func() (string, error) {
-			part, err := stack.StartKubernetes(starting, stack.KubernetesOptions{Dir: d.path("kubernetes")})
-			if err != nil {
-				return "", err
-			}
-			d.stack.Kubernetes = part
-			return part.Server, d.connect()
-		})
-	})
-	group.Go(func() error {
-		return d.out.part("OpenBao", func() (string, error) {
-			part, err := stack.StartOpenBao(starting, stack.OpenBaoOptions{Dir: d.path("openbao")})
-			if err != nil {
-				return "", err
-			}
-			d.stack.OpenBao = part
-			return fmt.Sprintf("%s, %s server %s", part.Address, part.Kind, part.Version), nil
-		})
+		return d.out.part("Kubernetes", func() (string, error) { return d.startKubernetes(working) })
 	})
 	group.Go(func() error { return d.out.part("Aiven simulator", d.startSimulator) })
 	group.Go(func() error {
-		return d.out.part("operator", func() (string, error) { return d.build(ctx) })
+		return d.out.part("operator", func() (string, error) { return d.build(working) })
 	})
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	d.late.start(ctx, d.startOpenBao, d.startControllerManager)
+	return nil
+}
+
+// start begins with both parts. After an error of one the other is given up.
+func (l *late) start(ctx context.Context, openBao, other func(context.Context) error) {
+	group, ctx := errgroup.WithContext(ctx)
+	l.group, l.openBao = group, make(chan struct{})
+	group.Go(func() error {
+		defer close(l.openBao)
+		return openBao(ctx)
+	})
+	group.Go(func() error { return other(ctx) })
+}
+
+// wait returns when all parts have been started, or given up.
+func (l *late) wait() error {
+	if l.group == nil {
+		return nil
+	}
+	return l.group.Wait()
 }
 
 // stop ends everything that was started, the operator first: it gives its lease
@@ -164,6 +204,8 @@ func (d *demo) stop() error {
 	if d.operator != nil || d.stack != nil {
 		d.out.line("Stopping")
 	}
+	// A server that is still being started would be missed below.
+	_ = d.late.wait() // run has told
 	if d.operator != nil {
 		errs = append(errs, d.operator.stop(operatorGrace))
 	}

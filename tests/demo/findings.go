@@ -55,13 +55,14 @@ func (d *demo) verifyLog(context.Context) error {
 		return errors.New("the operator has logged nothing")
 	}
 	f := &findings{out: d.out}
-	for _, what := range slices.Sorted(maps.Keys(d.secrets)) {
-		if bytes.Contains(content, []byte(d.secrets[what])) {
+	secrets := d.secrets.all()
+	for _, what := range slices.Sorted(maps.Keys(secrets)) {
+		if bytes.Contains(content, []byte(secrets[what])) {
 			f.check(fmt.Errorf("it holds %s", what), "%s", d.operator.logFile)
 		}
 	}
 	if len(f.wrong) == 0 {
-		f.right("%s holds none of %d tokens and passwords", d.operator.logFile, len(d.secrets))
+		f.right("%s holds none of %d tokens and passwords", d.operator.logFile, len(secrets))
 	}
 	return f.err()
 }

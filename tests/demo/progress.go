@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"sync"
@@ -34,6 +35,25 @@ func (p *progress) plain(text string) {
 	defer p.mu.Unlock()
 	// Nobody could be told that nobody can be told.
 	_, _ = io.WriteString(p.out, text)
+}
+
+// lines prints what is written to it, line by line.
+type lines struct {
+	print func(line string)
+	rest  []byte
+}
+
+// Write implements io.Writer.
+func (l *lines) Write(p []byte) (int, error) {
+	l.rest = append(l.rest, p...)
+	for {
+		line, rest, found := bytes.Cut(l.rest, []byte("\n"))
+		if !found {
+			return len(p), nil
+		}
+		l.print(string(line))
+		l.rest = rest
+	}
 }
 
 // part runs a part of a step, and prints what it returns together with the time

@@ -11,12 +11,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/openbao/openbao/api/v2"
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/dynamic"
@@ -68,9 +69,77 @@ func (d *demo) connect() error {
 	return clientcmd.WriteToFile(*access, d.path(kubeconfigFile))
 }
 
+// startKubernetes builds and starts the API server. The controller manager follows.
+func (d *demo) startKubernetes(ctx context.Context) (string, error) {
+	if err := d.buildTools(ctx, "etcd", "kube-apiserver", "kubectl"); err != nil {
+		return "", err
+	}
+	var err error
+	if d.kubectl, err = stack.Tool("kubectl"); err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	d.stack.Kubernetes, err = stack.StartKubernetes(ctx, stack.KubernetesOptions{Dir: d.path("kubernetes"), WithoutControllerManager: true})
+	if err != nil {
+		return "", err
+	}
+	version, err := d.stack.Kubernetes.Version(ctx)
+	if err != nil {
+		return "", err
+	}
+	return d.stack.Kubernetes.Server + ", " + version, d.connect()
+}
+
+// startControllerManager builds and starts what collects garbage.
+func (d *demo) startControllerManager(ctx context.Context) error {
+	return d.out.part("kube-controller-manager", func() (string, error) {
+		if err := d.buildTools(ctx, "kube-controller-manager"); err != nil {
+			return "", err
+		}
+		ctx, cancel := context.WithTimeout(ctx, startTimeout)
+		defer cancel()
+		return "collects what belongs to deleted objects", d.stack.Kubernetes.StartControllerManager(ctx)
+	})
+}
+
+// startOpenBao builds and starts the OpenBao server.
+func (d *demo) startOpenBao(ctx context.Context) error {
+	return d.out.part("OpenBao", func() (string, error) {
+		if !stack.HasBao() {
+			if err := d.buildTools(ctx, "openbao-server"); err != nil {
+				return "", err
+			}
+		}
+		ctx, cancel := context.WithTimeout(ctx, startTimeout)
+		defer cancel()
+		part, err := stack.StartOpenBao(ctx, stack.OpenBaoOptions{Dir: d.path("openbao")})
+		if err != nil {
+			return "", err
+		}
+		d.stack.OpenBao = part
+		return fmt.Sprintf("%s, %s server %s", part.Address, part.Kind, part.Version), nil
+	})
+}
+
+// buildTools builds programs that are missing, and prints how far that is.
+func (d *demo) buildTools(ctx context.Context, programs ...string) error {
+	cmd := exec.CommandContext(ctx, filepath.Join(d.root, "hack", "build-tools.sh"), programs...)
+	cmd.SysProcAttr = childProcAttr()
+	// The compilers are children of children.
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	out := &lines{print: func(line string) { d.out.line("  %s", line) }}
+	var stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = out, &stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("building %s: %w\n%s", strings.Join(programs, ", "), err, stderr.String())
+	}
+	return nil
+}
+
 func (d *demo) startSimulator() (string, error) {
 	token := rand.Text()
-	d.secrets[aivenTokenName] = token
+	d.secrets.add(aivenTokenName, token)
 	opts := aivensim.Options{
 		Projects: []string{project},
 		Tokens:   []aivensim.Token{{Name: "demo", Value: token}},
@@ -134,9 +203,8 @@ func (d *demo) install(ctx context.Context) error {
 	return err
 }
 
-// createSecrets makes the namespace of the samples and what they name, as a
-// person would.
-func (d *demo) createSecrets(ctx context.Context) error {
+// readSamples makes the namespace of the samples.
+func (d *demo) readSamples(ctx context.Context) error {
 	_, err := d.kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{})
 	if err != nil {
 		return err
@@ -149,36 +217,89 @@ func (d *demo) createSecrets(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	prepared, err := prepareSamples(samples, place{namespace: namespace, project: project, openBaoAddress: d.stack.OpenBao.Address})
-	if err != nil {
+	for _, sample := range samples {
+		if sample.GroupVersionKind().Group == openbaov1alpha1.GroupName {
+			d.openBao = append(d.openBao, sample)
+		} else {
+			d.aiven = append(d.aiven, sample)
+		}
+	}
+	return nil
+}
+
+// applySamples applies both halves side by side, each with what it names, as a
+// person would. The half of OpenBao waits for its server.
+func (d *demo) applySamples(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		prepared, err := prepareSamples(d.aiven, place{namespace: namespace, project: project})
+		if err != nil {
+			return err
+		}
+		d.aiven = prepared.objects
+		for _, ref := range prepared.tokens {
+			if err := d.createSecret(ctx, ref, "the Aiven token", d.secrets.all()[aivenTokenName]); err != nil {
+				return err
+			}
+		}
+		return d.applyAndWatch(ctx, d.aiven)
+	})
+	group.Go(func() error {
+		select {
+		case <-d.late.openBao:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if d.stack.OpenBao == nil {
+			return d.late.wait()
+		}
+		prepared, err := prepareSamples(d.openBao, place{namespace: namespace, openBaoAddress: d.stack.OpenBao.Address})
+		if err != nil {
+			return err
+		}
+		d.openBao = prepared.objects
+		if err := d.createForOpenBao(ctx, prepared); err != nil {
+			return err
+		}
+		return d.applyAndWatch(ctx, d.openBao)
+	})
+	return group.Wait()
+}
+
+// createSecret makes a Secret with one key, and more where it is said.
+func (d *demo) createSecret(ctx context.Context, ref secretKey, what, value string, more ...func(*corev1.Secret)) error {
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: ref.name}, StringData: map[string]string{ref.key: value}}
+	for _, add := range more {
+		add(secret)
+	}
+	if _, err := d.kube.CoreV1().Secrets(namespace).Create(ctx, secret, metav1.CreateOptions{}); err != nil {
 		return err
 	}
-	d.objects = prepared.objects
+	d.out.line("  Secret %s, key %s: %s", ref.name, ref.key, what)
+	return nil
+}
+
+// createForOpenBao makes what an OpenBaoCluster names.
+func (d *demo) createForOpenBao(ctx context.Context, prepared prepared) error {
 	admin, err := d.adminToken(ctx)
 	if err != nil {
 		return err
 	}
-	d.secrets[adminTokenName] = admin
-	d.secrets["the root token of OpenBao"] = d.stack.OpenBao.RootToken
-	for _, group := range []struct {
-		refs        []secretKey
-		what, value string
-	}{
-		{prepared.tokens, "the Aiven token", d.secrets[aivenTokenName]},
-		{prepared.adminTokens, "a one-time admin token of the OpenBao server", admin},
-		{prepared.authorities, "the CA of the OpenBao server", string(d.stack.OpenBao.CAPEM)},
-	} {
-		for _, ref := range group.refs {
-			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: ref.name}, StringData: map[string]string{ref.key: group.value}}
-			if slices.Contains(prepared.adminTokens, ref) {
-				// It says itself which server it is for.
-				secret.Type = openbaov1alpha1.SecretTypeCredential
-				secret.StringData[openbaov1alpha1.CredentialAddressKey] = d.stack.OpenBao.Address
-			}
-			if _, err := d.kube.CoreV1().Secrets(namespace).Create(ctx, secret, metav1.CreateOptions{}); err != nil {
-				return err
-			}
-			d.out.line("  Secret %s, key %s: %s", ref.name, ref.key, group.what)
+	d.secrets.add(adminTokenName, admin)
+	d.secrets.add("the root token of OpenBao", d.stack.OpenBao.RootToken)
+	for _, ref := range prepared.adminTokens {
+		err := d.createSecret(ctx, ref, "a one-time admin token of the OpenBao server", admin, func(secret *corev1.Secret) {
+			// It says itself which server it is for.
+			secret.Type = openbaov1alpha1.SecretTypeCredential
+			secret.StringData[openbaov1alpha1.CredentialAddressKey] = d.stack.OpenBao.Address
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, ref := range prepared.authorities {
+		if err := d.createSecret(ctx, ref, "the CA of the OpenBao server", string(d.stack.OpenBao.CAPEM)); err != nil {
+			return err
 		}
 	}
 	// Nobody runs the OpenBao cluster's jobs here, so their accounts are made by hand.
@@ -235,7 +356,7 @@ func (d *demo) startOperator(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.secrets["the operator's ServiceAccount token"] = config.BearerToken
+	d.secrets.add("the operator's ServiceAccount token", config.BearerToken)
 	if err := stack.WriteKubeconfig(d.path(operatorConfigFile), config); err != nil {
 		return err
 	}

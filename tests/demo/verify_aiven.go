@@ -24,10 +24,7 @@ import (
 // be made with it.
 func (d *demo) verifyAiven(ctx context.Context) error {
 	f := &findings{out: d.out}
-	for _, object := range d.objects {
-		if object.GroupVersionKind().Group != aivenv1alpha1.GroupName {
-			continue
-		}
+	for _, object := range d.aiven {
 		typed, err := asAiven(object)
 		if err != nil {
 			return err
@@ -53,7 +50,7 @@ func (d *demo) verifyAiven(ctx context.Context) error {
 		}
 		for key, value := range data {
 			if isPassword(key) {
-				d.secrets["the password in Secret "+target.Name] = value
+				d.secrets.add("the password in Secret "+target.Name, value)
 			}
 		}
 		d.checkConnection(ctx, f, publisher, data)

@@ -25,10 +25,7 @@ import (
 // admin token is no longer good.
 func (d *demo) verifyOpenBao(ctx context.Context) error {
 	f := &findings{out: d.out}
-	for _, object := range d.objects {
-		if object.GroupVersionKind().Group != openbaov1alpha1.GroupName {
-			continue
-		}
+	for _, object := range d.openBao {
 		// The sample has no status, which says what tokens must be for.
 		live, err := d.dynamic.Resource(openbaov1alpha1.SchemeGroupVersion.WithResource("openbaoclusters")).Namespace(object.GetNamespace()).
 			Get(ctx, object.GetName(), metav1.GetOptions{})
@@ -246,7 +243,7 @@ func (d *demo) checkRevoked(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	client.SetToken(d.secrets[adminTokenName])
+	client.SetToken(d.secrets.all()[adminTokenName])
 	_, err = client.Auth().Token().LookupSelfWithContext(ctx)
 	var answer *api.ResponseError
 	if errors.As(err, &answer) && answer.StatusCode == http.StatusForbidden {

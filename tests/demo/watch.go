@@ -17,17 +17,17 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// applyAndWatch applies the samples with kubectl, prints how their readiness
+// applyAndWatch applies objects with kubectl, prints how their readiness
 // changes, and returns when all are Ready.
-func (d *demo) applyAndWatch(ctx context.Context) error {
-	t := newTracker(d.objects)
-	stop, err := d.watch(ctx, t)
+func (d *demo) applyAndWatch(ctx context.Context, objects []*unstructured.Unstructured) error {
+	t := newTracker(objects)
+	stop, err := d.watch(ctx, objects, t)
 	if err != nil {
 		return err
 	}
 	defer stop()
 
-	manifest, err := manifestOf(d.objects)
+	manifest, err := manifestOf(objects)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (d *demo) applyAndWatch(ctx context.Context) error {
 }
 
 // watch feeds the tracker from informers until the returned function is called.
-func (d *demo) watch(ctx context.Context, t *tracker) (stop func(), err error) {
+func (d *demo) watch(ctx context.Context, objects []*unstructured.Unstructured, t *tracker) (stop func(), err error) {
 	groups, err := restmapper.GetAPIGroupResources(d.kube.Discovery())
 	if err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func (d *demo) watch(ctx context.Context, t *tracker) (stop func(), err error) {
 	mapper := restmapper.NewDiscoveryRESTMapper(groups)
 	informers := dynamicinformer.NewFilteredDynamicSharedInformerFactory(d.dynamic, 0, namespace, nil)
 	watched := map[schema.GroupVersionKind]bool{}
-	for _, object := range d.objects {
+	for _, object := range objects {
 		kind := object.GroupVersionKind()
 		if watched[kind] {
 			continue

@@ -5,9 +5,12 @@ package stack
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -32,6 +35,9 @@ type KubernetesOptions struct {
 	// starts. Its garbage collector learns of kinds that come later only every
 	// 30 seconds.
 	CRDs []string
+	// WithoutControllerManager leaves the start of the controller manager to
+	// StartControllerManager, until which its binary need not exist.
+	WithoutControllerManager bool
 	// APIServerArgs and ControllerManagerArgs are added to the arguments, and
 	// win over those that the stack sets.
 	APIServerArgs         []string
@@ -102,12 +108,18 @@ func (k *Kubernetes) prepare() error {
 		{"kube-apiserver", time.Second, &k.apiServer},
 		{"kube-controller-manager", 10 * time.Second, &k.controllerManager},
 	} {
-		path, err := Tool(server.name)
-		if err != nil {
-			return err
-		}
 		*server.to = &process.Process{
-			Name: server.name, Path: path, LogFile: dir.join("logs", server.name+".log"), Grace: server.grace,
+			Name: server.name, LogFile: dir.join("logs", server.name+".log"), Grace: server.grace,
+		}
+	}
+
+	needed := []*process.Process{k.etcd, k.apiServer, k.controllerManager}
+	if k.opts.WithoutControllerManager {
+		needed = needed[:2]
+	}
+	for _, p := range needed {
+		if p.Path, err = Tool(p.Name); err != nil {
+			return err
 		}
 	}
 
@@ -127,6 +139,9 @@ func (k *Kubernetes) start(ctx context.Context) error {
 	}
 	if err := InstallCRDs(ctx, k.Config(), k.opts.CRDs...); err != nil {
 		return err
+	}
+	if k.opts.WithoutControllerManager {
+		return nil
 	}
 	return k.StartControllerManager(ctx)
 }
@@ -177,6 +192,13 @@ func (k *Kubernetes) StopAPIServer() error { return k.apiServer.Stop() }
 // StartControllerManager starts the controller manager and waits until its
 // controllers have set up the default namespace.
 func (k *Kubernetes) StartControllerManager(ctx context.Context) error {
+	if k.controllerManager.Path == "" {
+		path, err := Tool(k.controllerManager.Name)
+		if err != nil {
+			return err
+		}
+		k.controllerManager.Path = path
+	}
 	if err := k.controllerManager.Start(k.controllerManagerArgs()); err != nil {
 		return err
 	}
@@ -192,6 +214,23 @@ func (k *Kubernetes) StartControllerManager(ctx context.Context) error {
 // StopControllerManager stops the controller manager: nothing collects garbage
 // or empties namespaces until it is started again.
 func (k *Kubernetes) StopControllerManager() error { return k.controllerManager.Stop() }
+
+// Version returns the version of the API server, such as v1.37.1.
+func (k *Kubernetes) Version(ctx context.Context) (string, error) {
+	client, err := kubernetes.NewForConfig(k.probeConfig())
+	if err != nil {
+		return "", err
+	}
+	answer, err := client.RESTClient().Get().AbsPath("/version").Do(ctx).Raw()
+	if err != nil {
+		return "", err
+	}
+	var info version.Info
+	if err := json.Unmarshal(answer, &info); err != nil {
+		return "", fmt.Errorf("reading the version of the API server: %w", err)
+	}
+	return info.GitVersion, nil
+}
 
 // Config returns the administrator's access, without a client-side rate limit.
 // The caller owns it.

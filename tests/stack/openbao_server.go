@@ -29,6 +29,16 @@ const (
 // baoBin is the environment variable that names a real server.
 const baoBin = "BAO_BIN"
 
+// HasBao reports whether the machine has a real OpenBao server to be used, so that
+// none need be built.
+func HasBao() bool {
+	if _, isSet := os.LookupEnv(baoBin); isSet {
+		return true
+	}
+	_, err := exec.LookPath("bao")
+	return err == nil
+}
+
 // chooseServer sets the binary and its arguments.
 func (b *OpenBao) chooseServer() error {
 	path, isSet := os.LookupEnv(baoBin)

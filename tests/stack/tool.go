@@ -20,6 +20,22 @@ const buildTools = "hack/build-tools.sh"
 // builds it. The checkout is the one that holds the working directory, which for
 // a test is the directory of its package.
 func Tool(name string) (string, error) {
+	path, err := pathOf(name)
+	if err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(path); err != nil {
+		root, err := checkout()
+		if err != nil {
+			return "", err
+		}
+		return "", fmt.Errorf("%s is not built: run %s %s", name, filepath.Join(root, buildTools), name)
+	}
+	return path, nil
+}
+
+// pathOf asks the script where a program is, or will be.
+func pathOf(name string) (string, error) {
 	root, err := checkout()
 	if err != nil {
 		return "", err
@@ -32,11 +48,7 @@ func Tool(name string) (string, error) {
 		}
 		return "", fmt.Errorf("locating %s: %w", name, err)
 	}
-	path := strings.TrimSpace(string(out))
-	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("%s is not built: run %s %s", name, filepath.Join(root, buildTools), name)
-	}
-	return path, nil
+	return strings.TrimSpace(string(out)), nil
 }
 
 func checkout() (string, error) {
