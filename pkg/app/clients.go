@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -24,20 +23,12 @@ import (
 
 	"github.com/bailiwick-operator/bailiwick/generated/clientset/versioned"
 	"github.com/bailiwick-operator/bailiwick/generated/informers/externalversions"
+	"github.com/bailiwick-operator/bailiwick/pkg/version"
 )
 
 // dialTimeout bounds how long a connection for the lease may take, which leaves
 // time for another.
 const dialTimeout = 5 * time.Second
-
-// Version returns the version of the module that the binary was built from.
-func Version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "(devel)"
-	}
-	return info.Main.Version
-}
 
 // clients are the connections to the API server. They share limits but for
 // those that must never wait behind the others.
@@ -136,7 +127,7 @@ func restConfig(o *Options) (*rest.Config, error) {
 // as returns a copy of base whose requests say which component sent them.
 func as(base *rest.Config, component string) *rest.Config {
 	c := rest.CopyConfig(base)
-	c.UserAgent = fmt.Sprintf("%s/%s (%s/%s) %s", filepath.Base(os.Args[0]), Version(), runtime.GOOS, runtime.GOARCH, component)
+	c.UserAgent = fmt.Sprintf("%s/%s (%s/%s) %s", filepath.Base(os.Args[0]), version.Get().Version, runtime.GOOS, runtime.GOARCH, component)
 	return c
 }
 

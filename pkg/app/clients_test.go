@@ -5,24 +5,31 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+
+	"github.com/bailiwick-operator/bailiwick/pkg/version"
 )
 
 // Requests over HTTP/2 share a connection, and what one of them sends or reads
 // holds up the others. The lease must not be among them.
 func TestLeaseHasItsOwnConnection(t *testing.T) {
 	var mu sync.Mutex
-	from := map[string]string{}
+	from, agents := map[string]string{}, map[string]bool{}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		from[r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]] = r.Proto + " " + r.RemoteAddr
+		agents[r.UserAgent()] = true
 		mu.Unlock()
 		w.WriteHeader(http.StatusNotFound)
 	}))
@@ -56,5 +63,11 @@ func TestLeaseHasItsOwnConnection(t *testing.T) {
 	}
 	if from["lease"] == "" || from["lease"] == from["secret"] {
 		t.Errorf("requests came from %v, want that of the lease from another", from)
+	}
+	for _, component := range []string{"controllers", "leader-election", "events"} {
+		want := fmt.Sprintf("%s/%s (%s/%s) %s", filepath.Base(os.Args[0]), version.Get().Version, runtime.GOOS, runtime.GOARCH, component)
+		if !agents[want] {
+			t.Errorf("no request says %q; they say %v", want, agents)
+		}
 	}
 }

@@ -17,6 +17,8 @@ import (
 	logsapi "k8s.io/component-base/logs/api/v1"
 	"k8s.io/klog/v2"
 
+	"github.com/bailiwick-operator/bailiwick/pkg/version"
+
 	// Makes --logging-format=json known.
 	_ "k8s.io/component-base/logs/json/register"
 )
@@ -31,7 +33,7 @@ func NewCommand() *cobra.Command {
 		Use:     "bailiwick",
 		Short:   "Operator for Aiven services and OpenBao authorization",
 		Long:    "Bailiwick keeps Aiven services, and the authorization of OpenBao clusters, as Kubernetes objects describe them.\n\n" + environmentHelp(),
-		Version: Version(),
+		Version: version.Get().String(),
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := SetupLogging(logging, nil, nil); err != nil {

@@ -15,6 +15,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/bailiwick-operator/bailiwick/pkg/metrics"
+	"github.com/bailiwick-operator/bailiwick/pkg/version"
 )
 
 // Run runs the operator until ctx ends. It then finishes what is under way,
@@ -30,7 +31,9 @@ func Run(ctx context.Context, options *Options) error {
 	}
 	logger := withholdSecrets(klog.FromContext(ctx))
 	ctx = klog.NewContext(ctx, logger)
-	logger.Info("Starting", "version", Version(), "namespace", o.Namespace, "watchNamespaces", o.watched(),
+	build := version.Get()
+	logger.Info("Starting", "version", build.Version, "revision", build.Revision, "goVersion", build.GoVersion,
+		"namespace", o.Namespace, "watchNamespaces", o.watched(),
 		"controllers", o.Controllers, "aiven", o.Aiven.URL, "leaderElect", o.LeaderElection.Enabled)
 
 	gate := openGate()
@@ -42,7 +45,7 @@ func Run(ctx context.Context, options *Options) error {
 	if err != nil {
 		return err
 	}
-	measured := metrics.New(Version())
+	measured := metrics.New(build)
 	operator, err := newOperator(ctx, &o, clients, gate, measured)
 	if err != nil {
 		return err

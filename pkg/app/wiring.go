@@ -27,9 +27,11 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/bootstrap"
 	aivencontroller "github.com/bailiwick-operator/bailiwick/pkg/controller/aiven"
 	"github.com/bailiwick-operator/bailiwick/pkg/metrics"
+	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/publish"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 	"github.com/bailiwick-operator/bailiwick/pkg/token"
+	"github.com/bailiwick-operator/bailiwick/pkg/version"
 )
 
 // deployment is the name that the manifests give the operator's Deployment.
@@ -142,7 +144,7 @@ func (op *operator) addAiven(ctx context.Context, o *Options, c *clients, gate *
 	}
 	op.transport, err = aiven.NewTransport(aiven.TransportOptions{
 		BaseURL:        o.Aiven.URL,
-		Version:        Version(),
+		Version:        version.Get().Version,
 		RequestTimeout: o.Aiven.RequestTimeout,
 		QPS:            o.Aiven.QPS,
 		Burst:          o.Aiven.Burst,
@@ -229,6 +231,10 @@ func (op *operator) addBootstrapper(ctx context.Context, o *Options, c *clients,
 		return err
 	}
 	op.bootstrapper, err = bootstrap.New(ctx, bootstrap.Options{
+		Connect: func(opts openbao.Options) (openbao.Interface, error) {
+			opts.Version = version.Get().Version
+			return openbao.New(opts)
+		},
 		Clusters:              c.custom.OpenBaoV1alpha1(),
 		Secrets:               c.kube.CoreV1(),
 		ConfigMaps:            c.kube.CoreV1(),

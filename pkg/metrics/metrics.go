@@ -14,7 +14,6 @@ package metrics
 import (
 	"context"
 	"net/http"
-	"runtime"
 	"strconv"
 	"time"
 
@@ -25,6 +24,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/component-base/metrics/legacyregistry"
+
+	"github.com/bailiwick-operator/bailiwick/pkg/version"
 
 	// Makes client-go report its metrics to the process-wide registry.
 	_ "k8s.io/component-base/metrics/prometheus/clientgo"
@@ -43,9 +44,8 @@ type Metrics struct {
 	openBao       openBao
 }
 
-// New returns metrics that are registered nowhere else. version is the
-// operator's.
-func New(version string) *Metrics {
+// New returns metrics that are registered nowhere else. build is what runs.
+func New(build version.Info) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		aivenRequests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -71,14 +71,14 @@ func New(version string) *Metrics {
 		}),
 		openBao: newOpenBao(),
 	}
-	build := prometheus.NewGauge(prometheus.GaugeOpts{
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace:   namespace,
 		Name:        "build_info",
 		Help:        "Always 1; the labels say what is running.",
-		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
+		ConstLabels: prometheus.Labels{"version": build.Version, "revision": build.Revision, "go_version": build.GoVersion},
 	})
-	build.Set(1)
-	m.registry.MustRegister(m.aivenRequests, m.aivenDuration, m.tokenReads, m.leader, m.openBao.logins, m.openBao.repairs, build)
+	info.Set(1)
+	m.registry.MustRegister(m.aivenRequests, m.aivenDuration, m.tokenReads, m.leader, m.openBao.logins, m.openBao.repairs, info)
 	return m
 }
 

@@ -13,6 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/bailiwick-operator/bailiwick/pkg/version"
 )
 
 type object struct{ conditions []metav1.Condition }
@@ -34,7 +36,7 @@ func scrape(t *testing.T, m *Metrics) string {
 }
 
 func TestHandler(t *testing.T) {
-	m := New("v1.2.3")
+	m := New(version.Info{Version: "v1.2.3", Revision: "fedcba", GoVersion: "go1.26.8"})
 	m.AivenRequest("ServiceGet", 200, "", 20*time.Millisecond)
 	m.AivenRequest("ServiceGet", 404, "NotFound", time.Second)
 	m.AivenRequest("ServiceGet", 0, "Unknown", 10*time.Second)
@@ -64,7 +66,7 @@ func TestHandler(t *testing.T) {
 		`bailiwick_objects{kind="Kafka",ready="False"} 2`,
 		`bailiwick_objects{kind="Kafka",ready="Unknown"} 1`,
 		"\nbailiwick_leader 1\n",
-		`version="v1.2.3"`,
+		`bailiwick_build_info{go_version="go1.26.8",revision="fedcba",version="v1.2.3"} 1`,
 		`go_goroutines `, // the process-wide registry is served too
 	} {
 		if !strings.Contains(got, want) {
@@ -79,7 +81,7 @@ func TestHandler(t *testing.T) {
 
 // A process may run the operator several times, as tests do.
 func TestTwoSetsInOneProcess(t *testing.T) {
-	a, b := New("a"), New("b")
+	a, b := New(version.Info{}), New(version.Info{})
 	a.AivenRequest("ServiceGet", 200, "", time.Second)
 	if got := scrape(t, b); strings.Contains(got, "ServiceGet") {
 		t.Error("two sets of metrics share a counter")

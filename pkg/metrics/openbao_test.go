@@ -6,10 +6,12 @@ package metrics
 import (
 	"strings"
 	"testing"
+
+	"github.com/bailiwick-operator/bailiwick/pkg/version"
 )
 
 func TestOpenBao(t *testing.T) {
-	m := New("v1.2.3")
+	m := New(version.Info{})
 	m.OpenBaoLogin("proof", "ok")
 	m.OpenBaoLogin("refusal", "refused")
 	m.OpenBaoLogin("refusal", "refused")

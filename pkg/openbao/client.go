@@ -110,6 +110,8 @@ type Options struct {
 	AllowLocal bool
 	// Token authenticates all requests that need it.
 	Token Token
+	// Version is sent as User-Agent bailiwick/Version; empty means "devel".
+	Version string
 	// Timeout bounds one request; 0 means DefaultTimeout.
 	Timeout time.Duration
 }
@@ -205,6 +207,7 @@ func (c *Client) newAPI(token Token) (*api.Client, error) {
 		return nil, fmt.Errorf("make an OpenBao client: %w", err)
 	}
 	client.SetToken(token.reveal())
+	client.AddHeader("User-Agent", "bailiwick/"+cmp.Or(c.opts.Version, "devel"))
 	if c.opts.Namespace != "" {
 		client.SetNamespace(c.opts.Namespace)
 	}

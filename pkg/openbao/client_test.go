@@ -219,7 +219,7 @@ func TestNamespaceAndToken(t *testing.T) {
 	client := start(t, func(w http.ResponseWriter, r *http.Request) {
 		got = r.Header.Clone()
 		answer(200, `{"data":{"policy":"p","version":7,"expiration":"2031-01-01T00:00:00Z"}}`)(w, r)
-	}, func(o *Options) { o.Namespace = "team" })
+	}, func(o *Options) { o.Namespace, o.Version = "team", "v1.2.3" })
 	policy, err := client.ReadPolicy(t.Context(), "x")
 	if err != nil {
 		t.Fatal(err)
@@ -229,6 +229,9 @@ func TestNamespaceAndToken(t *testing.T) {
 	}
 	if got.Get("X-Vault-Token") != secret || strings.Trim(got.Get("X-Vault-Namespace"), "/") != "team" {
 		t.Errorf("got headers %v", got)
+	}
+	if agent := got.Get("User-Agent"); agent != "bailiwick/v1.2.3" {
+		t.Errorf("got user agent %q", agent)
 	}
 }
 
