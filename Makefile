@@ -7,17 +7,30 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -o errexit -o nounset -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build generate verify lint test soak demo bench vulncheck clean
+.PHONY: help build image release generate verify lint test soak demo bench vulncheck clean
 
 # The modules of this repository that hold code to vet and test.
-MODULES := . tests hack/userconfig hack/compare-crds hack/licenses
-
+MODULES := . tests hack/userconfig hack/compare-crds hack/licenses hack/image
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build the operator into bin/.
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/bailiwick ./cmd/bailiwick
+
+# The name of the image, and further flags of hack/image, such as
+# --platforms linux/amd64.
+IMAGE_REF ?=
+IMAGE_FLAGS ?=
+
+image: ## Build the image as an OCI layout, bin/image: IMAGE_REF=name:tag.
+	GOWORK=off go build -C hack/image -trimpath -o $(CURDIR)/bin/hack-image .
+	bin/hack-image build $(if $(IMAGE_REF),--ref $(IMAGE_REF)) $(IMAGE_FLAGS)
+
+release: ## Write dist/VERSION with all that a release is: VERSION=v1.2.3.
+	@[[ -n "$(VERSION)" ]] || { echo "usage: make release VERSION=v1.2.3" >&2; exit 2; }
+	GOWORK=off go build -C hack/image -trimpath -o $(CURDIR)/bin/hack-image .
+	bin/hack-image release --version $(VERSION) $(if $(IMAGE_REF),--ref $(IMAGE_REF)) $(IMAGE_FLAGS)
 
 generate: ## Write generated code and CRDs again.
 	hack/update-codegen.sh
@@ -60,4 +73,4 @@ vulncheck: ## Look up known vulnerabilities in what the operator calls.
 	"$$(hack/build-tools.sh --path govulncheck)" ./cmd/... ./pkg/...
 
 clean: ## Remove what make built in the checkout; tools stay in the cache.
-	rm -rf bin .demo
+	rm -rf bin dist .demo
