@@ -37,7 +37,7 @@ func newArtifact(content []byte, mediaType types.MediaType, title string, create
 	if err != nil {
 		return nil, err
 	}
-	layer.Annotations = map[string]string{"org.opencontainers.image.title": title}
+	layer.Annotations = map[string]string{titleKey: title}
 	// What the OCI wants where there is nothing to configure.
 	nothing := static.NewLayer([]byte("{}"), types.OCIEmptyJSON)
 	config, err := partial.Descriptor(nothing)
@@ -83,7 +83,7 @@ func (b *built) attestations() (v1.ImageIndex, error) {
 			return err
 		}
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: image, Descriptor: v1.Descriptor{
-			ArtifactType: string(mediaType), Annotations: map[string]string{"org.opencontainers.image.title": title},
+			ArtifactType: string(mediaType), Annotations: map[string]string{titleKey: title},
 		}})
 		return nil
 	}
@@ -103,7 +103,11 @@ func (b *built) attestations() (v1.ImageIndex, error) {
 	return index, add(statement, provenanceType, provenanceName, whole)
 }
 
-const provenanceName = "provenance.json"
+const (
+	provenanceName = "provenance.json"
+	// titleKey is the annotation with the name of a file.
+	titleKey = "org.opencontainers.image.title"
+)
 
 // sbomName is the name of the file with the SBOM for a platform.
 func sbomName(p v1.Platform) string { return "sbom-" + p.OS + "-" + p.Architecture + ".spdx.json" }

@@ -16,7 +16,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"maps"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,8 +31,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
 )
 
 // testVersion is later than any release.
@@ -556,6 +561,44 @@ func TestAttestations(t *testing.T) {
 	}
 }
 
+// A registry lists what was told of an image for whoever has only the image's digest.
+func TestPush(t *testing.T) {
+	b := theBuild(t)
+	server := httptest.NewServer(registry.New(registry.WithReferrersSupport(true), registry.Logger(log.New(io.Discard, "", 0))))
+	defer server.Close()
+	ref := strings.TrimPrefix(server.URL, "http://") + "/team/bailiwick:" + testVersion
+	folder := filepath.Join(theRelease.dir, "dist", testVersion)
+	args := []string{"push", "--ref", ref, "--image", filepath.Join(folder, "bailiwick-"+testVersion+"-image.tar"), "--attestations", filepath.Join(folder, attestationsName)}
+	for range 2 { // as after a failure
+		if err := run(t.Context(), args, io.Discard); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tag := must(parseRef(ref))(t)
+	index := must(remote.Index(tag))(t)
+	if digest := must(index.Digest())(t); digest != b.digest {
+		t.Errorf("the registry has %s, want %s", digest, b.digest)
+	}
+	if err := validate.Index(index, validate.Fast); err != nil {
+		t.Error(err)
+	}
+	subjects := map[v1.Hash]string{b.digest: string(provenanceType)}
+	for _, image := range b.images {
+		subjects[image.digest] = string(sbomType)
+	}
+	for subject, artifactType := range subjects {
+		referrers := must(must(remote.Referrers(tag.Digest(subject.String())))(t).IndexManifest())(t)
+		if len(referrers.Manifests) != 1 {
+			t.Fatalf("the referrers of %s are %+v", subject, referrers.Manifests)
+		}
+		// This registry lists the type of the config in place of that of the artifact.
+		artifact := must(must(remote.Image(tag.Digest(referrers.Manifests[0].Digest.String())))(t).Manifest())(t)
+		if artifact.ArtifactType != artifactType || artifact.Subject.Digest != subject {
+			t.Errorf("the referrer of %s is %+v, want a %s", subject, artifact, artifactType)
+		}
+	}
+}
+
 // checkProvenance checks a statement about the image and, in all, so many subjects.
 func checkProvenance(t *testing.T, b *fixture, text []byte, subjects int) statement {
 	t.Helper()
@@ -594,28 +637,4 @@ func TestDirtyProvenance(t *testing.T) {
 			t.Errorf("of a checkout that is dirty=%t the source is %+v", dirty, got.Predicate.Definition.Dependencies[0])
 		}
 	}
-}
-
-// unpack unpacks an archive into a folder.
-func unpack(archive, dir string) error {
-	content, err := os.ReadFile(archive)
-	if err != nil {
-		return err
-	}
-	entries, err := readTar(bytes.NewReader(content))
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		path := filepath.Join(dir, e.header.Name)
-		if e.header.Typeflag == tar.TypeDir {
-			err = os.MkdirAll(path, 0o755)
-		} else if err = os.MkdirAll(filepath.Dir(path), 0o755); err == nil {
-			err = os.WriteFile(path, e.content, 0o600)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -8,12 +8,17 @@
 //	image build   [-C REPOSITORY] [--ref NAME:TAG] [--version VERSION] [--platforms LIST] [--output DIR]
 //	image release [-C REPOSITORY] --version vX.Y.Z [--ref NAME:TAG] [--platforms LIST] [--output DIR] [--dirty-ok]
 //
+//	image push    --ref NAME:TAG [--image LAYOUT] [--attestations LAYOUT]
+//
 // build writes an OCI layout to DIR (bin/image), which skopeo, crane and, as a tar
 // archive, containerd take. Beside it, DIR-attestations is an OCI layout with the SBOMs
 // and the provenance, each of which names the image as its subject.
 //
 // release writes the folder DIR/VERSION (dist/VERSION): the image, manifests, chart,
 // SBOMs, provenance, notes and checksums. Nothing is signed or published.
+//
+// push sends an OCI layout, a folder or an archive, to a registry, and there attaches
+// the artifacts of another one to it.
 package main
 
 import (
@@ -28,7 +33,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
@@ -43,25 +47,31 @@ func main() {
 
 // options are those of the command line.
 type options struct {
-	repository, ref, version, platforms, output string
-	dirtyOK                                     bool
+	repository, ref, version, platforms, output, image, attestations string
+	dirtyOK                                                          bool
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
-	const usage = "usage: image build|release [FLAGS]"
+	const usage = "usage: image build|release|push [FLAGS]"
 	if len(args) == 0 {
 		return errors.New(usage)
 	}
 	var o options
 	flags := flag.NewFlagSet("image "+args[0], flag.ContinueOnError)
-	flags.StringVar(&o.repository, "C", ".", "the repository")
 	flags.StringVar(&o.ref, "ref", "", "the name and tag of the image; "+repository+":VERSION")
-	flags.StringVar(&o.version, "version", "", "the version of the operator; for build, what git knows")
-	flags.StringVar(&o.platforms, "platforms", "linux/amd64,linux/arm64", "what the image is for")
-	flags.StringVar(&o.output, "output", "", "where the result goes; bin/image or dist in the repository")
+	if args[0] != "push" {
+		flags.StringVar(&o.repository, "C", ".", "the repository")
+		flags.StringVar(&o.version, "version", "", "the version of the operator; for build, what git knows")
+		flags.StringVar(&o.platforms, "platforms", "linux/amd64,linux/arm64", "what the image is for")
+		flags.StringVar(&o.output, "output", "", "where the result goes; bin/image or dist in the repository")
+	}
 	command := o.build
 	switch args[0] {
 	case "build":
+	case "push":
+		command = o.push
+		flags.StringVar(&o.image, "image", "bin/image", "the OCI layout with the image")
+		flags.StringVar(&o.attestations, "attestations", "", "the OCI layout with what is told of it")
 	case "release":
 		command = o.release
 		flags.BoolVar(&o.dirtyOK, "dirty-ok", false, "release what is in no commit")
@@ -144,8 +154,8 @@ func (o *options) make(ctx context.Context, src source) (*built, error) {
 		// A tag has no +.
 		o.ref = repository + ":" + strings.ReplaceAll(o.version, "+", "_")
 	}
-	if _, err := name.NewTag(o.ref, name.StrictValidation); err != nil {
-		return nil, fmt.Errorf("--ref has to be the name of an image with registry and tag, such as %s:v1.2.3: %w", repository, err)
+	if _, err := parseRef(o.ref); err != nil {
+		return nil, err
 	}
 	platforms, err := parsePlatforms(o.platforms)
 	if err != nil {

@@ -429,11 +429,13 @@ func TestReplaceFolder(t *testing.T) {
 func TestArguments(t *testing.T) {
 	for want, args := range map[string][]string{
 		"usage":               {},
-		`command "push"`:      {"push"},
+		`command "publish"`:   {"publish"},
 		`argument "x"`:        {"build", "x"},
 		"flag provided":       {"build", "--dirty-ok"},
 		"--platforms":         {"build", "--version", "v1.0.0", "--platforms", "linux/amd64,windows/amd64"},
 		"said twice":          {"build", "--version", "v1.0.0", "--platforms", "linux/amd64,linux/amd64"},
+		"no such file":        {"push", "--ref", "localhost/a:b", "--image", "/nonexistent"},
+		"and tag":             {"push", "--ref", "a:b"},
 		"registry and tag":    {"build", "--version", "v1.0.0", "--ref", "bailiwick"},
 		"semantic version":    {"release", "--version", "1.0"},
 		"no git checkout, so": {"release", "-C", t.TempDir(), "--version", "v1.0.0"},
@@ -447,7 +449,7 @@ func TestArguments(t *testing.T) {
 // What people type works, or says what is missing.
 func TestMake(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "make", "--no-print-directory", "release")
-	cmd.Dir = "../.."
+	cmd.Dir, cmd.Env = "../..", append(os.Environ(), "VERSION=", "MAKEFLAGS=")
 	if _, err := output(cmd); err == nil || !strings.Contains(err.Error(), "make release VERSION=v1.2.3") {
 		t.Errorf("got error %v", err)
 	}
