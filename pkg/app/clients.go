@@ -23,6 +23,7 @@ import (
 
 	"github.com/bailiwick-operator/bailiwick/generated/clientset/versioned"
 	"github.com/bailiwick-operator/bailiwick/generated/informers/externalversions"
+	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/version"
 )
 
@@ -129,6 +130,12 @@ func as(base *rest.Config, component string) *rest.Config {
 	c := rest.CopyConfig(base)
 	c.UserAgent = fmt.Sprintf("%s/%s (%s/%s) %s", filepath.Base(os.Args[0]), version.Get().Version, runtime.GOOS, runtime.GOARCH, component)
 	return c
+}
+
+// connectOpenBao returns a client of a server, whose requests say who sent them.
+func connectOpenBao(opts openbao.Options) (openbao.Interface, error) {
+	opts.Version = version.Get().Version
+	return openbao.New(opts)
 }
 
 // informers are the shared informers of every watched namespace.

@@ -5,6 +5,7 @@ package app
 
 import (
 	"context"
+	"encoding/pem"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -13,11 +14,13 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
+	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/version"
 )
 
@@ -69,5 +72,28 @@ func TestLeaseHasItsOwnConnection(t *testing.T) {
 		if !agents[want] {
 			t.Errorf("no request says %q; they say %v", want, agents)
 		}
+	}
+}
+
+func TestOpenBaoIsToldTheVersion(t *testing.T) {
+	var agent atomic.Value
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		agent.Store(r.UserAgent())
+		_, _ = w.Write([]byte(`{"initialized":true,"sealed":false,"standby":false}`))
+	}))
+	defer server.Close()
+	client, err := connectOpenBao(openbao.Options{
+		Address: server.URL, AllowLocal: true, ServerName: "example.com",
+		CABundle: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := client.Health(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := agent.Load(), "bailiwick/"+version.Get().Version; got != want {
+		t.Errorf("the user agent is %q, want %q", got, want)
 	}
 }

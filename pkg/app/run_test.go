@@ -6,6 +6,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,10 +15,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr/funcr"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 	"k8s.io/klog/v2/ktesting"
+
+	"github.com/bailiwick-operator/bailiwick/pkg/version"
 )
 
 // leaseServer is an API server that serves one Lease and nothing else.
@@ -152,13 +156,21 @@ func TestRunReportsBadOptions(t *testing.T) {
 	}
 }
 
+// The first line of a log says which build wrote it, even of one that ends at once.
 func TestRunTakenAddress(t *testing.T) {
 	s := newLeaseServer(t)
 	o := NewOptions()
 	o.RESTConfig = &rest.Config{Host: s.URL}
 	o.Namespace = "home"
 	o.HealthBindAddress = strings.TrimPrefix(s.URL, "http://")
-	if err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "listen for health") {
+	var lines []string
+	logger := funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{})
+	if err := Run(klog.NewContext(t.Context(), logger), o); err == nil || !strings.Contains(err.Error(), "listen for health") {
 		t.Errorf("got %v", err)
+	}
+	build := version.Get()
+	want := fmt.Sprintf("\"msg\"=\"Starting\" \"version\"=%q \"revision\"=%q \"goVersion\"=%q ", build.Version, build.Revision, build.GoVersion)
+	if len(lines) == 0 || !strings.Contains(lines[0], want) {
+		t.Errorf("the log is %q, want it to start with %s", lines, want)
 	}
 }

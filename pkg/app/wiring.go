@@ -27,7 +27,6 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/bootstrap"
 	aivencontroller "github.com/bailiwick-operator/bailiwick/pkg/controller/aiven"
 	"github.com/bailiwick-operator/bailiwick/pkg/metrics"
-	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/publish"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 	"github.com/bailiwick-operator/bailiwick/pkg/token"
@@ -231,10 +230,7 @@ func (op *operator) addBootstrapper(ctx context.Context, o *Options, c *clients,
 		return err
 	}
 	op.bootstrapper, err = bootstrap.New(ctx, bootstrap.Options{
-		Connect: func(opts openbao.Options) (openbao.Interface, error) {
-			opts.Version = version.Get().Version
-			return openbao.New(opts)
-		},
+		Connect:               connectOpenBao,
 		Clusters:              c.custom.OpenBaoV1alpha1(),
 		Secrets:               c.kube.CoreV1(),
 		ConfigMaps:            c.kube.CoreV1(),
