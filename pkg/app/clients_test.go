@@ -14,7 +14,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -76,9 +75,12 @@ func TestLeaseHasItsOwnConnection(t *testing.T) {
 }
 
 func TestOpenBaoIsToldTheVersion(t *testing.T) {
-	var agent atomic.Value
+	var mu sync.Mutex
+	agents := map[string]bool{}
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		agent.Store(r.UserAgent())
+		mu.Lock()
+		agents[r.UserAgent()] = true
+		mu.Unlock()
 		_, _ = w.Write([]byte(`{"initialized":true,"sealed":false,"standby":false}`))
 	}))
 	defer server.Close()
@@ -93,7 +95,9 @@ func TestOpenBaoIsToldTheVersion(t *testing.T) {
 	if _, err := client.Health(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := agent.Load(), "bailiwick/"+version.Get().Version; got != want {
-		t.Errorf("the user agent is %q, want %q", got, want)
+	mu.Lock()
+	defer mu.Unlock()
+	if want := "bailiwick/" + version.Get().Version; len(agents) != 1 || !agents[want] {
+		t.Errorf("the user agents are %v, want %q only", agents, want)
 	}
 }

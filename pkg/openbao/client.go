@@ -116,6 +116,9 @@ type Options struct {
 	Timeout time.Duration
 }
 
+// userAgent is that of every request, those before a login included.
+func (o *Options) userAgent() string { return "bailiwick/" + cmp.Or(o.Version, "devel") }
+
 // Client talks to one server with one token. Where several servers share the
 // address, it is the active one. It is safe for concurrent use.
 type Client struct {
@@ -136,8 +139,9 @@ func New(opts Options) (*Client, error) {
 		return nil, err
 	}
 	dial := &dialer{
-		net:  net.Dialer{Timeout: opts.Timeout},
-		host: net.JoinHostPort(host, port),
+		net:       net.Dialer{Timeout: opts.Timeout},
+		host:      net.JoinHostPort(host, port),
+		userAgent: opts.userAgent(),
 		// The name is that of the address wherever a connection leads.
 		tls:     &tls.Config{MinVersion: tls.VersionTLS12, ServerName: cmp.Or(opts.ServerName, host), NextProtos: []string{"http/1.1"}},
 		timeout: opts.Timeout,
@@ -207,7 +211,7 @@ func (c *Client) newAPI(token Token) (*api.Client, error) {
 		return nil, fmt.Errorf("make an OpenBao client: %w", err)
 	}
 	client.SetToken(token.reveal())
-	client.AddHeader("User-Agent", "bailiwick/"+cmp.Or(c.opts.Version, "devel"))
+	client.AddHeader("User-Agent", c.opts.userAgent())
 	if c.opts.Namespace != "" {
 		client.SetNamespace(c.opts.Namespace)
 	}

@@ -44,6 +44,8 @@ type dialer struct {
 	certificate *tls.Certificate
 	// host is that of the requests, with the port.
 	host string
+	// userAgent is that of the requests.
+	userAgent string
 	// timeout bounds all attempts together.
 	timeout time.Duration
 }
@@ -251,6 +253,7 @@ func (d *dialer) ask(ctx context.Context, conn net.Conn, path string, answer any
 		return false, fmt.Errorf("make a request: %w", err)
 	}
 	req.Header.Set("X-Vault-Request", "true")
+	req.Header.Set("User-Agent", d.userAgent)
 	// What ends a handshake late is read before what it makes of a write is shown.
 	writeErr := req.Write(conn)
 	buffered := bufio.NewReader(io.LimitReader(conn, maxNodeAnswer))
