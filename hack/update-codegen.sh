@@ -3,12 +3,13 @@
 # Copyright The Bailiwick Authors.
 # SPDX-License-Identifier: Apache-2.0
 
-# Writes everything that is generated from the API types, in this order:
+# Writes everything that is generated, most of it from the API types, in this order:
 #   userconfig packages  hack/userconfig, from the schemas that Aiven publishes
 #   zz_generated.*.go    deepcopy-gen, register-gen, openapi-gen (model names)
 #   generated/openapi    openapi-gen
 #   generated/*          applyconfiguration-gen, client-gen, lister-gen, informer-gen
 #   manifests/crds       controller-gen, and the kustomization that lists them
+#   docs                 hack/docs: the API reference, the flags, the reasons
 # The generators are tools of hack/tools/codegen, which pins their versions. Once
 # their modules are in the module cache, no network is needed.
 #
@@ -133,4 +134,7 @@ if [[ -n "${too_large}" ]]; then
   echo "too large for kubectl apply: ${too_large}" >&2
   exit 1
 fi
+
+step "Reference pages"
+go run ./hack/docs
 step "Done"

@@ -14,12 +14,12 @@ set -o pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # What the generators read and write.
-readonly inputs=(go.mod go.sum hack pkg/apis)
-readonly outputs=(pkg/apis generated manifests/crds)
+readonly inputs=(go.mod go.sum hack pkg)
+readonly outputs=(pkg/apis generated manifests/crds docs)
 
 copy="$(mktemp -d)"
 trap 'rm -rf "${copy}"' EXIT
-for path in "${inputs[@]}" generated manifests/crds; do
+for path in "${inputs[@]}" generated manifests/crds docs; do
   mkdir -p "${copy}/$(dirname "${path}")"
   cp -R "${path}" "${copy}/${path}"
 done

@@ -16,7 +16,7 @@ func OpenBao() Of {
 	keys := []string{signingKeysCurrent}
 	return Of{
 		Packages: []string{"pkg/bootstrap"},
-		Preamble: "NAME=demo-bao NAMESPACE=default",
+		Preamble: "CLUSTER=demo-bao NAMESPACE=default",
 		Sections: []Section{
 			{
 				Title: "OpenBao: state",
@@ -24,7 +24,7 @@ func OpenBao() Of {
 				Entries: []Entry{
 					{"Applied", both, "The server holds the contract. The message says what was not proved.", "Nothing, or what the message says.", showIdentities},
 					{"NotRequested", both, "The object asks for no authorization. After a withdrawal the message says what is left on the server.", "Set `spec.authorization` to request it.", showAuthorization},
-					{"Drifted", both, "Mode `Observe`: the server differs from what was written. The plan in the status names each difference.", "Decide: change the object, or give an admin token, or use the mode `Enforce`.", `kubectl get openbaocluster "$NAME" --namespace "$NAMESPACE" --output jsonpath='{.status.authorization.plan}{"\n"}'`},
+					{"Drifted", both, "Mode `Observe`: the server differs from what was written. The plan in the status names each difference.", "Decide: change the object, or give an admin token, or use the mode `Enforce`.", `kubectl get openbaocluster "$CLUSTER" --namespace "$NAMESPACE" --output jsonpath='{.status.authorization.plan}{"\n"}'`},
 					{"ProofFailed", both, "An identity has other rights than the contract gives, or somebody else could log in as it.", "The identities in the status say what is missing and what is too much.", showIdentities},
 					{"ServerClaimed", both, "The server belongs to another object, or may do so. Nothing is changed there.", "Follow the message: it names the other object, and what lets this one go on.", showAuthorization},
 					{"RestoreIdentityChanged", both, "The ServiceAccount that may restore was deleted and created again. The role stays bound to the old one.", "If that was you, give an admin token. If not, find out who it was.", showAuthorization},
@@ -90,7 +90,7 @@ func OpenBao() Of {
 				Entries: []Entry{
 					{"InvalidSpec", both, "Fields of the spec contradict each other or are not usable.", "Correct the spec as the message says.", showAuthorization},
 					{"RecordUnavailable", both, "What was written for the object is recorded in a ConfigMap that can't be read. Nothing is changed meanwhile.", "Grant the right, or put the ConfigMap right, as the message says.", showAuthorization},
-					{"IssuerUnavailable", []string{authorizationReady, ready, signingKeysCurrent}, "The issuer and signing keys of the API server can't be read.", "Grant `system:service-account-issuer-discovery` to the operator.", `kubectl get --raw /.well-known/openid-configuration`},
+					{"IssuerUnavailable", []string{authorizationReady, ready, signingKeysCurrent}, "The issuer and signing keys of the API server can't be read.", "Grant the ClusterRole `system:service-account-issuer-discovery` to the operator.", `kubectl get --raw /.well-known/openid-configuration`},
 					{"NamespaceUnavailable", both, "The namespace of the object can't be read. Its UID is part of the audience.", "Grant `get` of namespaces.", showAuthorization},
 					{"Failed", both, "Something else failed. The message has the error.", "Nothing at first: it is tried again. If it lasts, look into the log.", operatorLog},
 					{"NotManaged", []string{clusterLifecycle}, "Bailiwick does not run the servers. What the spec says of them is kept and not acted upon.", "Nothing.", ""},
@@ -112,8 +112,8 @@ func OpenBao() Of {
 				Title: "OpenBao: events",
 				Intro: "Every change of `AuthorizationReady` has an event with its reason, too.",
 				Entries: []Entry{
-					{"Repaired", nil, "Mode `Enforce`: what differed on the server was repaired. The message names it.", "Nothing. If it repeats, somebody else writes there.", `kubectl events --for "openbaocluster/$NAME" --namespace "$NAMESPACE"`},
-					{"UnmanagedRoles", nil, "The mount has roles that are not Bailiwick's.", "Move them to another mount.", `kubectl get openbaocluster "$NAME" --namespace "$NAMESPACE" --output jsonpath='{.status.authorization.unmanagedRoles}{"\n"}'`},
+					{"Repaired", nil, "Mode `Enforce`: what differed on the server was repaired. The message names it.", "Nothing. If it repeats, somebody else writes there.", `kubectl events --for "openbaocluster/$CLUSTER" --namespace "$NAMESPACE"`},
+					{"UnmanagedRoles", nil, "The mount has roles that are not Bailiwick's.", "Move them to another mount.", `kubectl get openbaocluster "$CLUSTER" --namespace "$NAMESPACE" --output jsonpath='{.status.authorization.unmanagedRoles}{"\n"}'`},
 				},
 			},
 		},

@@ -58,9 +58,9 @@ const (
 	showAiven   = `kubectl get aiven --namespace "$NAMESPACE"`
 	operatorLog = `kubectl logs deployment/bailiwick --namespace bailiwick-system --tail 100`
 
-	showAuthorization = `kubectl get openbaocluster "$NAME" --namespace "$NAMESPACE" --output jsonpath='{.status.conditions[?(@.type=="AuthorizationReady")].message}{"\n"}'`
-	showIdentities    = `kubectl get openbaocluster "$NAME" --namespace "$NAMESPACE" --output jsonpath='{range .status.authorization.identities[*]}{.role}{"\t"}{.state}{"\t"}{.message}{"\n"}{end}'`
-	refreshCluster    = `kubectl annotate openbaocluster "$NAME" --namespace "$NAMESPACE" --overwrite bailiwick.dev/refresh="$(date +%s)"`
+	showAuthorization = `kubectl get openbaocluster "$CLUSTER" --namespace "$NAMESPACE" --output jsonpath='{.status.conditions[?(@.type=="AuthorizationReady")].message}{"\n"}'`
+	showIdentities    = `kubectl get openbaocluster "$CLUSTER" --namespace "$NAMESPACE" --output jsonpath='{range .status.authorization.identities[*]}{.role}{"\t"}{.state}{"\t"}{.message}{"\n"}{end}'`
+	refreshCluster    = `kubectl annotate openbaocluster "$CLUSTER" --namespace "$NAMESPACE" --overwrite bailiwick.dev/refresh="$(date +%s)"`
 )
 
 // All returns everything that the operator reports.
