@@ -46,7 +46,7 @@ func (c commands) createToken() string {
 	if c.settings.Namespace != "" {
 		namespace = " " + quoted("-namespace="+c.settings.Namespace)
 	}
-	return fmt.Sprintf(`Create one with the policy bailiwick-admin (manifests/OPENBAO.md, step 2 of the quick start) and run: `+
+	return fmt.Sprintf(`Create one with the policy bailiwick-admin (docs/openbao.md, step 2 of the quick start) and run: `+
 		`ADMIN_TOKEN="$(bao token create%s -policy=bailiwick-admin -ttl=10m -field=token)" && %s`, namespace, c.putToken())
 }
 

@@ -320,7 +320,7 @@ func (d *demo) createForOpenBao(ctx context.Context, prepared prepared) error {
 	return nil
 }
 
-// adminPolicy is that of the guide (manifests/OPENBAO.md): a root token is refused.
+// adminPolicy is that of the guide (docs/openbao.md): a root token is refused.
 const adminPolicy = `
 path "sys/auth" { capabilities = ["read"] }
 path "sys/auth/jwt-operator" { capabilities = ["create", "read", "update", "delete", "sudo"] }
