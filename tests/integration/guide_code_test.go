@@ -4,105 +4,113 @@
 package integration
 
 import (
+	"maps"
 	"os"
 	"os/exec"
-	"regexp"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/bailiwick-operator/bailiwick/tests/guide"
 )
 
-const openBaoGuide = manifests + "/OPENBAO.md"
-
-// fence is a block of code of a guide.
-type fence struct {
-	// line is that of the opening fence, from 1.
-	line int
-	// section is the heading above, of the second level. step is the number of the step
-	// in it, or empty.
-	section, step string
-	language      string
-	// comment is that in the line above, or empty: the name of a file.
-	comment string
-	code    string
-}
-
-var (
-	stepStart    = regexp.MustCompile(`^\*\*(\d+)\. `)
-	fenceComment = regexp.MustCompile(`^<!-- (.*) -->$`)
+const (
+	checkout         = "../.."
+	openBaoGuide     = checkout + "/docs/openbao.md"
+	openBaoReference = checkout + "/docs/openbao-reference.md"
 )
 
-// fences returns all blocks of code, without the indentation of lists, and the text
-// outside of them.
-func fences(t testing.TB, guide string) ([]fence, string) {
+// pagesForUsers are the guides whose every command a test runs.
+func pagesForUsers(t testing.TB) []string {
 	t.Helper()
-	raw, err := os.ReadFile(guide)
+	pages, err := filepath.Glob(checkout + "/docs/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var found []fence
-	var prose strings.Builder
-	var section, step, comment, indent string
-	var open *fence
-	for i, line := range strings.Split(string(raw), "\n") {
-		bare := strings.TrimLeft(line, " ")
-		switch {
-		case open != nil && bare == "```":
-			found, open, comment = append(found, *open), nil, ""
-		case open != nil:
-			open.code += strings.TrimPrefix(line, indent) + "\n"
-		case strings.HasPrefix(bare, "```"):
-			indent = line[:len(line)-len(bare)]
-			open = &fence{line: i + 1, section: section, step: step, comment: comment, language: strings.TrimPrefix(bare, "```")}
-		default:
-			prose.WriteString(line + "\n")
-			if heading, ok := strings.CutPrefix(line, "## "); ok {
-				section, step = heading, ""
-			} else if number := stepStart.FindStringSubmatch(line); number != nil {
-				step = number[1]
-			}
-			comment = ""
-			if name := fenceComment.FindStringSubmatch(line); name != nil {
-				comment = name[1]
-			}
-		}
+	if len(pages) < 10 {
+		t.Fatalf("There are %d pages in docs", len(pages))
 	}
-	if open != nil {
-		t.Fatalf("%s:%d: the block has no end", guide, open.line)
+	return append(pages, checkout+"/README.md", manifests+"/README.md")
+}
+
+// allGuides are these and those for developers.
+func allGuides(t testing.TB) []string {
+	t.Helper()
+	reference, err := filepath.Glob(checkout + "/docs/api/*.md")
+	if err != nil {
+		t.Fatal(err)
 	}
-	return found, prose.String()
+	return slices.Concat(pagesForUsers(t), reference, []string{
+		checkout + "/CONTRIBUTING.md", checkout + "/SECURITY.md", checkout + "/CHANGELOG.md", checkout + "/pkg/README.md", "README.md", "../bench/README.md",
+	})
+}
+
+// fences returns all blocks of code of a guide, and the text outside of them.
+func fences(t testing.TB, path string) ([]guide.Block, string) {
+	t.Helper()
+	blocks, prose, err := guide.Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return blocks, prose
 }
 
 // codeOf returns the block of code behind a comment of a guide.
-func codeOf(t testing.TB, guide, comment string) string {
+func codeOf(t testing.TB, path, comment string) string {
 	t.Helper()
-	found, _ := fences(t, guide)
-	at := slices.IndexFunc(found, func(f fence) bool { return f.comment == comment })
+	found, _ := fences(t, path)
+	at := slices.IndexFunc(found, func(b guide.Block) bool { return b.Comment == comment })
 	if at < 0 {
-		t.Fatalf("%s has no code behind %q", guide, comment)
+		t.Fatalf("%s has no code behind %q", path, comment)
 	}
-	return found[at].code
+	return found[at].Code
 }
 
-// Every block for the shell is one that the shell can read.
+// notRun are the blocks that no test runs, word by word, by what they need.
+var notRun = map[string]string{
+	"kind create cluster\n": "a container engine",
+	"terraform state list\nterraform state rm aiven_pg.my_postgresql\nterraform plan\n": "Terraform, and the reader's state",
+}
+
+// Every block for the shell is one that the shell can read. Those for users are run: by
+// the test of their page, on a cluster with nodes, or, if they are in notRun, by nobody.
 func TestGuideShellBlocks(t *testing.T) {
 	t.Parallel()
-	blocks := 0
-	for _, guide := range []string{openBaoGuide, manifests + "/README.md", "../../README.md", "README.md"} {
-		found, _ := fences(t, guide)
+	run := slices.Collect(maps.Keys(guidePages()))
+	run = append(run, openBaoGuide, openBaoReference)
+	left := maps.Clone(notRun)
+	for _, page := range allGuides(t) {
+		found, _ := fences(t, page)
 		for _, block := range found {
-			if block.language != "sh" {
+			if strings.HasPrefix(block.Language, "sh") || strings.HasPrefix(block.Language, "bash") || strings.HasPrefix(block.Language, "console") {
+				if block.Language != guide.Shell && block.Language != guide.Node {
+					t.Errorf("%s: the test knows no %q", block.Place(), block.Language)
+				}
+			} else {
+				if strings.Contains(block.Code, "kubectl ") && block.Language != "yaml" {
+					t.Errorf("%s: a command outside of a block for the shell is run by no test", block.Place())
+				}
 				continue
 			}
-			blocks++
 			check := exec.CommandContext(t.Context(), "bash", "-n")
-			check.Stdin = strings.NewReader(block.code)
+			check.Stdin = strings.NewReader(block.Code)
 			if out, err := check.CombinedOutput(); err != nil || len(out) > 0 {
-				t.Errorf("%s:%d: %v: %s", guide, block.line, err, out)
+				t.Errorf("%s: %v: %s", block.Place(), err, out)
+			}
+			if _, ok := notRun[block.Code]; ok {
+				delete(left, block.Code)
+			} else if block.Language == guide.Shell && !slices.Contains(run, page) && slices.Contains(pagesForUsers(t), page) {
+				t.Errorf("%s: no test runs it", block.Place())
 			}
 		}
 	}
-	if blocks == 0 {
-		t.Error("The guides have no blocks for the shell")
+	for code, needs := range left {
+		t.Errorf("No guide has this block any more, which needs %s:\n%s", needs, code)
+	}
+	for _, page := range run {
+		if _, err := os.Stat(page); err != nil {
+			t.Error(err)
+		}
 	}
 }

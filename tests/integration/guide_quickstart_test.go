@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/bailiwick-operator/bailiwick/tests/guide"
 	"github.com/bailiwick-operator/bailiwick/tests/stack"
 )
 
@@ -87,13 +88,13 @@ func (n *newcomer) content(name string) string {
 
 // follow runs blocks of a guide, one after the other in one shell, and then a last
 // command. It returns what each block printed.
-func (n *newcomer) follow(blocks []fence, last string) []string {
+func (n *newcomer) follow(blocks []guide.Block, last string) []string {
 	n.Helper()
 	script := "set -euo pipefail\n"
 	name := func(i int, what string) string { return fmt.Sprintf("block-%d.%s", i, what) }
 	for i, block := range blocks {
-		n.file(name(i, "sh"), strings.ReplaceAll(block.code, guideAddress, n.address))
-		script += fmt.Sprintf("echo 'line %d of the guide' >&2\n. ./%s >%s\n", block.line, name(i, "sh"), name(i, "out"))
+		n.file(name(i, "sh"), strings.ReplaceAll(block.Code, guideAddress, n.address))
+		script += fmt.Sprintf("echo 'line %d of the guide' >&2\n. ./%s >%s\n", block.Line, name(i, "sh"), name(i, "out"))
 	}
 	cmd := exec.CommandContext(n.ctx, "bash", "-c", script+last)
 	cmd.Dir, cmd.Env = n.folder, n.environment
@@ -117,19 +118,19 @@ func TestGuideQuickStart(t *testing.T) {
 	n := b.newNewcomer()
 
 	found, _ := fences(t, openBaoGuide)
-	var commands []fence
+	var commands []guide.Block
 	var table string
 	for _, block := range found {
 		switch {
-		case block.section != "Quick start" || block.step == "1":
-		case block.language == "sh":
+		case block.Section != "Quick start" || block.Step == "1":
+		case block.Language == "sh":
 			commands = append(commands, block)
-		case block.language == "" && block.step == "5":
-			table = block.code
-		case block.comment != "":
-			n.file(block.comment, block.code)
+		case block.Language == "" && block.Step == "5":
+			table = block.Code
+		case block.Comment != "":
+			n.file(block.Comment, block.Code)
 		default:
-			t.Errorf("%s:%d: the test does not know what this block is for", openBaoGuide, block.line)
+			t.Errorf("%s:%d: the test does not know what this block is for", openBaoGuide, block.Line)
 		}
 	}
 	// Whoever goes on in the same shell still has their own login.
@@ -146,10 +147,10 @@ func TestGuideQuickStart(t *testing.T) {
 }
 
 // printed checks what step 5 shows against what the guide shows, but for the age.
-func (n *newcomer) printed(commands []fence, printed []string, table string) {
+func (n *newcomer) printed(commands []guide.Block, printed []string, table string) {
 	n.Helper()
-	at := slices.IndexFunc(commands, func(c fence) bool { return c.step == "5" })
-	if at < 0 || at+1 >= len(commands) || commands[at+1].step != "5" {
+	at := slices.IndexFunc(commands, func(c guide.Block) bool { return c.Step == "5" })
+	if at < 0 || at+1 >= len(commands) || commands[at+1].Step != "5" {
 		n.Fatal("Step 5 has not the two blocks that the test knows")
 	}
 	lines := strings.Split(strings.TrimSpace(printed[at]), "\n")
