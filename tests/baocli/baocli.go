@@ -34,6 +34,7 @@ func commands() []command {
 		{[]string{"token", "create"}, tokenCreate},
 		{[]string{"token", "revoke"}, tokenRevoke},
 		{[]string{"operator", "raft", "snapshot", "save"}, snapshotSave},
+		{[]string{"auth", "disable"}, authDisable},
 		{[]string{"write"}, write},
 	}
 }
@@ -114,6 +115,18 @@ func tokenRevoke(ctx context.Context, client *api.Client, args []string, out io.
 		return err
 	}
 	_, err := fmt.Fprintln(out, "Success! Revoked token (if it existed)")
+	return err
+}
+
+func authDisable(ctx context.Context, client *api.Client, args []string, out io.Writer) error {
+	args, err := parse(flag.NewFlagSet("", flag.ContinueOnError), args, 1, 1)
+	if err != nil {
+		return err
+	}
+	if err := client.Sys().DisableAuthWithContext(ctx, args[0]); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "Success! Disabled the auth method (if it existed) at: %s/\n", args[0])
 	return err
 }
 

@@ -25,6 +25,8 @@ func TestRefused(t *testing.T) {
 		"write auth/x/login role":     "not a key and a value",
 		"write auth/x/login jwt=@/no": "no such file",
 		"write auth/x/login -force":   "not a key and a value",
+		"auth disable":                "wrong number of arguments",
+		"auth list":                   "not a command",
 		"operator raft snapshot save": "wrong number of arguments",
 	} {
 		var out strings.Builder

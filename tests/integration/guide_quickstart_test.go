@@ -4,6 +4,7 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,6 +17,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/bootstrap"
 	"github.com/bailiwick-operator/bailiwick/tests/guide"
 	"github.com/bailiwick-operator/bailiwick/tests/stack"
 )
@@ -144,6 +147,74 @@ func TestGuideQuickStart(t *testing.T) {
 		t.Error("The newcomer lost their own login")
 	}
 	n.runJob()
+}
+
+// The commands of the OpenBao pages that follow the quick start do what the text says.
+func TestGuideOpenBaoCommands(t *testing.T) {
+	t.Parallel()
+	b := newBaoEnv(t)
+	n := b.newNewcomer()
+	n.environment = append(n.environment, "BAO_TOKEN="+b.root.Token())
+	giveToken := func() {
+		b.setSecret(guideCluster+"-admin-token", map[string]string{"token": b.adminToken("root")})
+	}
+	giveToken()
+	before := b.holds()
+	b.setSecret(guideCluster+"-client-cert", map[string]string{"tls.crt": "x", "tls.key": "x"})
+	b.start()
+	b.cluster(guideCluster, func(s *v1alpha1.OpenBaoClusterSpec) {
+		s.Authorization.Mode = v1alpha1.AuthorizationEnforce
+		s.Authorization.AdminTokenSecretRef.Name = guideCluster + "-admin-token"
+	})
+	b.applied(guideCluster)
+	// The one that the openbao-operator runs. Nothing listens at its address.
+	if _, err := b.api.OpenBaoV1alpha1().OpenBaoClusters(b.ns).Create(b.ctx, &v1alpha1.OpenBaoCluster{ObjectMeta: metav1.ObjectMeta{Name: "prod"}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+
+	ran := map[string]int{}
+	for _, page := range []string{openBaoReference, openBaoGuide} {
+		blocks, _ := fences(t, page)
+		for _, block := range blocks {
+			if block.Section == "Quick start" || block.Language != guide.Shell {
+				continue
+			}
+			if block.Section == "Removing the contract" {
+				// A block above has disabled the mount: it is written again, with a token of its own.
+				giveToken()
+				b.refresh(guideCluster)
+				b.eventually("the end of the token", func() error {
+					if b.accepted(b.tokens[len(b.tokens)-1]) {
+						return errors.New("the server still accepts it")
+					}
+					return nil
+				})
+				b.applied(guideCluster)
+				giveToken()
+			}
+			block.Code = strings.ReplaceAll(block.Code, "-n openbao ", "-n "+b.ns+" ")
+			t.Logf("%s printed: %q", block.Place(), n.follow([]guide.Block{block}, ""))
+			ran[block.Section]++
+			switch block.Section {
+			case "Secrets and addresses":
+				secret, err := b.kube.CoreV1().Secrets(b.ns).Get(b.ctx, guideCluster+"-client-cert", metav1.GetOptions{})
+				if err != nil || secret.Labels[v1alpha1.LabelCredential] != "true" || secret.Annotations[v1alpha1.AnnotationCredentialAddress] != n.address {
+					t.Errorf("The Secret does not agree to be sent: %v, %+v", err, secret.ObjectMeta)
+				}
+			case "Removing the contract":
+				b.wantCondition(v1alpha1.ConditionAuthorizationReady, metav1.ConditionFalse, bootstrap.ReasonNotRequested, b.clusterConditions(guideCluster))
+				b.eventually("what was written to be gone", func() error { return same(before, b.holds()) })
+			}
+		}
+	}
+	for _, section := range []string{"Secrets and addresses", "Signing keys", "Modes", "Alongside the openbao-operator", "Removing the contract"} {
+		if ran[section] == 0 {
+			t.Errorf("The section %q has no command", section)
+		}
+	}
+	if mode := b.getCluster("prod").Annotations[v1alpha1.AnnotationMode]; mode != string(v1alpha1.AuthorizationEnforce) {
+		t.Errorf("The mode in the annotation is %q", mode)
+	}
 }
 
 // printed checks what step 5 shows against what the guide shows, but for the age.
