@@ -32,7 +32,7 @@ release: ## Write dist/VERSION with all that a release is: VERSION=v1.2.3.
 	GOWORK=off go build -C hack/image -trimpath -o $(CURDIR)/bin/hack-image .
 	bin/hack-image release --version $(VERSION) $(if $(IMAGE_REF),--ref $(IMAGE_REF)) $(IMAGE_FLAGS)
 
-generate: ## Write generated code and CRDs again.
+generate: ## Write generated code, CRDs and pages of docs again.
 	hack/update-codegen.sh
 
 verify: ## Check that generated code, manifests and modules are up to date.
