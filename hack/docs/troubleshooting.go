@@ -71,7 +71,7 @@ func troubleshooting(all []reasons.Of) string {
 	fmt.Fprintf(&b, troubleshootingIntro, all[0].Preamble, all[1].Preamble)
 	for _, of := range all {
 		for _, section := range of.Sections {
-			fmt.Fprintf(&b, "\n## %s\n\n%s\n", section.Title, section.Intro)
+			fmt.Fprintf(&b, "\n## %s\n\n%s\nThe commands use these variables: `%s`.\n", section.Title, section.Intro, of.Preamble)
 			for _, entry := range section.Entries {
 				b.WriteString("\n" + explain(entry))
 			}

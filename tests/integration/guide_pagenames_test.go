@@ -92,7 +92,7 @@ func (p *pageNames) known(name string) bool {
 		return p.literals[name]
 	case hasValue && constant.MatchString(bare):
 		return p.literals[bare] && slices.Contains([]string{"True", "False"}, value)
-	case strings.Contains(bare, "bailiwick.dev/"), strings.Contains(bare, ".aiven.io/"), strings.HasPrefix(bare, "bailiwick-"):
+	case strings.Contains(bare, "bailiwick.dev/"), strings.Contains(bare, ".aiven.io/"), strings.HasPrefix(bare, "bailiwick-") && !strings.Contains(bare, "."):
 		parts := placeholder.Split(strings.TrimSuffix(bare, "*"), -1)
 		return !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(p.source, part) })
 	case path.MatchString(name):
