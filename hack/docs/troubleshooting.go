@@ -71,10 +71,16 @@ func troubleshooting(all []reasons.Of) string {
 	fmt.Fprintf(&b, troubleshootingIntro, all[0].Preamble, all[1].Preamble)
 	for _, of := range all {
 		for _, section := range of.Sections {
-			fmt.Fprintf(&b, "\n## %s\n\n%s\nThe commands use these variables: `%s`.\n", section.Title, section.Intro, of.Preamble)
+			text := ""
 			for _, entry := range section.Entries {
-				b.WriteString("\n" + explain(entry))
+				text += "\n" + explain(entry)
 			}
+			fmt.Fprintf(&b, "\n## %s\n\n%s\n", section.Title, section.Intro)
+			if strings.Contains(text, "```sh\n") {
+				// Whoever arrives by a search has not read the top of the page.
+				fmt.Fprintf(&b, "The commands use these variables: `%s`.\n", of.Preamble)
+			}
+			b.WriteString(text)
 		}
 	}
 	return b.String()
