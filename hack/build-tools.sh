@@ -68,6 +68,7 @@ describe() {
       module=golangci-lint package=github.com/golangci/golangci-lint/v2/cmd/golangci-lint
       versioned=github.com/golangci/golangci-lint/v2
       ;;
+    helm) module=helm package=helm.sh/helm/v4/cmd/helm versioned=helm.sh/helm/v4 ;;
     govulncheck) module=govulncheck package=golang.org/x/vuln/cmd/govulncheck versioned=golang.org/x/vuln ;;
     *) fail "unknown tool $1; see the first lines of $0" ;;
   esac
@@ -85,6 +86,8 @@ describe() {
     major_minor="${major_minor#*.}"
     ldflags+=" -X ${ldflags_package}.gitMinor=${major_minor%%.*}"
     ldflags+=" -X ${ldflags_package}.gitTreeState=clean"
+  elif [[ "${module}" == helm ]]; then
+    ldflags+=" -X helm.sh/helm/v4/internal/version.version=${version}"
   fi
 }
 
