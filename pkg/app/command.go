@@ -51,6 +51,8 @@ func NewCommand() *cobra.Command {
 	cmd.SetContext(context.Background())
 	options.AddFlags(cmd.Flags())
 	logsapi.AddFlags(logging, cmd.Flags())
+	cmd.CompletionOptions.DisableDefaultCmd = true
+	cmd.AddCommand(newCheckCommand())
 	return cmd
 }
 
