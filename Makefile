@@ -32,7 +32,7 @@ release: ## Write dist/VERSION with all that a release is: VERSION=v1.2.3.
 	GOWORK=off go build -C hack/image -trimpath -o $(CURDIR)/bin/hack-image .
 	bin/hack-image release --version $(VERSION) $(if $(IMAGE_REF),--ref $(IMAGE_REF)) $(IMAGE_FLAGS)
 
-generate: ## Write generated code, CRDs and pages of docs again.
+generate: ## Write generated code, CRDs, pages of docs and the chart again.
 	hack/update-codegen.sh
 
 verify: ## Check that generated code, manifests and modules are up to date.
@@ -48,7 +48,7 @@ lint: ## Run the linters.
 
 test: ## Run every test, on a real API server, etcd and OpenBao server.
 	hack/install-deps.sh
-	hack/build-tools.sh etcd kubernetes openbao-server
+	hack/build-tools.sh etcd kubernetes openbao-server helm
 	for module in $(MODULES); do (cd $$module && go test -race -parallel 4 -timeout 40m ./...); done
 
 # How long each random test and each fuzz target of soak runs.

@@ -10,6 +10,7 @@
 #   generated/*          applyconfiguration-gen, client-gen, lister-gen, informer-gen
 #   manifests/crds       controller-gen, and the kustomization that lists them
 #   docs                 hack/docs: the API reference, the flags, the reasons
+#   charts               hack/chart: templates/generated, from manifests
 # The generators are tools of hack/tools/codegen, which pins their versions. Once
 # their modules are in the module cache, no network is needed.
 #
@@ -137,4 +138,8 @@ fi
 
 step "Reference pages"
 go run ./hack/docs
+
+step "Chart"
+go run ./hack/chart manifests charts/bailiwick/templates/generated
+
 step "Done"

@@ -15,11 +15,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # What the generators read and write.
 readonly inputs=(go.mod go.sum hack pkg)
-readonly outputs=(pkg/apis generated manifests/crds docs)
+readonly outputs=(pkg/apis generated manifests/crds docs charts/bailiwick/templates/generated)
 
 copy="$(mktemp -d)"
 trap 'rm -rf "${copy}"' EXIT
-for path in "${inputs[@]}" generated manifests/crds docs; do
+for path in "${inputs[@]}" generated manifests docs charts; do
   mkdir -p "${copy}/$(dirname "${path}")"
   cp -R "${path}" "${copy}/${path}"
 done

@@ -1,0 +1,84 @@
+{{/*
+What can't be installed, and values of the aiven-operator's chart that mean something
+else here. Each line says what to write instead. Those with the same meaning are taken:
+see README.md.
+*/}}
+{{- define "bailiwick.refusals" -}}
+{{- $v := .Values }}
+{{- if not (or $v.aiven.enabled $v.openbao.enabled) }}
+- aiven.enabled and openbao.enabled: one of them has to be true
+{{- end }}
+{{- if not (or $v.serviceAccount.create $v.serviceAccount.name) }}
+- serviceAccount.create: with false, serviceAccount.name has to name an account that exists
+{{- end }}
+{{- if eq $v.serviceAccount.name "default" }}
+- serviceAccount.name: the account "default" gets no rights, since every pod without an account of its own would have them
+{{- end }}
+{{- if and (not (include "bailiwick.leaderElection" .)) (gt (include "bailiwick.replicas" . | int) 1) }}
+- {{ ternary "leaderElect" "leaderElection.enabled" (hasKey $v "leaderElect") }}: with false, replicas has to be 1; two operators at work would undo each other's changes
+{{- end }}
+{{- if contains "aiven-operator" $v.image.repository }}
+- image.repository: {{ $v.image.repository }} is the image of the aiven-operator; leave it out for that of Bailiwick
+{{- end }}
+{{- if and $v.metricsBindAddress (ne $v.metricsBindAddress ":8080") }}
+- metricsBindAddress: metrics are at :8080 of the pod; leave it out, or turn them off with metrics.enabled=false
+{{- end }}
+{{- if and $v.healthProbeBindAddress (ne $v.healthProbeBindAddress ":8081") }}
+- healthProbeBindAddress: probes are at :8081 of the pod; leave it out
+{{- end }}
+{{- with $v.webhooks }}{{ if ne (toString .enabled) "false" }}
+- webhooks: there are none, since the API server itself checks objects by the schemas of the CRDs and by ValidatingAdmissionPolicies; leave it out, or set webhooks.enabled=false
+{{- end }}{{ end }}
+{{- with $v.autoscaling }}{{ if .enabled }}
+- autoscaling.enabled: one replica works however many there are; use resources for more of it, and replicas=2 for one that takes over
+{{- end }}{{ end }}
+{{- with $v.clusterRole }}{{ if not .create }}
+- clusterRole.create: is rbac.create here, and is about Roles too
+{{- end }}{{ end }}
+{{- with $v.logging }}
+{{- if .level }}
+- logging.level: is logVerbosity here, a number; use logVerbosity={{ eq .level "debug" | ternary 4 0 }} for {{ .level }}
+{{- end }}
+{{- if .encoder }}
+- logging.encoder: is logFormat here; use logFormat={{ eq .encoder "console" | ternary "text" "json" }} for {{ .encoder }}
+{{- end }}
+{{- end }}
+{{- range concat $v.extraEnv ($v.extraEnvs | default list) }}
+{{- if and (eq .name "DEFAULT_AIVEN_TOKEN") (hasKey . "value") }}
+- extraEnv: DEFAULT_AIVEN_TOKEN would be a token in clear text, for everybody who may read Deployments; put it into a Secret, and name that in defaultTokenSecret
+{{- else if and (hasKey . "value") (regexMatch "://[^/@]*:[^/@]*@" (toString .value)) }}
+- extraEnv: {{ .name }} has a password in clear text, for everybody who may read Deployments; take the variable from a Secret, with valueFrom.secretKeyRef
+{{- else if has .name (list "POD_NAMESPACE" "POD_SERVICE_ACCOUNT") }}
+- extraEnv: {{ .name }} is what the pod says
+{{- else if eq .name "WATCHED_NAMESPACES" }}
+- extraEnv: WATCHED_NAMESPACES is watchNamespaces here, which is about rights too
+{{- else if eq .name "AIVEN_WEB_URL" }}
+- extraEnv: AIVEN_WEB_URL is aiven.url here
+{{- end }}
+{{- end }}
+{{- $values := dict
+  "namespace" "the namespace of the release"
+  "service-account" "serviceAccount.name"
+  "bootstrapper-service-account" "fullnameOverride"
+  "decoy-service-account" "fullnameOverride"
+  "leader-elect-resource-name" "fullnameOverride"
+  "leader-elect" "leaderElection.enabled"
+  "watch-namespaces" "watchNamespaces"
+  "default-token-secret-name" "defaultTokenSecret.name"
+  "default-token-secret-key" "defaultTokenSecret.key"
+  "metrics-bind-address" "metrics.enabled"
+  "health-bind-address" "left out"
+  "aiven-url" "aiven.url"
+  "poll-interval" "aiven.pollInterval"
+  "proof-interval" "openbao.proofInterval"
+  "openbao-legacy-audience" "openbao.legacyAudiences"
+  "logging-format" "logFormat"
+  "v" "logVerbosity"
+}}
+{{- range $v.extraArgs }}
+{{- $flag := regexReplaceAll "^-+([^=]*).*$" . "${1}" }}
+{{- with get $values $flag }}
+- extraArgs: --{{ $flag }} is {{ . }} here
+{{- end }}
+{{- end }}
+{{- end }}
