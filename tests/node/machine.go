@@ -142,18 +142,21 @@ func (m *machine) prepare(network *network, ca *pki.Authority, server string) er
 	)
 }
 
-// startContainerd starts containerd, waits until it answers and imports images.
-func (m *machine) startContainerd(ctx context.Context, images []imageFile) error {
+// startContainerd starts containerd and waits until it answers. kubelet gives up
+// without it.
+func (m *machine) startContainerd(ctx context.Context) error {
 	p, err := m.program("containerd", "--config", m.path("containerd.toml"))
 	if err != nil {
 		return err
 	}
-	if err := p.WaitReady(ctx, func(ctx context.Context) error {
+	return p.WaitReady(ctx, func(ctx context.Context) error {
 		_, err := m.ctr(ctx, "version")
 		return err
-	}); err != nil {
-		return err
-	}
+	})
+}
+
+// importImages gives the machine images.
+func (m *machine) importImages(ctx context.Context, images []imageFile) error {
 	for _, image := range images {
 		if err := m.importImage(ctx, image); err != nil {
 			return err
@@ -191,7 +194,7 @@ func (m *machine) startNode(ctx context.Context, network *network, client kubern
 	if err != nil {
 		return err
 	}
-	var group errgroup.Group
+	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		return kubelet.WaitReady(ctx, func(ctx context.Context) error { return nodeReady(ctx, client, m.name) })
 	})

@@ -19,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -27,6 +28,9 @@ import (
 	"github.com/bailiwick-operator/bailiwick/tests/internal/process"
 	"github.com/bailiwick-operator/bailiwick/tests/stack"
 )
+
+// patience is how long a start may take on a busy machine, at most.
+const patience = 5 * time.Minute
 
 // tools are the programs of a cluster that hack/build-tools.sh builds.
 var tools = [...]string{
@@ -66,12 +70,15 @@ type Node struct {
 }
 
 // Start starts a cluster and returns when its node is Ready, names are resolved and
-// pods can be made. ctx bounds the start only; the cluster runs until Stop, and no
-// longer than this process. After an error nothing is left running.
+// pods can be made. ctx bounds the start only, which takes no longer than five minutes;
+// the cluster runs until Stop, and no longer than this process. After an error nothing
+// is left running.
 func Start(ctx context.Context, opts Options) (*Node, error) {
 	if err := Available(); err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	n := &Node{opts: opts, workers: map[int]*Worker{}}
 	if err := n.start(ctx); err != nil {
 		return nil, errors.Join(err, n.Stop())
@@ -105,16 +112,21 @@ func (n *Node) start(ctx context.Context) error {
 		}
 	}
 
+	if err := together(ctx, n.machine.startContainerd, n.startControlPlane); err != nil {
+		return err
+	}
+	return together(ctx, n.startCoreDNS, n.startVolumes,
+		func(ctx context.Context) error { return n.machine.startNode(ctx, n.network, n.client) },
+		func(ctx context.Context) error { return n.machine.importImages(ctx, n.images) },
+	)
+}
+
+// together runs steps in parallel, until all are done or one fails.
+func together(ctx context.Context, steps ...func(context.Context) error) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return n.machine.startContainerd(ctx, n.images) })
-	group.Go(func() error {
-		if err := n.startControlPlane(ctx); err != nil {
-			return err
-		}
-		group.Go(func() error { return n.machine.startNode(ctx, n.network, n.client) })
-		group.Go(func() error { return n.startCoreDNS(ctx) })
-		return n.startVolumes(ctx)
-	})
+	for _, step := range steps {
+		group.Go(func() error { return step(ctx) })
+	}
 	return group.Wait()
 }
 
@@ -302,12 +314,21 @@ func (n *Node) Stop() error {
 		return nil
 	}
 	n.stopped = true
+	var errs []error
+	if n.client != nil {
+		// Nobody answers on these any more, not even to say so.
+		client, err := rest.HTTPClientFor(n.Config())
+		if err == nil {
+			utilnet.CloseIdleConnectionsFor(client.Transport)
+		}
+		errs = append(errs, err)
+	}
 	// No worker outlives the network that it is in.
 	var group errgroup.Group
 	for _, w := range n.workers {
 		group.Go(w.machine.agent.Stop)
 	}
-	errs := []error{group.Wait()}
+	errs = append(errs, group.Wait())
 	if n.machine != nil {
 		errs = append(errs, n.machine.agent.Stop())
 	}

@@ -84,10 +84,10 @@ func TestServices(t *testing.T) {
 			return expect("server")(fetch(ctx, client, address))
 		})
 	}
-	// A pod may reach itself through its own Service.
+	// A pod may reach itself through its own Service. Its short name would be its own.
 	server := f.ready("server")
 	f.eventually("the Service to answer its own pod", func(ctx context.Context) error {
-		return expect("server")(fetch(ctx, server, "http://server"))
+		return expect("server")(fetch(ctx, server, "http://"+service.Spec.ClusterIP))
 	})
 	for what, address := range map[string]string{
 		"its cluster address": "http://" + service.Spec.ClusterIP,

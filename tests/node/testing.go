@@ -16,9 +16,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// patience is how long anything may take on a busy machine.
-const patience = 5 * time.Minute
-
 // Main is the body of TestMain in a package whose tests share one cluster: it starts
 // the cluster, hands it over, runs the tests, stops the cluster and returns the exit
 // code. Where no node is available nothing is handed over and the tests run all the
@@ -27,9 +24,7 @@ func Main(m *testing.M, opts Options, handOver func(*Node)) int {
 	if Available() != nil {
 		return m.Run()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	n, err := Start(ctx, opts)
+	n, err := Start(context.Background(), opts)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "starting a node:", err)
 		return 1

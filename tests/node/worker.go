@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // maxWorkers is how many further nodes the network has room for.
@@ -25,6 +23,8 @@ type Worker struct {
 
 // AddWorker starts a further node and returns when it is Ready.
 func (n *Node) AddWorker(ctx context.Context) (*Worker, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	w, err := n.newWorker()
 	if err != nil {
 		return nil, err
@@ -68,10 +68,13 @@ func (w *Worker) start(ctx context.Context) error {
 	n.mu.Lock()
 	images := n.images
 	n.mu.Unlock()
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return m.startContainerd(ctx, images) })
-	group.Go(func() error { return m.startNode(ctx, n.network, n.client) })
-	return group.Wait()
+	if err := m.startContainerd(ctx); err != nil {
+		return err
+	}
+	return together(ctx,
+		func(ctx context.Context) error { return m.startNode(ctx, n.network, n.client) },
+		func(ctx context.Context) error { return m.importImages(ctx, images) },
+	)
 }
 
 // Name is the name of the node.
