@@ -12,6 +12,9 @@ SHELL := /usr/bin/env bash
 # The modules of this repository that hold code to vet and test.
 MODULES := . tests hack/userconfig hack/compare-crds hack/licenses hack/image
 
+# What tests/node is built from; only root on Linux can run it.
+NODE_TOOLS := $(if $(filter Linux-0,$(shell uname -s)-$(shell id -u)),kubernetes-node kube-router node)
+
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -48,14 +51,14 @@ lint: ## Run the linters.
 
 test: ## Run every test, on a real API server, etcd and OpenBao server.
 	hack/install-deps.sh
-	hack/build-tools.sh etcd kubernetes openbao-server helm
+	hack/build-tools.sh etcd kubernetes openbao-server helm $(NODE_TOOLS)
 	for module in $(MODULES); do (cd $$module && go test -race -parallel 4 -timeout 40m ./...); done
 
 # How long each random test and each fuzz target of soak runs.
 SOAK ?= 10m
 
 soak: ## Run random faults, kills and fuzzing for long: SOAK=10m each.
-	hack/install-deps.sh
+	hack/install-deps.sh postgres
 	hack/build-tools.sh etcd kubernetes openbao-server
 	cd tests && BAILIWICK_FAULTS_DURATION=$(SOAK) go test -race -timeout 12h -v -run '^(TestModel|TestModelInBadWeather|TestOutageOfTheControlPlane|TestKillAtEveryStep|TestDeathAtEveryStep|TestFailover|TestFaultsOfOpenBao)$$' ./integration
 	hack/fuzz.sh $(SOAK)

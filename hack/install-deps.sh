@@ -9,10 +9,10 @@
 #   hack/install-deps.sh            all of it
 #   hack/install-deps.sh postgres   one part: postgres or node
 #
-#   PostgreSQL  backs the Aiven simulator's PostgreSQL services, so that published
+#   postgres    backs the Aiven simulator's PostgreSQL services, so that published
 #               details connect
-#   containerd  and the programs around it are what the node of tests/node is made
-#               of, together with what hack/build-tools.sh builds
+#   node        containerd and the programs around it, of which the node of
+#               tests/node is made together with what hack/build-tools.sh builds
 
 set -o errexit -o nounset -o pipefail
 
@@ -56,7 +56,7 @@ readonly node_packages=(containerd runc containernetworking-plugins nftables ipr
 has_node() {
   local program
   for program in containerd ctr runc ip nft ipset iptables; do
-    PATH="${PATH}:/usr/sbin:/sbin" command -v "${program}" >/dev/null || return 1
+    command -v "${program}" >/dev/null || return 1
   done
   [[ -x /usr/lib/cni/bridge || -x /opt/cni/bin/bridge ]]
 }

@@ -92,6 +92,8 @@ func Start(spec Spec, locks ...*os.File) (*Agent, error) {
 	a.cmd.Args = []string{programName, string(argument)}
 	a.cmd.ExtraFiles = append([]*os.File{theirs}, locks...)
 	a.cmd.Stderr = a.stderr
+	// With the race detector a program would sleep for a second before it ends.
+	a.cmd.Env = append(os.Environ(), "GORACE="+os.Getenv("GORACE")+" atexit_sleep_ms=0")
 	a.cmd.SysProcAttr = procAttr()
 	if err := a.cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("starting the agent of %s in namespaces of its own: %w", spec.Hostname, err), mine.Close())
