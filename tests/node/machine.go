@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -194,25 +193,29 @@ func (m *machine) startNode(ctx context.Context, network *network, client kubern
 	if err != nil {
 		return err
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		return kubelet.WaitReady(ctx, func(ctx context.Context) error { return nodeReady(ctx, client, m.name) })
-	})
-	group.Go(func() error {
-		return proxy.WaitReady(ctx, process.HTTPReady(fmt.Sprintf("http://%s:%d/healthz", m.address, proxyHealthPort)))
-	})
-	if err := group.Wait(); err != nil {
+	if err := together(ctx,
+		func(ctx context.Context) error {
+			return kubelet.WaitReady(ctx, func(ctx context.Context) error { return nodeReady(ctx, client, m.name) })
+		},
+		func(ctx context.Context) error {
+			return proxy.WaitReady(ctx, process.HTTPReady(fmt.Sprintf("http://%s:%d/healthz", m.address, proxyHealthPort)))
+		},
+	); err != nil {
 		return err
 	}
-	_, err = m.program("kube-router",
+	router, err := m.program("kube-router",
 		"--kubeconfig="+m.path("kube-router.kubeconfig"),
 		"--hostname-override="+m.name,
 		"--service-cluster-ip-range="+network.services(),
 		"--run-router=false",
 		"--run-service-proxy=false",
 		"--run-firewall=true",
+		fmt.Sprintf("--health-port=%d", routerHealthPort),
 	)
-	return err
+	if err != nil {
+		return err
+	}
+	return router.WaitReady(ctx, process.HTTPReady(fmt.Sprintf("http://%s:%d/healthz", m.address, routerHealthPort)))
 }
 
 func nodeReady(ctx context.Context, client kubernetes.Interface, name string) error {

@@ -16,12 +16,12 @@ import (
 	"github.com/bailiwick-operator/bailiwick/tests/node/internal/agent"
 )
 
-// Clusters have ids from firstID up to lastID; cluster 77 has the addresses
-// 10.77.0.0/16. The ids leave out what machines and their virtual networks use most.
-const (
-	firstID = 77
-	lastID  = 99
-)
+// ids is a range of ids that a cluster may have; cluster 77 has the addresses
+// 10.77.0.0/16.
+type ids struct{ first, last int }
+
+// commonIDs leave out what machines and their virtual networks use most.
+var commonIDs = ids{first: 77, last: 99}
 
 // uplink is the name that every machine of a cluster has for its link.
 const uplink = "eth0"
@@ -41,17 +41,15 @@ type network struct {
 
 // acquireNetwork takes the first free id, and removes what is left of a cluster
 // that had it and was ended together with its agents.
-func acquireNetwork(ctx context.Context) (*network, error) {
-	for id := firstID; id <= lastID; id++ {
-		lock, err := acquireLock(ctx, fmt.Sprintf("@bailiwick-node-%d", id))
-		if err != nil {
+func acquireNetwork(ctx context.Context, among ids) (*network, error) {
+	for id := among.first; id <= among.last; id++ {
+		n := &network{id: id}
+		if err := n.acquire(ctx); err != nil {
 			continue
 		}
-		n := &network{id: id, lock: lock}
 		used, err := n.used(ctx)
 		if err == nil && used {
-			err = lock.Close()
-			if err == nil {
+			if err = n.close(); err == nil {
 				continue
 			}
 		}
@@ -59,25 +57,27 @@ func acquireNetwork(ctx context.Context) (*network, error) {
 			err = n.sweep()
 		}
 		if err != nil {
-			return nil, errors.Join(err, lock.Close())
+			return nil, errors.Join(err, n.close())
 		}
 		return n, nil
 	}
-	return nil, fmt.Errorf("all addresses from 10.%d.0.0 to 10.%d.255.255 are in use", firstID, lastID)
+	return nil, fmt.Errorf("all addresses from 10.%d.0.0 to 10.%d.255.255 are in use", among.first, among.last)
 }
 
-// acquireLock listens on a socket that nobody else can listen on then.
-func acquireLock(ctx context.Context, name string) (*os.File, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "unix", name)
+// acquire takes the id, or fails if anybody has it. Nobody else can listen on the
+// same socket.
+func (n *network) acquire(ctx context.Context) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "unix", "@"+n.name())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer listener.Close()
 	socket, ok := listener.(*net.UnixListener)
 	if !ok {
-		return nil, fmt.Errorf("%s is no socket", name)
+		return fmt.Errorf("%s is no socket", n.name())
 	}
-	return socket.File()
+	n.lock, err = socket.File()
+	return err
 }
 
 // used tells whether this machine has other routes into the network.
@@ -86,7 +86,7 @@ func (n *network) used(ctx context.Context) (bool, error) {
 	return routes != "", err
 }
 
-// sweep removes what was left by a cluster that had this id.
+// sweep removes what was left by a cluster that had this id, when none has it now.
 func (n *network) sweep() error {
 	folders, err := n.folders()
 	if err != nil {

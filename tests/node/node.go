@@ -51,6 +51,9 @@ type Options struct {
 	Images []string
 	// APIServerArgs are added to the arguments of the API server.
 	APIServerArgs []string
+
+	// ids are those that the cluster may have, unless they are commonIDs.
+	ids ids
 }
 
 // Node is a cluster with one node, and more on demand.
@@ -79,6 +82,9 @@ func Start(ctx context.Context, opts Options) (*Node, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	if opts.ids == (ids{}) {
+		opts.ids = commonIDs
+	}
 	n := &Node{opts: opts, workers: map[int]*Worker{}}
 	if err := n.start(ctx); err != nil {
 		return nil, errors.Join(err, n.Stop())
@@ -91,7 +97,7 @@ func (n *Node) start(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if n.network, err = acquireNetwork(ctx); err != nil {
+	if n.network, err = acquireNetwork(ctx, n.opts.ids); err != nil {
 		return err
 	}
 	if n.machine, err = newMachine(n.network, 0, ClusterName, n.opts.Logs, n.binaries, n.network.lock); err != nil {
@@ -333,7 +339,8 @@ func (n *Node) Stop() error {
 		errs = append(errs, n.machine.agent.Stop())
 	}
 	if n.network != nil {
-		errs = append(errs, n.network.close())
+		// Agents leave nothing, unless they were killed.
+		errs = append(errs, n.network.sweep(), n.network.close())
 	}
 	return errors.Join(errs...)
 }

@@ -18,11 +18,12 @@ const (
 
 // Ports of a node, on its address.
 const (
-	apiServerPort   = 6443
-	kubeletPort     = 10250
-	proxyHealthPort = 10256
-	dnsReadyPort    = 8181
-	etcdMetricsPort = 2381
+	apiServerPort    = 6443
+	kubeletPort      = 10250
+	proxyHealthPort  = 10256
+	dnsReadyPort     = 8181
+	routerHealthPort = 20244
+	etcdMetricsPort  = 2381
 )
 
 // provisionerName is what the storage class names, and className its own name.
