@@ -80,10 +80,9 @@ func requireNoTrace(t *testing.T, id int, soon bool) {
 		if left = []string{"somebody has the id"}; n.acquire(ctx) != nil {
 			return false, nil
 		}
-		defer n.close()
 		var err error
 		left, err = traces(ctx, n)
-		return len(left) == 0 || !soon, err
+		return len(left) == 0 || !soon, errors.Join(err, n.close())
 	})
 	if err != nil || len(left) > 0 {
 		t.Errorf("%v: the cluster leaves\n%s", err, strings.Join(left, "\n"))

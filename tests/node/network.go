@@ -47,19 +47,17 @@ func acquireNetwork(ctx context.Context, among ids) (*network, error) {
 		if err := n.acquire(ctx); err != nil {
 			continue
 		}
-		used, err := n.used(ctx)
-		if err == nil && used {
-			if err = n.close(); err == nil {
-				continue
-			}
-		}
+		used := false
+		err := n.sweep(ctx)
 		if err == nil {
-			err = n.sweep()
+			used, err = n.used(ctx)
 		}
-		if err != nil {
-			return nil, errors.Join(err, n.close())
+		if err == nil && !used {
+			return n, nil
 		}
-		return n, nil
+		if err := errors.Join(err, n.close()); err != nil {
+			return nil, err
+		}
 	}
 	return nil, fmt.Errorf("all addresses from 10.%d.0.0 to 10.%d.255.255 are in use", among.first, among.last)
 }
@@ -87,7 +85,13 @@ func (n *network) used(ctx context.Context) (bool, error) {
 }
 
 // sweep removes what was left by a cluster that had this id, when none has it now.
-func (n *network) sweep() error {
+func (n *network) sweep(ctx context.Context) error {
+	if linked(n.hostLink()) {
+		// The kernel may be about to do the same.
+		if _, err := host(ctx, "ip", "link", "delete", n.hostLink()); err != nil && linked(n.hostLink()) {
+			return err
+		}
+	}
 	folders, err := n.folders()
 	if err != nil {
 		return err
@@ -103,6 +107,12 @@ func (n *network) sweep() error {
 		}
 	}
 	return nil
+}
+
+// linked tells whether this machine has a link.
+func linked(name string) bool {
+	_, err := net.InterfaceByName(name)
+	return err == nil
 }
 
 // folders returns the folders of all nodes of the cluster.

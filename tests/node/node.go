@@ -340,7 +340,7 @@ func (n *Node) Stop() error {
 	}
 	if n.network != nil {
 		// Agents leave nothing, unless they were killed.
-		errs = append(errs, n.network.sweep(), n.network.close())
+		errs = append(errs, n.network.sweep(context.Background()), n.network.close())
 	}
 	return errors.Join(errs...)
 }

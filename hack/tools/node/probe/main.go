@@ -15,6 +15,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -55,9 +56,11 @@ func serve(ctx context.Context, listen string) error {
 		return err
 	case <-ctx.Done():
 		// Nobody waits for an answer of a pod that goes.
-		_ = server.Close()
-		<-ended
-		return nil
+		err := server.Close()
+		if served := <-ended; !errors.Is(served, http.ErrServerClosed) {
+			err = errors.Join(err, served)
+		}
+		return err
 	}
 }
 
@@ -103,9 +106,8 @@ func fetch(ctx context.Context, r *http.Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
-	return string(body), err
+	return string(body), errors.Join(err, response.Body.Close())
 }
 
 func readFile(_ context.Context, r *http.Request) (string, error) {
