@@ -77,7 +77,8 @@ func requireNoTrace(t *testing.T, id int, soon bool) {
 	var left []string
 	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
 		// The same test of another checkout may have the id by now.
-		if left = []string{"somebody has the id"}; n.acquire(ctx) != nil {
+		left = []string{"somebody has the id"}
+		if acquired := n.acquire(ctx) == nil; !acquired {
 			return false, nil
 		}
 		var err error
