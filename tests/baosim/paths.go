@@ -58,6 +58,8 @@ func (s *Server) route(q *request) (name string, do func() (object, error)) {
 		return "DeletePolicy", func() (object, error) { delete(s.policies, last); return nil, nil }
 	case at("sys/capabilities-self", "update"):
 		return "CapabilitiesSelf", func() (object, error) { return s.capabilitiesSelf(q) }
+	case at("auth/token/lookup-self", "read"):
+		return "LookupSelf", func() (object, error) { return s.lookupSelf(q.token) }
 	case at("auth/token/revoke-self", "update"):
 		return "RevokeSelf", func() (object, error) { delete(s.tokens, q.token); return nil, nil }
 	case jwt && at("auth/*/login", "update"):

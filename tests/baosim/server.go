@@ -25,8 +25,8 @@ import (
 type Server struct {
 	http *httptest.Server
 	id   string
-	// root may do everything until it is revoked.
-	root string
+	// root may do everything until it is revoked, admin what adminPolicy says.
+	root, admin string
 
 	mu       sync.Mutex
 	mounts   map[string]object
@@ -46,11 +46,11 @@ type object = map[string]any
 // Start starts a server of that cluster id on loopback. Close ends it.
 func Start(id string) *Server {
 	s := &Server{
-		id: id, root: "root-" + id,
+		id: id, root: "root-" + id, admin: "admin-" + id,
 		mounts: map[string]object{"token/": {"type": "token", "description": ""}},
-		roles:  map[string]object{}, policies: map[string]string{}, acls: map[string]openbaotest.ACL{}, counts: map[string]int{},
+		roles:  map[string]object{}, policies: map[string]string{"admin": adminPolicy}, acls: map[string]openbaotest.ACL{}, counts: map[string]int{},
 	}
-	s.tokens = map[string][]string{s.root: {"root"}}
+	s.tokens = map[string][]string{s.root: {"root"}, s.admin: {"admin", "default"}}
 	s.http = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
 	// A client that goes away during a handshake is none of our business.
 	s.http.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -66,6 +66,18 @@ func (s *Server) URL() string { return s.http.URL }
 
 // RootToken is the token that may do everything.
 func (s *Server) RootToken() string { return s.root }
+
+// adminPolicy lets a token manage auth methods, roles and policies.
+const adminPolicy = `
+path "sys/auth" { capabilities = ["read"] }
+path "sys/auth/*" { capabilities = ["create", "read", "update", "delete", "sudo"] }
+path "auth/*" { capabilities = ["create", "read", "update", "delete", "list"] }
+path "sys/policies/acl/*" { capabilities = ["create", "read", "update", "delete", "list"] }
+`
+
+// AdminToken is a token that may manage auth methods, roles and policies, and that
+// expires.
+func (s *Server) AdminToken() string { return s.admin }
 
 // CAPEM is what the server's certificate is checked with.
 func (s *Server) CAPEM() []byte {

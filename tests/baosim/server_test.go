@@ -111,7 +111,16 @@ func TestServer(t *testing.T) {
 	if len(s.Unknown()) != 0 {
 		t.Errorf("unknown requests %v", s.Unknown())
 	}
-	if _, err := root.LookupSelf(ctx); err == nil || len(s.Unknown()) != 1 {
+	if info, err := root.LookupSelf(ctx); err != nil || !info.IsRoot() || info.Expires() {
+		t.Errorf("the root token is %+v, %v", info, err)
+	}
+	if info, err := connect(openbao.NewToken(s.AdminToken())).LookupSelf(ctx); err != nil || info.IsRoot() || !info.Expires() {
+		t.Errorf("the admin token is %+v, %v", info, err)
+	}
+	if len(s.Unknown()) != 0 {
+		t.Errorf("unknown requests %v", s.Unknown())
+	}
+	if _, err := root.RenewSelf(ctx); err == nil || len(s.Unknown()) != 1 {
 		t.Errorf("a path that is not there: %v, unknown %v", err, s.Unknown())
 	}
 	if counts, _ := s.Counts(); counts["Login"] != 3 || counts["WriteRole"] != 1 {

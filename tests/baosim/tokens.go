@@ -77,6 +77,15 @@ func (s *Server) capabilitiesSelf(q *request) (object, error) {
 	return data(fields)
 }
 
+// lookupSelf describes a token. Only the root token does not expire.
+func (s *Server) lookupSelf(token string) (object, error) {
+	ttl := time.Hour
+	if token == s.root {
+		ttl = 0
+	}
+	return data(object{"type": "service", "policies": s.tokens[token], "ttl": int(ttl.Seconds()), "orphan": true, "renewable": ttl > 0})
+}
+
 // login exchanges a JWT for a token.
 func (s *Server) login(body object) (object, error) {
 	role := s.roles[strings.ToLower(fmt.Sprint(body["role"]))]

@@ -17,6 +17,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/tests/aivensim"
 	"github.com/bailiwick-operator/bailiwick/tests/baosim"
 )
@@ -94,9 +95,13 @@ func (c counts) per(n int) string {
 }
 
 // clusterOf is an object for a server, and the Secret with its administrator's
-// token.
+// token, which says what server it is for.
 func (w *world) clusterOf(ctx context.Context, s *baosim.Server, name string) (object, error) {
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name + "-admin"}, Data: map[string][]byte{"token": []byte(s.RootToken())}}
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: name + "-admin"},
+		Type:       openbaov1alpha1.SecretTypeCredential,
+		Data:       map[string][]byte{"token": []byte(s.AdminToken()), openbaov1alpha1.CredentialAddressKey: []byte(s.URL())},
+	}
 	_, err := w.kube.CoreV1().Secrets(namespace).Create(ctx, secret, metav1.CreateOptions{})
 	return object{
 		APIVersion: "openbao.org/v1alpha1", Kind: openBaoCluster, Metadata: metadata{Name: name, Namespace: namespace},

@@ -28,9 +28,10 @@ type commandData struct {
 }
 
 // ownCommand runs this checkout's operator with its shipped defaults but for
-// where things are, and the poll interval where a scenario asks for one.
+// where things are, OpenBao servers on this machine among them, and the poll
+// interval where a scenario asks for one.
 const ownCommand = `{{.Binary}} --kubeconfig={{.Kubeconfig}} --aiven-url={{.AivenURL}} --namespace=` + operatorNamespace +
-	` --leader-elect --health-bind-address=127.0.0.1:0 --metrics-bind-address={{.MetricsAddress}}` +
+	` --openbao-allow-local-addresses --leader-elect --health-bind-address=127.0.0.1:0 --metrics-bind-address={{.MetricsAddress}}` +
 	`{{if .PollInterval}} --poll-interval={{.PollInterval}}{{end}}{{if .Profiling}} --profiling{{end}}`
 
 // operator is a running one.
