@@ -51,6 +51,9 @@ type options struct {
 	runs int
 	// sizes are the numbers of topics of the scenario topics20k.
 	sizes []int
+	// share is how much of the objects of kafka901, postgres200, steady, restart and
+	// openbao200 there are, to try whether these scenarios work.
+	share float64
 	// out receives the logs of the operator and its profiles.
 	out string
 	// profile is for how long CPU profiles are taken; 0 means that none is.
@@ -102,6 +105,9 @@ func run(ctx context.Context, args []string) error {
 	return errors.Join(failed...)
 }
 
+// some returns the number of objects where n are the whole of them.
+func (b *bench) some(n int) int { return max(1, int(float64(n)*b.share)) }
+
 func parse(args []string) (options, error) {
 	root, err := checkout()
 	if err != nil {
@@ -119,6 +125,7 @@ func parse(args []string) (options, error) {
 	flags.DurationVar(&opts.interval, "interval", 20*time.Second, "poll interval where polls are measured")
 	flags.IntVar(&opts.runs, "runs", 5, "how often a scenario that compares times repeats them")
 	sizes := flags.String("sizes", "1000,5000,20000", "numbers of topics in the scenario topics20k")
+	flags.Float64Var(&opts.share, "share", 1, "share of the objects of kafka901, postgres200, steady, restart and openbao200; less than 1 measures nothing, and tells whether they work")
 	flags.StringVar(&opts.out, "out", filepath.Join(root, "bin", "bench"), "folder for the binary, logs and profiles")
 	flags.DurationVar(&opts.profile, "profile", 0, "write a CPU profile of that long, at most 50s, of what is measured, and heap profiles after it")
 	if err := flags.Parse(args); err != nil {
@@ -130,6 +137,9 @@ func parse(args []string) (options, error) {
 			return options{}, fmt.Errorf("-sizes: %q is not a number of topics of 20 or more", text)
 		}
 		opts.sizes = append(opts.sizes, n)
+	}
+	if opts.share <= 0 || opts.share > 1 {
+		return options{}, fmt.Errorf("-share: %v is not more than 0 and at most 1", opts.share)
 	}
 	opts.scenarios = strings.Split(*list, ",")
 	for _, name := range opts.scenarios {

@@ -114,7 +114,7 @@ func (w *world) clusterOf(ctx context.Context, s *baosim.Server, name string) (o
 // openbao200 brings the authorization of many clusters onto their servers, and
 // has it checked again.
 func openbao200(ctx context.Context, b *bench) ([]row, error) {
-	const n = 200
+	n := b.some(200)
 	servers := startVaults(n)
 	defer servers.close()
 	return in(ctx, b, "openbao200", aivensim.Timing{}, func(w *world, r *rowsOf) error {
@@ -143,7 +143,7 @@ func openbao200(ctx context.Context, b *bench) ([]row, error) {
 		}
 		first, _ := servers.counts()
 		r.check("Apply until all Ready, and proved", "60 s", wall < time.Minute, "%.1f s", wall.Seconds())
-		r.note("Requests per cluster", "%.1f: %s", float64(first.total())/n, first.per(n))
+		r.note("Requests per cluster", "%.1f: %s", float64(first.total())/float64(n), first.per(n))
 		r.note("Kube writes in detail", "%s", u.kube)
 		r.note("CPU", "%.2f s", u.cpu.Seconds())
 
@@ -174,7 +174,7 @@ func openbao200(ctx context.Context, b *bench) ([]row, error) {
 		}
 		took := last.Sub(began)
 		r.check("A check of all with no drift", "5 s", took < 5*time.Second, "%.1f s, of which %.1f s until all were asked for", took.Seconds(), asked.Seconds())
-		r.note("Requests per cluster and check", "%.1f: %s", float64(again.total())/n, again.per(n))
+		r.note("Requests per cluster and check", "%.1f: %s", float64(again.total())/float64(n), again.per(n))
 		r.check("Logins for it", "0: one login for each lease", again["Login"] == 0, "%d", again["Login"])
 		r.check("Changes of servers", "0", again["WriteConfig"]+again["WritePolicy"]+again["WriteRole"] == 0, "%d", again["WriteConfig"]+again["WritePolicy"]+again["WriteRole"])
 		r.check("Kube writes for it", "0", len(u.kube) == 0, "%d %s", u.kube.total(anyWrite), u.kube)

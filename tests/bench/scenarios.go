@@ -143,7 +143,7 @@ func (w *world) measured(ctx context.Context, r *rowsOf, op *operator, objects [
 }
 
 func kafka901(ctx context.Context, b *bench) ([]row, error) {
-	const each = 300
+	each := b.some(300)
 	return in(ctx, b, "kafka901", aivensim.Timing{}, func(w *world, r *rowsOf) error {
 		objects := kafkaWork(namespace, "bench", each, each, each)
 		n := float64(len(objects))
@@ -178,17 +178,17 @@ func kafka901(ctx context.Context, b *bench) ([]row, error) {
 		r.note("Kube writes without events", "%d", u.kube.total(anyWrite)-events)
 		secrets := u.kube.total(func(k writeKey) bool { return k.resource == "secrets" })
 		for _, kind := range []string{"KafkaTopic", "ServiceUser", "KafkaACL"} {
-			got, limit := float64(u.kube.total(ofKind(kind)))/each, 5.0
+			got, limit := float64(u.kube.total(ofKind(kind)))/float64(each), 5.0
 			switch kind {
 			case "KafkaTopic":
 				limit = 4
 			case "ServiceUser":
 				// The Secret of the Kafka is counted here too.
-				got += float64(secrets) / each
+				got += float64(secrets) / float64(each)
 			}
 			r.check("Kube writes per "+kind, fmt.Sprintf("%.0f", limit), got <= limit+0.1, "%.2f", got)
 		}
-		r.check("Events per object", "1 for each transition: created, running", float64(events) <= 2*n+5, "%.2f", float64(events)/n)
+		r.check("Events per object", "1 for each transition: created, running", float64(events) <= 2*n+5, "%.2f", float64(events)/float64(n))
 		r.note("Kube writes in detail", "%s", u.kube)
 		r.note("Aiven requests in detail", "%s", u.aivenByOperation())
 		r.check("CPU", "5 s", u.cpu < 5*time.Second, "%.2f s", u.cpu.Seconds())
@@ -212,7 +212,7 @@ func ofKind(kind string) func(writeKey) bool {
 }
 
 func postgres200(ctx context.Context, b *bench) ([]row, error) {
-	const n = 200
+	n := b.some(200)
 	return in(ctx, b, "postgres200", aivensim.Timing{ServiceBuild: 2 * time.Second}, func(w *world, r *rowsOf) error {
 		var objects []object
 		for i := range n {
@@ -233,9 +233,9 @@ func postgres200(ctx context.Context, b *bench) ([]row, error) {
 		events := u.kube.total(isEvent)
 		r.check("Apply until all Ready", "5 s", wall < 5*time.Second, "%.1f s", wall.Seconds())
 		// The certificate of the project's CA is read once for all.
-		r.check("Aiven requests per service", "4", u.reads+u.writes <= 4*n+1, "%.2f", float64(u.reads+u.writes)/n)
-		r.note("Kube writes without events, per service", "%.2f", float64(u.kube.total(anyWrite)-events)/n)
-		r.note("Events per service", "%.2f", float64(events)/n)
+		r.check("Aiven requests per service", "4", u.reads+u.writes <= 4*n+1, "%.2f", float64(u.reads+u.writes)/float64(n))
+		r.note("Kube writes without events, per service", "%.2f", float64(u.kube.total(anyWrite)-events)/float64(n))
+		r.note("Events per service", "%.2f", float64(events)/float64(n))
 		r.note("Kube writes in detail", "%s", u.kube)
 		r.note("Aiven requests in detail", "%s", u.aivenByOperation())
 		r.note("CPU, peak memory", "%.2f s, %s", u.cpu.Seconds(), mebibytes(peak))
@@ -268,7 +268,7 @@ func (w *world) polls(ctx context.Context, op *operator, interval time.Duration)
 }
 
 func steady(ctx context.Context, b *bench) ([]row, error) {
-	const each = 300
+	each := b.some(300)
 	return in(ctx, b, "steady", aivensim.Timing{}, func(w *world, r *rowsOf) error {
 		op, err := w.settle(ctx, b.interval, kafkaWork(namespace, "bench", each, each, each))
 		if err != nil {
@@ -288,7 +288,7 @@ func steady(ctx context.Context, b *bench) ([]row, error) {
 }
 
 func restart(ctx context.Context, b *bench) ([]row, error) {
-	const each = 300
+	each := b.some(300)
 	return in(ctx, b, "restart", aivensim.Timing{}, func(w *world, r *rowsOf) error {
 		op, err := w.settle(ctx, 0, kafkaWork(namespace, "bench", each, each, each))
 		if err != nil {
