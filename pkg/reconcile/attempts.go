@@ -50,7 +50,17 @@ func (m *memory[T]) setCreated(obj T, state createState) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r := m.of(cache.MetaObjectToName(obj), obj.GetUID())
-	r.created, r.unannounced = state, state == createAccepted
+	r.created, r.unannounced, r.lookedAgain = state, state == createAccepted, false
+}
+
+// lookOnceMore is true once for each create.
+func (m *memory[T]) lookOnceMore(obj T) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.of(cache.MetaObjectToName(obj), obj.GetUID())
+	once := !r.lookedAgain
+	r.lookedAgain = true
+	return once
 }
 
 // createState returns what is known of the last create.

@@ -61,6 +61,8 @@ type world struct {
 	throttled map[string]bool
 	// refreshed counts the calls of Kind.Refresh.
 	refreshed atomic.Int64
+	// onRefresh is what being read again shows.
+	onRefresh func()
 	// onCreate sees the object as the API server has it when Create is called.
 	onCreate func()
 }
@@ -186,8 +188,15 @@ func run(t *testing.T, w *world, objects ...*v1alpha1.KafkaTopic) *fixture {
 			defer f.mu.Unlock()
 			f.calls = append(f.calls, "annotated")
 		},
-		Asked:   w.asked,
-		Refresh: func(*v1alpha1.KafkaTopic) { w.refreshed.Add(1) },
+		Asked: w.asked,
+		Refresh: func(*v1alpha1.KafkaTopic) {
+			w.refreshed.Add(1)
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if w.onRefresh != nil {
+				w.onRefresh()
+			}
+		},
 	})
 	drain, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -473,6 +482,24 @@ func TestAbsenceRightAfterCreateIsNotDrift(t *testing.T) {
 		if f.count() < 2 {
 			t.Error("what stayed invisible for more than a minute was not created again")
 		}
+	})
+}
+
+// What was read before a create should have been visible does not tell that it is not.
+func TestARemoteIsLookedForBeforeItIsCreatedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		w := &world{invisible: true}
+		// It becomes visible at the last moment.
+		w.onRefresh = func() {
+			if time.Since(start) >= time.Minute {
+				w.invisible = false
+			}
+		}
+		f := run(t, w, topic("a"))
+		f.pass(2 * time.Minute)
+		f.wantCalls("create a")
+		f.wantReady("a", metav1.ConditionTrue, ReasonReady)
 	})
 }
 

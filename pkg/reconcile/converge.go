@@ -184,14 +184,18 @@ func (c *Controller[T, C, AC]) create(ctx context.Context, client C, obj T, obs 
 }
 
 // awaited reports whether a create that was sent, or may have been, can still
-// become visible. It is as true after a restart.
+// become visible. It is as true after a restart. When the time for that is over it
+// is true once more: what was read before says nothing about what is visible now.
 func (c *Controller[T, C, AC]) awaited(obj T) bool {
 	record, ok := CreateRecordOf(obj)
-	if !ok || !record.recent(c.engine.opts.VisibleWithin) {
+	if !ok {
 		return false
 	}
 	state := c.memory.createState(obj)
-	return state == createUnknown || state == createAccepted
+	if state != createUnknown && state != createAccepted {
+		return false
+	}
+	return record.recent(c.engine.opts.VisibleWithin) || c.memory.lookOnceMore(obj)
 }
 
 const (

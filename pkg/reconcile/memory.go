@@ -24,6 +24,9 @@ type remembered struct {
 	uid types.UID
 	// created is what is known of the last create that was sent.
 	created createState
+	// lookedAgain is set once the remote was looked for after the last create should
+	// have been visible.
+	lookedAgain bool
 	// unannounced is set until the success of a create was reported in an event.
 	unannounced bool
 	// checks counts how often something that takes its time was checked.
