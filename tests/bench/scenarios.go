@@ -281,7 +281,7 @@ func steady(ctx context.Context, b *bench) ([]row, error) {
 		r.note("Poll interval", "%s", b.interval)
 		r.check("Aiven requests per poll", "10", requests <= 10, "%.1f, %s", requests, mebibytes(u.bytes))
 		r.check("Kube writes in all", "0", len(u.kube) == 0, "%d %s", u.kube.total(anyWrite), u.kube)
-		r.check("CPU per poll interval", "0.5 s", u.cpu < 500*time.Millisecond, "%.2f s", u.cpu.Seconds())
+		r.check("CPU per poll interval", "0.2 s", u.cpu < 200*time.Millisecond, "%.2f s", u.cpu.Seconds())
 		r.note("Reads of the event log in 3 polls", "%d", u.logReads)
 		return nil
 	})

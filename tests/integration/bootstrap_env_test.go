@@ -75,7 +75,28 @@ func newBaoEnvFor(t testing.TB, length time.Duration) *baoEnv {
 
 func newBaoEnvOn(t testing.TB, server *stack.OpenBao) *baoEnv {
 	t.Helper()
-	b := newEnv(t, aivensim.Options{}).with(server)
+	return newEnv(t, aivensim.Options{}).bootstrapping(server)
+}
+
+// newRotatedEnv is newBaoEnvFor with an API server of its own. Rotating its keys
+// restarts it, and ends the tokens that it has issued.
+func newRotatedEnv(t testing.TB, length time.Duration) *baoEnv {
+	t.Helper()
+	cluster := stack.NewKubernetes(t, stack.KubernetesOptions{CRDs: []string{manifests + "/crds"}, APIServerArgs: audited(t)})
+	ctx, cancel := context.WithTimeout(context.Background(), length)
+	t.Cleanup(cancel)
+	if err := install(ctx, cluster); err != nil {
+		t.Fatal(err)
+	}
+	b := newEnvOn(t, cluster, cluster.Namespace(t), aivensim.Options{}).bootstrapping(stack.NewOpenBao(t, stack.OpenBaoOptions{}))
+	b.ctx = ctx
+	return b
+}
+
+// bootstrapping adds a server, and leaves all other kinds alone.
+func (e *env) bootstrapping(server *stack.OpenBao) *baoEnv {
+	e.Helper()
+	b := e.with(server)
 	b.change = append(b.change, func(o *app.Options) { o.Controllers = []string{bootstrap.Kind} })
 	return b
 }

@@ -405,12 +405,11 @@ func TestBootstrapWithdraws(t *testing.T) {
 	b.noTokenAnywhere()
 }
 
-// TestBootstrapFollowsKeys restarts the API server that all tests share, so it is
-// not parallel. Its operator has a certificate, since tokens of the API server end
-// with the key.
+// The operator has a certificate, since tokens of the API server end with the key.
 func TestBootstrapFollowsKeys(t *testing.T) {
-	b := newBaoEnv(t)
-	b.change = append(b.change, func(o *app.Options) { o.RESTConfig = shared.Kubernetes.Config() })
+	t.Parallel()
+	b := newRotatedEnv(t, envTime)
+	b.change = append(b.change, func(o *app.Options) { o.RESTConfig = b.env.cluster.Config() })
 	b.setSecret("bao-admin", map[string]string{"token": b.adminToken("root")})
 	current := func() {
 		b.Helper()
@@ -433,7 +432,7 @@ func TestBootstrapFollowsKeys(t *testing.T) {
 	old := b.publishedKeys()
 
 	t.Log("A soft rotation: the old key stays for the overlap")
-	must(shared.Kubernetes.RotateSigningKey(b.ctx))
+	must(b.env.cluster.RotateSigningKey(b.ctx))
 	both := b.publishedKeys()
 	b.eventually("both keys", func() error {
 		if got := configured(); !slices.Equal(got, both) {
@@ -441,7 +440,7 @@ func TestBootstrapFollowsKeys(t *testing.T) {
 		}
 		return nil
 	})
-	must(shared.Kubernetes.DropOldSigningKeys(b.ctx))
+	must(b.env.cluster.DropOldSigningKeys(b.ctx))
 	fresh := b.publishedKeys()
 	b.eventually("the old keys to be marked", func() error {
 		vanished := 0
@@ -485,8 +484,8 @@ func TestBootstrapFollowsKeys(t *testing.T) {
 		return nil
 	})
 
-	must(shared.Kubernetes.RotateSigningKey(b.ctx))
-	must(shared.Kubernetes.DropOldSigningKeys(b.ctx))
+	must(b.env.cluster.RotateSigningKey(b.ctx))
+	must(b.env.cluster.DropOldSigningKeys(b.ctx))
 	fresh = b.publishedKeys()
 	b.refresh("bao")
 	b.eventually("only the new key", func() error {
@@ -500,8 +499,8 @@ func TestBootstrapFollowsKeys(t *testing.T) {
 
 	t.Log("One that happens while nobody is there locks out")
 	b.stopOperator()
-	must(shared.Kubernetes.RotateSigningKey(b.ctx))
-	must(shared.Kubernetes.DropOldSigningKeys(b.ctx))
+	must(b.env.cluster.RotateSigningKey(b.ctx))
+	must(b.env.cluster.DropOldSigningKeys(b.ctx))
 	held := b.holds()
 	b.start()
 	message := b.refusal("bao", bootstrap.ReasonLockedOut, "bao write auth/jwt-operator/config", "create secret")

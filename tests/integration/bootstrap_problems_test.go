@@ -298,10 +298,9 @@ func TestBootstrapNotRequested(t *testing.T) {
 	}
 }
 
-// TestBootstrapKeyRotation restarts the API server that all tests share, so it
-// is not parallel.
 func TestBootstrapKeyRotation(t *testing.T) {
-	b := newBaoEnvOn(t, shared.OpenBao)
+	t.Parallel()
+	b := newRotatedEnv(t, envTime)
 	b.setSecret("bao-admin", map[string]string{"token": b.adminToken("root")})
 	// It finds out by itself, soon.
 	b.start(func(o *app.Options) { o.PollInterval = 500 * time.Millisecond })
@@ -310,7 +309,7 @@ func TestBootstrapKeyRotation(t *testing.T) {
 	keys := b.publishedKeys()
 	held := b.holds()
 
-	if err := shared.Kubernetes.RotateSigningKey(b.ctx); err != nil {
+	if err := b.env.cluster.RotateSigningKey(b.ctx); err != nil {
 		t.Fatal(err)
 	}
 	if got := b.publishedKeys(); len(got) != len(keys)+1 {

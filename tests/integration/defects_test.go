@@ -54,6 +54,7 @@ func TestDefectsHaveTests(t *testing.T) {
 // What a user changes while a request to Aiven is under way is neither undone nor
 // forgotten.
 func TestSpecEditsDuringASyncStay(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"PostgreSQL", "KafkaTopic"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
@@ -91,6 +92,7 @@ func TestSpecEditsDuringASyncStay(t *testing.T) {
 // Whatever goes wrong shows in the conditions, and is gone from them when it is
 // over.
 func TestEveryFailureShows(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		fault  aivensim.Fault
 		reason string
@@ -171,6 +173,7 @@ func TestProblemsOfServicesShow(t *testing.T) {
 
 // An unknown deletion policy is said, and the object waits for a good one.
 func TestInvalidDeletionPolicy(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"Valkey", "KafkaTopic"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()

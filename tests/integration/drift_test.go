@@ -36,6 +36,7 @@ var unchangeable = []string{
 
 // Whatever others change in what an object decides is changed back.
 func TestDriftOfEveryField(t *testing.T) {
+	t.Parallel()
 	cases := driftCases()
 	for _, kind := range slices.Sorted(maps.Keys(kindCases)) {
 		c, ok := cases[kind]

@@ -26,6 +26,7 @@ const mostSteps = 20
 // another one finishes the work: of create, update and delete of every kind. At
 // the end there is exactly one remote, as the spec says; after a delete, none.
 func TestDeathAtEveryStep(t *testing.T) {
+	t.Parallel()
 	forEveryKind(t, func(t *testing.T, kind string, _ kindCase) {
 		e := lifecycleEnv(t, aivensim.Options{})
 		newCrashTrial(e, kind, e.launchMortal).run()
@@ -35,6 +36,7 @@ func TestDeathAtEveryStep(t *testing.T) {
 // The same with processes that are killed: those of a few kinds, or of all where
 // the random tests run for longer.
 func TestKillAtEveryStep(t *testing.T) {
+	t.Parallel()
 	kinds := []string{"KafkaACL", "PostgreSQL", "ServiceIntegration"}
 	if os.Getenv(durationVariable) != "" {
 		kinds = slices.Sorted(maps.Keys(kindCases))

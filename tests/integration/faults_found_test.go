@@ -24,6 +24,7 @@ import (
 // An entry whose replacement stops halfway, or whose creation is not known to have
 // worked, is not left behind when the spec changes again before the next try.
 func TestACLThatChangesWhileItChanges(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]aivensim.Fault{
 		"the old one can't be deleted":         {Operation: "ServiceKafkaAclDelete", Count: 1},
 		"the answer to the create is lost":     {Operation: "ServiceKafkaAclAdd", Action: aivensim.Reset, Apply: true, Skip: 1, Count: 1},
@@ -83,6 +84,7 @@ func TestAnswerWithoutContent(t *testing.T) {
 // A conflict at the API server need not mean that the object is gone: the write is
 // tried again.
 func TestConflictIsNoLoss(t *testing.T) {
+	t.Parallel()
 	for _, step := range []int{1, 2, 3} {
 		t.Run(fmt.Sprintf("of write %d", step), func(t *testing.T) {
 			t.Parallel()

@@ -45,13 +45,13 @@ type baoFaults struct {
 // TestFaultsOfOpenBao has a server sealed, killed, restarted, cut off and changed
 // by hand, and the keys of the API server rotated, while a cluster is kept: in the
 // end all is as the contract says, nobody was asked too often, and no login is left
-// behind but those whose answer or end got lost. It restarts the API server that all
-// tests share, so it is not parallel, and its operator has a certificate, since
-// tokens of the API server end with the key.
+// behind but those whose answer or end got lost. Its operator has a certificate,
+// since tokens of the API server end with the key.
 func TestFaultsOfOpenBao(t *testing.T) {
+	t.Parallel()
 	seed, duration := randomRun(t, faultsTime)
-	b := newBaoEnvFor(t, duration+10*time.Minute)
-	b.change = append(b.change, func(o *app.Options) { o.RESTConfig = shared.Kubernetes.Config() })
+	b := newRotatedEnv(t, duration+10*time.Minute)
+	b.change = append(b.change, func(o *app.Options) { o.RESTConfig = b.env.cluster.Config() })
 	b.setSecret("bao-admin", map[string]string{"token": b.adminToken("root")})
 	b.jobs("bao")
 	b.start(soon, func(o *app.Options) { o.OpenBao.ProofInterval = 3 * time.Second })
@@ -162,7 +162,7 @@ func (f *baoFaults) calm() {
 		f.must(f.bao.Unseal(f.ctx))
 		f.sealed = false
 	}
-	f.must(shared.Kubernetes.DropOldSigningKeys(f.ctx))
+	f.must(f.env.cluster.DropOldSigningKeys(f.ctx))
 }
 
 // rotate has the API server sign with a new key. Both are published, so that
@@ -170,7 +170,7 @@ func (f *baoFaults) calm() {
 func (f *baoFaults) rotate() {
 	f.Helper()
 	f.done["rotated"]++
-	f.must(shared.Kubernetes.RotateSigningKey(f.ctx))
+	f.must(f.env.cluster.RotateSigningKey(f.ctx))
 }
 
 // byHand changes what the contract names, as far as the operator may undo it.

@@ -20,6 +20,7 @@ import (
 // remote at every look, so a change made while no operator ran counts too. The
 // value shows nowhere but at Aiven.
 func TestConnectorFollowsSecrets(t *testing.T) {
+	t.Parallel()
 	e := lifecycleEnv(t, aivensim.Options{})
 	e.host("KafkaConnector")
 	e.start()
@@ -112,6 +113,7 @@ func jsonSchema(name, schema string, references ...any) func(map[string]any) {
 // A schema that references the object of another one waits for it, follows its
 // version, and is deleted before it.
 func TestSchemaReferences(t *testing.T) {
+	t.Parallel()
 	e := lifecycleEnv(t, aivensim.Options{})
 	e.host("KafkaSchema")
 	e.start()
@@ -163,6 +165,7 @@ func (e *env) wantVersion(name string, want int64) {
 // A version that others add is theirs; going back to an old schema finds its old
 // version; a schema that is not compatible is refused with the reason.
 func TestSchemaVersions(t *testing.T) {
+	t.Parallel()
 	record := func(fields string) string {
 		return `{"type":"record","name":"r","fields":[` + fields + `]}`
 	}

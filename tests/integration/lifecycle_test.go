@@ -65,6 +65,7 @@ func (e *env) noRemote(kind string) {
 }
 
 func TestLifecycle(t *testing.T) {
+	t.Parallel()
 	forEveryKind(t, func(t *testing.T, kind string, c kindCase) {
 		e := lifecycleEnv(t, aivensim.Options{Timing: aivensim.Timing{ServiceBuild: 300 * time.Millisecond, TopicActive: 100 * time.Millisecond}})
 		e.host(kind)
@@ -183,6 +184,7 @@ func (e *env) noSecret(name string) {
 }
 
 func TestDeletionWithTheRemoteGone(t *testing.T) {
+	t.Parallel()
 	forEveryKind(t, func(t *testing.T, kind string, c kindCase) {
 		e := lifecycleEnv(t, aivensim.Options{})
 		e.host(kind)
@@ -201,6 +203,7 @@ func TestDeletionWithTheRemoteGone(t *testing.T) {
 // The create reaches Aiven, and its answer never reaches the operator, which is
 // then restarted: in the end there is exactly one remote, and it is ours.
 func TestLostAnswerOfCreate(t *testing.T) {
+	t.Parallel()
 	forEveryKind(t, func(t *testing.T, kind string, c kindCase) {
 		e := lifecycleEnv(t, aivensim.Options{})
 		e.host(kind)
@@ -225,6 +228,7 @@ func TestLostAnswerOfCreate(t *testing.T) {
 
 // One object keeps its remote when it is deleted, and another one takes it over.
 func TestAdoption(t *testing.T) {
+	t.Parallel()
 	forEveryKind(t, func(t *testing.T, kind string, c kindCase) {
 		e := lifecycleEnv(t, aivensim.Options{})
 		e.host(kind)

@@ -58,6 +58,7 @@ func (c kindCase) changesSpec(kind string) bool {
 }
 
 func TestObserve(t *testing.T) {
+	t.Parallel()
 	forEveryKind(t, func(t *testing.T, kind string, c kindCase) {
 		e := lifecycleEnv(t, aivensim.Options{})
 		e.host(kind)

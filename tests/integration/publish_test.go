@@ -276,6 +276,7 @@ func TestNothingIsPublishedWhereDisabled(t *testing.T) {
 // What holds for published Secrets holds with any set of rights to Secrets that
 // the manifests offer.
 func TestPublishedSecretIsKept(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		verbs []string
 		poll  time.Duration

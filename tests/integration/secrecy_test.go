@@ -24,6 +24,7 @@ const chosenPassword = "chosen-password-5f1c"
 // of Secrets, metrics, profiles and health; and not when Aiven, OpenBao or the API
 // server repeat what they were sent.
 func TestNothingSecretIsShown(t *testing.T) {
+	t.Parallel()
 	for _, format := range []string{"text", "json"} {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()

@@ -31,6 +31,7 @@ func (e *env) in(namespace string) *env {
 // A service is placed in the network of another namespace's object, which is made
 // after it, and keeps the network while it is there.
 func TestServiceInAReferencedVPC(t *testing.T) {
+	t.Parallel()
 	e := lifecycleEnv(t, aivensim.Options{Timing: aivensim.Timing{VPCBuild: 500 * time.Millisecond}})
 	networks := e.in(shared.Kubernetes.Namespace(t))
 	e.start()
@@ -100,6 +101,7 @@ func (e *env) secretExists(name string) bool {
 }
 
 func TestMigration(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"PostgreSQL", "MySQL"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
@@ -144,6 +146,7 @@ func TestMigration(t *testing.T) {
 
 // Without the right to delete Secrets nothing but the deletion is missing.
 func TestMigrationSecretThatCannotBeDeleted(t *testing.T) {
+	t.Parallel()
 	e := lifecycleEnv(t, aivensim.Options{})
 	e.sourceSecret("source", map[string]string{"bailiwick.dev/delete-after-migration": "true"})
 	e.start()
@@ -161,6 +164,7 @@ func TestMigrationSecretThatCannotBeDeleted(t *testing.T) {
 }
 
 func TestMajorUpgrade(t *testing.T) {
+	t.Parallel()
 	e := lifecycleEnv(t, aivensim.Options{})
 	e.start()
 	e.create(e.object("PostgreSQL", "x", set("userConfig", map[string]any{"pg_version": "16"})))
@@ -196,6 +200,7 @@ func TestMajorUpgrade(t *testing.T) {
 // What leaves spec.userConfig goes back to its default, also when the operator was
 // down meanwhile; what the spec never named stays.
 func TestRemovedSettingsAreReset(t *testing.T) {
+	t.Parallel()
 	e := lifecycleEnv(t, aivensim.Options{})
 	e.start()
 	e.create(e.object("PostgreSQL", "x", set("userConfig", map[string]any{

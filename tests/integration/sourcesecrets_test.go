@@ -43,6 +43,7 @@ func source(name string) func(map[string]any) {
 // Aiven shows the passwords of users or not; also after a restart, with another token,
 // and without any annotation.
 func TestRotatedSourcePassword(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		kind, host, key string
 		hidden          []string

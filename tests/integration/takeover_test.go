@@ -52,6 +52,7 @@ func (e *env) asLeftByPeer(kind, name string) {
 // Whoever moves over from the aiven-operator keeps the remote and what is
 // published, and nothing of that operator stays behind.
 func TestTakeover(t *testing.T) {
+	t.Parallel()
 	forEveryKind(t, func(t *testing.T, kind string, c kindCase) {
 		e := lifecycleEnv(t, aivensim.Options{})
 		e.host(kind)

@@ -86,6 +86,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestTokenResolution(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		prepare func(e *env)
 		options func(*app.Options)
@@ -357,6 +358,7 @@ func TestRejectedToken(t *testing.T) {
 // Aiven refuses with a 401, or with a 403 and one of two texts; any other 403
 // says nothing about the token.
 func TestWaysToRejectAToken(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		status          int
 		message, reason string
@@ -462,6 +464,7 @@ func TestInvalidationDuringALoad(t *testing.T) {
 }
 
 func TestDeletionWithoutTheSecret(t *testing.T) {
+	t.Parallel()
 	forEveryKind(t, func(t *testing.T, kind string, _ kindCase) {
 		e := tokenEnv(t)
 		e.host(kind)
@@ -491,6 +494,7 @@ func TestDeletionWithoutTheSecret(t *testing.T) {
 }
 
 func TestDeletionWithoutEverHavingAToken(t *testing.T) {
+	t.Parallel()
 	forEveryKind(t, func(t *testing.T, kind string, _ kindCase) {
 		e := tokenEnv(t)
 		e.host(kind)

@@ -75,6 +75,7 @@ func quickPoll(o *app.Options) { o.PollInterval = 300 * time.Millisecond }
 // An IP filter without entries lets nobody in. It must never become none, which lets
 // everybody in: on creation, on change, after a restart, and whoever else writes.
 func TestEmptyIPFilterStaysClosed(t *testing.T) {
+	t.Parallel()
 	for _, kind := range kindsOfServices() {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
