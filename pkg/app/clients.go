@@ -117,8 +117,13 @@ func restConfig(o *Options) (*rest.Config, error) {
 	if o.RESTConfig != nil {
 		return o.RESTConfig, nil
 	}
-	// An empty path means the service account of the pod.
-	config, err := clientcmd.BuildConfigFromFlags("", o.Kubeconfig)
+	// With an empty path the other function would use the service account of the pod,
+	// too, and warn of it in the log of every pod.
+	load := rest.InClusterConfig
+	if o.Kubeconfig != "" {
+		load = func() (*rest.Config, error) { return clientcmd.BuildConfigFromFlags("", o.Kubeconfig) }
+	}
+	config, err := load()
 	if err != nil {
 		return nil, fmt.Errorf("find the API server; set --kubeconfig outside of a pod: %w", err)
 	}
