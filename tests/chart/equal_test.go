@@ -324,7 +324,7 @@ func TestHelmTest(t *testing.T) {
 		t.Errorf("the test pod has the labels of the operator's pods: %v", pod.GetLabels())
 	}
 	container := fmt.Sprint(pod.Object["spec"])
-	for _, part := range []string{operator.Template.Spec.Containers[0].Image, "readOnlyRootFilesystem:true", "args:[check http://bailiwick-test:8081/readyz]"} {
+	for _, part := range []string{operator.Template.Spec.Containers[0].Image, "readOnlyRootFilesystem:true", "args:[check http://bailiwick-test." + pod.GetNamespace() + ".svc:8081/readyz]"} {
 		if !strings.Contains(container, part) {
 			t.Errorf("the test pod is %s, want it to have %s", container, part)
 		}

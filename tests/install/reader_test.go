@@ -109,6 +109,11 @@ func newReader(t *testing.T, version string) *reader {
 		"HELM_DATA_HOME=" + filepath.Join(home, "data"),
 	}
 	r.before = r.all()
+	for key := range r.before {
+		if strings.HasSuffix(key, ".aiven.io") {
+			t.Fatalf("An earlier test has left %s", key)
+		}
+	}
 	return r
 }
 
@@ -161,13 +166,12 @@ func (r *reader) follow(steps ...step) {
 	}
 }
 
-// wreckage shows what a failure has left, and removes the operator so that other tests
-// find the cluster as they need it.
+// wreckage shows what a failure has left. It stays: other tests of the package fail, too.
 func (r *reader) wreckage() {
 	for _, commands := range []string{
 		"kubectl get pods --all-namespaces --output wide",
 		"kubectl get events --all-namespaces --sort-by .lastTimestamp | tail -n 40",
-		"for pod in $(kubectl get pods --all-namespaces --selector app.kubernetes.io/name=bailiwick --output jsonpath='{range .items[*]}{.metadata.namespace}/{.metadata.name} {end}'); do" +
+		"for pod in $(kubectl get pods --all-namespaces --selector 'app.kubernetes.io/name in (bailiwick, bailiwick-test)' --output jsonpath='{range .items[*]}{.metadata.namespace}/{.metadata.name} {end}'); do" +
 			" kubectl logs --namespace ${pod%/*} ${pod#*/} --tail 40; done",
 	} {
 		out, err := r.command(commands).CombinedOutput()
