@@ -42,7 +42,7 @@ func expectedRights() map[string][]string {
 		},
 		// Records of objects without room for a status.
 		"Role bailiwick-openbao-records": {
-			"/configmaps get", "/configmaps list", "/configmaps create", "/configmaps update", "/configmaps patch", "/configmaps delete",
+			"/configmaps get", "/configmaps list", "/configmaps create", "/configmaps patch", "/configmaps delete",
 		},
 		"Role bailiwick-mint": {
 			mint + "create of bailiwick,bailiwick-bootstrapper,bailiwick-decoy", // log in to OpenBao servers
