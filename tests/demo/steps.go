@@ -199,8 +199,9 @@ func (d *demo) install(ctx context.Context) error {
 		}
 		d.out.line("  manifests/%s: %d objects", dir, strings.Count(out, "\n"))
 	}
-	_, err := d.runKubectl(ctx, "", "wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
-	return err
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	return stack.WaitForCRDs(ctx, d.dynamic)
 }
 
 // readSamples makes the namespace of the samples.

@@ -46,32 +46,40 @@ func InstallCRDs(ctx context.Context, config *rest.Config, paths ...string) erro
 			return fmt.Errorf("creating CustomResourceDefinition %s: %w", crd.GetName(), err)
 		}
 	}
-	for _, crd := range crds {
-		err := wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
-			return isEstablished(ctx, client, crd.GetName())
-		})
+	return WaitForCRDs(ctx, dynamicClient)
+}
+
+// WaitForCRDs waits until all CustomResourceDefinitions that exist are served.
+func WaitForCRDs(ctx context.Context, client dynamic.Interface) error {
+	var missing string
+	err := wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+		crds, err := client.Resource(crdResource).List(ctx, metav1.ListOptions{})
 		if err != nil {
-			return fmt.Errorf("waiting until CustomResourceDefinition %s is served: %w", crd.GetName(), err)
+			return false, err
 		}
+		i := slices.IndexFunc(crds.Items, func(crd unstructured.Unstructured) bool { return !isEstablished(crd) })
+		if i >= 0 {
+			missing = crds.Items[i].GetName()
+		}
+		return i < 0, nil
+	})
+	if err != nil {
+		return fmt.Errorf("waiting until CustomResourceDefinition %s is served: %w", missing, err)
 	}
 	return nil
 }
 
-func isEstablished(ctx context.Context, client dynamic.ResourceInterface, name string) (bool, error) {
-	crd, err := client.Get(ctx, name, metav1.GetOptions{})
-	if err != nil {
-		return false, err
-	}
+func isEstablished(crd unstructured.Unstructured) bool {
 	// A new definition has null here.
 	field, _, err := unstructured.NestedFieldNoCopy(crd.Object, "status", "conditions")
 	if err != nil {
-		return false, err
+		return false
 	}
 	conditions, _ := field.([]any)
 	return slices.ContainsFunc(conditions, func(condition any) bool {
 		fields, ok := condition.(map[string]any)
 		return ok && fields["type"] == "Established" && fields["status"] == "True"
-	}), nil
+	})
 }
 
 func readCRDs(paths []string) ([]*unstructured.Unstructured, error) {
