@@ -92,16 +92,14 @@ func (s *secrets) all() map[string]string {
 }
 
 // run goes through all steps and returns nil if everything is as it should be.
-func (d *demo) run(ctx context.Context) (err error) {
+func (d *demo) run(ctx context.Context) error {
 	if err := d.prepare(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer func() {
 		cancel(nil)
-		if late := d.late.wait(); err == nil {
-			err = late
-		}
+		_ = d.late.wait() // that it was given up is no news
 	}()
 	for _, step := range []struct {
 		title string
@@ -123,6 +121,10 @@ func (d *demo) run(ctx context.Context) (err error) {
 			}
 			return fmt.Errorf("%s: %w", step.title, err)
 		}
+	}
+	// The last that is built may be what nothing above has needed.
+	if err := d.late.wait(); err != nil {
+		return err
 	}
 	d.out.line("All samples are Ready, and the checks found what they ask for.")
 	d.printHints()
