@@ -209,7 +209,9 @@ func (r *reader) serveHere(port string) string {
 		if err := server.Close(); err != nil {
 			r.Error(err)
 		}
-		<-served
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			r.Error(err)
+		}
 	})
 	return "http://" + address
 }
