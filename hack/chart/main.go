@@ -51,8 +51,8 @@ func sources() []source {
 		{path: "rbac/openbao_identities.yaml", to: "rbac", when: openBao,
 			replace: []string{"[bailiwick, bailiwick-bootstrapper, bailiwick-decoy]",
 				"[" + account + ", " + fullname + "-bootstrapper, " + fullname + "-decoy]"}},
-		{path: "rbac/optional/watch_secrets.yaml", to: "rbac", when: "$.Values.rbac.watchSecrets"},
-		{path: "rbac/optional/delete_migration_secrets.yaml", to: "rbac", when: "$.Values.rbac.deleteMigrationSecrets"},
+		{path: "rbac/optional/watch_secrets.yaml", to: "rbac", when: aiven + " $.Values.rbac.watchSecrets"},
+		{path: "rbac/optional/delete_migration_secrets.yaml", to: "rbac", when: aiven + " $.Values.rbac.deleteMigrationSecrets"},
 		{path: "overlays/default-token/role.yaml", to: "rbac", when: "$.Values.defaultTokenSecret.name",
 			replace: []string{"[aiven-token]", "[{{ $.Values.defaultTokenSecret.name }}]"}},
 

@@ -6,6 +6,7 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -24,7 +25,11 @@ var (
 // installs. The digest stays out of its values: there it would win over a tag that a
 // user sets. The archive is what helm package makes, but for times and an order that
 // are the same on every run.
-func (b *built) chart() (file, error) {
+func (b *built) chart(ctx context.Context) (file, error) {
+	committed, err := b.source.committed(ctx, chartFolder)
+	if err != nil {
+		return file{}, err
+	}
 	files, err := readFolder(filepath.Join(b.source.dir, chartFolder))
 	if err != nil {
 		return file{}, fmt.Errorf("read the chart: %w", err)
@@ -34,6 +39,10 @@ func (b *built) chart() (file, error) {
 	found := false
 	packaged := make([]file, 0, len(files))
 	for _, f := range files {
+		// What git ignores is nobody's business, such as somebody's own values.
+		if committed != nil && !committed[chartFolder+"/"+f.name] {
+			continue
+		}
 		switch f.name {
 		case "Chart.yaml":
 			if !chartVersion.Match(f.content) || !chartAppVersion.Match(f.content) {

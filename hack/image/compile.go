@@ -33,7 +33,7 @@ type binary struct {
 func settings(platform v1.Platform) []string {
 	return []string{
 		"CGO_ENABLED=0", "GOOS=" + platform.OS, "GOARCH=" + platform.Architecture,
-		"GOAMD64=v1", "GOARM64=v8.0", "GOEXPERIMENT=", "GOFLAGS=-mod=readonly", "GOFIPS140=off", "GOWORK=off",
+		"GOAMD64=v1", "GOARM64=v8.0", "GOEXPERIMENT=", "GOENV=off", "GOFLAGS=-mod=readonly", "GOFIPS140=off", "GOWORK=off",
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -64,15 +65,8 @@ func readFolder(dir string) ([]file, error) {
 // replaceFolder calls write with a new folder that takes the place of dir if write
 // succeeds.
 func replaceFolder(dir string, write func(dir string) error) (err error) {
-	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
-		// Not a folder that this program has not made.
-		names := []string{}
-		for _, e := range entries {
-			names = append(names, e.Name())
-		}
-		if !slices.Contains(names, "oci-layout") && !slices.Contains(names, checksumsName) {
-			return fmt.Errorf("%s has other files in it; remove it, or name another folder", dir)
-		}
+	if err := checkReplaceable(dir); err != nil {
+		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
@@ -93,6 +87,30 @@ func replaceFolder(dir string, write func(dir string) error) (err error) {
 		return err
 	}
 	return os.Rename(target, dir)
+}
+
+// checkReplaceable returns an error for a folder with files that this program does not
+// make: it is somebody's.
+func checkReplaceable(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil //nolint:nilerr // what is wrong shows when it is written
+	}
+	known := []string{"oci-layout", "index.json", "blobs"}
+	if checksums, err := os.ReadFile(filepath.Join(dir, checksumsName)); err == nil {
+		known = []string{checksumsName}
+		for line := range strings.Lines(string(checksums)) {
+			if fields := strings.Fields(line); len(fields) == 2 {
+				known = append(known, fields[1])
+			}
+		}
+	}
+	for _, e := range entries {
+		if !slices.Contains(known, e.Name()) {
+			return fmt.Errorf("%s has other files in it, such as %s; remove it, or name another folder", dir, e.Name())
+		}
+	}
+	return nil
 }
 
 // indexIn reads the one image of an OCI layout.

@@ -73,7 +73,7 @@ func (b *built) release(ctx context.Context) ([]file, error) {
 		out = append(out, file{sbomName(image.platform), 0o644, image.sbom})
 	}
 	if _, err := os.Stat(filepath.Join(b.source.dir, chartFolder)); !errors.Is(err, fs.ErrNotExist) {
-		chart, err := b.chart()
+		chart, err := b.chart(ctx)
 		if err != nil {
 			return nil, err
 		}

@@ -354,17 +354,17 @@ func TestChart(t *testing.T) {
 		}
 	}
 	write("values.yaml", "image:\n  tag: \"\"\n")
-	if _, err := b.chart(); err == nil || !strings.Contains(err.Error(), "there is no charts/bailiwick/Chart.yaml") {
+	if _, err := b.chart(t.Context()); err == nil || !strings.Contains(err.Error(), "there is no charts/bailiwick/Chart.yaml") {
 		t.Errorf("got error %v", err)
 	}
 	write("Chart.yaml", "name: bailiwick\nversion: 0.1.0\n")
-	if _, err := b.chart(); err == nil || !strings.Contains(err.Error(), "no appVersion") {
+	if _, err := b.chart(t.Context()); err == nil || !strings.Contains(err.Error(), "no appVersion") {
 		t.Errorf("got error %v", err)
 	}
 	write("Chart.yaml", "apiVersion: v2\nname: bailiwick\nversion: 0.1.0\nappVersion: v0.1.0\n")
 	write(".helmignore", "*.tmp\n")
 	write("templates/tests/ready.yaml", "a: b\n")
-	got := must(b.chart())(t)
+	got := must(b.chart(t.Context()))(t)
 	if got.name != "bailiwick-1.2.3.tgz" {
 		t.Errorf("it is called %s", got.name)
 	}

@@ -52,12 +52,30 @@ func sourceOf(ctx context.Context, dir string) (source, error) {
 	if err != nil {
 		return source{}, fmt.Errorf("read the time of commit %s: %w", commit, err)
 	}
-	status, err := s.git(ctx, "status", "--porcelain")
+	status, err := s.git(ctx, "status", "--porcelain", "--untracked-files=all")
 	if err != nil {
 		return source{}, err
 	}
 	s.commit, s.time, s.dirty = commit, time.Unix(unix, 0).UTC(), status != ""
 	return s, nil
+}
+
+// committed returns the files below a folder that git knows of, by their paths in the
+// repository; nil where there is no git.
+func (s source) committed(ctx context.Context, folder string) (map[string]bool, error) {
+	if s.commit == "" {
+		return nil, nil
+	}
+	// Those that are new are in no commit yet, which dirty says.
+	list, err := s.git(ctx, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", folder)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]bool{}
+	for path := range strings.SplitSeq(list, "\x00") {
+		out[path] = true
+	}
+	return out, nil
 }
 
 // revision names what is built: the commit, and whether it is all there is.

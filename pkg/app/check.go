@@ -54,7 +54,11 @@ func awaitHealth(ctx context.Context, url string, interval time.Duration) (strin
 		return "", fmt.Errorf("check: %w", err)
 	}
 	// Whom it asks is in the same cluster, and no proxy is in between.
-	client := &http.Client{Transport: &http.Transport{}, Timeout: checkRequestTimeout}
+	client := &http.Client{
+		Transport: &http.Transport{}, Timeout: checkRequestTimeout,
+		// Whoever answers for somebody else is not who was asked.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	defer client.CloseIdleConnections()
 	var report string
 	var last error

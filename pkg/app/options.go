@@ -31,6 +31,9 @@ type Options struct {
 	KubeQPS   float32
 	KubeBurst int
 
+	// Deployment is the name of the operator's own Deployment, for the commands that
+	// conditions print.
+	Deployment string
 	// Namespace is the operator's own namespace: of its lease and of the
 	// Secret of the default token.
 	Namespace string
@@ -129,6 +132,7 @@ type LeaderElectionOptions struct {
 // NewOptions returns the defaults.
 func NewOptions() *Options {
 	return &Options{
+		Deployment: "bailiwick",
 		// A few writes per object and thousands of objects: the API server
 		// shares itself out by priority and fairness, so the client's limit is
 		// there to stop a runaway, not to pace normal work.
@@ -172,6 +176,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.Float32Var(&o.KubeQPS, "kube-api-qps", o.KubeQPS, "Requests per second to the API server.")
 	fs.IntVar(&o.KubeBurst, "kube-api-burst", o.KubeBurst, "Requests to the API server that may be sent in a burst.")
 
+	fs.StringVar(&o.Deployment, "deployment", o.Deployment, "Name of the operator's own Deployment, for the commands that conditions print.")
 	fs.StringVar(&o.Namespace, "namespace", o.Namespace, "The operator's own namespace, of its Lease and of the Secret of the default token. The default is that of the pod.")
 	fs.StringVar(&o.ServiceAccount, "service-account", o.ServiceAccount, "ServiceAccount that the operator runs as; OpenBao knows it by this name.")
 	fs.StringSliceVar(&o.Controllers, "controllers", o.Controllers, "Kinds to reconcile: '*' for all, 'Kafka' for one, '-Kafka' for all but one.")

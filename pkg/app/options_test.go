@@ -56,6 +56,7 @@ func TestValidate(t *testing.T) {
 		"timeout beyond a sync":  {[]string{"--aiven-timeout=26s", "--leader-elect-lease-duration=60s"}, "one sync may take"},
 		"timeout beyond lease":   {[]string{"--aiven-timeout=16s"}, "--leader-elect-lease-duration: 30s is less than"},
 		"lease in fractions":     {[]string{"--leader-elect-lease-duration=30500ms"}, "whole number of seconds"},
+		"deployment":             {[]string{"--deployment=a b"}, "--deployment"},
 		"retry within a second":  {[]string{"--leader-elect-retry-period=999ms"}, "--leader-elect-retry-period: 999ms is less than a second"},
 		"retry beyond deadline":  {[]string{"--leader-elect-retry-period=13s"}, "--leader-elect-retry-period"},
 		"no election, any lease": {args: []string{"--leader-elect=false", "--leader-elect-lease-duration=1ms"}},

@@ -57,6 +57,9 @@ func (o *Options) validateScope() error {
 		errs = append(errs, validateName("namespace", o.Namespace))
 	}
 	errs = append(errs, validateServiceAccount("service-account", o.ServiceAccount))
+	if problems := validation.IsDNS1123Subdomain(o.Deployment); len(problems) > 0 {
+		errs = append(errs, fmt.Errorf("--deployment: %q: %s", o.Deployment, strings.Join(problems, "; ")))
+	}
 	if o.PollInterval < minPollInterval {
 		errs = append(errs, fmt.Errorf("--poll-interval: %s is less than %s", o.PollInterval, minPollInterval))
 	}

@@ -33,9 +33,6 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/version"
 )
 
-// deployment is the name that the manifests give the operator's Deployment.
-const deployment = "bailiwick"
-
 // knownKinds returns every kind that --controllers can name.
 func knownKinds() []string {
 	var out []string
@@ -132,7 +129,7 @@ func (op *operator) addAiven(ctx context.Context, o *Options, c *clients, gate *
 		Named: func(namespace, name string) bool {
 			return op.engine.NamesCredential(aivencontroller.CredentialOf(namespace, name))
 		},
-		Operator: token.Operator{Namespace: o.Namespace, Deployment: deployment, ServiceAccount: o.ServiceAccount},
+		Operator: token.Operator{Namespace: o.Namespace, Deployment: o.Deployment, ServiceAccount: o.ServiceAccount},
 	}
 	if o.DefaultToken.SecretName != "" {
 		tokenOptions.Default = token.Ref{Namespace: o.Namespace, Name: o.DefaultToken.SecretName, Key: o.DefaultToken.SecretKey}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -115,6 +116,10 @@ func ParseLegacyAudiences(entries map[string]string) (map[cache.ObjectName]strin
 		name, err := cache.ParseObjectName(object)
 		if err != nil || name.Namespace == "" || name.Name == "" || audience == "" {
 			return nil, fmt.Errorf("%q is not NAMESPACE/NAME=AUDIENCE", object+"="+audience)
+		}
+		// Whoever receives a token for it can log in to the API server.
+		if strings.HasPrefix(audience, "https://kubernetes.default") {
+			return nil, fmt.Errorf("%q is an audience of the API server", object+"="+audience)
 		}
 		legacy[name] = audience
 	}

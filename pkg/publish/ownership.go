@@ -61,14 +61,20 @@ func wayOut(owner Owner, secret string) string {
 		secret, owner.Namespace, owner.GVK.Kind, owner.Name)
 }
 
-// policy is the ValidatingAdmissionPolicy that lets the operator change only
-// Secrets which an object of aiven.io controls (manifests/admission/secrets.yaml).
-const policy = "bailiwick-secrets"
+// policySuffix ends the name of the ValidatingAdmissionPolicy that lets the operator
+// change only Secrets which an object of aiven.io controls
+// (manifests/admission/secrets.yaml). The chart begins it with the name of the release.
+const policySuffix = "-secrets'"
 
 // refusedByPolicy reports whether err is the refusal of that policy. A probe changes
 // nothing, so all that it can refuse then is the Secret as it is.
 func refusedByPolicy(err error) bool {
-	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "ValidatingAdmissionPolicy '"+policy+"'")
+	if !apierrors.IsForbidden(err) {
+		return false
+	}
+	_, policy, found := strings.Cut(err.Error(), "ValidatingAdmissionPolicy '")
+	name, _, _ := strings.Cut(policy, " ")
+	return found && strings.HasSuffix(name, policySuffix)
 }
 
 // ownedIdentity learns whose a Secret is from the answer to an apply that is not

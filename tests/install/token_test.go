@@ -80,6 +80,9 @@ func (r *reader) fixesTheToken() {
 
 // looks runs the blocks about the operator's pods.
 func (r *reader) looks() {
+	// Not in the middle of the restart.
+	r.sh("kubectl --namespace bailiwick-system rollout status deployment/bailiwick")
+	r.readyPods(system)
 	for _, block := range r.claimed {
 		if r.ran[block.Place()] || block.Language != guide.Node {
 			continue

@@ -451,10 +451,13 @@ func peerPage() guidePage {
 					r.Errorf("Observing sent %d requests that change something", n)
 				}
 			case strings.HasPrefix(block.Section, "4."):
+				r.eventually("a change after the object was handed over", func() error {
+					if r.sim.Count(aivensim.Mutating) == 0 {
+						return fmt.Errorf("there is none")
+					}
+					return nil
+				})
 				r.ready("PostgreSQL", guideService)
-				if n := r.sim.Count(aivensim.Mutating); n == 0 {
-					r.Error("Nothing was changed after the object was handed over")
-				}
 			}
 		},
 		finish: func(r *reader) {

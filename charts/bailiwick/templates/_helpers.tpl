@@ -79,6 +79,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if not (include "bailiwick.leaderElection" .) }}{{ $args = append $args "--leader-elect=false" }}{{ end }}
 {{- $fullname := include "bailiwick.fullname" . }}
 {{- if ne $fullname "bailiwick" }}
+{{- $args = append $args (printf "--deployment=%s" $fullname) }}
 {{- $args = append $args (printf "--leader-elect-resource-name=%s" $fullname) }}
 {{- $args = append $args (printf "--bootstrapper-service-account=%s-bootstrapper" $fullname) }}
 {{- $args = append $args (printf "--decoy-service-account=%s-decoy" $fullname) }}

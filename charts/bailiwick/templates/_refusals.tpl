@@ -14,6 +14,33 @@ see README.md.
 {{- if eq $v.serviceAccount.name "default" }}
 - serviceAccount.name: the account "default" gets no rights, since every pod without an account of its own would have them
 {{- end }}
+{{- $plain := list "serviceAccount.name" $v.serviceAccount.name "the namespace of the release" .Release.Namespace "the name of the release" .Release.Name "priorityClassName" $v.priorityClassName }}
+{{- range concat ($v.watchNamespaces | default list) ($v.watchedNamespaces | default list) }}{{ $plain = concat $plain (list "watchNamespaces" .) }}{{ end }}
+{{- range $v.openbao.proveIdentities }}{{ $plain = concat $plain (list "openbao.proveIdentities" .namespace "openbao.proveIdentities" .cluster) }}{{ end }}
+{{- range $i, $what := $plain }}
+{{- if and (eq (mod $i 2) 0) (regexMatch "^(null|true|false|yes|no|on|off|y|n|[0-9.]+(e[0-9]+)?|0[xob][0-9a-f]+)$" (index $plain (add1 $i | int))) }}
+- {{ $what }}: YAML takes {{ index $plain (add1 $i | int) }} for something else than a name; choose another one
+{{- end }}
+{{- end }}
+{{- $watched := concat ($v.watchNamespaces | default list) ($v.watchedNamespaces | default list) }}
+{{- range $v.openbao.proveIdentities }}
+{{- if and $watched (not (has .namespace $watched)) }}
+- openbao.proveIdentities: {{ .namespace }} is not one of watchNamespaces, outside of which the operator has no rights
+{{- end }}
+{{- end }}
+{{- range $cluster, $audience := $v.openbao.legacyAudiences }}
+{{- if or (regexMatch `['"\\[:cntrl:]]` $audience) (hasPrefix "https://kubernetes.default" $audience) }}
+- openbao.legacyAudiences: {{ $cluster }} has an audience of the API server, or one that is none; every token for the first is a login to the cluster
+{{- end }}
+{{- end }}
+{{- range list "app.kubernetes.io/name" "app.kubernetes.io/instance" }}
+{{- if hasKey ($v.podLabels | default dict) . }}
+- podLabels: {{ . }} is how the operator's pods are found
+{{- end }}
+{{- end }}
+{{- if has $v.serviceAccount.name (list (printf "%s-bootstrapper" (include "bailiwick.fullname" .)) (printf "%s-decoy" (include "bailiwick.fullname" .))) }}
+- serviceAccount.name: {{ $v.serviceAccount.name }} is an account of its own, with other rights
+{{- end }}
 {{- if and (not (include "bailiwick.leaderElection" .)) (gt (include "bailiwick.replicas" . | int) 1) }}
 - {{ ternary "leaderElect" "leaderElection.enabled" (hasKey $v "leaderElect") }}: with false, replicas has to be 1; two operators at work would undo each other's changes
 {{- end }}
@@ -43,10 +70,13 @@ see README.md.
 - logging.encoder: is logFormat here; use logFormat={{ eq .encoder "console" | ternary "text" "json" }} for {{ .encoder }}
 {{- end }}
 {{- end }}
+{{- if contains "@" $v.aiven.url }}
+- aiven.url: it has no user and no password, which everybody who may read Deployments could read
+{{- end }}
 {{- range concat $v.extraEnv ($v.extraEnvs | default list) }}
-{{- if and (eq .name "DEFAULT_AIVEN_TOKEN") (hasKey . "value") }}
+{{- if and (eq .name "DEFAULT_AIVEN_TOKEN") (not (dig "valueFrom" "secretKeyRef" "" .)) }}
 - extraEnv: DEFAULT_AIVEN_TOKEN would be a token in clear text, for everybody who may read Deployments; put it into a Secret, and name that in defaultTokenSecret
-{{- else if and (hasKey . "value") (regexMatch "://[^/@]*:[^/@]*@" (toString .value)) }}
+{{- else if and (hasKey . "value") (regexMatch "^[^/]*@|://[^/]*@" (toString .value)) }}
 - extraEnv: {{ .name }} has a password in clear text, for everybody who may read Deployments; take the variable from a Secret, with valueFrom.secretKeyRef
 {{- else if has .name (list "POD_NAMESPACE" "POD_SERVICE_ACCOUNT") }}
 - extraEnv: {{ .name }} is what the pod says
@@ -61,6 +91,7 @@ see README.md.
   "service-account" "serviceAccount.name"
   "bootstrapper-service-account" "fullnameOverride"
   "decoy-service-account" "fullnameOverride"
+  "deployment" "fullnameOverride"
   "leader-elect-resource-name" "fullnameOverride"
   "leader-elect" "leaderElection.enabled"
   "watch-namespaces" "watchNamespaces"
@@ -74,9 +105,13 @@ see README.md.
   "openbao-legacy-audience" "openbao.legacyAudiences"
   "logging-format" "logFormat"
   "v" "logVerbosity"
+  "kubeconfig" "serviceAccount.name"
+  "shutdown-timeout" "35s, which fits terminationGracePeriodSeconds, so it is left out"
 }}
 {{- range $v.extraArgs }}
-{{- $flag := regexReplaceAll "^-+([^=]*).*$" . "${1}" }}
+{{- /* The operator takes _ for -, and -v6 for -v=6. */}}
+{{- $flag := regexReplaceAll "(?s)^-+([^=]*).*$" . "${1}" | replace "_" "-" | trim }}
+{{- if regexMatch "^-v[0-9]" . }}{{ $flag = "v" }}{{ end }}
 {{- with get $values $flag }}
 - extraArgs: --{{ $flag }} is {{ . }} here
 {{- end }}
