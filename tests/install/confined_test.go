@@ -152,11 +152,7 @@ func (r *reader) logsAreJSON(pod *corev1.Pod) {
 // fenced checks that the operator reaches what it needs and nothing else, and is
 // reached for its metrics only.
 func (r *reader) fenced() {
-	here := map[string]string{}
-	// The port of Aiven's API is open anyway. That of OpenBao, and one that nobody needs:
-	for _, port := range []string{"8200", "9999"} {
-		here[port] = r.serveHere(port)
-	}
+	nobodys := r.serveHere("9999")
 	pods := r.readyPods(system)
 	// It has the operator's labels, but none of a ReplicaSet, so that no one adopts it.
 	insider := r.probe(system, map[string]string{"app.kubernetes.io/name": "bailiwick"})
@@ -180,16 +176,19 @@ func (r *reader) fenced() {
 		}
 	}
 	// That somebody without a policy reaches it shows that the policy is what refuses.
-	reached(outsider, here["9999"], "9999")
-	refused(insider, here["9999"])
-	reached(insider, here["8200"], "8200")
+	reached(outsider, nobodys, "9999")
+	refused(insider, nobodys)
 	reached(insider, r.aiven.url+"/v1/project", "message")
+	// The probe does not know OpenBao's CA, and gets no further than its certificate.
+	openBao := "https://" + net.JoinHostPort(shared.GatewayAddr(), baoPort)
+	if _, err := fetch(r.Context(), insider, openBao); err == nil || !strings.Contains(err.Error(), "certificate") {
+		r.Errorf("%s gets %v from OpenBao, want its certificate", insider.Name, err)
+	}
 
 	for _, pod := range pods {
 		refused(outsider, "http://"+net.JoinHostPort(pod.Status.PodIP, "8081")+"/readyz")
 		reached(outsider, "http://"+net.JoinHostPort(pod.Status.PodIP, "8080")+"/metrics", "bailiwick_build_info")
 	}
-	// One without a policy has the same ports open.
 	r.remove(insider, outsider)
 }
 

@@ -6,20 +6,25 @@ package install
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/bailiwick-operator/bailiwick/tests/stack"
 )
 
 // TestKubectlInstall lives with the operator as the guides say: from the installation
 // of one release, through failures and the upgrade to the next one, to the end.
 func TestKubectlInstall(t *testing.T) {
 	r := newReader(t, previous)
+	bao := stack.NewOpenBao(t, stack.OpenBaoOptions{Listen: net.JoinHostPort(shared.GatewayAddr(), baoPort)})
 	r.follow(
 		step{"install", (*reader).installs},
 		step{"first object", (*reader).firstObject},
 		step{"pods", (*reader).confined},
+		step{"OpenBao", func(r *reader) { r.authorizesOpenBao(bao) }},
 		step{"network policy", (*reader).fenced},
 		step{"disruption budget", (*reader).budgeted},
 		step{"optional rights", (*reader).optionalRights},

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/bailiwick-operator/bailiwick/tests/baocli"
 	"github.com/bailiwick-operator/bailiwick/tests/node"
 )
 
@@ -32,7 +33,19 @@ var (
 	releases string
 )
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+// baoCommand, as the name that the test binary was started by, makes it the command bao.
+const baoCommand = "bao"
+
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == baoCommand {
+		if err := baocli.Run(context.Background(), os.Args[1:], os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(2)
+		}
+		os.Exit(0)
+	}
+	os.Exit(run(m))
+}
 
 func run(m *testing.M) (code int) {
 	if node.Available() != nil {

@@ -103,6 +103,7 @@ func (r *reader) upgrades() {
 		}
 	}
 	r.versions(system, current)
+	r.authorized()
 	r.eventually("Aiven to see the new release", func(ctx context.Context) error { return r.aiven.saw(ctx, current) })
 	r.eventually("the old ReplicaSet to be empty", func(ctx context.Context) error {
 		set, err := r.kube.AppsV1().ReplicaSets(system).Get(ctx, old, metav1.GetOptions{})
@@ -279,6 +280,7 @@ func (r *reader) uninstalls() {
 		r.blocks(page, "Uninstall without leftovers", number)
 	}
 	r.noneLeft()
+	r.forgetsOpenBao()
 	r.blocks(page, "Uninstall without leftovers", "5")
 	r.eventually("the page to show that nothing is left", func(context.Context) error {
 		if printed := strings.Join(r.blocks(page, "What remains, and the commands to see it", ""), ""); printed != "" {

@@ -27,6 +27,9 @@ type OpenBaoOptions struct {
 	// Join, unless nil, is a server whose cluster this one joins, as one without a
 	// vote. It takes FeaturePromoteDemote.
 	Join *OpenBao
+	// Listen is the host:port of the API, by IP address. Empty means loopback and a free
+	// port.
+	Listen string
 }
 
 // SelfInit is how a server initialises itself. It unseals itself, too, with a key
@@ -59,7 +62,9 @@ type OpenBao struct {
 	Version string
 
 	workDir workDir
-	// basePort is the port of the API; the next one is the port of raft.
+	// listen is the address of the API, and basePort its port on loopback unless the
+	// options say where it listens; the next one is the port of raft.
+	listen   string
 	basePort int
 	server   *process.Process
 	args     []string
@@ -97,13 +102,20 @@ func (b *OpenBao) prepare(opts OpenBaoOptions) error {
 	if b.basePort, err = freePorts(2); err != nil {
 		return err
 	}
-	b.Address = "https://" + address(b.basePort)
+	if b.listen = opts.Listen; b.listen == "" {
+		b.listen = address(b.basePort)
+	}
+	b.Address = "https://" + b.listen
 
 	ca, err := pki.NewAuthority("openbao-ca")
 	if err != nil {
 		return err
 	}
-	pair, err := ca.Server([]net.IP{net.ParseIP(loopback)}, "localhost")
+	host, _, err := net.SplitHostPort(b.listen)
+	if err != nil {
+		return fmt.Errorf("the address of OpenBao: %w", err)
+	}
+	pair, err := ca.Server([]net.IP{net.ParseIP(loopback), net.ParseIP(host)}, "localhost")
 	if err != nil {
 		return err
 	}

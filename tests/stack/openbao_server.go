@@ -67,7 +67,7 @@ func (b *OpenBao) useEmbedded() error {
 	}
 	b.server.Path = path
 	b.args = []string{
-		flag("listen", address(b.basePort)),
+		flag("listen", b.listen),
 		flag("cluster-listen", address(b.basePort+1)),
 		flag("tls-cert", b.workDir.join("tls.crt")),
 		flag("tls-key", b.workDir.join("tls.key")),
@@ -98,7 +98,7 @@ func (b *OpenBao) useBao(path string) error {
 		"cluster_addr": "https://" + address(b.basePort+1),
 		"storage":      map[string]any{"raft": raft},
 		"listener": []any{map[string]any{"tcp": map[string]any{
-			"address":         address(b.basePort),
+			"address":         b.listen,
 			"cluster_address": address(b.basePort + 1),
 			"tls_cert_file":   b.workDir.join("tls.crt"),
 			"tls_key_file":    b.workDir.join("tls.key"),
