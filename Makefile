@@ -52,7 +52,7 @@ lint: ## Run the linters.
 test: ## Run every test, on a real API server, etcd and OpenBao server.
 	hack/install-deps.sh
 	hack/build-tools.sh etcd kubernetes openbao-server helm $(NODE_TOOLS)
-	for module in $(MODULES); do (cd $$module && go test -race -parallel 8 -timeout 40m ./...); done
+	for module in $(MODULES); do (cd $$module && go test -race -parallel 6 -timeout 40m ./...); done
 
 # How long each random test and each fuzz target of soak runs.
 SOAK ?= 10m
