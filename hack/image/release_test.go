@@ -417,12 +417,23 @@ func TestReplaceFolder(t *testing.T) {
 	if left := must(os.ReadDir(filepath.Dir(dir)))(t); len(left) != 1 {
 		t.Errorf("left behind: %v", left)
 	}
-	other := t.TempDir()
-	if err := put("thesis.txt", "mine")(other); err != nil {
-		t.Fatal(err)
-	}
-	if err := replaceFolder(other, put("oci-layout", "1")); err == nil || !strings.Contains(err.Error(), "other files") {
-		t.Errorf("got error %v", err)
+	// One file that looks like ours makes nobody's folder ours.
+	for _, ours := range []string{"", "oci-layout", checksumsName} {
+		other := t.TempDir()
+		for _, name := range []string{"thesis.txt", ours} {
+			if name == "" {
+				continue
+			}
+			if err := put(name, "mine")(other); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := replaceFolder(other, put("oci-layout", "1")); err == nil || !strings.Contains(err.Error(), "other files") {
+			t.Errorf("beside %q: got error %v", ours, err)
+		}
+		if _, err := os.Stat(filepath.Join(other, "thesis.txt")); err != nil {
+			t.Errorf("beside %q: %v", ours, err)
+		}
 	}
 }
 

@@ -60,6 +60,19 @@ func TestCheckSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
+// Whoever answers for somebody else is not who was asked.
+func TestCheckFollowsNoRedirect(t *testing.T) {
+	other := httptest.NewServer(healthHandler(nil, nil))
+	defer other.Close()
+	server := httptest.NewServer(http.RedirectHandler(other.URL+"/readyz", http.StatusFound))
+	defer server.Close()
+	cmd := NewCommand()
+	cmd.SetArgs([]string{"check", server.URL + "/readyz", "--timeout=100ms"})
+	if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), "302") {
+		t.Errorf("error = %v", err)
+	}
+}
+
 func TestCheckRefusesWhatIsNoURL(t *testing.T) {
 	for _, args := range [][]string{{"check"}, {"check", "http://%"}, {"check", "a", "b"}} {
 		cmd := NewCommand()

@@ -213,6 +213,27 @@ func TestAReferenceThatBlocksIsReplaced(t *testing.T) {
 	}
 }
 
+// The policy is named after the release of the chart, if that installed it.
+func TestRefusalsByThePolicy(t *testing.T) {
+	refusal := func(policy string) error {
+		return apierrors.NewForbidden(corev1.Resource("secrets"), "conn", errors.New("ValidatingAdmissionPolicy '"+policy+"' with binding 'b' denied request: no"))
+	}
+	for name, tt := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"of the manifests":         {refusal("bailiwick-secrets"), true},
+		"of a release":             {refusal("aiven-operator-bailiwick-secrets"), true},
+		"another policy":           {refusal("bailiwick-objects"), false},
+		"RBAC":                     {apierrors.NewForbidden(corev1.Resource("secrets"), "conn", errors.New("no")), false},
+		"no refusal that names it": {errors.New("ValidatingAdmissionPolicy 'bailiwick-secrets' "), false},
+	} {
+		if got := refusedByPolicy(tt.err); got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 func TestWhatCanNotBeASecretIsRefused(t *testing.T) {
 	for name, tt := range map[string]struct {
 		target Target
