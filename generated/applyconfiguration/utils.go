@@ -299,6 +299,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &applyconfigurationopenbaov1alpha1.ConfigurationSpecApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("FileAuditOptions"):
 		return &applyconfigurationopenbaov1alpha1.FileAuditOptionsApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("FirstStartStatus"):
+		return &applyconfigurationopenbaov1alpha1.FirstStartStatusApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("GatewayReference"):
 		return &applyconfigurationopenbaov1alpha1.GatewayReferenceApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("GatewaySpec"):
@@ -341,6 +343,14 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &applyconfigurationopenbaov1alpha1.NetworkPolicyPortApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("NetworkSpec"):
 		return &applyconfigurationopenbaov1alpha1.NetworkSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("NodeAffinity"):
+		return &applyconfigurationopenbaov1alpha1.NodeAffinityApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("NodeSelector"):
+		return &applyconfigurationopenbaov1alpha1.NodeSelectorApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("NodeSelectorRequirement"):
+		return &applyconfigurationopenbaov1alpha1.NodeSelectorRequirementApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("NodeSelectorTerm"):
+		return &applyconfigurationopenbaov1alpha1.NodeSelectorTermApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("ObservabilitySpec"):
 		return &applyconfigurationopenbaov1alpha1.ObservabilitySpecApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("OCIKMSUnseal"):
@@ -363,14 +373,26 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &applyconfigurationopenbaov1alpha1.PluginSettingsApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("PluginSpec"):
 		return &applyconfigurationopenbaov1alpha1.PluginSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("PodMetadata"):
+		return &applyconfigurationopenbaov1alpha1.PodMetadataApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("PodSecurityContext"):
 		return &applyconfigurationopenbaov1alpha1.PodSecurityContextApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("PolicyRequest"):
 		return &applyconfigurationopenbaov1alpha1.PolicyRequestApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("PreferredSchedulingTerm"):
+		return &applyconfigurationopenbaov1alpha1.PreferredSchedulingTermApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("RaftSpec"):
 		return &applyconfigurationopenbaov1alpha1.RaftSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("RecoveryKeyRecipient"):
+		return &applyconfigurationopenbaov1alpha1.RecoveryKeyRecipientApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("RecoveryKeysSpec"):
+		return &applyconfigurationopenbaov1alpha1.RecoveryKeysSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("ResourceRequirements"):
+		return &applyconfigurationopenbaov1alpha1.ResourceRequirementsApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("RestoreSpec"):
 		return &applyconfigurationopenbaov1alpha1.RestoreSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("SchedulingSpec"):
+		return &applyconfigurationopenbaov1alpha1.SchedulingSpecApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("SeccompProfile"):
 		return &applyconfigurationopenbaov1alpha1.SeccompProfileApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("SecretEngineRequest"):
@@ -389,6 +411,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &applyconfigurationopenbaov1alpha1.ServerClaimStatusApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("ServerServiceAccount"):
 		return &applyconfigurationopenbaov1alpha1.ServerServiceAccountApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("ServerStatus"):
+		return &applyconfigurationopenbaov1alpha1.ServerStatusApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("ServiceAccountReference"):
 		return &applyconfigurationopenbaov1alpha1.ServiceAccountReferenceApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("ServiceMonitorSpec"):
@@ -411,6 +435,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &applyconfigurationopenbaov1alpha1.TelemetrySpecApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("TLSSpec"):
 		return &applyconfigurationopenbaov1alpha1.TLSSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("Toleration"):
+		return &applyconfigurationopenbaov1alpha1.TolerationApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("TopologySpreadConstraint"):
+		return &applyconfigurationopenbaov1alpha1.TopologySpreadConstraintApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("TransitUnseal"):
 		return &applyconfigurationopenbaov1alpha1.TransitUnsealApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("UnsealSpec"):

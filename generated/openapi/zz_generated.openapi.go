@@ -392,6 +392,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		openbaov1alpha1.ClientCertSecretReference{}.OpenAPIModelName():                                      schema_pkg_apis_openbao_v1alpha1_ClientCertSecretReference(ref),
 		openbaov1alpha1.ConfigurationSpec{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_ConfigurationSpec(ref),
 		openbaov1alpha1.FileAuditOptions{}.OpenAPIModelName():                                               schema_pkg_apis_openbao_v1alpha1_FileAuditOptions(ref),
+		openbaov1alpha1.FirstStartStatus{}.OpenAPIModelName():                                               schema_pkg_apis_openbao_v1alpha1_FirstStartStatus(ref),
 		openbaov1alpha1.GCPCloudKMSUnseal{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_GCPCloudKMSUnseal(ref),
 		openbaov1alpha1.GCSTarget{}.OpenAPIModelName():                                                      schema_pkg_apis_openbao_v1alpha1_GCSTarget(ref),
 		openbaov1alpha1.GatewayReference{}.OpenAPIModelName():                                               schema_pkg_apis_openbao_v1alpha1_GatewayReference(ref),
@@ -413,6 +414,10 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		openbaov1alpha1.NetworkPolicyPeer{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_NetworkPolicyPeer(ref),
 		openbaov1alpha1.NetworkPolicyPort{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_NetworkPolicyPort(ref),
 		openbaov1alpha1.NetworkSpec{}.OpenAPIModelName():                                                    schema_pkg_apis_openbao_v1alpha1_NetworkSpec(ref),
+		openbaov1alpha1.NodeAffinity{}.OpenAPIModelName():                                                   schema_pkg_apis_openbao_v1alpha1_NodeAffinity(ref),
+		openbaov1alpha1.NodeSelector{}.OpenAPIModelName():                                                   schema_pkg_apis_openbao_v1alpha1_NodeSelector(ref),
+		openbaov1alpha1.NodeSelectorRequirement{}.OpenAPIModelName():                                        schema_pkg_apis_openbao_v1alpha1_NodeSelectorRequirement(ref),
+		openbaov1alpha1.NodeSelectorTerm{}.OpenAPIModelName():                                               schema_pkg_apis_openbao_v1alpha1_NodeSelectorTerm(ref),
 		openbaov1alpha1.OCIKMSUnseal{}.OpenAPIModelName():                                                   schema_pkg_apis_openbao_v1alpha1_OCIKMSUnseal(ref),
 		openbaov1alpha1.ObservabilitySpec{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_ObservabilitySpec(ref),
 		openbaov1alpha1.OpenBaoCluster{}.OpenAPIModelName():                                                 schema_pkg_apis_openbao_v1alpha1_OpenBaoCluster(ref),
@@ -425,11 +430,17 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		openbaov1alpha1.PlannedChange{}.OpenAPIModelName():                                                  schema_pkg_apis_openbao_v1alpha1_PlannedChange(ref),
 		openbaov1alpha1.PluginSettings{}.OpenAPIModelName():                                                 schema_pkg_apis_openbao_v1alpha1_PluginSettings(ref),
 		openbaov1alpha1.PluginSpec{}.OpenAPIModelName():                                                     schema_pkg_apis_openbao_v1alpha1_PluginSpec(ref),
+		openbaov1alpha1.PodMetadata{}.OpenAPIModelName():                                                    schema_pkg_apis_openbao_v1alpha1_PodMetadata(ref),
 		openbaov1alpha1.PodSecurityContext{}.OpenAPIModelName():                                             schema_pkg_apis_openbao_v1alpha1_PodSecurityContext(ref),
 		openbaov1alpha1.PolicyRequest{}.OpenAPIModelName():                                                  schema_pkg_apis_openbao_v1alpha1_PolicyRequest(ref),
+		openbaov1alpha1.PreferredSchedulingTerm{}.OpenAPIModelName():                                        schema_pkg_apis_openbao_v1alpha1_PreferredSchedulingTerm(ref),
 		openbaov1alpha1.RaftSpec{}.OpenAPIModelName():                                                       schema_pkg_apis_openbao_v1alpha1_RaftSpec(ref),
+		openbaov1alpha1.RecoveryKeyRecipient{}.OpenAPIModelName():                                           schema_pkg_apis_openbao_v1alpha1_RecoveryKeyRecipient(ref),
+		openbaov1alpha1.RecoveryKeysSpec{}.OpenAPIModelName():                                               schema_pkg_apis_openbao_v1alpha1_RecoveryKeysSpec(ref),
+		openbaov1alpha1.ResourceRequirements{}.OpenAPIModelName():                                           schema_pkg_apis_openbao_v1alpha1_ResourceRequirements(ref),
 		openbaov1alpha1.RestoreSpec{}.OpenAPIModelName():                                                    schema_pkg_apis_openbao_v1alpha1_RestoreSpec(ref),
 		openbaov1alpha1.SELinuxOptions{}.OpenAPIModelName():                                                 schema_pkg_apis_openbao_v1alpha1_SELinuxOptions(ref),
+		openbaov1alpha1.SchedulingSpec{}.OpenAPIModelName():                                                 schema_pkg_apis_openbao_v1alpha1_SchedulingSpec(ref),
 		openbaov1alpha1.SeccompProfile{}.OpenAPIModelName():                                                 schema_pkg_apis_openbao_v1alpha1_SeccompProfile(ref),
 		openbaov1alpha1.SecretEngineRequest{}.OpenAPIModelName():                                            schema_pkg_apis_openbao_v1alpha1_SecretEngineRequest(ref),
 		openbaov1alpha1.SecretKeyReference{}.OpenAPIModelName():                                             schema_pkg_apis_openbao_v1alpha1_SecretKeyReference(ref),
@@ -438,6 +449,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		openbaov1alpha1.SelfInitSpec{}.OpenAPIModelName():                                                   schema_pkg_apis_openbao_v1alpha1_SelfInitSpec(ref),
 		openbaov1alpha1.ServerClaimStatus{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_ServerClaimStatus(ref),
 		openbaov1alpha1.ServerServiceAccount{}.OpenAPIModelName():                                           schema_pkg_apis_openbao_v1alpha1_ServerServiceAccount(ref),
+		openbaov1alpha1.ServerStatus{}.OpenAPIModelName():                                                   schema_pkg_apis_openbao_v1alpha1_ServerStatus(ref),
 		openbaov1alpha1.ServiceAccountReference{}.OpenAPIModelName():                                        schema_pkg_apis_openbao_v1alpha1_ServiceAccountReference(ref),
 		openbaov1alpha1.ServiceMonitorSpec{}.OpenAPIModelName():                                             schema_pkg_apis_openbao_v1alpha1_ServiceMonitorSpec(ref),
 		openbaov1alpha1.ServiceSpec{}.OpenAPIModelName():                                                    schema_pkg_apis_openbao_v1alpha1_ServiceSpec(ref),
@@ -449,6 +461,8 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		openbaov1alpha1.SyslogAuditOptions{}.OpenAPIModelName():                                             schema_pkg_apis_openbao_v1alpha1_SyslogAuditOptions(ref),
 		openbaov1alpha1.TLSSpec{}.OpenAPIModelName():                                                        schema_pkg_apis_openbao_v1alpha1_TLSSpec(ref),
 		openbaov1alpha1.TelemetrySpec{}.OpenAPIModelName():                                                  schema_pkg_apis_openbao_v1alpha1_TelemetrySpec(ref),
+		openbaov1alpha1.Toleration{}.OpenAPIModelName():                                                     schema_pkg_apis_openbao_v1alpha1_Toleration(ref),
+		openbaov1alpha1.TopologySpreadConstraint{}.OpenAPIModelName():                                       schema_pkg_apis_openbao_v1alpha1_TopologySpreadConstraint(ref),
 		openbaov1alpha1.TransitUnseal{}.OpenAPIModelName():                                                  schema_pkg_apis_openbao_v1alpha1_TransitUnseal(ref),
 		openbaov1alpha1.UnsealSpec{}.OpenAPIModelName():                                                     schema_pkg_apis_openbao_v1alpha1_UnsealSpec(ref),
 		openbaov1alpha1.UpgradeSpec{}.OpenAPIModelName():                                                    schema_pkg_apis_openbao_v1alpha1_UpgradeSpec(ref),
@@ -21783,7 +21797,7 @@ func schema_pkg_apis_openbao_v1alpha1_AuthorizationSpec(ref common.ReferenceCall
 				Properties: map[string]spec.Schema{
 					"mode": {
 						SchemaProps: spec.SchemaProps{
-							Description: "mode says how the policies and roles are kept. All modes write them with the one-time admin token, and ask for a new token where that is needed. In between Once reads nothing, Observe reports what differs on the server, and Enforce repairs it.\n\nPossible enum values:\n - `\"Enforce\"` writes like Once, and in between repairs what differs on the server, as an identity that can write nothing but the contract.\n - `\"Observe\"` writes like Once, and in between reports what differs on the server, as an identity that can only read.\n - `\"Once\"` writes the policies and roles with a one-time admin token, and again when the spec changes and a new token is given. In between nothing is read.",
+							Description: "mode says how the policies and roles are kept. All modes write them with the one-time admin token, and ask for a new token where that is needed. In between Once reads nothing, Observe reports what differs on the server, and Enforce repairs it. The default is Enforce for servers that Bailiwick runs, and Once for others.\n\nPossible enum values:\n - `\"Enforce\"` writes like Once, and in between repairs what differs on the server, as an identity that can write nothing but the contract.\n - `\"Observe\"` writes like Once, and in between reports what differs on the server, as an identity that can only read.\n - `\"Once\"` writes the policies and roles with a one-time admin token, and again when the spec changes and a new token is given. In between nothing is read.",
 							Type:        []string{"string"},
 							Format:      "",
 							Enum:        []interface{}{"Enforce", "Observe", "Once"},
@@ -23148,6 +23162,53 @@ func schema_pkg_apis_openbao_v1alpha1_FileAuditOptions(ref common.ReferenceCallb
 	}
 }
 
+func schema_pkg_apis_openbao_v1alpha1_FirstStartStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "FirstStartStatus says how far the first start of a cluster has come.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"begunAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "begunAt is when it was seen that the first server has no volume yet. What is on a volume that is made after that is this cluster's.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"volumeUID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "volumeUID is the UID of the PersistentVolumeClaim of the first server that was made after that.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"initSentAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "initSentAt is when the server was last asked to initialize itself, where it does not do so on its own (spec.selfInit).",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"attempts": {
+						SchemaProps: spec.SchemaProps{
+							Description: "attempts is how often an incomplete first start was begun again on an empty volume.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"completedAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "completedAt is when the first server was seen to be initialized and unsealed, with an identity of the contract that could log in.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1.Time{}.OpenAPIModelName()},
+	}
+}
+
 func schema_pkg_apis_openbao_v1alpha1_GCPCloudKMSUnseal(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -24198,6 +24259,179 @@ func schema_pkg_apis_openbao_v1alpha1_NetworkSpec(ref common.ReferenceCallback) 
 	}
 }
 
+func schema_pkg_apis_openbao_v1alpha1_NodeAffinity(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "NodeAffinity says which nodes pods run on.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"requiredDuringSchedulingIgnoredDuringExecution": {
+						SchemaProps: spec.SchemaProps{
+							Description: "requiredDuringSchedulingIgnoredDuringExecution are the nodes that are possible.",
+							Ref:         ref(openbaov1alpha1.NodeSelector{}.OpenAPIModelName()),
+						},
+					},
+					"preferredDuringSchedulingIgnoredDuringExecution": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "preferredDuringSchedulingIgnoredDuringExecution are the nodes that are better.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.PreferredSchedulingTerm{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.NodeSelector{}.OpenAPIModelName(), openbaov1alpha1.PreferredSchedulingTerm{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_NodeSelector(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "NodeSelector selects nodes that match one of its terms.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"nodeSelectorTerms": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "nodeSelectorTerms are the terms.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.NodeSelectorTerm{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"nodeSelectorTerms"},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.NodeSelectorTerm{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_NodeSelectorRequirement(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "NodeSelectorRequirement is a condition on a label or field.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "key is the label or field.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"operator": {
+						SchemaProps: spec.SchemaProps{
+							Description: "operator is how it is compared.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"values": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "values are what it is compared with.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"key", "operator"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_NodeSelectorTerm(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "NodeSelectorTerm selects nodes that match all of its requirements.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"matchExpressions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "matchExpressions are about labels.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.NodeSelectorRequirement{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"matchFields": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "matchFields are about fields.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.NodeSelectorRequirement{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.NodeSelectorRequirement{}.OpenAPIModelName()},
+	}
+}
+
 func schema_pkg_apis_openbao_v1alpha1_OCIKMSUnseal(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -24464,6 +24698,24 @@ func schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterSpec(ref common.ReferenceCal
 							Ref:         ref(openbaov1alpha1.PodSecurityContext{}.OpenAPIModelName()),
 						},
 					},
+					"resources": {
+						SchemaProps: spec.SchemaProps{
+							Description: "resources are those of the container of each server. The default requests some CPU and memory, and limits memory.",
+							Ref:         ref(openbaov1alpha1.ResourceRequirements{}.OpenAPIModelName()),
+						},
+					},
+					"podMetadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "podMetadata is put on the servers' pods.",
+							Ref:         ref(openbaov1alpha1.PodMetadata{}.OpenAPIModelName()),
+						},
+					},
+					"scheduling": {
+						SchemaProps: spec.SchemaProps{
+							Description: "scheduling says where the servers' pods run.",
+							Ref:         ref(openbaov1alpha1.SchedulingSpec{}.OpenAPIModelName()),
+						},
+					},
 					"workloadHardening": {
 						SchemaProps: spec.SchemaProps{
 							Description: "workloadHardening turns on protections that not every node has.",
@@ -24568,6 +24820,12 @@ func schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterSpec(ref common.ReferenceCal
 							Ref:         ref(openbaov1alpha1.SelfInitSpec{}.OpenAPIModelName()),
 						},
 					},
+					"recoveryKeys": {
+						SchemaProps: spec.SchemaProps{
+							Description: "recoveryKeys says what becomes of the recovery key of a cluster that does not initialize itself.",
+							Ref:         ref(openbaov1alpha1.RecoveryKeysSpec{}.OpenAPIModelName()),
+						},
+					},
 					"backup": {
 						SchemaProps: spec.SchemaProps{
 							Description: "backup gives the backup job its policy and JWT role, and says what it does. With spec.authorization an empty block counts.",
@@ -24602,7 +24860,7 @@ func schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterSpec(ref common.ReferenceCal
 			},
 		},
 		Dependencies: []string{
-			openbaov1alpha1.AuditDevice{}.OpenAPIModelName(), openbaov1alpha1.AuthorizationSpec{}.OpenAPIModelName(), openbaov1alpha1.BackupSpec{}.OpenAPIModelName(), openbaov1alpha1.ConfigurationSpec{}.OpenAPIModelName(), openbaov1alpha1.GatewaySpec{}.OpenAPIModelName(), openbaov1alpha1.ImageVerificationSpec{}.OpenAPIModelName(), openbaov1alpha1.IngressSpec{}.OpenAPIModelName(), openbaov1alpha1.InitContainerSpec{}.OpenAPIModelName(), openbaov1alpha1.LocalObjectReference{}.OpenAPIModelName(), openbaov1alpha1.MaintenanceSpec{}.OpenAPIModelName(), openbaov1alpha1.NetworkSpec{}.OpenAPIModelName(), openbaov1alpha1.ObservabilitySpec{}.OpenAPIModelName(), openbaov1alpha1.PluginSpec{}.OpenAPIModelName(), openbaov1alpha1.PodSecurityContext{}.OpenAPIModelName(), openbaov1alpha1.RestoreSpec{}.OpenAPIModelName(), openbaov1alpha1.SelfInitSpec{}.OpenAPIModelName(), openbaov1alpha1.ServerServiceAccount{}.OpenAPIModelName(), openbaov1alpha1.ServiceSpec{}.OpenAPIModelName(), openbaov1alpha1.StorageSpec{}.OpenAPIModelName(), openbaov1alpha1.TLSSpec{}.OpenAPIModelName(), openbaov1alpha1.TelemetrySpec{}.OpenAPIModelName(), openbaov1alpha1.UnsealSpec{}.OpenAPIModelName(), openbaov1alpha1.UpgradeSpec{}.OpenAPIModelName(), openbaov1alpha1.WorkloadHardening{}.OpenAPIModelName()},
+			openbaov1alpha1.AuditDevice{}.OpenAPIModelName(), openbaov1alpha1.AuthorizationSpec{}.OpenAPIModelName(), openbaov1alpha1.BackupSpec{}.OpenAPIModelName(), openbaov1alpha1.ConfigurationSpec{}.OpenAPIModelName(), openbaov1alpha1.GatewaySpec{}.OpenAPIModelName(), openbaov1alpha1.ImageVerificationSpec{}.OpenAPIModelName(), openbaov1alpha1.IngressSpec{}.OpenAPIModelName(), openbaov1alpha1.InitContainerSpec{}.OpenAPIModelName(), openbaov1alpha1.LocalObjectReference{}.OpenAPIModelName(), openbaov1alpha1.MaintenanceSpec{}.OpenAPIModelName(), openbaov1alpha1.NetworkSpec{}.OpenAPIModelName(), openbaov1alpha1.ObservabilitySpec{}.OpenAPIModelName(), openbaov1alpha1.PluginSpec{}.OpenAPIModelName(), openbaov1alpha1.PodMetadata{}.OpenAPIModelName(), openbaov1alpha1.PodSecurityContext{}.OpenAPIModelName(), openbaov1alpha1.RecoveryKeysSpec{}.OpenAPIModelName(), openbaov1alpha1.ResourceRequirements{}.OpenAPIModelName(), openbaov1alpha1.RestoreSpec{}.OpenAPIModelName(), openbaov1alpha1.SchedulingSpec{}.OpenAPIModelName(), openbaov1alpha1.SelfInitSpec{}.OpenAPIModelName(), openbaov1alpha1.ServerServiceAccount{}.OpenAPIModelName(), openbaov1alpha1.ServiceSpec{}.OpenAPIModelName(), openbaov1alpha1.StorageSpec{}.OpenAPIModelName(), openbaov1alpha1.TLSSpec{}.OpenAPIModelName(), openbaov1alpha1.TelemetrySpec{}.OpenAPIModelName(), openbaov1alpha1.UnsealSpec{}.OpenAPIModelName(), openbaov1alpha1.UpgradeSpec{}.OpenAPIModelName(), openbaov1alpha1.WorkloadHardening{}.OpenAPIModelName()},
 	}
 }
 
@@ -24610,7 +24868,7 @@ func schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterStatus(ref common.ReferenceC
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "OpenBaoClusterStatus is what was observed. Bailiwick writes observedGeneration, conditions and authorization; the other fields are those of who runs the servers.",
+				Description: "OpenBaoClusterStatus is what was observed. observedGeneration, conditions and authorization are there for all objects; the other fields are those of who runs the servers.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"observedGeneration": {
@@ -24692,6 +24950,40 @@ func schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterStatus(ref common.ReferenceC
 							Format:      "",
 						},
 					},
+					"clusterID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "clusterID is the id that the servers gave their cluster when it was initialized. A server that reports another one is not part of it.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"firstStart": {
+						SchemaProps: spec.SchemaProps{
+							Description: "firstStart says how far the first start has come.",
+							Ref:         ref(openbaov1alpha1.FirstStartStatus{}.OpenAPIModelName()),
+						},
+					},
+					"servers": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"name",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "servers are the servers as they were last seen.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.ServerStatus{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
 					"lastBackupTime": {
 						SchemaProps: spec.SchemaProps{
 							Description: "lastBackupTime is when the last snapshot was taken.\n\nDeprecated: Use backup.lastBackupTime.",
@@ -24744,7 +25036,7 @@ func schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterStatus(ref common.ReferenceC
 			},
 		},
 		Dependencies: []string{
-			openbaov1alpha1.AuthorizationStatus{}.OpenAPIModelName(), openbaov1alpha1.BackupStatus{}.OpenAPIModelName(), openbaov1alpha1.BlueGreenStatus{}.OpenAPIModelName(), openbaov1alpha1.BreakGlassStatus{}.OpenAPIModelName(), openbaov1alpha1.OperationLockStatus{}.OpenAPIModelName(), openbaov1alpha1.UpgradeStatus{}.OpenAPIModelName(), openbaov1alpha1.WorkStatus{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
+			openbaov1alpha1.AuthorizationStatus{}.OpenAPIModelName(), openbaov1alpha1.BackupStatus{}.OpenAPIModelName(), openbaov1alpha1.BlueGreenStatus{}.OpenAPIModelName(), openbaov1alpha1.BreakGlassStatus{}.OpenAPIModelName(), openbaov1alpha1.FirstStartStatus{}.OpenAPIModelName(), openbaov1alpha1.OperationLockStatus{}.OpenAPIModelName(), openbaov1alpha1.ServerStatus{}.OpenAPIModelName(), openbaov1alpha1.UpgradeStatus{}.OpenAPIModelName(), openbaov1alpha1.WorkStatus{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
 	}
 }
 
@@ -25122,6 +25414,49 @@ func schema_pkg_apis_openbao_v1alpha1_PluginSpec(ref common.ReferenceCallback) c
 	}
 }
 
+func schema_pkg_apis_openbao_v1alpha1_PodMetadata(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PodMetadata is put on the servers' pods.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"labels": {
+						SchemaProps: spec.SchemaProps{
+							Description: "labels are further labels. Those that Bailiwick sets take precedence.",
+							Type:        []string{"object"},
+							AdditionalProperties: &spec.SchemaOrBool{
+								Allows: true,
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"annotations": {
+						SchemaProps: spec.SchemaProps{
+							Description: "annotations are further annotations. Those that Bailiwick sets take precedence.",
+							Type:        []string{"object"},
+							AdditionalProperties: &spec.SchemaOrBool{
+								Allows: true,
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
 func schema_pkg_apis_openbao_v1alpha1_PodSecurityContext(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -25269,6 +25604,37 @@ func schema_pkg_apis_openbao_v1alpha1_PolicyRequest(ref common.ReferenceCallback
 	}
 }
 
+func schema_pkg_apis_openbao_v1alpha1_PreferredSchedulingTerm(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PreferredSchedulingTerm prefers some nodes.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"weight": {
+						SchemaProps: spec.SchemaProps{
+							Description: "weight is from 1 to 100.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"preference": {
+						SchemaProps: spec.SchemaProps{
+							Description: "preference selects the nodes.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(openbaov1alpha1.NodeSelectorTerm{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"weight", "preference"},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.NodeSelectorTerm{}.OpenAPIModelName()},
+	}
+}
+
 func schema_pkg_apis_openbao_v1alpha1_RaftSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -25294,6 +25660,136 @@ func schema_pkg_apis_openbao_v1alpha1_RaftSpec(ref common.ReferenceCallback) com
 		},
 		Dependencies: []string{
 			openbaov1alpha1.AutopilotSpec{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_RecoveryKeyRecipient(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "RecoveryKeyRecipient is a person who keeps a share.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name is the key of the share in the Secret.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"pgpPublicKey": {
+						SchemaProps: spec.SchemaProps{
+							Description: "pgpPublicKey is the PGP public key of the recipient, in base64 or armored.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"name", "pgpPublicKey"},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_RecoveryKeysSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "RecoveryKeysSpec says what becomes of the recovery key when a cluster is initialized that does not initialize itself (spec.selfInit).",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"shares": {
+						SchemaProps: spec.SchemaProps{
+							Description: "shares is the number of shares. The default is one for each recipient, or 1.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"threshold": {
+						SchemaProps: spec.SchemaProps{
+							Description: "threshold is how many shares make the recovery key. The default is 1.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"recipients": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"name",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "recipients get one share each, encrypted for them. With recipients, nobody else can read a share. Without, the shares are in the Secret in clear text.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.RecoveryKeyRecipient{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"secretName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "secretName names the Secret that receives the shares. It is made before the cluster is initialized. The default is <name>-recovery-keys.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.RecoveryKeyRecipient{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_ResourceRequirements(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ResourceRequirements are the resources of a container.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"requests": {
+						SchemaProps: spec.SchemaProps{
+							Description: "requests are what the container is sure to get.",
+							Type:        []string{"object"},
+							AdditionalProperties: &spec.SchemaOrBool{
+								Allows: true,
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(resource.Quantity{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"limits": {
+						SchemaProps: spec.SchemaProps{
+							Description: "limits are what the container gets at most.",
+							Type:        []string{"object"},
+							AdditionalProperties: &spec.SchemaOrBool{
+								Allows: true,
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(resource.Quantity{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			resource.Quantity{}.OpenAPIModelName()},
 	}
 }
 
@@ -25355,6 +25851,85 @@ func schema_pkg_apis_openbao_v1alpha1_SELinuxOptions(ref common.ReferenceCallbac
 				},
 			},
 		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_SchedulingSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "SchedulingSpec says where the servers' pods run.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"nodeSelector": {
+						SchemaProps: spec.SchemaProps{
+							Description: "nodeSelector are the labels of the nodes.",
+							Type:        []string{"object"},
+							AdditionalProperties: &spec.SchemaOrBool{
+								Allows: true,
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"tolerations": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "tolerations are the taints that the pods tolerate.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.Toleration{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"nodeAffinity": {
+						SchemaProps: spec.SchemaProps{
+							Description: "nodeAffinity says which nodes are required, and which are preferred.",
+							Ref:         ref(openbaov1alpha1.NodeAffinity{}.OpenAPIModelName()),
+						},
+					},
+					"topologySpreadConstraints": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "topologySpreadConstraints say how evenly the pods spread. The default prefers another node, and another zone, for each pod. An empty list stands for none.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.TopologySpreadConstraint{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"priorityClassName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "priorityClassName is the PriorityClass of the pods.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.NodeAffinity{}.OpenAPIModelName(), openbaov1alpha1.Toleration{}.OpenAPIModelName(), openbaov1alpha1.TopologySpreadConstraint{}.OpenAPIModelName()},
 	}
 }
 
@@ -25675,6 +26250,84 @@ func schema_pkg_apis_openbao_v1alpha1_ServerServiceAccount(ref common.ReferenceC
 						},
 					},
 				},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_ServerStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ServerStatus is what was last seen of one server.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name is the name of the pod.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"role": {
+						SchemaProps: spec.SchemaProps{
+							Description: "role is what it does.\n\nPossible enum values:\n - `\"Leader\"` is the active server.\n - `\"NonVoter\"` is a standby that does not vote, or not yet.\n - `\"Unknown\"` is a server of which that is not known.\n - `\"Voter\"` is a standby that votes.",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Leader", "NonVoter", "Unknown", "Voter"},
+						},
+					},
+					"initialized": {
+						SchemaProps: spec.SchemaProps{
+							Description: "initialized and sealed are what it says of itself. They are absent while it does not answer.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"sealed": {
+						SchemaProps: spec.SchemaProps{
+							Type:   []string{"boolean"},
+							Format: "",
+						},
+					},
+					"version": {
+						SchemaProps: spec.SchemaProps{
+							Description: "version is the OpenBao version that it says it is.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"indexLag": {
+						SchemaProps: spec.SchemaProps{
+							Description: "indexLag is by how many entries of the log it was behind the leader. It is absent where that is not known.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"certificateSerial": {
+						SchemaProps: spec.SchemaProps{
+							Description: "certificateSerial is the serial number of the certificate that it shows, in hexadecimal.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"current": {
+						SchemaProps: spec.SchemaProps{
+							Description: "current says that the pod is of the current revision of the StatefulSet.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"message": {
+						SchemaProps: spec.SchemaProps{
+							Description: "message says what is wrong with it.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"name"},
 			},
 		},
 	}
@@ -26242,6 +26895,140 @@ func schema_pkg_apis_openbao_v1alpha1_TelemetrySpec(ref common.ReferenceCallback
 				},
 			},
 		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_Toleration(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Toleration is a taint that pods tolerate.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "key is the key of the taint. Empty, with the operator Exists, stands for all.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"operator": {
+						SchemaProps: spec.SchemaProps{
+							Description: "operator is Exists or Equal. The default is Equal.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"value": {
+						SchemaProps: spec.SchemaProps{
+							Description: "value is the value of the taint.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"effect": {
+						SchemaProps: spec.SchemaProps{
+							Description: "effect is NoSchedule, PreferNoSchedule or NoExecute. Empty stands for all.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"tolerationSeconds": {
+						SchemaProps: spec.SchemaProps{
+							Description: "tolerationSeconds is how long a taint NoExecute is tolerated.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_TopologySpreadConstraint(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "TopologySpreadConstraint says how evenly pods spread over the values of a label of the nodes.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"maxSkew": {
+						SchemaProps: spec.SchemaProps{
+							Description: "maxSkew is by how many pods two values may differ.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"topologyKey": {
+						SchemaProps: spec.SchemaProps{
+							Description: "topologyKey is the label, kubernetes.io/hostname for example.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"whenUnsatisfiable": {
+						SchemaProps: spec.SchemaProps{
+							Description: "whenUnsatisfiable says what becomes of a pod that fits nowhere.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"labelSelector": {
+						SchemaProps: spec.SchemaProps{
+							Description: "labelSelector selects the pods that count. The default is the servers of the cluster.",
+							Ref:         ref(v1.LabelSelector{}.OpenAPIModelName()),
+						},
+					},
+					"minDomains": {
+						SchemaProps: spec.SchemaProps{
+							Description: "minDomains is the least number of values.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"nodeAffinityPolicy": {
+						SchemaProps: spec.SchemaProps{
+							Description: "nodeAffinityPolicy is Honor or Ignore.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"nodeTaintsPolicy": {
+						SchemaProps: spec.SchemaProps{
+							Description: "nodeTaintsPolicy is Honor or Ignore.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"matchLabelKeys": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "matchLabelKeys are labels of the pod whose values the pods that count share.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"maxSkew", "topologyKey", "whenUnsatisfiable"},
+			},
+		},
+		Dependencies: []string{
+			v1.LabelSelector{}.OpenAPIModelName()},
 	}
 }
 

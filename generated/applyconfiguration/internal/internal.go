@@ -7984,6 +7984,24 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: mode
       type:
         scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.FirstStartStatus
+  map:
+    fields:
+    - name: attempts
+      type:
+        scalar: numeric
+    - name: begunAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: completedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: initSentAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: volumeUID
+      type:
+        scalar: string
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.GCPCloudKMSUnseal
   map:
     fields:
@@ -8358,6 +8376,59 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NetworkPolicyIngressRule
           elementRelationship: atomic
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NodeAffinity
+  map:
+    fields:
+    - name: preferredDuringSchedulingIgnoredDuringExecution
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PreferredSchedulingTerm
+          elementRelationship: atomic
+    - name: requiredDuringSchedulingIgnoredDuringExecution
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NodeSelector
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NodeSelector
+  map:
+    fields:
+    - name: nodeSelectorTerms
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NodeSelectorTerm
+          elementRelationship: atomic
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NodeSelectorRequirement
+  map:
+    fields:
+    - name: key
+      type:
+        scalar: string
+      default: ""
+    - name: operator
+      type:
+        scalar: string
+      default: ""
+    - name: values
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NodeSelectorTerm
+  map:
+    fields:
+    - name: matchExpressions
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NodeSelectorRequirement
+          elementRelationship: atomic
+    - name: matchFields
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NodeSelectorRequirement
+          elementRelationship: atomic
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.OCIKMSUnseal
   map:
     fields:
@@ -8472,15 +8543,27 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PluginSpec
           elementRelationship: atomic
+    - name: podMetadata
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PodMetadata
     - name: profile
       type:
         scalar: string
+    - name: recoveryKeys
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RecoveryKeysSpec
     - name: replicas
       type:
         scalar: numeric
+    - name: resources
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ResourceRequirements
     - name: restore
       type:
         namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RestoreSpec
+    - name: scheduling
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SchedulingSpec
     - name: securityContext
       type:
         namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PodSecurityContext
@@ -8535,6 +8618,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: breakGlass
       type:
         namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BreakGlassStatus
+    - name: clusterID
+      type:
+        scalar: string
     - name: conditions
       type:
         list:
@@ -8546,6 +8632,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: currentVersion
       type:
         scalar: string
+    - name: firstStart
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.FirstStartStatus
     - name: initialized
       type:
         scalar: boolean
@@ -8567,6 +8656,14 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: selfInitialized
       type:
         scalar: boolean
+    - name: servers
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServerStatus
+          elementRelationship: associative
+          keys:
+          - name
     - name: upgrade
       type:
         namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.UpgradeStatus
@@ -8721,6 +8818,19 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PodMetadata
+  map:
+    fields:
+    - name: annotations
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: labels
+      type:
+        map:
+          elementType:
+            scalar: string
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PodSecurityContext
   map:
     fields:
@@ -8776,6 +8886,17 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PreferredSchedulingTerm
+  map:
+    fields:
+    - name: preference
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NodeSelectorTerm
+      default: {}
+    - name: weight
+      type:
+        scalar: numeric
+      default: 0
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RaftSpec
   map:
     fields:
@@ -8785,6 +8906,50 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: performanceMultiplier
       type:
         scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RecoveryKeyRecipient
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+      default: ""
+    - name: pgpPublicKey
+      type:
+        scalar: string
+      default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RecoveryKeysSpec
+  map:
+    fields:
+    - name: recipients
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RecoveryKeyRecipient
+          elementRelationship: associative
+          keys:
+          - name
+    - name: secretName
+      type:
+        scalar: string
+    - name: shares
+      type:
+        scalar: numeric
+    - name: threshold
+      type:
+        scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ResourceRequirements
+  map:
+    fields:
+    - name: limits
+      type:
+        map:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
+    - name: requests
+      type:
+        map:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RestoreSpec
   map:
     fields:
@@ -8806,6 +8971,32 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: user
       type:
         scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SchedulingSpec
+  map:
+    fields:
+    - name: nodeAffinity
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NodeAffinity
+    - name: nodeSelector
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: priorityClassName
+      type:
+        scalar: string
+    - name: tolerations
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.Toleration
+          elementRelationship: atomic
+    - name: topologySpreadConstraints
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.TopologySpreadConstraint
+          elementRelationship: atomic
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SeccompProfile
   map:
     fields:
@@ -8921,6 +9112,37 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
     - name: name
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServerStatus
+  map:
+    fields:
+    - name: certificateSerial
+      type:
+        scalar: string
+    - name: current
+      type:
+        scalar: boolean
+    - name: indexLag
+      type:
+        scalar: numeric
+    - name: initialized
+      type:
+        scalar: boolean
+    - name: message
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
+      default: ""
+    - name: role
+      type:
+        scalar: string
+    - name: sealed
+      type:
+        scalar: boolean
+    - name: version
       type:
         scalar: string
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServiceAccountReference
@@ -9136,6 +9358,57 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: usageGaugePeriod
       type:
         scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.Toleration
+  map:
+    fields:
+    - name: effect
+      type:
+        scalar: string
+    - name: key
+      type:
+        scalar: string
+    - name: operator
+      type:
+        scalar: string
+    - name: tolerationSeconds
+      type:
+        scalar: numeric
+    - name: value
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.TopologySpreadConstraint
+  map:
+    fields:
+    - name: labelSelector
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+    - name: matchLabelKeys
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: maxSkew
+      type:
+        scalar: numeric
+      default: 0
+    - name: minDomains
+      type:
+        scalar: numeric
+    - name: nodeAffinityPolicy
+      type:
+        scalar: string
+    - name: nodeTaintsPolicy
+      type:
+        scalar: string
+    - name: topologyKey
+      type:
+        scalar: string
+      default: ""
+    - name: whenUnsatisfiable
+      type:
+        scalar: string
+      default: ""
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.TransitUnseal
   map:
     fields:
@@ -9335,6 +9608,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: appArmorEnabled
       type:
         scalar: boolean
+- name: io.k8s.apimachinery.pkg.api.resource.Quantity
+  scalar: untyped
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
   map:
     fields:

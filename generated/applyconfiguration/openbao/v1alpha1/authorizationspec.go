@@ -19,7 +19,8 @@ type AuthorizationSpecApplyConfiguration struct {
 	// mode says how the policies and roles are kept. All modes write them with the
 	// one-time admin token, and ask for a new token where that is needed. In between
 	// Once reads nothing, Observe reports what differs on the server, and Enforce
-	// repairs it.
+	// repairs it. The default is Enforce for servers that Bailiwick runs, and Once for
+	// others.
 	Mode *openbaov1alpha1.AuthorizationMode `json:"mode,omitempty"`
 	// profile says which texts the policies have. Document is the texts of the
 	// published authorization document. Minimal leaves out the grants that a server

@@ -46,6 +46,13 @@ type OpenBaoClusterSpecApplyConfiguration struct {
 	ImagePullSecrets []LocalObjectReferenceApplyConfiguration `json:"imagePullSecrets,omitzero"`
 	// securityContext replaces the security settings of the servers' pods.
 	SecurityContext *PodSecurityContextApplyConfiguration `json:"securityContext,omitempty"`
+	// resources are those of the container of each server. The default requests some
+	// CPU and memory, and limits memory.
+	Resources *ResourceRequirementsApplyConfiguration `json:"resources,omitempty"`
+	// podMetadata is put on the servers' pods.
+	PodMetadata *PodMetadataApplyConfiguration `json:"podMetadata,omitempty"`
+	// scheduling says where the servers' pods run.
+	Scheduling *SchedulingSpecApplyConfiguration `json:"scheduling,omitempty"`
 	// workloadHardening turns on protections that not every node has.
 	WorkloadHardening *WorkloadHardeningApplyConfiguration `json:"workloadHardening,omitempty"`
 	// initContainer is the container that prepares the configuration in each pod.
@@ -77,6 +84,9 @@ type OpenBaoClusterSpecApplyConfiguration struct {
 	// selfInit describes the self-initialization of the cluster. When enabled,
 	// the policies and JWT roles of the cluster's identities are requested.
 	SelfInit *SelfInitSpecApplyConfiguration `json:"selfInit,omitempty"`
+	// recoveryKeys says what becomes of the recovery key of a cluster that does not
+	// initialize itself.
+	RecoveryKeys *RecoveryKeysSpecApplyConfiguration `json:"recoveryKeys,omitempty"`
 	// backup gives the backup job its policy and JWT role, and says what it does.
 	// With spec.authorization an empty block counts.
 	Backup *BackupSpecApplyConfiguration `json:"backup,omitempty"`
@@ -196,6 +206,30 @@ func (b *OpenBaoClusterSpecApplyConfiguration) WithImagePullSecrets(values ...*L
 // If called multiple times, the SecurityContext field is set to the value of the last call.
 func (b *OpenBaoClusterSpecApplyConfiguration) WithSecurityContext(value *PodSecurityContextApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
 	b.SecurityContext = value
+	return b
+}
+
+// WithResources sets the Resources field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Resources field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithResources(value *ResourceRequirementsApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
+	b.Resources = value
+	return b
+}
+
+// WithPodMetadata sets the PodMetadata field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PodMetadata field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithPodMetadata(value *PodMetadataApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
+	b.PodMetadata = value
+	return b
+}
+
+// WithScheduling sets the Scheduling field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Scheduling field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithScheduling(value *SchedulingSpecApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
+	b.Scheduling = value
 	return b
 }
 
@@ -326,6 +360,14 @@ func (b *OpenBaoClusterSpecApplyConfiguration) WithUnseal(value *UnsealSpecApply
 // If called multiple times, the SelfInit field is set to the value of the last call.
 func (b *OpenBaoClusterSpecApplyConfiguration) WithSelfInit(value *SelfInitSpecApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
 	b.SelfInit = value
+	return b
+}
+
+// WithRecoveryKeys sets the RecoveryKeys field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RecoveryKeys field is set to the value of the last call.
+func (b *OpenBaoClusterSpecApplyConfiguration) WithRecoveryKeys(value *RecoveryKeysSpecApplyConfiguration) *OpenBaoClusterSpecApplyConfiguration {
+	b.RecoveryKeys = value
 	return b
 }
 

@@ -14,8 +14,9 @@ import (
 // OpenBaoClusterStatusApplyConfiguration represents a declarative configuration of the OpenBaoClusterStatus type for use
 // with apply.
 //
-// OpenBaoClusterStatus is what was observed. Bailiwick writes observedGeneration,
-// conditions and authorization; the other fields are those of who runs the servers.
+// OpenBaoClusterStatus is what was observed. observedGeneration, conditions and
+// authorization are there for all objects; the other fields are those of who runs the
+// servers.
 type OpenBaoClusterStatusApplyConfiguration struct {
 	// observedGeneration is the generation that the conditions speak of.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
@@ -35,6 +36,13 @@ type OpenBaoClusterStatusApplyConfiguration struct {
 	Initialized *bool `json:"initialized,omitempty"`
 	// selfInitialized says that the cluster has initialized itself.
 	SelfInitialized *bool `json:"selfInitialized,omitempty"`
+	// clusterID is the id that the servers gave their cluster when it was initialized.
+	// A server that reports another one is not part of it.
+	ClusterID *string `json:"clusterID,omitempty"`
+	// firstStart says how far the first start has come.
+	FirstStart *FirstStartStatusApplyConfiguration `json:"firstStart,omitempty"`
+	// servers are the servers as they were last seen.
+	Servers []ServerStatusApplyConfiguration `json:"servers,omitzero"`
 	// lastBackupTime is when the last snapshot was taken.
 	//
 	// Deprecated: Use backup.lastBackupTime.
@@ -135,6 +143,35 @@ func (b *OpenBaoClusterStatusApplyConfiguration) WithInitialized(value bool) *Op
 // If called multiple times, the SelfInitialized field is set to the value of the last call.
 func (b *OpenBaoClusterStatusApplyConfiguration) WithSelfInitialized(value bool) *OpenBaoClusterStatusApplyConfiguration {
 	b.SelfInitialized = &value
+	return b
+}
+
+// WithClusterID sets the ClusterID field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ClusterID field is set to the value of the last call.
+func (b *OpenBaoClusterStatusApplyConfiguration) WithClusterID(value string) *OpenBaoClusterStatusApplyConfiguration {
+	b.ClusterID = &value
+	return b
+}
+
+// WithFirstStart sets the FirstStart field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the FirstStart field is set to the value of the last call.
+func (b *OpenBaoClusterStatusApplyConfiguration) WithFirstStart(value *FirstStartStatusApplyConfiguration) *OpenBaoClusterStatusApplyConfiguration {
+	b.FirstStart = value
+	return b
+}
+
+// WithServers adds the given value to the Servers field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Servers field.
+func (b *OpenBaoClusterStatusApplyConfiguration) WithServers(values ...*ServerStatusApplyConfiguration) *OpenBaoClusterStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithServers")
+		}
+		b.Servers = append(b.Servers, *values[i])
+	}
 	return b
 }
 

@@ -52,9 +52,9 @@ type AuthorizationSpec struct {
 	// mode says how the policies and roles are kept. All modes write them with the
 	// one-time admin token, and ask for a new token where that is needed. In between
 	// Once reads nothing, Observe reports what differs on the server, and Enforce
-	// repairs it.
+	// repairs it. The default is Enforce for servers that Bailiwick runs, and Once for
+	// others.
 	// +kubebuilder:validation:Enum=Once;Observe;Enforce
-	// +kubebuilder:default=Once
 	// +optional
 	Mode AuthorizationMode `json:"mode,omitempty"`
 
@@ -510,6 +510,17 @@ const (
 	// ConditionSigningKeysCurrent is True when the server accepts the tokens that
 	// the API server signs now.
 	ConditionSigningKeysCurrent = "SigningKeysCurrent"
-	// ConditionClusterLifecycle says whether Bailiwick runs the servers.
+	// ConditionClusterLifecycle says whether Bailiwick runs the servers, and how far
+	// they are.
 	ConditionClusterLifecycle = "ClusterLifecycle"
+	// ConditionAvailable is True while a quorum of the servers is unsealed and has a
+	// leader.
+	ConditionAvailable = "Available"
+	// ConditionTLSReady is True when all servers show the certificate that they should.
+	ConditionTLSReady = "TLSReady"
+	// ConditionOpenBaoInitialized, ConditionOpenBaoSealed and ConditionOpenBaoLeader are
+	// what the openbao-operator calls these facts.
+	ConditionOpenBaoInitialized = "OpenBaoInitialized"
+	ConditionOpenBaoSealed      = "OpenBaoSealed"
+	ConditionOpenBaoLeader      = "OpenBaoLeader"
 )

@@ -72,6 +72,19 @@ type OpenBaoClusterSpec struct {
 	// +optional
 	SecurityContext *PodSecurityContext `json:"securityContext,omitempty"`
 
+	// resources are those of the container of each server. The default requests some
+	// CPU and memory, and limits memory.
+	// +optional
+	Resources *ResourceRequirements `json:"resources,omitempty"`
+
+	// podMetadata is put on the servers' pods.
+	// +optional
+	PodMetadata *PodMetadata `json:"podMetadata,omitempty"`
+
+	// scheduling says where the servers' pods run.
+	// +optional
+	Scheduling *SchedulingSpec `json:"scheduling,omitempty"`
+
 	// workloadHardening turns on protections that not every node has.
 	// +optional
 	WorkloadHardening *WorkloadHardening `json:"workloadHardening,omitempty"`
@@ -133,6 +146,11 @@ type OpenBaoClusterSpec struct {
 	// +optional
 	SelfInit *SelfInitSpec `json:"selfInit,omitempty"`
 
+	// recoveryKeys says what becomes of the recovery key of a cluster that does not
+	// initialize itself.
+	// +optional
+	RecoveryKeys *RecoveryKeysSpec `json:"recoveryKeys,omitempty"`
+
 	// backup gives the backup job its policy and JWT role, and says what it does.
 	// With spec.authorization an empty block counts.
 	// +optional
@@ -162,6 +180,8 @@ type OpenBaoClusterSpec struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=openbaoclusters,shortName=bao;baoc
+// +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
+// +kubebuilder:printcolumn:name="Leader",type=string,JSONPath=`.status.activeLeader`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Authorization",type=string,JSONPath=`.status.conditions[?(@.type=="AuthorizationReady")].reason`
 // +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=`.spec.authorization.mode`
@@ -183,6 +203,14 @@ type OpenBaoCluster struct {
 	// status is what Bailiwick observed.
 	// +optional
 	Status OpenBaoClusterStatus `json:"status,omitempty"`
+}
+
+// DescribesServers reports whether the object describes servers that Bailiwick is to
+// run: how they are (version, storage and tls), and no address of servers that
+// somebody else runs.
+func (c *OpenBaoCluster) DescribesServers() bool {
+	return c.Spec.Version != "" && c.Spec.Storage != nil && c.Spec.TLS != nil &&
+		(c.Spec.Authorization == nil || c.Spec.Authorization.Address == "")
 }
 
 // Conditions returns the conditions in place.

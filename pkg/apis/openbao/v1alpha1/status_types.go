@@ -5,8 +5,9 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// OpenBaoClusterStatus is what was observed. Bailiwick writes observedGeneration,
-// conditions and authorization; the other fields are those of who runs the servers.
+// OpenBaoClusterStatus is what was observed. observedGeneration, conditions and
+// authorization are there for all objects; the other fields are those of who runs the
+// servers.
 type OpenBaoClusterStatus struct {
 	// observedGeneration is the generation that the conditions speak of.
 	// +optional
@@ -43,6 +44,18 @@ type OpenBaoClusterStatus struct {
 	// selfInitialized says that the cluster has initialized itself.
 	// +optional
 	SelfInitialized *bool `json:"selfInitialized,omitempty"`
+	// clusterID is the id that the servers gave their cluster when it was initialized.
+	// A server that reports another one is not part of it.
+	// +optional
+	ClusterID string `json:"clusterID,omitempty"`
+	// firstStart says how far the first start has come.
+	// +optional
+	FirstStart *FirstStartStatus `json:"firstStart,omitempty"`
+	// servers are the servers as they were last seen.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Servers []ServerStatus `json:"servers,omitempty"`
 	// lastBackupTime is when the last snapshot was taken.
 	//
 	// Deprecated: Use backup.lastBackupTime.
@@ -88,6 +101,78 @@ const (
 	// PhaseFailed means that a person must help.
 	PhaseFailed ClusterPhase = "Failed"
 )
+
+// FirstStartStatus says how far the first start of a cluster has come.
+type FirstStartStatus struct {
+	// begunAt is when it was seen that the first server has no volume yet. What is on
+	// a volume that is made after that is this cluster's.
+	// +optional
+	BegunAt *metav1.Time `json:"begunAt,omitempty"`
+	// volumeUID is the UID of the PersistentVolumeClaim of the first server that was
+	// made after that.
+	// +optional
+	VolumeUID string `json:"volumeUID,omitempty"`
+	// initSentAt is when the server was last asked to initialize itself, where it does
+	// not do so on its own (spec.selfInit).
+	// +optional
+	InitSentAt *metav1.Time `json:"initSentAt,omitempty"`
+	// attempts is how often an incomplete first start was begun again on an empty
+	// volume.
+	// +optional
+	Attempts int32 `json:"attempts,omitempty"`
+	// completedAt is when the first server was seen to be initialized and unsealed, with
+	// an identity of the contract that could log in.
+	// +optional
+	CompletedAt *metav1.Time `json:"completedAt,omitempty"`
+}
+
+// ServerRole says what a server does in its cluster.
+// +enum
+type ServerRole string
+
+const (
+	// ServerLeader is the active server.
+	ServerLeader ServerRole = "Leader"
+	// ServerVoter is a standby that votes.
+	ServerVoter ServerRole = "Voter"
+	// ServerNonVoter is a standby that does not vote, or not yet.
+	ServerNonVoter ServerRole = "NonVoter"
+	// ServerUnknown is a server of which that is not known.
+	ServerUnknown ServerRole = "Unknown"
+)
+
+// ServerStatus is what was last seen of one server.
+type ServerStatus struct {
+	// name is the name of the pod.
+	Name string `json:"name"`
+	// role is what it does.
+	// +kubebuilder:validation:Enum=Leader;Voter;NonVoter;Unknown
+	// +optional
+	Role ServerRole `json:"role,omitempty"`
+	// initialized and sealed are what it says of itself. They are absent while it does
+	// not answer.
+	// +optional
+	Initialized *bool `json:"initialized,omitempty"`
+	// +optional
+	Sealed *bool `json:"sealed,omitempty"`
+	// version is the OpenBao version that it says it is.
+	// +optional
+	Version string `json:"version,omitempty"`
+	// indexLag is by how many entries of the log it was behind the leader. It is
+	// absent where that is not known.
+	// +optional
+	IndexLag *int64 `json:"indexLag,omitempty"`
+	// certificateSerial is the serial number of the certificate that it shows, in
+	// hexadecimal.
+	// +optional
+	CertificateSerial string `json:"certificateSerial,omitempty"`
+	// current says that the pod is of the current revision of the StatefulSet.
+	// +optional
+	Current *bool `json:"current,omitempty"`
+	// message says what is wrong with it.
+	// +optional
+	Message string `json:"message,omitempty"`
+}
 
 // WorkStatus is what came of some work.
 type WorkStatus struct {

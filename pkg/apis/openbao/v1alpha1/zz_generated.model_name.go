@@ -134,6 +134,11 @@ func (in FileAuditOptions) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in FirstStartStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.FirstStartStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in GCPCloudKMSUnseal) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.GCPCloudKMSUnseal"
 }
@@ -239,6 +244,26 @@ func (in NetworkSpec) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in NodeAffinity) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NodeAffinity"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in NodeSelector) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NodeSelector"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in NodeSelectorRequirement) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NodeSelectorRequirement"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in NodeSelectorTerm) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.NodeSelectorTerm"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in OCIKMSUnseal) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.OCIKMSUnseal"
 }
@@ -299,6 +324,11 @@ func (in PluginSpec) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in PodMetadata) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PodMetadata"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in PodSecurityContext) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PodSecurityContext"
 }
@@ -309,8 +339,28 @@ func (in PolicyRequest) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in PreferredSchedulingTerm) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.PreferredSchedulingTerm"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in RaftSpec) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RaftSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in RecoveryKeyRecipient) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RecoveryKeyRecipient"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in RecoveryKeysSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RecoveryKeysSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ResourceRequirements) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ResourceRequirements"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -321,6 +371,11 @@ func (in RestoreSpec) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in SELinuxOptions) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SELinuxOptions"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in SchedulingSpec) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.SchedulingSpec"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -361,6 +416,11 @@ func (in ServerClaimStatus) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in ServerServiceAccount) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServerServiceAccount"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ServerStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServerStatus"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -416,6 +476,16 @@ func (in TLSSpec) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in TelemetrySpec) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.TelemetrySpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Toleration) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.Toleration"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in TopologySpreadConstraint) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.TopologySpreadConstraint"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
