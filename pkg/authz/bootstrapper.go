@@ -49,7 +49,7 @@ func bootstrapperGrant(contract Contract, s Settings, in Inputs, possible []Gran
 	}
 	// A text that ends in * would be pinned as a pattern. The settings see to those
 	// that come from the object.
-	for _, text := range []string{contract.Config.BoundIssuer, in.OperatorSubject, in.BootstrapperSubject} {
+	for _, text := range []string{contract.Config.BoundIssuer, in.OperatorSubject, in.ServersSubject, in.BootstrapperSubject} {
 		if strings.Contains(text, "*") {
 			return Grant{}, fmt.Errorf("%q is no issuer and no subject that a policy can be limited to", text)
 		}
@@ -57,7 +57,7 @@ func bootstrapperGrant(contract Contract, s Settings, in Inputs, possible []Gran
 	pins := Pins{Mode: s.Mode, Mount: contract.Mount.Path, Issuer: contract.Config.BoundIssuer, ReadsKeys: contract.Config.ReadsKeys, Marks: markTexts(in.Audience)}
 	_, restores := contract.Restore()
 	for _, id := range identities {
-		if id.name != Restore || restores {
+		if (id.name != Restore || restores) && (!id.ownServers || s.RunsServers) {
 			pins.Policies = append(pins.Policies, PinnedPolicy{Name: id.defaultName, Texts: id.texts(s.Profile)})
 		}
 	}

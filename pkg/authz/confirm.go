@@ -20,7 +20,7 @@ import (
 // Roles that the spec named once and names no more cannot be recognized. They stay on
 // the server, as those of somebody else.
 func Confirm(c *openbaov1alpha1.OpenBaoCluster, in Inputs, unproved Recorded, observed Observed) (Recorded, error) {
-	s, err := SettingsOf(c)
+	s, err := SettingsOf(c, in.RunsServers)
 	if err != nil {
 		return Recorded{}, err
 	}

@@ -86,7 +86,7 @@ func TestRequested(t *testing.T) {
 		"backup alone":       {spec: openbaov1alpha1.OpenBaoClusterSpec{Backup: &openbaov1alpha1.BackupSpec{}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := authz.Requested(&openbaov1alpha1.OpenBaoCluster{ObjectMeta: metav1.ObjectMeta{Annotations: tc.annotations}, Spec: tc.spec}); got != tc.want {
+			if got := authz.Requested(&openbaov1alpha1.OpenBaoCluster{ObjectMeta: metav1.ObjectMeta{Annotations: tc.annotations}, Spec: tc.spec}, false); got != tc.want {
 				t.Errorf("Requested = %t, want %t", got, tc.want)
 			}
 		})

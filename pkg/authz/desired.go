@@ -39,6 +39,10 @@ type Inputs struct {
 	// RestoreAccountUID is the UID of the ServiceAccount of the restore identity,
 	// empty if it is not known. It matters only where the spec asks for the restore.
 	RestoreAccountUID string
+	// RunsServers says that Bailiwick runs the servers, and ServersSubject is the sub
+	// claim of who does. There it is the operator, unless the cluster names another.
+	RunsServers    bool
+	ServersSubject string
 	// BootstrapperSubject is the sub claim of the bootstrapper. It is needed in
 	// the modes Observe and Enforce.
 	BootstrapperSubject string
@@ -47,7 +51,7 @@ type Inputs struct {
 // Desired returns the contract of a cluster that requests one. A mistake in the
 // spec or the annotations is a *SpecError; any other error is about the inputs.
 func Desired(c *openbaov1alpha1.OpenBaoCluster, in Inputs) (Contract, error) {
-	s, err := SettingsOf(c)
+	s, err := SettingsOf(c, in.RunsServers)
 	if err != nil {
 		return Contract{}, err
 	}
@@ -97,6 +101,9 @@ func possibleGrants(c *openbaov1alpha1.OpenBaoCluster, s Settings, in Inputs) ([
 	var grants []Grant
 	names := roleNames{mode: s.Mode, taken: map[string]Identity{}}
 	for _, id := range identities {
+		if id.ownServers && !s.RunsServers {
+			continue
+		}
 		name := id.defaultName
 		if id.roleName != nil {
 			name = cmp.Or(strings.ToLower(id.roleName(c)), name)
@@ -105,8 +112,13 @@ func possibleGrants(c *openbaov1alpha1.OpenBaoCluster, s Settings, in Inputs) ([
 			return nil, err
 		}
 		subject := id.subject(c)
-		if id.name == Operator {
+		switch {
+		case id.name == Operator && s.RunsServers:
+			subject = cmp.Or(s.OperatorSubject, in.ServersSubject)
+		case id.name == Operator:
 			subject = cmp.Or(s.OperatorSubject, in.OperatorSubject)
+		case id.name == Membership:
+			subject = in.ServersSubject
 		}
 		if subject == "" {
 			return nil, fmt.Errorf("the ServiceAccount of the %s identity is not known", id.name)

@@ -37,6 +37,15 @@ func RenderInitialize(c Contract) []byte {
 	return b.Bytes()
 }
 
+// RenderRequest returns one request as an initialize stanza of its own.
+func RenderRequest(name string, r Request) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "\ninitialize %s {\n", hclString(name))
+	writeRequest(&b, r, nil)
+	b.WriteString("}\n")
+	return b.Bytes()
+}
+
 // writeRequest writes a request of an initialize stanza. Without data it has no
 // body.
 func writeRequest(b *bytes.Buffer, r Request, allowFailure *bool) {

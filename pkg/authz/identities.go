@@ -21,6 +21,8 @@ const (
 	Restore Identity = "restore"
 	// Upgrade moves the cluster to another version.
 	Upgrade Identity = "upgrade"
+	// Membership reads who is part of the cluster, where Bailiwick runs the servers.
+	Membership Identity = "membership"
 	// Bootstrapper keeps the contract in the modes Observe and Enforce.
 	Bootstrapper Identity = "bootstrapper"
 )
@@ -31,7 +33,9 @@ type identity struct {
 	// defaultName is the name of the policy, and of the role unless the spec
 	// names another.
 	defaultName string
-	wanted      func(*openbaov1alpha1.OpenBaoCluster) bool
+	// ownServers means that it exists only where Bailiwick runs the servers.
+	ownServers bool
+	wanted     func(*openbaov1alpha1.OpenBaoCluster) bool
 	// roleName returns the role's name in the spec, or ""; nil if it has none.
 	roleName func(*openbaov1alpha1.OpenBaoCluster) string
 	subject  func(*openbaov1alpha1.OpenBaoCluster) string
@@ -90,6 +94,14 @@ var identities = [...]identity{
 			}
 			return always(upgradeRollingPolicy, minimalUpgradeRollingPolicy)(profile, strategy)
 		},
+	},
+	{
+		name:        Membership,
+		defaultName: "bailiwick-membership",
+		ownServers:  true,
+		wanted:      func(*openbaov1alpha1.OpenBaoCluster) bool { return true },
+		subject:     func(*openbaov1alpha1.OpenBaoCluster) string { return "" },
+		policy:      always(membershipPolicy, minimalMembershipPolicy),
 	},
 }
 

@@ -26,6 +26,8 @@ const (
 type Settings struct {
 	Mode    openbaov1alpha1.AuthorizationMode
 	Profile openbaov1alpha1.AuthorizationProfile
+	// RunsServers says that Bailiwick runs the servers.
+	RunsServers bool
 
 	// Address is the https URL of the active server, without a slash at its end.
 	Address string
@@ -90,10 +92,11 @@ type SpecError struct {
 // Error implements error.
 func (e *SpecError) Error() string { return e.Field + ": " + e.Problem }
 
-// Requested reports whether the object asks for its policies and roles.
-func Requested(c *openbaov1alpha1.OpenBaoCluster) bool {
+// Requested reports whether the object asks for its policies and roles. Servers that
+// Bailiwick runs always have them.
+func Requested(c *openbaov1alpha1.OpenBaoCluster, runsServers bool) bool {
 	_, annotated := c.Annotations[openbaov1alpha1.AnnotationMode]
-	return annotated || c.Spec.Authorization != nil || (c.Spec.SelfInit != nil && c.Spec.SelfInit.Enabled)
+	return runsServers || annotated || c.Spec.Authorization != nil || (c.Spec.SelfInit != nil && c.Spec.SelfInit.Enabled)
 }
 
 // ServiceAccountSubject returns the sub claim of a ServiceAccount's tokens.
@@ -111,16 +114,25 @@ func ParseSubject(subject string) (namespace, name string, ok bool) {
 	return namespace, name, ok && namespace != "" && name != "" && !strings.Contains(name, ":")
 }
 
-// SettingsOf returns the settings of an object. Annotations count only where the
-// object has no spec.authorization, but for the one that drops old signing keys.
-// The error is a *SpecError.
-func SettingsOf(c *openbaov1alpha1.OpenBaoCluster) (Settings, error) {
+// SettingsOf returns the settings of an object, whose defaults depend on whether
+// Bailiwick runs the servers. Annotations count only where the object has no
+// spec.authorization, but for the one that drops old signing keys. The error is a
+// *SpecError.
+func SettingsOf(c *openbaov1alpha1.OpenBaoCluster, runsServers bool) (Settings, error) {
 	s := Settings{
 		Mode:              openbaov1alpha1.AuthorizationOnce,
 		Profile:           openbaov1alpha1.ProfileDocument,
+		RunsServers:       runsServers,
 		Address:           fmt.Sprintf("https://%s.%s.svc:8200", c.Name, c.Namespace),
 		SigningKeyOverlap: DefaultSigningKeyOverlap,
 		DropOldKeys:       c.Annotations[openbaov1alpha1.AnnotationDropOldSigningKeys],
+	}
+	caSecret := c.Name + "-tls-ca"
+	if runsServers {
+		s.Mode = openbaov1alpha1.AuthorizationEnforce
+		s.Address = fmt.Sprintf("https://%s:8200", ActiveHost(c))
+		// The other one has the key of the CA, which is nobody's business.
+		caSecret = c.Name + "-tls-server"
 	}
 	audienceField := "spec.selfInit.oidc.audience"
 	if c.Spec.SelfInit != nil && c.Spec.SelfInit.OIDC != nil {
@@ -146,7 +158,7 @@ func SettingsOf(c *openbaov1alpha1.OpenBaoCluster) (Settings, error) {
 	}
 	if s.CABundle == "" {
 		s.CASecretRef = &openbaov1alpha1.CASecretReference{
-			Name: cmp.Or(caRef.Name, c.Name+"-tls-ca"), Key: cmp.Or(caRef.Key, "ca.crt"),
+			Name: cmp.Or(caRef.Name, caSecret), Key: cmp.Or(caRef.Key, "ca.crt"),
 		}
 	}
 	if err := checkAudience(s.AuthorAudience, audienceField); err != nil {
@@ -156,6 +168,12 @@ func SettingsOf(c *openbaov1alpha1.OpenBaoCluster) (Settings, error) {
 		return Settings{}, &SpecError{"spec.selfInit.oidc.issuer", "an issuer has no control characters and no asterisk"}
 	}
 	return s, nil
+}
+
+// ActiveHost returns the name of the Service that leads to the active server, where
+// Bailiwick runs the servers.
+func ActiveHost(c *openbaov1alpha1.OpenBaoCluster) string {
+	return fmt.Sprintf("%s-active.%s.svc", c.Name, c.Namespace)
 }
 
 func unprintable(r rune) bool { return r < ' ' || r == 0x7f || r == 0xfffd }
@@ -222,7 +240,7 @@ func checkAdditionalIdentity(identity Identity, field string) error {
 		return &SpecError{field, "the restore identity is for the ServiceAccount of the restore job alone: " +
 			"anyone who restores a snapshot of their own owns the server. Remove the subject"}
 	}
-	if identityNamed(identity).name == "" {
+	if identityNamed(identity).name == "" || identity == Membership {
 		return &SpecError{field, fmt.Sprintf("%q is not an identity", identity)}
 	}
 	return nil

@@ -141,7 +141,7 @@ func TestSettings(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := authz.SettingsOf(tc.cluster)
+			got, err := authz.SettingsOf(tc.cluster, false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -267,7 +267,7 @@ func TestSettingsRefuse(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := authz.SettingsOf(tc.cluster)
+			_, err := authz.SettingsOf(tc.cluster, false)
 			var spec *authz.SpecError
 			if !errors.As(err, &spec) || spec.Field != tc.field {
 				t.Errorf("got error %v, want a SpecError of %s", err, tc.field)

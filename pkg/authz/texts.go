@@ -35,6 +35,12 @@ var (
 	)
 )
 
+// membershipPolicy is an addition to the document, for servers that Bailiwick runs.
+var membershipPolicy = lines(
+	`path "sys/storage/raft/configuration" { capabilities = ["read"] }`,
+	`path "sys/storage/raft/autopilot/state" { capabilities = ["read"] }`,
+)
+
 // The texts of profile Minimal. They grant what a server evaluates when the
 // identity does its work: sys/health and sys/storage/raft/join need no token, and
 // sys/storage/raft/configuration cannot be written. The two paths at the end are
@@ -66,7 +72,8 @@ var (
 		`path "sys/storage/raft/demote" { capabilities = ["update"] }`,
 		selfServicePolicy,
 	)
-	selfServicePolicy = lines(
+	minimalMembershipPolicy = lines(membershipPolicy, selfServicePolicy)
+	selfServicePolicy       = lines(
 		`path "sys/capabilities-self" { capabilities = ["update"] }`,
 		`path "auth/token/revoke-self" { capabilities = ["update"] }`,
 	)
