@@ -79,6 +79,18 @@ type Interface interface {
 	// DeletePolicy removes an ACL policy. A policy that does not exist is no error.
 	DeletePolicy(ctx context.Context, name string) error
 
+	// Init initializes the server, which must not be initialized, and must have an
+	// auto-unseal. It is asked once: where no answer comes, its secrets are lost.
+	Init(ctx context.Context, request InitRequest) (Initialized, error)
+	// Peers returns the servers of the Raft configuration.
+	Peers(ctx context.Context) ([]Peer, error)
+	// Autopilot returns what the active server thinks of all.
+	Autopilot(ctx context.Context) (Autopilot, error)
+
+	// WriteAutopilot changes the configuration of the autopilot. What data leaves out
+	// stays as it is.
+	WriteAutopilot(ctx context.Context, data map[string]any) error
+
 	// Close closes idle connections. The client can be used again.
 	Close()
 }
@@ -110,6 +122,8 @@ type Options struct {
 	AllowLocal bool
 	// Token authenticates all requests that need it.
 	Token Token
+	// Resolver looks up the host of the address; nil means that of the process.
+	Resolver *net.Resolver
 	// Version is sent as User-Agent bailiwick/Version; empty means "devel".
 	Version string
 	// Timeout bounds one request; 0 means DefaultTimeout.
@@ -134,30 +148,10 @@ func New(opts Options) (*Client, error) {
 	if opts.Timeout == 0 {
 		opts.Timeout = DefaultTimeout
 	}
-	host, port, err := parseAddress(opts.Address)
+	dial, err := newDialer(&opts)
 	if err != nil {
 		return nil, err
 	}
-	dial := &dialer{
-		net:       net.Dialer{Timeout: opts.Timeout},
-		host:      net.JoinHostPort(host, port),
-		userAgent: opts.userAgent(),
-		// The name is that of the address wherever a connection leads.
-		tls:     &tls.Config{MinVersion: tls.VersionTLS12, ServerName: cmp.Or(opts.ServerName, host), NextProtos: []string{"http/1.1"}},
-		timeout: opts.Timeout,
-	}
-	if !opts.AllowLocal {
-		if isLocalHost(host) {
-			return nil, fmt.Errorf("%w: %q", ErrLocalAddress, opts.Address)
-		}
-		dial.net.Control = refuseLocal
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(opts.CABundle) {
-		return nil, ErrCABundle
-	}
-	dial.tls.RootCAs = pool
-	dial.certificate = opts.Certificate.certificate
 	// The address is that of all requests in one spelling.
 	opts.Address = "https://" + dial.host
 	transport := &http.Transport{
@@ -180,6 +174,35 @@ func New(opts Options) (*Client, error) {
 		return nil, err
 	}
 	return client, nil
+}
+
+// newDialer returns the dialer of all connections to the address.
+func newDialer(opts *Options) (*dialer, error) {
+	host, port, err := parseAddress(opts.Address)
+	if err != nil {
+		return nil, err
+	}
+	dial := &dialer{
+		net:       net.Dialer{Timeout: opts.Timeout, Resolver: opts.Resolver},
+		host:      net.JoinHostPort(host, port),
+		userAgent: opts.userAgent(),
+		// The name is that of the address wherever a connection leads.
+		tls:     &tls.Config{MinVersion: tls.VersionTLS12, ServerName: cmp.Or(opts.ServerName, host), NextProtos: []string{"http/1.1"}},
+		timeout: opts.Timeout,
+	}
+	if !opts.AllowLocal {
+		if isLocalHost(host) {
+			return nil, fmt.Errorf("%w: %q", ErrLocalAddress, opts.Address)
+		}
+		dial.net.Control = refuseLocal
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(opts.CABundle) {
+		return nil, ErrCABundle
+	}
+	dial.tls.RootCAs = pool
+	dial.certificate = opts.Certificate.certificate
+	return dial, nil
 }
 
 // WithToken returns a client of the same server and connections with another token.
