@@ -1,0 +1,284 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import "time"
+
+// Action is what is to be done.
+type Action string
+
+const (
+	// Begin records that the first server has no volume yet, so that whatever is on the
+	// one that is made from now on belongs to this first start.
+	Begin Action = "Begin"
+	// NoteVolume records the UID of that volume.
+	NoteVolume Action = "NoteVolume"
+	// PutInitialize writes the Secret with the requests that the first server sends
+	// itself when it initializes.
+	PutInitialize Action = "PutInitialize"
+	// DropInitialize deletes it.
+	DropInitialize Action = "DropInitialize"
+	// Scale makes the StatefulSet, or changes it, to have Step.Replicas servers.
+	Scale Action = "Scale"
+	// SendInit records that the first server is asked to initialize itself, and asks it.
+	SendInit Action = "SendInit"
+	// WriteContract writes the contract with the root token that this process still has
+	// of the initialization, and revokes the token.
+	WriteContract Action = "WriteContract"
+	// Wipe deletes the volume of the first server and its pod, and counts the attempt.
+	// What is on the volume is a first start that can't be completed.
+	Wipe Action = "Wipe"
+	// Complete records that the cluster is initialized, and its id.
+	Complete Action = "Complete"
+	// Wait means that something has to happen by itself first.
+	Wait Action = "Wait"
+	// Ask means that a person has to decide.
+	Ask Action = "Ask"
+	// Finished means that the first start is over.
+	Finished Action = "Finished"
+)
+
+// Reason says why an Action is Wait or Ask.
+type Reason string
+
+const (
+	// NoContract: the requests of the first start cannot be written yet.
+	NoContract Reason = "NoContract"
+	// NoAnswer: the first server does not answer.
+	NoAnswer Reason = "NoAnswer"
+	// Initializing: the first server has not initialized itself yet.
+	Initializing Reason = "Initializing"
+	// Unsealing: the first server is initialized, and sealed.
+	Unsealing Reason = "Unsealing"
+	// SealedTooLong: it stays sealed, and may hold what somebody needs.
+	SealedTooLong Reason = "SealedTooLong"
+	// LoginUnknown: whether an identity of the contract can log in is not known yet.
+	LoginUnknown Reason = "LoginUnknown"
+	// LoginRefused: the first server initialized itself, and lets no identity of the
+	// contract in.
+	LoginRefused Reason = "LoginRefused"
+	// EmptyVolume: the first server has a volume from before that is empty.
+	EmptyVolume Reason = "EmptyVolume"
+	// OtherCluster: the first server is part of another cluster than is recorded.
+	OtherCluster Reason = "OtherCluster"
+	// TooManyAttempts: first starts fail again and again.
+	TooManyAttempts Reason = "TooManyAttempts"
+	// ScaleDown: fewer servers are wanted than there are.
+	ScaleDown Reason = "ScaleDown"
+)
+
+// Step is the next step.
+type Step struct {
+	Action Action
+	// Replicas is for Scale.
+	Replicas int32
+	// Reason is for Wait and Ask.
+	Reason Reason
+}
+
+// LetIn says what came of a login as an identity of the contract.
+type LetIn int
+
+const (
+	// LetInUnknown means that it was not tried, or that the answer says nothing.
+	LetInUnknown LetIn = iota
+	// LetInYes means that the server let the identity in.
+	LetInYes
+	// LetInNo means that the server refused it, for whatever reason.
+	LetInNo
+)
+
+// FirstServer is what the server of ordinal 0 says of itself.
+type FirstServer struct {
+	Initialized, Sealed bool
+	ClusterID           string
+}
+
+const (
+	// unsealPatience is how long a server may take to unseal itself.
+	unsealPatience = 30 * time.Second
+	// maxAttempts is how often an incomplete first start is begun again.
+	maxAttempts = 5
+)
+
+// FirstStart is what is known of the first start of a cluster.
+type FirstStart struct {
+	// Recorded is the record, as it was last written.
+	Recorded Record
+	// Want is how many servers the object asks for.
+	Want int32
+	// SelfInit says that the servers initialize themselves (spec.selfInit).
+	SelfInit bool
+	// ContractKnown says that the requests of the first start can be written.
+	ContractKnown bool
+	// StaticSeal says that a key of a Secret unseals the servers, so that nothing outside
+	// of this Kubernetes cluster keeps them sealed.
+	StaticSeal bool
+
+	// Initialize says that the Secret with the requests exists. It is read from the API
+	// server and not from a cache.
+	Initialize bool
+	// Replicas is that of the StatefulSet; nil if there is none.
+	Replicas *int32
+	// VolumeUID is the UID of the first server's PersistentVolumeClaim; empty if there
+	// is none. It is read from the API server and not from a cache.
+	VolumeUID string
+	// Server is nil if the first server does not answer.
+	Server *FirstServer
+	// SealedFor is for how long it has been seen initialized and sealed.
+	SealedFor time.Duration
+	// InitFailed says that the server ended and said that its self-initialization had
+	// failed.
+	InitFailed bool
+	// LetIn is whether an identity of the contract can log in at it.
+	LetIn LetIn
+	// HasRootToken says that this process still has the root token of the initialization.
+	HasRootToken bool
+}
+
+// Record is what is recorded of a first start.
+type Record struct {
+	Initialized bool
+	ClusterID   string
+	Begun       bool
+	VolumeUID   string
+	InitSent    bool
+	Attempts    int32
+}
+
+// Next returns the next step.
+func (f FirstStart) Next() Step {
+	if f.Recorded.Initialized {
+		return f.after()
+	}
+	if !f.Recorded.Begun {
+		if f.VolumeUID == "" && f.Replicas == nil {
+			return Step{Action: Begin}
+		}
+		return f.adopt()
+	}
+	return f.begun()
+}
+
+// after is Next for a cluster that is initialized. No second server exists before the
+// requests of the first start are gone: a first server that loses its volume later must
+// find nothing to start another cluster with.
+func (f FirstStart) after() Step {
+	if f.Initialize {
+		return Step{Action: DropInitialize}
+	}
+	if s := f.Server; s != nil && s.ClusterID != "" && f.Recorded.ClusterID != "" && s.ClusterID != f.Recorded.ClusterID {
+		return Step{Action: Ask, Reason: OtherCluster}
+	}
+	switch {
+	case f.Replicas == nil || *f.Replicas < f.Want:
+		return Step{Action: Scale, Replicas: f.Want}
+	case *f.Replicas > f.Want:
+		return Step{Action: Ask, Reason: ScaleDown}
+	}
+	return Step{Action: Finished}
+}
+
+// adopt is Next where the first server has a volume from before: it is started as it is,
+// and initializes nothing.
+func (f FirstStart) adopt() Step {
+	switch {
+	case f.Initialize:
+		return Step{Action: DropInitialize}
+	case f.Replicas == nil || *f.Replicas == 0:
+		return Step{Action: Scale, Replicas: 1}
+	case f.Server == nil:
+		return Step{Action: Wait, Reason: NoAnswer}
+	case !f.Server.Initialized:
+		return Step{Action: Ask, Reason: EmptyVolume}
+	case f.Server.Sealed && f.SealedFor >= unsealPatience:
+		return Step{Action: Ask, Reason: SealedTooLong}
+	case f.Server.Sealed:
+		return Step{Action: Wait, Reason: Unsealing}
+	}
+	return Step{Action: Complete}
+}
+
+// begun is Next while the first start is under way on a volume of its own.
+func (f FirstStart) begun() Step {
+	started := f.Server != nil && f.Server.Initialized
+	switch {
+	case f.SelfInit && !f.Initialize && !started:
+		if !f.ContractKnown {
+			return Step{Action: Wait, Reason: NoContract}
+		}
+		return Step{Action: PutInitialize}
+	case !f.SelfInit && f.Initialize:
+		return Step{Action: DropInitialize}
+	case f.Replicas == nil || *f.Replicas != 1:
+		return Step{Action: Scale, Replicas: 1}
+	case f.VolumeUID != "" && f.VolumeUID != f.Recorded.VolumeUID:
+		return Step{Action: NoteVolume}
+	case f.SelfInit && f.InitFailed && !started:
+		return f.wipe()
+	case f.Server == nil:
+		return Step{Action: Wait, Reason: NoAnswer}
+	case !started && f.SelfInit:
+		return Step{Action: Wait, Reason: Initializing}
+	case !started:
+		return Step{Action: SendInit}
+	case f.Server.Sealed:
+		return f.sealed()
+	case f.SelfInit:
+		return f.initializedItself()
+	}
+	return f.wasInitialized()
+}
+
+// sealed decides about a server that is initialized and sealed before anyone could use
+// it. With a static key, it stays so only where the first start was interrupted.
+func (f FirstStart) sealed() Step {
+	switch {
+	case f.SealedFor < unsealPatience:
+		return Step{Action: Wait, Reason: Unsealing}
+	case f.StaticSeal && (f.SelfInit || f.Recorded.InitSent):
+		return f.wipe()
+	}
+	return Step{Action: Ask, Reason: SealedTooLong}
+}
+
+func (f FirstStart) initializedItself() Step {
+	switch f.LetIn {
+	case LetInYes:
+		return Step{Action: Complete}
+	case LetInNo:
+		return Step{Action: Ask, Reason: LoginRefused}
+	}
+	return Step{Action: Wait, Reason: LoginUnknown}
+}
+
+// wasInitialized decides about a server that was initialized by a request.
+func (f FirstStart) wasInitialized() Step {
+	switch {
+	case f.HasRootToken:
+		return Step{Action: WriteContract}
+	case f.LetIn == LetInYes:
+		return Step{Action: Complete}
+	case !f.Recorded.InitSent:
+		// A person was faster, and has the keys.
+		return Step{Action: Complete}
+	case f.LetIn == LetInNo:
+		// The root token was lost together with the answer, or with the process that had
+		// it: nobody can ever log in.
+		return f.wipe()
+	}
+	return Step{Action: Wait, Reason: LoginUnknown}
+}
+
+// wipe begins again, but not for ever.
+func (f FirstStart) wipe() Step {
+	if f.Recorded.Attempts >= maxAttempts {
+		return Step{Action: Ask, Reason: TooManyAttempts}
+	}
+	if f.VolumeUID == "" || f.VolumeUID != f.Recorded.VolumeUID {
+		// It is gone already.
+		return Step{Action: Wait, Reason: NoAnswer}
+	}
+	return Step{Action: Wipe}
+}
