@@ -201,6 +201,7 @@ func (d *decision) chooseAuthorities() error {
 			return err
 		}
 		d.next = next
+		d.at(d.switchDue())
 		d.change(CAPublished, "The CA of the servers ends at %s. Published the next CA; it signs once every pod trusts it.",
 			stamp(d.signing.cert.NotAfter))
 	}
@@ -236,14 +237,8 @@ func (d *decision) switchToNext() {
 		d.promote("It has signed the certificate of the servers already.")
 		return
 	}
-	due := d.next.cert.NotBefore.Add(backdate + d.Overlap)
-	// Close to the end of the old CA, what clients have read matters less.
-	if last := d.signing.cert.NotAfter.Add(-d.Overlap); last.Before(due) {
-		due = last
-	}
-	if d.Now.Before(due) || d.Now.Before(d.next.cert.NotBefore) {
+	if due := d.switchDue(); d.Now.Before(due) {
 		d.at(due)
-		d.at(d.next.cert.NotBefore)
 		return
 	}
 	if !d.trusted(d.currentBundle()) {
@@ -251,6 +246,19 @@ func (d *decision) switchToNext() {
 		return
 	}
 	d.promote("Every pod trusts it.")
+}
+
+// switchDue returns from when on the next CA may sign, if it is trusted.
+func (d *decision) switchDue() time.Time {
+	due := d.next.cert.NotBefore.Add(backdate + d.Overlap)
+	// Close to the end of the old CA, what clients have read matters less.
+	if last := d.signing.cert.NotAfter.Add(-d.Overlap); last.Before(due) {
+		due = last
+	}
+	if d.next.cert.NotBefore.After(due) {
+		return d.next.cert.NotBefore
+	}
+	return due
 }
 
 func (d *decision) promote(why string) {
@@ -391,7 +399,9 @@ func (d *decision) result() (Result, error) {
 	result.CAChanged = differs(d.have.CA, result.Material.CA)
 	result.ServerChanged = differs(d.have.Server, result.Material.Server)
 
-	d.at(leaf.NotAfter.Add(-d.RotateBefore))
+	if due := leaf.NotAfter.Add(-d.RotateBefore); d.signing.ends(d.LeafLife, due).After(leaf.NotAfter) {
+		d.at(due)
+	}
 	for _, cert := range append(slices.Clone(d.bundle), leaf) {
 		// A certificate is valid up to and including its last second.
 		d.at(cert.NotAfter.Add(time.Second))
