@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/hcltext"
 )
 
 // bootstrapperName is the name of the bootstrapper's policy and role.
@@ -178,14 +179,14 @@ func anyOf(texts []string) []any {
 
 // writeRule writes one rule of a policy.
 func writeRule(b *strings.Builder, path string, capabilities []string, allowed parameters, required []string) {
-	fmt.Fprintf(b, "path %s {\n  capabilities = %s\n", hclString(path), hclValue(capabilities))
+	fmt.Fprintf(b, "path %s {\n  capabilities = %s\n", hcltext.String(path), hcltext.Value(capabilities))
 	if len(required) > 0 {
-		fmt.Fprintf(b, "  required_parameters = %s\n", hclValue(required))
+		fmt.Fprintf(b, "  required_parameters = %s\n", hcltext.Value(required))
 	}
 	if len(allowed) > 0 {
 		b.WriteString("  allowed_parameters = {\n")
 		for _, name := range slices.Sorted(maps.Keys(allowed)) {
-			fmt.Fprintf(b, "    %s = %s\n", strconv.Quote(name), hclValue(allowed[name]))
+			fmt.Fprintf(b, "    %s = %s\n", strconv.Quote(name), hcltext.Value(allowed[name]))
 		}
 		b.WriteString("  }\n")
 	}

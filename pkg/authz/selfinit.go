@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/hcltext"
 )
 
 // RenderSelfInit returns the further requests of an object (spec.selfInit.requests)
@@ -43,7 +44,7 @@ func RenderSelfInit(requests []openbaov1alpha1.SelfInitRequest) ([]byte, error) 
 		if err != nil {
 			return nil, &SpecError{field, fmt.Sprintf("the request %q: %v", r.Name, err)}
 		}
-		fmt.Fprintf(&b, "\ninitialize %s {\n", hclString(r.Name))
+		fmt.Fprintf(&b, "\ninitialize %s {\n", hcltext.String(r.Name))
 		writeRequest(&b, Request{ID: r.Name + "-request", Operation: string(r.Operation), Path: r.Path, Data: body}, r.AllowFailure)
 		b.WriteString("}\n")
 	}
