@@ -168,6 +168,14 @@ func TestSeals(t *testing.T) {
 			want:    map[string]any{"lib": "/usr/lib/softhsm.so", "key_label": "k", "slot": "7", "disable_software_encryption": "false", "rsa_oaep_hash": "sha256"},
 			env:     []serverconfig.EnvVar{{Name: "BAO_HSM_PIN", SecretKey: "BAO_HSM_PIN"}},
 		},
+		"pkcs11 with the HSM distribution": {
+			changes: []change{sealOf(openbaov1alpha1.UnsealPKCS11), credentials, version("2.6.2-hsm"), func(s *openbaov1alpha1.OpenBaoClusterSpec) {
+				s.Unseal.PKCS11.RSAEncryptLocal = new(false)
+			}},
+			seal: "pkcs11",
+			want: map[string]any{"lib": "/usr/lib/softhsm.so", "key_label": "k", "slot": "7", "disable_software_encryption": "true", "rsa_oaep_hash": "sha256"},
+			env:  []serverconfig.EnvVar{{Name: "BAO_HSM_PIN", SecretKey: "BAO_HSM_PIN"}},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := mustRender(t, cluster(c.changes...))
