@@ -61,7 +61,7 @@ var identities = [...]identity{
 			}
 			return c.Spec.Backup.JWTAuthRole
 		},
-		subject: jobSubject("-backup-serviceaccount"),
+		subject: jobSubject(backupAccountSuffix),
 		policy:  always(backupPolicy, minimalBackupPolicy),
 	},
 	{
@@ -87,7 +87,7 @@ var identities = [...]identity{
 			}
 			return c.Spec.Upgrade.JWTAuthRole
 		},
-		subject: jobSubject("-upgrade-serviceaccount"),
+		subject: jobSubject(upgradeAccountSuffix),
 		policy: func(profile openbaov1alpha1.AuthorizationProfile, strategy openbaov1alpha1.UpgradeStrategy) string {
 			if strategy == openbaov1alpha1.UpgradeBlueGreen {
 				return always(upgradeBlueGreenPolicy, minimalUpgradeBlueGreenPolicy)(profile, strategy)

@@ -1,0 +1,103 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package workload
+
+import (
+	"net/netip"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// Facts is what the objects depend on besides the spec. Nothing in it is changed.
+type Facts struct {
+	// Config is the rendered configuration of the servers.
+	Config Config
+	// Replicas is how many servers there are to be now. It is not always what the
+	// spec asks for: a cluster has one server until it is initialized.
+	Replicas int32
+	// Stored is the StatefulSet as the API server has it, nil if there is none. Where
+	// the spec wants something else in a field that cannot be changed, the stored
+	// value is kept.
+	Stored *appsv1.StatefulSet
+	// APIServer are the addresses of the Kubernetes API server: those of its Service,
+	// and those behind it.
+	APIServer []netip.AddrPort
+	// Operator is where Bailiwick runs. Its zero value allows no connection from
+	// Bailiwick's pods, for an operator that runs outside of the cluster.
+	Operator Peer
+	// ServiceMonitors means that the API server has the kind ServiceMonitor.
+	ServiceMonitors bool
+}
+
+// Config is the rendered configuration of the servers. Its fields are those of
+// serverconfig.Rendered.
+type Config struct {
+	// Public is the part without secrets.
+	Public []byte
+	// Secret is the part with secrets, nil if there is none.
+	Secret []byte
+	// Env is what the seal needs in the environment.
+	Env []EnvVar
+	// Digest changes exactly when a running server would read something else.
+	Digest string
+}
+
+// EnvVar is a variable of the server's environment.
+type EnvVar struct {
+	Name string
+	// Value is the value, unless there is a SecretKey.
+	Value string
+	// SecretKey is the key of the Secret that spec.unseal.credentialsSecretRef names.
+	SecretKey string
+	// Optional means that the variable is left out where the Secret lacks the key.
+	Optional bool
+}
+
+// Peer are pods that may connect to the servers.
+type Peer struct {
+	Namespace string
+	// PodLabels select the pods. The default is app.kubernetes.io/name=bailiwick.
+	PodLabels map[string]string
+}
+
+// Object is a Kubernetes object of any kind. Its apiVersion and kind are set.
+type Object interface {
+	metav1.Object
+	runtime.Object
+}
+
+// Objects is what the servers of a cluster need. Everything is in the namespace of the
+// cluster, and the caller's to change.
+type Objects struct {
+	// Apply are the objects that must exist, in the order in which to apply them: a
+	// pod finds what it mounts.
+	Apply []Object
+	// StatefulSet is the StatefulSet in Apply.
+	StatefulSet *appsv1.StatefulSet
+	// Absent are the objects that must not exist. Only those that the cluster owns are
+	// meant.
+	Absent []ObjectKey
+	// Kept are the settings that the spec wants changed and that cannot be changed.
+	Kept []Kept
+	// Notes are for people: what was accepted and does nothing, and what may surprise.
+	Notes []string
+}
+
+// ObjectKey names an object in the namespace of the cluster.
+type ObjectKey struct {
+	schema.GroupVersionKind
+	Name string
+}
+
+// Kept is a setting that keeps the value that it has on the API server.
+type Kept struct {
+	// Field is a path in the spec of the cluster, or, where that has no such field, in
+	// the spec of the StatefulSet.
+	Field string
+	// Wanted and Kept are the two values, for people.
+	Wanted, Kept string
+}
