@@ -46,7 +46,9 @@ func TestRefusals(t *testing.T) {
 			"spec.securityContext.windowsOptions: must be left out: servers run on Linux nodes"},
 		{"ACME settings without ACME", development, func(c *cluster) { c.Spec.TLS.ACME = &openbaov1alpha1.ACMESpec{} },
 			"spec.tls.acme: belongs to the mode ACME: remove it"},
-		{"ACME", hardened, func(c *cluster) { c.Spec.TLS.Mode, c.Spec.TLS.ACME = openbaov1alpha1.TLSACME, &openbaov1alpha1.ACMESpec{} },
+		{"ACME", hardened, func(c *cluster) {
+			c.Spec.TLS.Mode, c.Spec.TLS.ACME = openbaov1alpha1.TLSACME, &openbaov1alpha1.ACMESpec{}
+		},
 			"spec.tls.mode: ACME is not supported yet: use External with a certificate that cert-manager gets, or OperatorManaged"},
 		{"both kinds of plugins", development, func(c *cluster) { c.Spec.Plugins = []openbaov1alpha1.PluginSpec{{Image: "a"}, {Command: "b"}} },
 			"spec.plugins: plugins from an image and plugins with a command cannot be mixed: images are downloaded to a volume at /openbao/plugins, " +
