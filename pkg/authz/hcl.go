@@ -35,7 +35,7 @@ func RenderInitialize(c Contract) []byte {
 // RenderRequest returns one request as an initialize stanza of its own.
 func RenderRequest(name string, r Request) []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "\ninitialize %s {\n", hclString(name))
+	fmt.Fprintf(&b, "\ninitialize %s {\n", hcltext.String(name))
 	writeRequest(&b, r, nil)
 	b.WriteString("}\n")
 	return b.Bytes()

@@ -10,9 +10,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/serverconfig"
 )
 
-func configMap(c *openbaov1alpha1.OpenBaoCluster, config Config) *corev1.ConfigMap {
+func configMap(c *openbaov1alpha1.OpenBaoCluster, config serverconfig.Rendered) *corev1.ConfigMap {
 	return &corev1.ConfigMap{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
 		ObjectMeta: metav1.ObjectMeta{Name: ConfigName(c)},
@@ -20,7 +21,7 @@ func configMap(c *openbaov1alpha1.OpenBaoCluster, config Config) *corev1.ConfigM
 	}
 }
 
-func configSecret(c *openbaov1alpha1.OpenBaoCluster, config Config) *corev1.Secret {
+func configSecret(c *openbaov1alpha1.OpenBaoCluster, config serverconfig.Rendered) *corev1.Secret {
 	return &corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
 		ObjectMeta: metav1.ObjectMeta{Name: ConfigSecretName(c)},

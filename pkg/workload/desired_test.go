@@ -22,6 +22,7 @@ import (
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/serverconfig"
 	"github.com/bailiwick-operator/bailiwick/pkg/workload"
 )
 
@@ -276,13 +277,13 @@ func policyText(o workload.Objects) string {
 
 func TestWrongFacts(t *testing.T) {
 	for name, change := range map[string]func(*workload.Facts){
-		"the configuration of the servers is not rendered": func(f *workload.Facts) { f.Config = workload.Config{} },
+		"the configuration of the servers is not rendered": func(f *workload.Facts) { f.Config = serverconfig.Rendered{} },
 		"the number of servers is out of range":            func(f *workload.Facts) { f.Replicas = 10 },
 		"spec.network.apiServerCIDR: must be set: the address of the Kubernetes API server, which the servers' NetworkPolicy must allow, could not be found": func(f *workload.Facts) {
 			f.APIServer = nil
 		},
 		"the seal reads VAULT_TOKEN from a Secret, but spec.unseal.credentialsSecretRef names none": func(f *workload.Facts) {
-			f.Config.Env = []workload.EnvVar{{Name: "VAULT_TOKEN", SecretKey: "token"}}
+			f.Config.Env = []serverconfig.EnvVar{{Name: "VAULT_TOKEN", SecretKey: "token"}}
 		},
 	} {
 		f := facts()

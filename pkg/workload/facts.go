@@ -10,12 +10,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/bailiwick-operator/bailiwick/pkg/serverconfig"
 )
 
 // Facts is what the objects depend on besides the spec. Nothing in it is changed.
 type Facts struct {
 	// Config is the rendered configuration of the servers.
-	Config Config
+	Config serverconfig.Rendered
 	// Replicas is how many servers there are to be now. It is not always what the
 	// spec asks for: a cluster has one server until it is initialized.
 	Replicas int32
@@ -31,30 +33,6 @@ type Facts struct {
 	Operator Peer
 	// ServiceMonitors means that the API server has the kind ServiceMonitor.
 	ServiceMonitors bool
-}
-
-// Config is the rendered configuration of the servers. Its fields are those of
-// serverconfig.Rendered.
-type Config struct {
-	// Public is the part without secrets.
-	Public []byte
-	// Secret is the part with secrets, nil if there is none.
-	Secret []byte
-	// Env is what the seal needs in the environment.
-	Env []EnvVar
-	// Digest changes exactly when a running server would read something else.
-	Digest string
-}
-
-// EnvVar is a variable of the server's environment.
-type EnvVar struct {
-	Name string
-	// Value is the value, unless there is a SecretKey.
-	Value string
-	// SecretKey is the key of the Secret that spec.unseal.credentialsSecretRef names.
-	SecretKey string
-	// Optional means that the variable is left out where the Secret lacks the key.
-	Optional bool
 }
 
 // Peer are pods that may connect to the servers.

@@ -12,6 +12,7 @@ import (
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/serverconfig"
 	"github.com/bailiwick-operator/bailiwick/pkg/workload"
 )
 
@@ -42,7 +43,7 @@ func hardened() *openbaov1alpha1.OpenBaoCluster {
 
 func facts() workload.Facts {
 	return workload.Facts{
-		Config:   workload.Config{Public: []byte("ui = true\n"), Digest: "d1"},
+		Config:   serverconfig.Rendered{Public: []byte("ui = true\n"), Digest: "d1"},
 		Replicas: 3,
 		APIServer: []netip.AddrPort{
 			netip.MustParseAddrPort("10.96.0.1:443"), netip.MustParseAddrPort("192.0.2.10:6443"),

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/serverconfig"
 	"github.com/bailiwick-operator/bailiwick/pkg/workload"
 )
 
@@ -128,7 +129,7 @@ func complete() (*openbaov1alpha1.OpenBaoCluster, workload.Facts) {
 	f := facts()
 	f.Replicas = 5
 	f.Config.Secret = []byte("# made up\n")
-	f.Config.Env = []workload.EnvVar{
+	f.Config.Env = []serverconfig.EnvVar{
 		{Name: "VAULT_TOKEN", SecretKey: "token"},
 		{Name: "AWS_SESSION_TOKEN", SecretKey: "AWS_SESSION_TOKEN", Optional: true},
 		{Name: "VAULT_CACERT", Value: "/etc/bao/seal-creds/ca.crt"},

@@ -109,6 +109,12 @@ func PodName(c *openbaov1alpha1.OpenBaoCluster, ordinal int) string {
 	return c.Name + "-" + strconv.Itoa(ordinal)
 }
 
+// VolumeClaimName returns the name of the PersistentVolumeClaim of a server, which the
+// StatefulSet controller makes.
+func VolumeClaimName(c *openbaov1alpha1.OpenBaoCluster, ordinal int) string {
+	return volumeData + "-" + PodName(c, ordinal)
+}
+
 // ParseOrdinal returns the ordinal of the server whose pod has the name. It is exact:
 // the pod of a cluster "a-1" is no pod of a cluster "a".
 func ParseOrdinal(c *openbaov1alpha1.OpenBaoCluster, podName string) (ordinal int, ok bool) {

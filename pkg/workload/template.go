@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/serverconfig"
 )
 
 const (
@@ -64,7 +65,7 @@ func podLabels(c *openbaov1alpha1.OpenBaoCluster) map[string]string {
 	return labels
 }
 
-func podAnnotations(c *openbaov1alpha1.OpenBaoCluster, config Config) map[string]string {
+func podAnnotations(c *openbaov1alpha1.OpenBaoCluster, config serverconfig.Rendered) map[string]string {
 	annotations := map[string]string{}
 	if c.Spec.PodMetadata != nil {
 		maps.Copy(annotations, c.Spec.PodMetadata.Annotations)
@@ -128,7 +129,7 @@ func probe(path string, p corev1.Probe) *corev1.Probe {
 // environment returns what differs from server to server, and what the seal needs.
 // Addresses are names of the headless Service: certificates carry them, and they outlive
 // the pod.
-func environment(c *openbaov1alpha1.OpenBaoCluster, config Config) []corev1.EnvVar {
+func environment(c *openbaov1alpha1.OpenBaoCluster, config serverconfig.Rendered) []corev1.EnvVar {
 	address := func(port int) string {
 		// Kubernetes puts in the variable, which must stand before its use.
 		return fmt.Sprintf("https://$(BAO_K8S_POD_NAME).%s.%s.svc:%d", c.Name, c.Namespace, port)

@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/serverconfig"
 )
 
 // Where things are in the container of a server. The configuration names these paths.
@@ -40,7 +41,7 @@ const secretMode int32 = 0o440
 const apiTokenLife int64 = 3600
 
 // volumes returns the volumes of a pod besides its volumeClaimTemplate.
-func volumes(c *openbaov1alpha1.OpenBaoCluster, config Config) []corev1.Volume {
+func volumes(c *openbaov1alpha1.OpenBaoCluster, config serverconfig.Rendered) []corev1.Volume {
 	list := []corev1.Volume{
 		configVolume(c, config),
 		secretVolume(volumeTLS, TLSSecretName(c)),
@@ -84,7 +85,7 @@ func volumeMounts(c *openbaov1alpha1.OpenBaoCluster) []corev1.VolumeMount {
 // must never start with a part of it, so only the requests of the first start are
 // optional: their Secret is deleted once the cluster is initialized, and the template
 // does not change for that.
-func configVolume(c *openbaov1alpha1.OpenBaoCluster, config Config) corev1.Volume {
+func configVolume(c *openbaov1alpha1.OpenBaoCluster, config serverconfig.Rendered) corev1.Volume {
 	sources := []corev1.VolumeProjection{
 		{ConfigMap: &corev1.ConfigMapProjection{
 			LocalObjectReference: corev1.LocalObjectReference{Name: ConfigName(c)},
