@@ -14,7 +14,10 @@
 //
 // What pods have loaded is for the caller to prove, see [Proven]. A step may be
 // lost, or reach only one of the two Secrets: the next call continues from what
-// they hold. With the TLS mode External, [CheckExternal] checks what an issuer has
+// they hold. Whoever wants another CA at once deletes the Secret of the CA, or writes
+// their own into it: it goes through the same steps.
+//
+// With the TLS mode External, [CheckExternal] checks what an issuer has
 // delivered.
 //
 // Everything here is a pure function of its arguments and of the random source.

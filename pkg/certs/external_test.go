@@ -4,8 +4,11 @@
 package certs
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/pem"
 	"net"
 	"strings"
 	"testing"
@@ -105,5 +108,26 @@ func TestCheckExternalCountsPods(t *testing.T) {
 	n.Ordinals = 0
 	if _, err := CheckExternal(data, n, epoch); err == nil || !strings.Contains(err.Error(), "bao-3.bao.vault.svc") {
 		t.Errorf("all nine pods are covered: %v", err)
+	}
+}
+
+// cert-manager makes RSA keys in PKCS #1 by default.
+func TestCheckExternalRSA(t *testing.T) {
+	t.Parallel()
+	root := newIssuer(t, nil, nil)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf := root.sign(t, &x509.Certificate{
+		NotBefore: epoch, NotAfter: epoch.Add(day), DNSNames: []string{"*.bao.vault.svc", "*.vault.svc"},
+	}, key)
+	data := map[string][]byte{
+		KeyCertificate: encodeCertificates(leaf),
+		KeyPrivateKey:  pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}),
+		KeyCA:          encodeCertificates(root.cert),
+	}
+	if _, err := CheckExternal(data, externalNames, epoch); err != nil {
+		t.Error(err)
 	}
 }

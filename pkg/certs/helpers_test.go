@@ -9,7 +9,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -203,10 +202,15 @@ func (i *issuer) data(t testing.TB) map[string][]byte {
 	}
 }
 
-// server is the Secret of a server that this CA has issued.
+// server is the Secret of a server that this CA has issued, with the key as OpenSSL
+// writes it.
 func (i *issuer) server(t testing.TB, names []string, change func(*x509.Certificate), chain ...*x509.Certificate) map[string][]byte {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalECPrivateKey(key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,13 +222,19 @@ func (i *issuer) server(t testing.TB, names []string, change func(*x509.Certific
 	if change != nil {
 		change(template)
 	}
+	parameters := pem.EncodeToMemory(&pem.Block{Type: "EC PARAMETERS", Bytes: []byte{6, 8, 42, 134, 72, 206, 61, 3, 1, 7}})
+	return map[string][]byte{
+		KeyCertificate: encodeCertificates(append([]*x509.Certificate{i.sign(t, template, key)}, chain...)...),
+		KeyPrivateKey:  append(parameters, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})...),
+		KeyCA:          encodeCertificates(i.cert),
+	}
+}
+
+func (i *issuer) sign(t testing.TB, template *x509.Certificate, key crypto.Signer) *x509.Certificate {
+	t.Helper()
 	cert, err := sign(template, i.cert, i.key, key.Public())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string][]byte{
-		KeyCertificate: encodeCertificates(append([]*x509.Certificate{cert}, chain...)...),
-		KeyPrivateKey:  pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}),
-		KeyCA:          encodeCertificates(i.cert),
-	}
+	return cert
 }

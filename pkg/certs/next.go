@@ -88,8 +88,9 @@ type Result struct {
 }
 
 // Next returns what the Secrets should hold now, given what they hold and what is
-// proven of the pods. Applied to its own result, with nothing else new, it changes
-// nothing. An error means that a person must act, and that the Secrets should stay
+// proven of the pods. Called with its own result and nothing else new, it changes
+// nothing; only a switch comes one call later if the bundle of the servers had been
+// altered. An error means that a person must act, and that the Secrets should stay
 // as they are; it names the field or the Secret.
 func Next(have Material, proven Proven, options Options) (Result, error) {
 	o, err := options.complete()
@@ -232,11 +233,6 @@ func (d *decision) replaceUnusable() error {
 // switchToNext has the next CA sign once it was published for long enough, and every
 // pod has proved to trust it.
 func (d *decision) switchToNext() {
-	if d.chain != nil && d.next.signed(d.chain[0]) {
-		// The switch reached the Secret of the servers only.
-		d.promote("It has signed the certificate of the servers already.")
-		return
-	}
 	if due := d.switchDue(); d.Now.Before(due) {
 		d.at(due)
 		return
@@ -245,7 +241,8 @@ func (d *decision) switchToNext() {
 		d.waiting = "The next CA was published. It signs once every pod has been started with the bundle that holds it."
 		return
 	}
-	d.promote("Every pod trusts it.")
+	d.change(CASwitched, "Every pod trusts the next CA. It signs from now on.")
+	d.signing, d.next = d.next, nil
 }
 
 // switchDue returns from when on the next CA may sign, if it is trusted.
@@ -259,11 +256,6 @@ func (d *decision) switchDue() time.Time {
 		return d.next.cert.NotBefore
 	}
 	return due
-}
-
-func (d *decision) promote(why string) {
-	d.change(CASwitched, "The next CA signs from now on. %s", why)
-	d.signing, d.next = d.next, nil
 }
 
 // trusted tells whether every pod, and every pod that starts now, has this bundle.
@@ -369,7 +361,7 @@ func (d *decision) retire() {
 		}
 		return
 	}
-	d.change(CARetired, "Every pod serves a certificate of the current CA. Removed %d older from the bundle.", len(d.bundle)-len(keep))
+	d.change(CARetired, "Every pod serves a certificate of the current CA. Removed %d older from the bundle that clients trust.", len(d.bundle)-len(keep))
 	d.bundle = keep
 }
 

@@ -218,6 +218,15 @@ func TestRotation(t *testing.T) {
 		t.Error("the certificate with the new name is not of the old CA")
 	}
 
+	// The Secret of the servers holds the last bundle again: a pod that starts now does
+	// not trust the next CA, whatever the others have loaded.
+	restored := copyMaterial(r.Material)
+	restored.Server[KeyCA] = encodeCertificates(old)
+	again, err := Next(restored, everyPod(r), o)
+	if err != nil || !again.ServerChanged || !equalMaterial(again.Material, r.Material) {
+		t.Errorf("changes are %+v, want the bundle and nothing else (%v)", again.Changes, err)
+	}
+
 	// Switch.
 	r = mustNext(t, r.Material, everyPod(r), o)
 	wantReasons(t, r, CASwitched, CertificateIssued)

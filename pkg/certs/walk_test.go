@@ -41,17 +41,17 @@ type walk struct {
 func TestRandomWalk(t *testing.T) {
 	t.Parallel()
 	total := map[Reason]int{}
-	for seed := range uint64(12) {
+	for seed := range uint64(8) {
 		w := &walk{T: t, random: rand.New(rand.NewPCG(seed, 1)), options: testOptions(epoch), counts: map[Reason]int{}}
 		w.options.CALife = 200 * day
-		w.run(500)
+		w.run(400)
 		for reason, count := range w.counts {
 			total[reason] += count
 		}
 	}
 	t.Log(total)
 	for _, reason := range []Reason{CACreated, CAReplaced, CAPublished, CASwitched, CARetired, CertificateIssued} {
-		if total[reason] < 8 {
+		if total[reason] < 4 {
 			t.Errorf("%s happened %d times: the walk does not go far enough", reason, total[reason])
 		}
 	}
@@ -116,7 +116,7 @@ func (w *walk) step() {
 	case what < 96:
 		w.options.Names.Extra = []string{fmt.Sprintf("x%d.example.com", w.random.IntN(3))}
 		w.note("the name %s is wanted", w.options.Names.Extra[0])
-	case w.random.IntN(8) > 0:
+	case w.random.IntN(4) > 0:
 		w.stale = w.truth()
 	case w.random.IntN(2) == 0:
 		w.note("the Secret of the CA is deleted")
