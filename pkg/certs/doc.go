@@ -14,7 +14,7 @@
 //
 // What pods have loaded is for the caller to prove, see [Proven]. A step may be
 // lost, or reach only one of the two Secrets: the next call continues from what
-// they hold. Whoever wants another CA at once deletes the Secret of the CA, or writes
+// they hold. A person who wants another CA deletes the Secret of the CA, or writes
 // their own into it: it goes through the same steps.
 //
 // With the TLS mode External, [CheckExternal] checks what an issuer has
