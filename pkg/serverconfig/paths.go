@@ -22,6 +22,13 @@ const (
 	tempDir = "/tmp"
 )
 
+// The names of the files in ConfigDir. A server reads every file there that ends in
+// .hcl.
+const (
+	PublicFile = "server.hcl"
+	SecretFile = "secret.hcl"
+)
+
 // The ports of a server.
 const (
 	// APIPort serves the API, with TLS.

@@ -14,11 +14,11 @@ import (
 
 // Rendered is what a server reads when it starts.
 type Rendered struct {
-	// Public is server.hcl. It holds no secret.
+	// Public is the text of PublicFile. It holds no secret.
 	Public []byte
-	// Secret is secret.hcl: the stanzas that hold a credential of the spec. It is nil
-	// if there is none. A stanza is in one of the files as a whole, since OpenBao
-	// reads the files of a folder in any order and merges no stanzas.
+	// Secret is the text of SecretFile: the stanzas that hold a credential of the
+	// spec. It is nil if there is none. A stanza is in one of the files as a whole,
+	// since OpenBao reads the files of a folder in any order and merges no stanzas.
 	Secret []byte
 	// Env is the environment that the seal needs, in a fixed order.
 	Env []EnvVar

@@ -288,6 +288,10 @@ func TestDigest(t *testing.T) {
 		}
 		seen[digest] = name
 	}
+	pod, env := mustRender(t, cluster(sealOf(openbaov1alpha1.UnsealAWSKMS))), mustRender(t, cluster(sealOf(openbaov1alpha1.UnsealAWSKMS), credentials))
+	if !bytes.Equal(pod.Public, env.Public) || pod.Digest == env.Digest {
+		t.Error("the environment alone does not change the digest")
+	}
 	// What matters to others alone.
 	for name, f := range map[string]change{
 		"paused": func(s *openbaov1alpha1.OpenBaoClusterSpec) { s.Paused = new(true) },
