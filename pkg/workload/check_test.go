@@ -178,6 +178,8 @@ func TestRefusals(t *testing.T) {
 		}, "spec.network.ingressRules[0].from[0].ipBlock: stands alone: write the selectors as another peer"},
 		{"interval", development, func(c *cluster) { serviceMonitorOf(c).Interval = "30 s" },
 			`spec.observability.metrics.serviceMonitor.interval: "30 s" is not a duration of Prometheus: write for example 30s`},
+		{"endless interval", development, func(c *cluster) { serviceMonitorOf(c).Interval = "2000000000y" },
+			`spec.observability.metrics.serviceMonitor.interval: "2000000000y" is too long`},
 		{"timeout over interval", development, func(c *cluster) { serviceMonitorOf(c).Interval = "5s" },
 			"spec.observability.metrics.serviceMonitor.scrapeTimeout: must not be more than the interval of 5s"},
 	} {

@@ -198,6 +198,8 @@ func TestServiceAccountTokens(t *testing.T) {
 // TestFacts changes one fact and names the objects that follow.
 func TestFacts(t *testing.T) {
 	type objects = workload.Objects
+	two := development()
+	two.Spec.Replicas = new(int32(2))
 	sm := development()
 	serviceMonitorOf(sm)
 	withBoth := development()
@@ -213,6 +215,9 @@ func TestFacts(t *testing.T) {
 		}},
 		{"all servers", development(), func(*workload.Facts) {}, func(o objects) bool {
 			return *o.StatefulSet.Spec.Replicas == 3 && find(o, "PodDisruptionBudget", "dev-pdb") != nil && !absent(o, "PodDisruptionBudget", "dev-pdb")
+		}},
+		{"about to shrink", two, func(*workload.Facts) {}, func(o objects) bool {
+			return find(o, "PodDisruptionBudget", "dev-pdb") == nil && absent(o, "PodDisruptionBudget", "dev-pdb")
 		}},
 		{"no secret configuration", development(), func(*workload.Facts) {}, func(o objects) bool {
 			return find(o, "Secret", "dev-config-secret") == nil && absent(o, "Secret", "dev-config-secret") && len(configSources(o)) == 2
@@ -433,6 +438,8 @@ func TestTopologySpread(t *testing.T) {
 // cluster and the facts unchanged.
 func TestNothingIsShared(t *testing.T) {
 	c, f := complete()
+	c.Spec.Maintenance = nil // It makes more maps.
+	f.Operator.PodLabels = map[string]string{"a": "b"}
 	before := encode(t, desired(t, c, f))
 	o := desired(t, c, f)
 	var spoil func(reflect.Value)
