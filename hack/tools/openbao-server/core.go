@@ -9,14 +9,12 @@ import (
 	"os"
 
 	"github.com/hashicorp/go-hclog"
-	jwt "github.com/hashicorp/vault-plugin-auth-jwt"
-	kv "github.com/hashicorp/vault-plugin-secrets-kv"
 	vaulthttp "github.com/hashicorp/vault/http"
 	"github.com/hashicorp/vault/physical/raft"
-	"github.com/hashicorp/vault/sdk/helper/consts"
-	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/hashicorp/vault/sdk/physical"
 	"github.com/hashicorp/vault/vault"
+
+	shared "github.com/bailiwick-operator/bailiwick/hack/tools/openbao-server/internal/core"
 )
 
 // newCore returns a sealed core on the raft storage in o.dataDir.
@@ -46,15 +44,11 @@ func newCore(o options, logger hclog.Logger) (*vault.Core, error) {
 		ClusterAddr:  "https://" + o.clusterListen,
 		ClusterName:  "bailiwick-test",
 		// Locking memory needs a privilege, and there is nothing here to protect.
-		DisableMlock:    true,
-		BuiltinRegistry: noBuiltins{},
-		CredentialBackends: map[string]logical.Factory{
-			"jwt": jwt.Factory,
-		},
-		LogicalBackends: map[string]logical.Factory{
-			"kv": kv.Factory,
-		},
-		Logger: logger,
+		DisableMlock:       true,
+		BuiltinRegistry:    shared.NoBuiltins{},
+		CredentialBackends: shared.CredentialBackends(),
+		LogicalBackends:    shared.LogicalBackends(),
+		Logger:             logger,
 	})
 	if err != nil {
 		return nil, err
@@ -63,21 +57,3 @@ func newCore(o options, logger hclog.Logger) (*vault.Core, error) {
 	core.SetClusterHandler(vaulthttp.Handler.Handler(&vault.HandlerProperties{Core: core}))
 	return core, nil
 }
-
-// noBuiltins is a plugin registry without plugins: the factories that newCore
-// hands over are all there is.
-type noBuiltins struct{}
-
-func (noBuiltins) Contains(string, consts.PluginType) bool { return false }
-
-func (noBuiltins) Get(string, consts.PluginType) (func() (interface{}, error), bool) {
-	return nil, false
-}
-
-func (noBuiltins) Keys(consts.PluginType) []string { return nil }
-
-func (noBuiltins) DeprecationStatus(string, consts.PluginType) (consts.DeprecationStatus, bool) {
-	return consts.Unknown, false
-}
-
-func (noBuiltins) IsBuiltinEntPlugin(string, consts.PluginType) bool { return false }

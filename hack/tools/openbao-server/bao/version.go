@@ -1,0 +1,34 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/hashicorp/vault/version"
+)
+
+// defaultVersion is the OpenBao version whose behaviour is imitated.
+const defaultVersion = "2.6.2"
+
+// claimedVersion returns the OpenBao version that the server says it is.
+func claimedVersion() string {
+	if v := os.Getenv("BAO_TEST_VERSION"); v != "" {
+		return v
+	}
+	return defaultVersion
+}
+
+func versionLine() string {
+	return fmt.Sprintf("OpenBao v%s (not OpenBao: a test server that claims this version, with the core of release %s before the fork)",
+		claimedVersion(), version.Version)
+}
+
+// claimVersion makes the core report the claimed version in sys/health, to raft
+// peers and elsewhere. The core keeps it in variables of a package.
+func claimVersion() {
+	version.Version = claimedVersion()
+	version.VersionPrerelease, version.VersionMetadata = "", ""
+}
