@@ -26,6 +26,8 @@ type auditor struct {
 	logger  hclog.Logger
 
 	mu sync.Mutex
+	// enabled is about the present time as the active node.
+	enabled bool
 }
 
 // run watches over the devices until ctx is done. Once enabled they are in the
@@ -34,18 +36,13 @@ func (a *auditor) run(ctx context.Context) {
 	if len(a.devices) == 0 {
 		return
 	}
-	enabled := false
 	for {
-		active, _, _, err := a.core.Leader()
-		switch {
-		case err != nil || !active:
-			enabled = false
-		case !enabled:
-			if err := a.enable(ctx); err != nil {
-				a.logger.Error("audit devices cannot be enabled; will retry", "error", err)
-			} else {
-				enabled = true
-			}
+		if active, _, _, err := a.core.Leader(); err != nil || !active {
+			a.mu.Lock()
+			a.enabled = false
+			a.mu.Unlock()
+		} else if err := a.enable(ctx); err != nil {
+			a.logger.Error("audit devices cannot be enabled; will retry", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -57,11 +54,11 @@ func (a *auditor) run(ctx context.Context) {
 
 // enable enables the devices that are missing. The node must be active.
 func (a *auditor) enable(ctx context.Context) error {
-	if len(a.devices) == 0 {
-		return nil
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.enabled || len(a.devices) == 0 {
+		return nil
+	}
 	ctx = namespace.RootContext(ctx)
 	auth := &logical.Auth{
 		TokenType:     logical.TokenTypeService,
@@ -108,5 +105,6 @@ func (a *auditor) enable(ctx context.Context) error {
 		}
 		a.logger.Info("enabled an audit device", "path", device.Path)
 	}
+	a.enabled = true
 	return nil
 }

@@ -67,7 +67,6 @@ func runServer(args []string, stderr io.Writer) int {
 // of OpenBao (command/server.go): the node joins, and initializes itself, before
 // it answers the first request.
 func serve(ctx context.Context, path, level string, stderr io.Writer) error {
-	claimVersion()
 	if err := adoptEnvironment(); err != nil {
 		return err
 	}
@@ -84,7 +83,8 @@ func serve(ctx context.Context, path, level string, stderr io.Writer) error {
 		Output:     stderr,
 		JSONFormat: c.LogFormat == "json",
 	})
-	logger.Info("this is a test server, not OpenBao", "version", versionLine())
+	logger.Info("this is a test server", "version", versionLine())
+	claimVersion()
 	if len(c.Missing) > 0 {
 		logger.Warn("the test server does not do all that the configuration asks for", "missing", strings.Join(c.Missing, "; "))
 	}

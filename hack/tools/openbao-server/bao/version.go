@@ -21,6 +21,7 @@ func claimedVersion() string {
 	return defaultVersion
 }
 
+// versionLine is right until claimVersion has been called.
 func versionLine() string {
 	return fmt.Sprintf("OpenBao v%s (not OpenBao: a test server that claims this version, with the core of release %s before the fork)",
 		claimedVersion(), version.Version)

@@ -243,7 +243,7 @@ func (c *Config) addListener(r *reader, item *ast.ObjectItem, body *ast.ObjectLi
 				l.UnauthenticatedMetricsAccess = r.values(where+" telemetry", b, listenerTelemetry()).boolean("unauthenticated_metrics_access")
 			}
 		case "profiling", "inflight_requests_logging", "custom_response_headers":
-			r.missing = append(r.missing, where+" "+name(inner)+" (not done)")
+			r.missing = append(r.missing, name(inner)+" of "+where+" (ignored)")
 		}
 	}
 	c.Listeners = append(c.Listeners, l)

@@ -135,8 +135,8 @@ audit "file" "stdout" {
 		LogFormat:           "json",
 		MaxLeaseTTL:         768 * time.Hour,
 		Missing: []string{
-			"the configuration ui (no web interface)",
-			"the configuration plugin_directory (no plugins)",
+			"ui of the configuration (no web interface)",
+			"plugin_directory of the configuration (no plugins)",
 		},
 	}
 	if !reflect.DeepEqual(c, want) {

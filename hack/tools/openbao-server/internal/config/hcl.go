@@ -130,7 +130,7 @@ func (r *reader) values(where string, items *ast.ObjectList, known keys, blocks 
 		}
 		read[itemName] = value
 		if rule.missing != "" {
-			r.missing = append(r.missing, fmt.Sprintf("%s %s (%s)", where, itemName, rule.missing))
+			r.missing = append(r.missing, fmt.Sprintf("%s of %s (%s)", itemName, where, rule.missing))
 		}
 	}
 	return read

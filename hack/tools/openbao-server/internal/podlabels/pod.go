@@ -19,8 +19,8 @@ import (
 	"time"
 )
 
-// accountDir is where a pod finds the token of its ServiceAccount.
-const accountDir = "/var/run/secrets/kubernetes.io/serviceaccount"
+// serviceAccount is where a pod finds the token of its ServiceAccount.
+const serviceAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 // requestTimeout bounds one request to the API server.
 const requestTimeout = 5 * time.Second
@@ -28,6 +28,8 @@ const requestTimeout = 5 * time.Second
 // pod is the pod of this process.
 type pod struct {
 	namespace, name string
+	// accountDir holds token and ca.crt.
+	accountDir string
 }
 
 // patch is an operation of a JSON patch.
@@ -60,11 +62,11 @@ func (p pod) request(ctx context.Context, method string, body []byte) error {
 		return errors.New("KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set; run in a pod, or remove service_registration")
 	}
 	// Both files are renewed while the process runs.
-	token, err := os.ReadFile(filepath.Join(accountDir, "token"))
+	token, err := os.ReadFile(filepath.Join(p.accountDir, "token"))
 	if err != nil {
 		return err
 	}
-	ca, err := os.ReadFile(filepath.Join(accountDir, "ca.crt"))
+	ca, err := os.ReadFile(filepath.Join(p.accountDir, "ca.crt"))
 	if err != nil {
 		return err
 	}

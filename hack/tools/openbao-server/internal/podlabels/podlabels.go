@@ -49,7 +49,7 @@ var _ serviceregistration.ServiceRegistration = (*Registration)(nil)
 // New returns the registration of a pod. It has no effect before Run.
 func New(namespace, name, version string, logger hclog.Logger) *Registration {
 	r := &Registration{
-		pod:    pod{namespace: namespace, name: name},
+		pod:    pod{namespace: namespace, name: name, accountDir: serviceAccount},
 		logger: logger,
 		labels: map[string]string{
 			labelVersion:     version,

@@ -122,12 +122,11 @@ func replay(ctx context.Context, core *vault.Core, o Options, rootToken string) 
 	for _, block := range o.Blocks {
 		for _, request := range block.Requests {
 			time.Sleep(o.Delay)
-			where := fmt.Sprintf("initialize %q request %q", block.Name, request.Name)
 			err := send(ctx, core, request, rootToken)
 			if err != nil && !request.AllowFailure {
-				return fmt.Errorf("%s: %w", where, err)
+				return fmt.Errorf("initialize %q request %q: %w", block.Name, request.Name, err)
 			}
-			o.Logger.Info("sent a request of the configuration", "request", where, "failed", err != nil)
+			o.Logger.Info("sent a request of the configuration", "initialize", block.Name, "request", request.Name, "failed", err != nil)
 		}
 	}
 	return nil
