@@ -13,6 +13,7 @@
 #
 # Groups: kubernetes (kube-apiserver, kube-controller-manager and kubectl), and for
 # tests/node kubernetes-node (kubelet, kube-proxy and kube-scheduler) and node.
+# openbao-server serves one node on loopback; bao is for pods.
 #
 # Programs of different modules are built side by side, those that are named first
 # with more of the machine.
@@ -59,6 +60,7 @@ describe() {
       module=kubernetes package="k8s.io/kubernetes/cmd/$1" versioned=k8s.io/kubernetes
       ;;
     openbao-server) module=openbao-server package=. versioned=github.com/hashicorp/vault ;;
+    bao) module=openbao-server package=./bao versioned=github.com/hashicorp/vault ;;
     kube-router)
       module=kube-router package=github.com/cloudnativelabs/kube-router/v2/cmd/kube-router
       versioned=github.com/cloudnativelabs/kube-router/v2
@@ -104,7 +106,7 @@ directory() {
     echo "${package} ${ldflags}"
     cd "${tools_src}/${module}"
     cat go.mod go.sum
-    find . -name '*.go' -exec cat {} + | LC_ALL=C sort
+    find . -name '*.go' ! -name '*_test.go' -exec cat {} + | LC_ALL=C sort
   } | sha256)"
   echo "${tools_cache}/$1/${version}-${digest:0:12}"
 }
