@@ -37,7 +37,7 @@ func NamespaceUIDs(client corev1client.NamespacesGetter) func(ctx context.Contex
 // sync, and never taken from what is recorded: anyone who may write a status could
 // put another object's there.
 func (t *task) deriveAudience(ctx context.Context) error {
-	if !authz.Requested(t.obj) && t.record() == nil {
+	if !authz.Requested(t.obj, t.runsServers) && t.record() == nil {
 		return nil
 	}
 	uid, err := t.opts.NamespaceUID(ctx, t.obj.Namespace)

@@ -23,20 +23,23 @@ func (t *task) authorize(ctx context.Context) (string, error) {
 		return "", t.recordError
 	}
 	var err error
-	if t.settings, err = authz.SettingsOf(t.obj); err != nil {
+	if t.settings, err = authz.SettingsOf(t.obj, t.runsServers); err != nil {
 		return "", desiredProblem(err)
 	}
-	if !t.selfInits() {
+	if !t.selfInits() || t.runsServers {
 		t.firstStart().withdrawInit(ctx)
 	}
 	if err := t.deriveAudience(ctx); err != nil {
 		return "", err
 	}
-	if !authz.Requested(t.obj) {
+	if !authz.Requested(t.obj, t.runsServers) {
 		return "", t.withdraw(ctx)
 	}
 	if err := t.want(ctx); err != nil {
 		return "", err
+	}
+	if t.runsServers && !t.initialized() {
+		return "", waitForServers()
 	}
 	t.firstStart().publishInit(ctx)
 	if t.settings.Mode == openbaov1alpha1.AuthorizationOnce {
@@ -93,6 +96,7 @@ func (t *task) inputs() authz.Inputs {
 	return authz.Inputs{
 		Issuer: t.issuer.URL, Keys: t.keys.Keys, Audience: t.audience,
 		OperatorSubject: t.opts.OperatorSubject, BootstrapperSubject: t.opts.BootstrapperSubject,
+		RunsServers: t.runsServers, ServersSubject: t.opts.ServersSubject,
 		RestoreAccountUID: t.restore.uid,
 	}
 }

@@ -36,7 +36,7 @@ func (t claimant) otherHolders(ctx context.Context, in *authz.ClaimInput) ([]*op
 			return nil, nil
 		}
 		in.Other = authz.OtherGone
-		if authz.Requested(other) || holdsServer(other) {
+		if authz.Requested(other, t.ours && other.DescribesServers()) || holdsServer(other) {
 			in.Other, others = authz.OtherHolds, append(others, other)
 		}
 	case in.State == authz.MarkMissing && !in.Incumbent:

@@ -31,7 +31,7 @@ func (t *task) commands() commands {
 	_, mode := t.obj.Annotations[openbaov1alpha1.AnnotationMode]
 	return commands{
 		obj: t.obj, settings: t.settings, audience: t.audience, replaceable: t.replaceable,
-		annotates: t.obj.Spec.Authorization == nil && (!t.ours || mode || !authz.Requested(t.obj)),
+		annotates: t.obj.Spec.Authorization == nil && (!t.ours || mode || !authz.Requested(t.obj, t.runsServers)),
 	}
 }
 

@@ -175,7 +175,7 @@ func (c *Controller) handlers() cache.ResourceEventHandler {
 			}
 			if old.UID != obj.UID || old.Generation != obj.Generation ||
 				!userAnnotationsEqual(old.Annotations, obj.Annotations) ||
-				!obj.DeletionTimestamp.Equal(old.DeletionTimestamp) {
+				!obj.DeletionTimestamp.Equal(old.DeletionTimestamp) || serversOf(old) != serversOf(obj) {
 				c.loop.Enqueue(cache.MetaObjectToName(obj))
 			}
 		},
@@ -193,6 +193,18 @@ func (c *Controller) handlers() cache.ResourceEventHandler {
 			c.loop.Enqueue(name)
 		},
 	}
+}
+
+// servers is what others report of the servers of an object, as far as it decides what
+// can be done on them.
+type servers struct {
+	initialized bool
+	clusterID   string
+}
+
+func serversOf(obj *openbaov1alpha1.OpenBaoCluster) servers {
+	initialized := obj.Status.Initialized
+	return servers{initialized != nil && *initialized, obj.Status.ClusterID}
 }
 
 // userAnnotationsEqual leaves out the annotation that this package writes.
@@ -231,7 +243,7 @@ func (c *Controller) ended(obj *openbaov1alpha1.OpenBaoCluster) {
 func (c *Controller) lane(name cache.ObjectName) string {
 	if obj, ok := c.get(name); ok {
 		// What contradicts itself reaches no server.
-		if settings, err := authz.SettingsOf(obj); err == nil {
+		if settings, err := authz.SettingsOf(obj, obj.DescribesServers()); err == nil {
 			return settings.Address
 		}
 	}

@@ -122,6 +122,7 @@ func newFixture(t *testing.T) *fixture {
 			return f.issuer, f.issuerErr
 		},
 		OperatorSubject: authz.ServiceAccountSubject("bailiwick-system", "bailiwick"),
+		ServersSubject:  authz.ServiceAccountSubject("bailiwick-system", "bailiwick-servers"),
 		Gate:            func() error { return f.gateErr },
 		Connect: func(o openbao.Options) (openbao.Interface, error) {
 			// The real constructor checks the options.

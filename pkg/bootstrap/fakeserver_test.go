@@ -267,6 +267,22 @@ func (c *client) RenewSelf(context.Context) (time.Duration, error) {
 	return 0, fmt.Errorf("not expected")
 }
 
+func (c *client) Init(context.Context, openbao.InitRequest) (openbao.Initialized, error) {
+	panic("the bootstrapper initializes nothing")
+}
+
+func (c *client) Peers(context.Context) ([]openbao.Peer, error) {
+	panic("the bootstrapper does not ask who is part of a cluster")
+}
+
+func (c *client) Autopilot(context.Context) (openbao.Autopilot, error) {
+	panic("the bootstrapper does not ask who is part of a cluster")
+}
+
+func (c *client) WriteAutopilot(context.Context, map[string]any) error {
+	panic("the bootstrapper does not configure the autopilot")
+}
+
 func (c *client) CapabilitiesSelf(_ context.Context, paths ...string) (map[string][]string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

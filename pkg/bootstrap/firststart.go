@@ -40,7 +40,7 @@ type firstStart struct{ *task }
 // with it holds up nothing else, and is a note at the end of the message: a server
 // starts for the first time once, so that half of the requests are worse than none.
 func (t firstStart) publishInit(ctx context.Context) {
-	if !t.ours || !t.selfInits() {
+	if !t.ours || !t.selfInits() || t.runsServers {
 		return
 	}
 	// Even a request without an answer may have made one.

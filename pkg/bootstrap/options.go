@@ -62,6 +62,9 @@ type Options struct {
 	// OperatorSubject is the sub claim of the operator identity unless an
 	// object names another ServiceAccount.
 	OperatorSubject string
+	// ServersSubject is the sub claim of who runs the servers of OpenBaoClusters that
+	// describe them.
+	ServersSubject string
 	// BootstrapperSubject is the sub claim of the identity that reads and repairs
 	// servers.
 	BootstrapperSubject string
@@ -112,7 +115,7 @@ func (o *Options) complete() error {
 		o.Recorder == nil || o.Issuer == nil || o.NamespaceUID == nil || o.DeclaresAuthorization == nil {
 		return errors.New("the bootstrapper lacks a required option")
 	}
-	for _, subject := range []string{o.OperatorSubject, o.BootstrapperSubject, o.DecoySubject} {
+	for _, subject := range []string{o.OperatorSubject, o.ServersSubject, o.BootstrapperSubject, o.DecoySubject} {
 		if _, ok := accountOf(subject); !ok {
 			return errors.New("the bootstrapper lacks the subject of one of its ServiceAccounts")
 		}

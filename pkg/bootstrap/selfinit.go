@@ -16,7 +16,7 @@ import (
 // counts for more.
 func (t firstStart) mayHoldByItself() bool {
 	record := t.record()
-	return t.selfInits() && t.unproved == nil && record.Digest == "" &&
+	return (t.selfInits() || t.runsServers) && t.unproved == nil && record.Digest == "" &&
 		len(record.Policies)+len(record.Roles)+len(record.Pending) == 0
 }
 

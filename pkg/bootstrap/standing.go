@@ -88,7 +88,7 @@ func (t bootstrapperLogin) mayStand() bool {
 	if !ok {
 		return false
 	}
-	return slices.Contains(slices.Concat(t.record().Roles, t.unprovedNames(authz.KindRole)), grant.Role.Name) || t.selfInits()
+	return slices.Contains(slices.Concat(t.record().Roles, t.unprovedNames(authz.KindRole)), grant.Role.Name) || t.selfInits() || t.runsServers
 }
 
 // enforces reports whether what differs may be repaired.

@@ -21,8 +21,8 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 )
 
-// conditionTypes are the conditions that this package owns. The first two are
-// all that it sets beside the openbao-operator.
+// conditionTypes are the conditions that this package owns. The first two are all that
+// it sets beside the openbao-operator, and for servers that Bailiwick runs.
 var conditionTypes = [...]string{
 	openbaov1alpha1.ConditionAuthorizationReady,
 	openbaov1alpha1.ConditionSigningKeysCurrent,
@@ -128,9 +128,11 @@ func (t statusWriter) persistProblem(what string, err error) error {
 func (t statusWriter) statusConfig() (*openbaov1alpha1ac.OpenBaoClusterApplyConfiguration, error) {
 	status := openbaov1alpha1ac.OpenBaoClusterStatus()
 	types := conditionTypes[:2]
-	if t.ours {
+	if t.sumsUp() {
 		types = conditionTypes[:]
 		status.WithObservedGeneration(t.obj.Status.ObservedGeneration)
+	}
+	if t.ours {
 		if record := t.obj.Status.Authorization; record != nil {
 			// The two types have the same fields, all optional.
 			raw, err := json.Marshal(record)

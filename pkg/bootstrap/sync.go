@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -31,7 +32,12 @@ const (
 // errMayNotWrite says that another process may be at work by now.
 var errMayNotWrite = errors.New("this process may no longer write")
 
-const lifecycleMessage = "Bailiwick sets up the authorization of this cluster. It does not run its servers."
+const (
+	lifecycleMessage = "Bailiwick sets up the authorization of this cluster. It does not run its servers: " +
+		"the object has an address of others (spec.authorization.address), or does not describe them (spec.version, spec.storage, spec.tls)."
+	notRunMessage = "The object describes servers, and the part of Bailiwick that runs them has not looked at it yet. " +
+		"If that stays so, see whether it is there: kubectl -n %s get deployment bailiwick-servers"
+)
 
 // sync brings the contract of one object onto its server, and reports.
 func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.Outcome {
@@ -86,6 +92,8 @@ type task struct {
 	now  time.Time
 	// ours says that the installed schema has the fields of this operator.
 	ours bool
+	// runsServers says that Bailiwick runs the servers of the object.
+	runsServers bool
 	// before is the object as it was last written, obj the copy worked on. The
 	// record of both is in the status, wherever it is stored.
 	before, obj *openbaov1alpha1.OpenBaoCluster
@@ -150,6 +158,7 @@ func (c *Controller) newTask(ctx context.Context, latest *openbaov1alpha1.OpenBa
 		Controller: c, name: cache.MetaObjectToName(latest), now: now, ours: ours || err != nil, before: latest.DeepCopy(),
 	}
 	t.obj = t.before.DeepCopy()
+	t.runsServers = t.ours && t.obj.DescribesServers()
 	t.loadRecord(ctx, latest)
 	if record := t.record(); record != nil {
 		// An earlier version kept the namespace as it was spelled.
@@ -224,11 +233,17 @@ func (t *task) report(ctx context.Context, message string, err error) reconcile.
 	} else if t.recordError == nil {
 		meta.RemoveStatusCondition(&t.obj.Status.Conditions, openbaov1alpha1.ConditionSigningKeysCurrent)
 	}
-	if t.ours {
+	lifecycle := metav1.Condition{
+		Type: openbaov1alpha1.ConditionClusterLifecycle, Status: metav1.ConditionFalse, Reason: ReasonNotManaged, Message: lifecycleMessage,
+	}
+	if t.runsServers {
+		own, _ := accountOf(t.opts.OperatorSubject)
+		lifecycle.Reason, lifecycle.Message = ReasonServersNotRun, fmt.Sprintf(notRunMessage, own.Namespace)
+		ready.Status, ready.Reason, ready.Message = lifecycle.Status, lifecycle.Reason, lifecycle.Message
+	}
+	if t.sumsUp() {
 		t.setCondition(ready)
-		t.setCondition(metav1.Condition{
-			Type: openbaov1alpha1.ConditionClusterLifecycle, Status: metav1.ConditionFalse, Reason: ReasonNotManaged, Message: lifecycleMessage,
-		})
+		t.setCondition(lifecycle)
 		t.obj.Status.ObservedGeneration = t.obj.Generation
 	}
 
@@ -249,6 +264,16 @@ func (t *task) report(ctx context.Context, message string, err error) reconcile.
 		return reconcile.Retry(t.interrupted)
 	}
 	return reconcile.After(t.nextLook())
+}
+
+// sumsUp reports whether the conditions that sum up everything are this package's: who
+// runs the servers writes them from its first look on.
+func (t *task) sumsUp() bool {
+	if !t.ours || !t.runsServers {
+		return t.ours
+	}
+	lifecycle := meta.FindStatusCondition(t.before.Status.Conditions, openbaov1alpha1.ConditionClusterLifecycle)
+	return lifecycle == nil || lifecycle.Reason == ReasonNotManaged || lifecycle.Reason == ReasonServersNotRun
 }
 
 // keepPrevious puts the record of the server before back where the one that the address
