@@ -15,6 +15,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
@@ -37,6 +38,7 @@ type clients struct {
 	custom   versioned.Interface
 	kube     kubernetes.Interface
 	metadata metadata.Interface
+	dynamic  dynamic.Interface
 	// leases renews the lease; events writes events.
 	leases kubernetes.Interface
 	events kubernetes.Interface
@@ -81,6 +83,9 @@ func newClients(o *Options, yield func(context.Context) error) (*clients, error)
 	}
 	if c.metadata, err = metadata.NewForConfigAndClient(metadata.ConfigFor(shared), httpClient); err != nil {
 		return nil, fmt.Errorf("make metadata client: %w", err)
+	}
+	if c.dynamic, err = dynamic.NewForConfigAndClient(shared, httpClient); err != nil {
+		return nil, fmt.Errorf("make dynamic client: %w", err)
 	}
 	if c.leases, err = kubernetes.NewForConfig(leases); err != nil {
 		return nil, fmt.Errorf("make client of leases: %w", err)

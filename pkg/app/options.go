@@ -40,7 +40,8 @@ type Options struct {
 	// ServiceAccount is the one that the operator runs as.
 	ServiceAccount string
 	OpenBao        OpenBaoOptions
-	// Controllers selects kinds: "*", "Kafka", "-Kafka".
+	// Controllers selects kinds: "*", "Kafka", "-Kafka". "*" does not include
+	// "OpenBaoServers".
 	Controllers []string
 	// WatchNamespaces are the only namespaces that are watched. Empty means
 	// all.
@@ -96,10 +97,16 @@ type OpenBaoOptions struct {
 	// let in.
 	BootstrapperServiceAccount string
 	DecoyServiceAccount        string
+	// ServersServiceAccount, in the operator's namespace, is the account of the process
+	// that runs the servers of OpenBao clusters. On these servers it is the identity
+	// openbao-operator.
+	ServersServiceAccount string
 	// ProofInterval is how often every identity is proved.
 	ProofInterval time.Duration
 	// AllowLocalAddresses permits servers at loopback and link-local addresses.
 	AllowLocalAddresses bool
+	// Resolver, if set, looks up the hosts of servers in place of the process's own.
+	Resolver *net.Resolver
 	// LegacyAudiences are audiences, by "namespace/name" of an OpenBaoCluster, that
 	// its roles accept because an earlier version wrote them.
 	LegacyAudiences map[string]string
@@ -155,6 +162,7 @@ func NewOptions() *Options {
 		OpenBao: OpenBaoOptions{
 			BootstrapperServiceAccount: "bailiwick-bootstrapper",
 			DecoyServiceAccount:        "bailiwick-decoy",
+			ServersServiceAccount:      "bailiwick-servers",
 			ProofInterval:              bootstrap.DefaultProofInterval,
 		},
 		DefaultToken: DefaultTokenOptions{SecretKey: "token"},
@@ -179,7 +187,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Deployment, "deployment", o.Deployment, "Name of the operator's own Deployment, for the commands that conditions print.")
 	fs.StringVar(&o.Namespace, "namespace", o.Namespace, "The operator's own namespace, of its Lease and of the Secret of the default token. The default is that of the pod.")
 	fs.StringVar(&o.ServiceAccount, "service-account", o.ServiceAccount, "ServiceAccount that the operator runs as; OpenBao knows it by this name.")
-	fs.StringSliceVar(&o.Controllers, "controllers", o.Controllers, "Kinds to reconcile: '*' for all, 'Kafka' for one, '-Kafka' for all but one.")
+	fs.StringSliceVar(&o.Controllers, "controllers", o.Controllers, "Kinds to reconcile: '*' for all, 'Kafka' for one, '-Kafka' for all but one. 'OpenBaoServers', which runs the servers of OpenBao clusters, is not part of '*' and has to be named.")
 	fs.StringSliceVar(&o.WatchNamespaces, "watch-namespaces", o.WatchNamespaces, "Comma-separated namespaces to watch. Default: all namespaces.")
 	fs.DurationVar(&o.PollInterval, "poll-interval", o.PollInterval, "How often every remote is compared with its object.")
 	fs.DurationVar(&o.ShutdownTimeout, "shutdown-timeout", o.ShutdownTimeout, "How long work under way may go on after a request to stop. Keep it below the pod's grace period.")
@@ -199,6 +207,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 
 	fs.StringVar(&o.OpenBao.BootstrapperServiceAccount, "bootstrapper-service-account", o.OpenBao.BootstrapperServiceAccount, "ServiceAccount in the operator's namespace that reads the configuration of OpenBao servers, and repairs it in mode Enforce.")
 	fs.StringVar(&o.OpenBao.DecoyServiceAccount, "decoy-service-account", o.OpenBao.DecoyServiceAccount, "ServiceAccount in the operator's namespace that serves as a decoy. No server may accept it; the operator checks this regularly.")
+	fs.StringVar(&o.OpenBao.ServersServiceAccount, "servers-service-account", o.OpenBao.ServersServiceAccount, "ServiceAccount in the operator's namespace of the process that runs the servers of OpenBao clusters (--controllers=OpenBaoServers). These servers know it as the identity openbao-operator.")
 	fs.DurationVar(&o.OpenBao.ProofInterval, "proof-interval", o.OpenBao.ProofInterval, "How often every identity of an OpenBao cluster is proved by a login.")
 
 	fs.BoolVar(&o.OpenBao.AllowLocalAddresses, "openbao-allow-local-addresses", o.OpenBao.AllowLocalAddresses, "Allow OpenBao servers at loopback and link-local addresses. Whoever may create an OpenBaoCluster can then reach what listens on the machine of this process. For tests on one machine.")

@@ -195,7 +195,8 @@ func TestCompleteNamespace(t *testing.T) {
 }
 
 func TestSelectKinds(t *testing.T) {
-	known := []string{"Kafka", "KafkaTopic", "OpenBaoCluster"}
+	known := []string{"Kafka", "KafkaTopic", "OpenBaoCluster", "OpenBaoServers"}
+	off := []string{"OpenBaoServers"}
 	for asked, want := range map[string]string{
 		"*":                 "Kafka,KafkaTopic,OpenBaoCluster",
 		"*,-kafka":          "KafkaTopic,OpenBaoCluster",
@@ -207,14 +208,21 @@ func TestSelectKinds(t *testing.T) {
 		"KafkaTopic,-Kafka": "KafkaTopic",
 		"-Kafka,Kafka,*":    "KafkaTopic,OpenBaoCluster",
 		" Kafka ":           "Kafka",
+		// What is off by default is on where it is named, and nowhere else.
+		"OpenBaoServers":                   "OpenBaoServers",
+		"openbaoservers,Kafka":             "Kafka,OpenBaoServers",
+		"*,OpenBaoServers":                 "Kafka,KafkaTopic,OpenBaoCluster,OpenBaoServers",
+		"*,-OpenBaoServers":                "Kafka,KafkaTopic,OpenBaoCluster",
+		"-OpenBaoServers":                  "Kafka,KafkaTopic,OpenBaoCluster",
+		"*,OpenBaoServers,-OpenBaoServers": "Kafka,KafkaTopic,OpenBaoCluster",
 	} {
-		got, err := selectKinds(known, strings.Split(asked, ","))
+		got, err := selectKinds(known, off, strings.Split(asked, ","))
 		if err != nil || strings.Join(got, ",") != want {
 			t.Errorf("%q: got %q, %v, want %q", asked, got, err, want)
 		}
 	}
-	for _, asked := range []string{"", "-", "Kafk", "*,-Nope", "Kafka,-Kafka"} {
-		if got, err := selectKinds(known, strings.Split(asked, ",")); err == nil {
+	for _, asked := range []string{"", "-", "Kafk", "*,-Nope", "Kafka,-Kafka", "OpenBaoServers,-OpenBaoServers"} {
+		if got, err := selectKinds(known, off, strings.Split(asked, ",")); err == nil {
 			t.Errorf("%q: got %q and no error", asked, got)
 		}
 	}

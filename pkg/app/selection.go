@@ -11,8 +11,9 @@ import (
 
 // selectKinds returns the known kinds that --controllers asks for, in the order
 // of known. A name wins over "*", and "-name" over both; "-name" alone leaves
-// out of all.
-func selectKinds(known, asked []string) ([]string, error) {
+// out of all. Neither "*" nor all includes the kinds of offByDefault, which have to
+// be named.
+func selectKinds(known, offByDefault, asked []string) ([]string, error) {
 	var all, onlyRemovals = false, true
 	wanted := map[string]bool{}
 	var unknown []string
@@ -39,7 +40,8 @@ func selectKinds(known, asked []string) ([]string, error) {
 	}
 	var out []string
 	for _, k := range known {
-		if w, ok := wanted[k]; ok && w || !ok && (all || onlyRemovals) {
+		w, named := wanted[k]
+		if named && w || !named && (all || onlyRemovals) && !slices.Contains(offByDefault, k) {
 			out = append(out, k)
 		}
 	}

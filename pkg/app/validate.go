@@ -41,7 +41,7 @@ func (o *Options) Validate() error {
 
 func (o *Options) validateScope() error {
 	var errs []error
-	selected, err := selectKinds(knownKinds(), o.Controllers)
+	selected, err := selectKinds(knownKinds(), kindsOffByDefault(), o.Controllers)
 	if err != nil {
 		errs = append(errs, err)
 	}
@@ -86,12 +86,16 @@ func (o *Options) validateOpenBao() error {
 	errs := []error{
 		validateServiceAccount("bootstrapper-service-account", o.OpenBao.BootstrapperServiceAccount),
 		validateServiceAccount("decoy-service-account", o.OpenBao.DecoyServiceAccount),
+		validateServiceAccount("servers-service-account", o.OpenBao.ServersServiceAccount),
 	}
 	if o.OpenBao.BootstrapperServiceAccount == o.ServiceAccount {
 		errs = append(errs, fmt.Errorf("--bootstrapper-service-account: %q is --service-account", o.ServiceAccount))
 	}
 	if d := o.OpenBao.DecoyServiceAccount; d == o.ServiceAccount || d == o.OpenBao.BootstrapperServiceAccount {
 		errs = append(errs, fmt.Errorf("--decoy-service-account: %q is an account that works", d))
+	}
+	if s := o.OpenBao.ServersServiceAccount; s == o.OpenBao.BootstrapperServiceAccount || s == o.OpenBao.DecoyServiceAccount {
+		errs = append(errs, fmt.Errorf("--servers-service-account: %q is the account of the bootstrapper or the decoy, and needs other rights", s))
 	}
 	if _, err := bootstrap.ParseLegacyAudiences(o.OpenBao.LegacyAudiences); err != nil {
 		errs = append(errs, fmt.Errorf("--openbao-legacy-audience: %w", err))

@@ -26,7 +26,9 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/bootstrap"
 	aivencontroller "github.com/bailiwick-operator/bailiwick/pkg/controller/aiven"
+	openbaocontroller "github.com/bailiwick-operator/bailiwick/pkg/controller/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/metrics"
+	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/publish"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 	"github.com/bailiwick-operator/bailiwick/pkg/token"
@@ -39,8 +41,13 @@ func knownKinds() []string {
 	for _, k := range aivencontroller.Kinds() {
 		out = append(out, k.Name)
 	}
-	return append(out, bootstrap.Kind)
+	return append(out, bootstrap.Kind, openbaocontroller.Selected)
 }
+
+// kindsOffByDefault returns the known kinds that --controllers has to name. What runs
+// servers creates pods, which can act as any ServiceAccount of their namespace: it is
+// meant for a process of its own.
+func kindsOffByDefault() []string { return []string{openbaocontroller.Selected} }
 
 // resourceOf returns where the API server serves a kind of Aiven.
 func resourceOf(kind aivencontroller.Kind) schema.GroupVersionResource {
@@ -52,6 +59,8 @@ type operator struct {
 	engine *reconcile.Engine
 	// bootstrapper is nil if its kind is not selected.
 	bootstrapper *bootstrap.Controller
+	// servers is nil if this process does not run the servers of OpenBao clusters.
+	servers *openbaocontroller.Controller
 	// These are nil if no kind of Aiven is selected.
 	transport *aiven.Transport
 	store     *aiven.Store
@@ -68,7 +77,7 @@ type operator struct {
 // newOperator wires the selected controllers. It starts nothing that uses the
 // network; close ends it.
 func newOperator(ctx context.Context, o *Options, c *clients, gate *Gate, m *metrics.Metrics) (*operator, error) {
-	selected, err := selectKinds(knownKinds(), o.Controllers)
+	selected, err := selectKinds(knownKinds(), kindsOffByDefault(), o.Controllers)
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +110,9 @@ func newOperator(ctx context.Context, o *Options, c *clients, gate *Gate, m *met
 	if err == nil && slices.Contains(selected, bootstrap.Kind) {
 		resources[bootstrap.Kind] = bootstrap.Resource
 		err = op.addBootstrapper(ctx, o, c, gate, m, factories, served)
+	}
+	if err == nil && slices.Contains(selected, openbaocontroller.Selected) {
+		err = op.addServers(ctx, o, c, gate, m, factories, served)
 	}
 	if err == nil {
 		err = m.Register(metrics.NewObjects(func() map[string][]any {
@@ -227,7 +239,10 @@ func (op *operator) addBootstrapper(ctx context.Context, o *Options, c *clients,
 		return err
 	}
 	op.bootstrapper, err = bootstrap.New(ctx, bootstrap.Options{
-		Connect:               connectOpenBao,
+		Connect: func(opts openbao.Options) (openbao.Interface, error) {
+			opts.Resolver = o.OpenBao.Resolver
+			return connectOpenBao(opts)
+		},
 		Clusters:              c.custom.OpenBaoV1alpha1(),
 		Secrets:               c.kube.CoreV1(),
 		ConfigMaps:            c.kube.CoreV1(),
@@ -241,6 +256,7 @@ func (op *operator) addBootstrapper(ctx context.Context, o *Options, c *clients,
 		AllowLocalAddresses:   o.OpenBao.AllowLocalAddresses,
 		DeclaresAuthorization: bootstrap.APIServerSchema(c.kube.Discovery().RESTClient()),
 		OperatorSubject:       subject(o.ServiceAccount),
+		ServersSubject:        subject(o.OpenBao.ServersServiceAccount),
 		BootstrapperSubject:   subject(o.OpenBao.BootstrapperServiceAccount),
 		DecoySubject:          subject(o.OpenBao.DecoyServiceAccount),
 		Gate:                  gate.Check,
@@ -284,6 +300,9 @@ func (op *operator) run(ctx context.Context, drain <-chan struct{}) error {
 	if op.bootstrapper != nil {
 		start(bootstrap.Name, op.bootstrapper.Run)
 	}
+	if op.servers != nil {
+		start(openbaocontroller.Name, op.servers.Run)
+	}
 	controllers.wait(ctx, drain)
 	stop()
 	services.wait(ctx, drain)
@@ -303,6 +322,9 @@ func (op *operator) unsynced() []string {
 	}
 	if op.bootstrapper != nil && !op.bootstrapper.HasSynced() {
 		out = append(out, bootstrap.Name)
+	}
+	if op.servers != nil && !op.servers.HasSynced() {
+		out = append(out, openbaocontroller.Name)
 	}
 	slices.Sort(out)
 	return out

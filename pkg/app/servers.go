@@ -1,0 +1,212 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	kubeinformers "k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/bootstrap"
+	openbaocontroller "github.com/bailiwick-operator/bailiwick/pkg/controller/openbao"
+	"github.com/bailiwick-operator/bailiwick/pkg/metrics"
+	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
+	"github.com/bailiwick-operator/bailiwick/pkg/version"
+)
+
+// addServers adds the controller that runs the servers of OpenBao clusters.
+func (op *operator) addServers(ctx context.Context, o *Options, c *clients, gate *Gate, m *metrics.Metrics,
+	factories informers, served *resourceWaiter,
+) error {
+	subject := func(name string) string { return authz.ServiceAccountSubject(o.Namespace, name) }
+	issuer := bootstrap.APIServerIssuer(c.kube.Discovery().RESTClient())
+	declared := &remembered[bool]{valid: o.PollInterval, read: bootstrap.APIServerSchema(c.kube.Discovery().RESTClient())}
+	addresses := &remembered[[]netip.AddrPort]{valid: o.PollInterval, read: func(ctx context.Context) ([]netip.AddrPort, error) {
+		return apiServerAddresses(ctx, c.kube)
+	}}
+	kinds := &servedKinds{discovery: c.kube.Discovery(), valid: o.PollInterval}
+	owned := newOwnedInformers(c.kube, o.watched())
+	var err error
+	op.servers, err = openbaocontroller.New(ctx, openbaocontroller.Options{
+		Clusters: c.custom.OpenBaoV1alpha1(),
+		Kube:     c.kube,
+		Dynamic:  c.dynamic,
+		Informer: func(namespace string) cache.SharedIndexInformer {
+			return factories.of(openbaocontroller.Resource, namespace)
+		},
+		Owned:        owned.of,
+		Namespaces:   o.watched(),
+		Recorder:     op.recorder,
+		NamespaceUID: bootstrap.NamespaceUIDs(c.kube.CoreV1()),
+		Issuer: func(ctx context.Context) (string, []authz.Key, error) {
+			found, err := issuer(ctx)
+			return found.URL, found.Keys, err
+		},
+		Declared:            declared.get,
+		APIServer:           addresses.get,
+		Serves:              kinds.serves,
+		Subject:             subject(o.OpenBao.ServersServiceAccount),
+		BootstrapperSubject: subject(o.OpenBao.BootstrapperServiceAccount),
+		BootstrapperAccount: o.ServiceAccount,
+		AllowLocalAddresses: o.OpenBao.AllowLocalAddresses,
+		Connect: func(opts openbao.Options) (openbao.Interface, error) {
+			opts.Resolver = o.OpenBao.Resolver
+			return connectOpenBao(opts)
+		},
+		Probe: func(ctx context.Context, opts openbao.Options) (openbao.Node, error) {
+			opts.Version, opts.Resolver = version.Get().Version, o.OpenBao.Resolver
+			return openbao.ProbeNode(ctx, opts)
+		},
+		Gate:            gate.Check,
+		CountLogin:      m.OpenBaoLogin,
+		RecheckInterval: o.PollInterval,
+		Await:           served.await,
+	})
+	return err
+}
+
+// remembered asks again only when an answer has become old. One that cannot be renewed
+// stays.
+type remembered[T any] struct {
+	read  func(ctx context.Context) (T, error)
+	valid time.Duration
+
+	mu    sync.Mutex
+	known bool
+	value T
+	until time.Time
+}
+
+func (r *remembered[T]) get(ctx context.Context) (T, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.known && time.Now().Before(r.until) {
+		return r.value, nil
+	}
+	value, err := r.read(ctx)
+	if err != nil && !r.known {
+		return value, err
+	}
+	if err == nil {
+		r.known, r.value, r.until = true, value, time.Now().Add(r.valid)
+	}
+	return r.value, nil
+}
+
+// servedKinds remembers which kinds the API server serves.
+type servedKinds struct {
+	discovery discovery.DiscoveryInterface
+	valid     time.Duration
+
+	mu    sync.Mutex
+	kinds map[schema.GroupVersionKind]*remembered[bool]
+}
+
+// serves reports whether the API server serves a kind.
+func (s *servedKinds) serves(ctx context.Context, kind schema.GroupVersionKind) (bool, error) {
+	s.mu.Lock()
+	if s.kinds == nil {
+		s.kinds = map[schema.GroupVersionKind]*remembered[bool]{}
+	}
+	known := s.kinds[kind]
+	if known == nil {
+		known = &remembered[bool]{valid: s.valid, read: func(context.Context) (bool, error) {
+			list, err := s.discovery.ServerResourcesForGroupVersion(kind.GroupVersion().String())
+			if apierrors.IsNotFound(err) {
+				return false, nil
+			}
+			if err != nil {
+				return false, fmt.Errorf("ask the API server for %s: %w", kind.GroupVersion(), err)
+			}
+			return slices.ContainsFunc(list.APIResources, func(r metav1.APIResource) bool { return r.Kind == kind.Kind }), nil
+		}}
+		s.kinds[kind] = known
+	}
+	s.mu.Unlock()
+	return known.get(ctx)
+}
+
+// apiServerAddresses returns the addresses at which pods reach the API server: that of
+// its Service, and those behind it, since a NetworkPolicy may be enforced on either side
+// of the translation.
+func apiServerAddresses(ctx context.Context, client kubernetes.Interface) ([]netip.AddrPort, error) {
+	slice, err := client.DiscoveryV1().EndpointSlices(metav1.NamespaceDefault).Get(ctx, "kubernetes", metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("read the addresses of the API server: %w", err)
+	}
+	var addresses []netip.AddrPort
+	add := func(host string, port int32) {
+		if ip, err := netip.ParseAddr(host); err == nil {
+			addresses = append(addresses, netip.AddrPortFrom(ip, uint16(port))) //nolint:gosec // A port.
+		}
+	}
+	for _, endpoint := range slice.Endpoints {
+		for _, host := range endpoint.Addresses {
+			for _, port := range slice.Ports {
+				if port.Port != nil {
+					add(host, *port.Port)
+				}
+			}
+		}
+	}
+	service, err := client.CoreV1().Services(metav1.NamespaceDefault).Get(ctx, "kubernetes", metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("read the Service of the API server: %w", err)
+	}
+	for _, host := range service.Spec.ClusterIPs {
+		for _, port := range service.Spec.Ports {
+			add(host, port.Port)
+		}
+	}
+	if len(addresses) == 0 {
+		return nil, fmt.Errorf("the Service %s/kubernetes has no address", metav1.NamespaceDefault)
+	}
+	slices.SortFunc(addresses, func(a, b netip.AddrPort) int { return a.Compare(b) })
+	return slices.Compact(addresses), nil
+}
+
+// ownedInformers are the informers of the objects of OpenBao clusters.
+type ownedInformers map[string]kubeinformers.SharedInformerFactory
+
+func newOwnedInformers(client kubernetes.Interface, namespaces []string) ownedInformers {
+	if len(namespaces) == 0 {
+		namespaces = []string{""}
+	}
+	out := ownedInformers{}
+	for _, ns := range namespaces {
+		out[ns] = kubeinformers.NewSharedInformerFactoryWithOptions(client, 0, kubeinformers.WithNamespace(ns),
+			kubeinformers.WithTweakListOptions(func(options *metav1.ListOptions) { options.LabelSelector = openbaocontroller.ObjectSelector }),
+			kubeinformers.WithTransform(trimOwned))
+	}
+	return out
+}
+
+func (i ownedInformers) of(resource schema.GroupVersionResource, namespace string) cache.SharedIndexInformer {
+	informer, err := i[namespace].ForResource(resource)
+	if err != nil {
+		panic(err)
+	}
+	return informer.Informer()
+}
+
+// trimOwned drops what nobody reads. Of a pod, that is what it is made of.
+func trimOwned(object any) (any, error) {
+	if pod, ok := object.(*corev1.Pod); ok {
+		pod.Spec = corev1.PodSpec{NodeName: pod.Spec.NodeName}
+	}
+	return dropManagedFields(object)
+}

@@ -1,0 +1,248 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package openbao
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	kubescheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+
+	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/owned"
+	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
+	"github.com/bailiwick-operator/bailiwick/pkg/server"
+	"github.com/bailiwick-operator/bailiwick/pkg/workload"
+)
+
+const (
+	// Name names the controller, its queue and its logger.
+	Name = "openbao-servers"
+	// Selected is what --controllers calls it.
+	Selected = "OpenBaoServers"
+	// FieldManager owns what this package writes.
+	FieldManager = "bailiwick-servers"
+	// kind is the kind of the objects.
+	kind = "OpenBaoCluster"
+	// syncsAtOnce is how many clusters are reconciled in parallel. One that takes longer
+	// than patience, since its servers hang, does not count any more.
+	syncsAtOnce = 16
+	patience    = 10 * time.Second
+)
+
+// Resource is what the controller watches.
+var Resource = openbaov1alpha1.Resource("openbaoclusters").WithVersion(openbaov1alpha1.GroupVersion.Version)
+
+// ObjectSelector selects the objects of clusters.
+const ObjectSelector = "app.kubernetes.io/managed-by=bailiwick," + workload.LabelCluster
+
+// Controller runs the servers of clusters.
+type Controller struct {
+	opts      Options
+	informers map[string]cache.SharedIndexInformer
+	owned     map[schema.GroupVersionResource]map[string]cache.SharedIndexInformer
+	loop      *reconcile.Loop
+	keeper    *owned.Keeper
+	written   *reconcile.Writes[*openbaov1alpha1.OpenBaoCluster]
+	access    *server.Access
+	logins    *server.Sessions
+	memories  *memories
+	served    atomic.Bool
+	synced    atomic.Bool
+}
+
+// New returns a controller that does nothing before Run.
+func New(ctx context.Context, opts Options) (*Controller, error) {
+	if err := opts.complete(); err != nil {
+		return nil, err
+	}
+	namespace, name, _ := authz.ParseSubject(opts.Subject)
+	c := &Controller{
+		opts:      opts,
+		informers: map[string]cache.SharedIndexInformer{},
+		owned:     map[schema.GroupVersionResource]map[string]cache.SharedIndexInformer{},
+		written:   reconcile.NewWrites[*openbaov1alpha1.OpenBaoCluster](),
+		access: server.New(server.Options{
+			Secrets: opts.Kube.CoreV1(), ServiceAccounts: opts.Kube.CoreV1(), Self: server.Account{Namespace: namespace, Name: name},
+			AllowLocal: opts.AllowLocalAddresses, Connect: opts.Connect, CountLogin: opts.CountLogin,
+		}),
+		logins:   server.NewSessions(),
+		memories: newMemories(),
+	}
+	for _, namespace := range opts.Namespaces {
+		c.informers[namespace] = opts.Informer(namespace)
+	}
+	for _, resource := range WatchedResources() {
+		c.owned[resource] = map[string]cache.SharedIndexInformer{}
+		for _, namespace := range opts.Namespaces {
+			c.owned[resource][namespace] = opts.Owned(resource, namespace)
+		}
+	}
+	c.keeper = owned.New(opts.Dynamic, kubescheme.Scheme, FieldManager, c.cached)
+	c.loop = reconcile.NewLoop(ctx, reconcile.LoopOptions{
+		Name:   Name,
+		Sync:   c.sync,
+		Lane:   func(name cache.ObjectName) string { return name.String() },
+		Lanes:  reconcile.NewLanes(1),
+		Places: reconcile.NewPlaces(syncsAtOnce, patience),
+	})
+	return c, nil
+}
+
+// HasSynced reports whether the caches have filled. A kind that the API server does not
+// serve yet counts as filled.
+func (c *Controller) HasSynced() bool { return !c.served.Load() || c.synced.Load() }
+
+// Run works until drain is closed and the syncs under way have ended, or until ctx ends.
+// It returns when all of its goroutines have and its logins are revoked.
+func (c *Controller) Run(ctx context.Context, drain <-chan struct{}) error {
+	// Informers live until the last sync has ended, and no longer.
+	ctx, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+
+	// While nothing runs yet, drain has nothing to wait for.
+	waiting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	wg.Go(func() {
+		select {
+		case <-drain:
+			cancel()
+		case <-waiting.Done():
+		}
+	})
+	if c.opts.Await != nil {
+		if err := c.opts.Await(waiting, Resource); err != nil {
+			if waiting.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("wait for %s to be served: %w", Resource.GroupResource(), err)
+		}
+	}
+	c.served.Store(true)
+	logger := klog.LoggerWithName(klog.FromContext(ctx), Name)
+	var synced []cache.DoneChecker
+	start := func(informer cache.SharedIndexInformer, handler cache.ResourceEventHandler) error {
+		registration, err := informer.AddEventHandlerWithOptions(handler, cache.HandlerOptions{Logger: &logger})
+		if err != nil {
+			return fmt.Errorf("add event handler: %w", err)
+		}
+		synced = append(synced, registration.HasSyncedChecker())
+		wg.Go(func() { informer.RunWithContext(klog.NewContext(ctx, logger)) })
+		return nil
+	}
+	for _, informer := range c.informers {
+		if err := start(informer, c.clusterEvents()); err != nil {
+			return err
+		}
+	}
+	for _, byNamespace := range c.owned {
+		for _, informer := range byNamespace {
+			if err := start(informer, c.objectEvents()); err != nil {
+				return err
+			}
+		}
+	}
+	if !cache.WaitFor(waiting, "", synced...) {
+		return nil
+	}
+	c.synced.Store(true)
+	c.loop.Run(ctx, drain)
+	// Nothing uses the logins any more.
+	c.logins.EndAll(klog.NewContext(ctx, logger))
+	return nil
+}
+
+// clusterEvents enqueues the clusters that change, but for what this package writes.
+func (c *Controller) clusterEvents() cache.ResourceEventHandler {
+	enqueue := func(item any) {
+		if name, err := cache.DeletionHandlingObjectToName(item); err == nil {
+			c.loop.Enqueue(name)
+		}
+	}
+	return cache.ResourceEventHandlerFuncs{
+		AddFunc: enqueue,
+		UpdateFunc: func(before, after any) {
+			old, ok1 := before.(*openbaov1alpha1.OpenBaoCluster)
+			obj, ok2 := after.(*openbaov1alpha1.OpenBaoCluster)
+			if !ok1 || !ok2 {
+				return
+			}
+			if old.UID != obj.UID || old.Generation != obj.Generation || !obj.DeletionTimestamp.Equal(old.DeletionTimestamp) ||
+				authorizationOf(old) != authorizationOf(obj) {
+				enqueue(obj)
+			}
+		},
+		DeleteFunc: enqueue,
+	}
+}
+
+// objectEvents enqueues the cluster of an object that changes.
+func (c *Controller) objectEvents() cache.ResourceEventHandler {
+	enqueue := func(item any) {
+		if tomb, ok := item.(cache.DeletedFinalStateUnknown); ok {
+			item = tomb.Obj
+		}
+		object, ok := item.(metav1.Object)
+		if !ok {
+			return
+		}
+		if cluster := object.GetLabels()[workload.LabelCluster]; cluster != "" {
+			c.loop.Enqueue(cache.ObjectName{Namespace: object.GetNamespace(), Name: cluster})
+		}
+	}
+	return cache.ResourceEventHandlerFuncs{
+		AddFunc: enqueue,
+		UpdateFunc: func(before, after any) {
+			old, ok1 := before.(metav1.Object)
+			object, ok2 := after.(metav1.Object)
+			if ok1 && ok2 && old.GetResourceVersion() != object.GetResourceVersion() {
+				enqueue(after)
+			}
+		},
+		DeleteFunc: enqueue,
+	}
+}
+
+// get returns the cached cluster, which must not be changed.
+func (c *Controller) get(name cache.ObjectName) (*openbaov1alpha1.OpenBaoCluster, bool) {
+	item, ok := fromInformer(c.informers, name)
+	obj, isCluster := item.(*openbaov1alpha1.OpenBaoCluster)
+	return obj, ok && isCluster
+}
+
+// cached is the lookup of the keeper.
+func (c *Controller) cached(resource schema.GroupVersionResource, namespace, name string) (runtime.Object, bool) {
+	item, ok := fromInformer(c.owned[resource], cache.ObjectName{Namespace: namespace, Name: name})
+	object, isObject := item.(runtime.Object)
+	return object, ok && isObject
+}
+
+// informerOf returns the informer of a namespace, nil if it is not watched.
+func informerOf(informers map[string]cache.SharedIndexInformer, namespace string) cache.SharedIndexInformer {
+	if informer, ok := informers[namespace]; ok {
+		return informer
+	}
+	return informers[metav1.NamespaceAll]
+}
+
+func fromInformer(informers map[string]cache.SharedIndexInformer, name cache.ObjectName) (any, bool) {
+	informer := informerOf(informers, name.Namespace)
+	if informer == nil {
+		return nil, false
+	}
+	// An error of GetByKey is that of a store which cannot fail.
+	item, exists, err := informer.GetIndexer().GetByKey(name.String())
+	return item, exists && err == nil
+}

@@ -1,0 +1,50 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package openbao
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
+
+	bao "github.com/bailiwick-operator/bailiwick/pkg/openbao"
+)
+
+// memory is what this process knows of a cluster and no record has. Syncs of one cluster
+// follow each other, so that it needs no lock.
+type memory struct {
+	uid types.UID
+	// sealedSince is since when the first server has been seen initialized and sealed.
+	sealedSince time.Time
+	// root is the token of an initialization that this process asked for, until the
+	// contract is written with it.
+	root bao.Token
+}
+
+// memories are those of all clusters. One ends with forget, or where the name is given
+// to another cluster.
+type memories struct {
+	mu sync.Mutex
+	of map[cache.ObjectName]*memory
+}
+
+func newMemories() *memories { return &memories{of: map[cache.ObjectName]*memory{}} }
+
+func (m *memories) get(name cache.ObjectName, uid types.UID) *memory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if known := m.of[name]; known != nil && known.uid == uid {
+		return known
+	}
+	m.of[name] = &memory{uid: uid}
+	return m.of[name]
+}
+
+func (m *memories) forget(name cache.ObjectName) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.of, name)
+}

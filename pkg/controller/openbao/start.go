@@ -1,0 +1,230 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package openbao
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/klog/v2"
+
+	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/machine"
+	"github.com/bailiwick-operator/bailiwick/pkg/workload"
+)
+
+// volumeName is the name of the first server's PersistentVolumeClaim.
+func volumeName(c *openbaov1alpha1.OpenBaoCluster) string { return workload.VolumeClaimName(c, 0) }
+
+// start finds out what is to be done next for the first start, keeps the objects, and
+// does it. One step is done in a sync.
+func (t *task) start(ctx context.Context) error {
+	facts, err := t.firstStart(ctx)
+	if err != nil {
+		return err
+	}
+	t.step = facts.Next()
+	if t.paused() {
+		return nil
+	}
+	replicas := facts.Replicas
+	if t.step.Action == machine.Scale {
+		replicas = &t.step.Replicas
+	}
+	// Objects that pods need come before the pods, and further servers before nothing.
+	if err := t.applyObjects(ctx, replicas); err != nil {
+		return err
+	}
+	return t.carryOut(ctx, facts)
+}
+
+// firstStart reads what machine.FirstStart is to know.
+func (t *task) firstStart(ctx context.Context) (machine.FirstStart, error) {
+	f := machine.FirstStart{
+		Recorded: t.recorded(), Want: t.want(), SelfInit: t.selfInits(), StaticSeal: workload.UsesUnsealKey(t.obj),
+		HasRootToken: !t.memory.root.IsZero(),
+	}
+	if set := t.statefulSet; set != nil {
+		f.Replicas = new(int32(1))
+		if set.Spec.Replicas != nil {
+			*f.Replicas = *set.Spec.Replicas
+		}
+	}
+	if !f.Recorded.Initialized {
+		volume, err := t.volume(ctx)
+		if err != nil {
+			return f, err
+		}
+		if volume != nil && volume.DeletionTimestamp == nil {
+			f.VolumeUID = string(volume.UID)
+		}
+		f.ContractKnown = true
+	}
+	initialize, err := t.readSecret(ctx, workload.InitializeSecretName(t.obj))
+	if err != nil {
+		return f, err
+	}
+	if initialize != nil {
+		if err := t.ownSecret(initialize, false); err != nil {
+			return f, err
+		}
+		f.Initialize = true
+	}
+	first := t.first()
+	if first == nil {
+		t.memory.sealedSince = t.now
+		return f, nil
+	}
+	f.InitFailed = saysInitFailed(first.pod)
+	if node := first.node; node != nil {
+		f.Server = &machine.FirstServer{Initialized: node.Initialized, Sealed: node.Sealed, ClusterID: node.ClusterID}
+		if !node.Initialized || !node.Sealed || t.memory.sealedSince.IsZero() {
+			t.memory.sealedSince = t.now
+		}
+		f.SealedFor = t.now.Sub(t.memory.sealedSince)
+		if node.Initialized && !node.Sealed && !f.Recorded.Initialized && f.Recorded.Begun {
+			f.LetIn = t.letIn(ctx, node.ClusterID)
+		}
+	}
+	return f, nil
+}
+
+// saysInitFailed reports whether the server ended with the words of a
+// self-initialization that had failed (vault/self_init.go of OpenBao). The kubelet keeps
+// the end of the log of a container that failed.
+func saysInitFailed(pod *corev1.Pod) bool {
+	for _, status := range pod.Status.ContainerStatuses {
+		if status.Name != workload.ContainerName || status.State.Running != nil {
+			continue
+		}
+		for _, state := range []*corev1.ContainerStateTerminated{status.State.Terminated, status.LastTerminationState.Terminated} {
+			if state != nil && strings.Contains(strings.ToLower(state.Message), "self-initialization failed") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// letIn tries an identity of the contract at the first server.
+func (t *task) letIn(ctx context.Context, clusterID string) machine.LetIn {
+	_, err := t.session(ctx, workload.PodName(t.obj, 0), clusterID)
+	switch {
+	case err == nil:
+		return machine.LetInYes
+	case refusesContract(err):
+		return machine.LetInNo
+	}
+	t.addProblem(waiting(ReasonStarting, sentence(fmt.Sprintf("Whether the identities of the contract can log in is not known yet: %v", err)), startInterval))
+	return machine.LetInUnknown
+}
+
+func (t *task) recorded() machine.Record {
+	s := t.before.Status
+	r := machine.Record{Initialized: s.Initialized != nil && *s.Initialized, ClusterID: s.ClusterID}
+	if start := s.FirstStart; start != nil {
+		r.Begun, r.VolumeUID, r.InitSent, r.Attempts = start.BegunAt != nil, start.VolumeUID, start.InitSentAt != nil, start.Attempts
+	}
+	return r
+}
+
+// carryOut does a step.
+func (t *task) carryOut(ctx context.Context, facts machine.FirstStart) error {
+	name := t.obj.Name
+	if t.obj.Status.FirstStart == nil {
+		t.obj.Status.FirstStart = &openbaov1alpha1.FirstStartStatus{}
+	}
+	record := t.obj.Status.FirstStart
+	switch t.step.Action {
+	case machine.Begin:
+		record.BegunAt = t.stamp()
+		return t.persistRecord(ctx)
+	case machine.NoteVolume:
+		record.VolumeUID = facts.VolumeUID
+		return t.persistRecord(ctx)
+	case machine.PutInitialize:
+		return t.putInitialize(ctx)
+	case machine.DropInitialize:
+		_, err := t.keeper.Absent(ctx, t.owner, secretResource, t.obj.Namespace, workload.InitializeSecretName(t.obj))
+		t.changed = true
+		return t.objectProblem(err)
+	case machine.SendInit:
+		return t.sendInit(ctx)
+	case machine.WriteContract:
+		return t.writeContract(ctx)
+	case machine.Wipe:
+		return t.wipe(ctx, facts)
+	case machine.Complete:
+		return t.complete(ctx, facts)
+	case machine.Scale:
+		klog.FromContext(ctx).V(2).Info("Scaled the servers", "cluster", name, "replicas", t.step.Replicas)
+		t.changed = true
+	case machine.Wait, machine.Ask:
+		t.addProblem(t.stepProblem())
+	}
+	return nil
+}
+
+// complete records that the first start is over.
+func (t *task) complete(ctx context.Context, facts machine.FirstStart) error {
+	status := &t.obj.Status
+	status.Initialized, status.ClusterID = new(true), facts.Server.ClusterID
+	status.SelfInitialized = new(facts.SelfInit && facts.Recorded.Begun)
+	status.CurrentVersion = t.obj.Spec.Version
+	status.FirstStart.CompletedAt = t.stamp()
+	if err := t.persistRecord(ctx); err != nil {
+		return err
+	}
+	t.announce(corev1.EventTypeNormal, ReasonInitialized, fmt.Sprintf("The cluster %s is initialized.", status.ClusterID))
+	return nil
+}
+
+// wipe deletes the volume of the first server and its pod, whose first start cannot be
+// completed. The volume is the one that is recorded: it was made after there was none.
+func (t *task) wipe(ctx context.Context, facts machine.FirstStart) error {
+	if err := t.mayWrite(); err != nil {
+		return err
+	}
+	t.obj.Status.FirstStart.Attempts++
+	t.obj.Status.FirstStart.InitSentAt = nil
+	if err := t.persistRecord(ctx); err != nil {
+		return err
+	}
+	t.memory.sealedSince = t.now
+	t.announce(corev1.EventTypeWarning, ReasonBegunAgain,
+		"The first start was interrupted before anyone could use the cluster. It begins again on an empty volume.")
+	uid, pod := facts.VolumeUID, t.first()
+	core := t.opts.Kube.CoreV1()
+	err := core.PersistentVolumeClaims(t.obj.Namespace).Delete(ctx, volumeName(t.obj), deleteOptions(uid))
+	if err == nil || apierrors.IsNotFound(err) {
+		// The claim goes when the last pod that uses it is gone.
+		if pod != nil {
+			err = core.Pods(t.obj.Namespace).Delete(ctx, pod.pod.Name, deleteOptions(string(pod.pod.UID)))
+		}
+	}
+	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		return t.objectProblem(fmt.Errorf("begin the first start again: %w", err))
+	}
+	return nil
+}
+
+// persistRecord writes the status now, with the version that the record was decided
+// with: another process that is at work as well must not be overruled.
+func (t *task) persistRecord(ctx context.Context) error {
+	t.changed = true
+	return t.persist(ctx, t.before.ResourceVersion)
+}
+
+func (t *task) stamp() *metav1.Time {
+	now := metav1.NewTime(t.now).Rfc3339Copy()
+	return &now
+}
+
+// errLost says that an answer with secrets was lost.
+var errLost = errors.New("the answer to the initialization was lost")
