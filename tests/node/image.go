@@ -37,7 +37,13 @@ const nonroot = "65532:65532"
 // WriteImage writes an OCI layout with one image, named reference, that holds one
 // static binary and runs it as a user without rights.
 func WriteImage(path, reference, binary string) error {
-	image, err := newImage(binary)
+	return WriteImageAt(path, reference, binary, "/"+filepath.Base(binary))
+}
+
+// WriteImageAt is WriteImage for a binary that has to be at a place of its own, such as
+// /bin/bao: what is in /bin is found by its name alone.
+func WriteImageAt(path, reference, binary, place string) error {
+	image, err := newImage(binary, place)
 	if err != nil {
 		return fmt.Errorf("making image %s: %w", reference, err)
 	}
@@ -51,12 +57,11 @@ func WriteImage(path, reference, binary string) error {
 	return nil
 }
 
-func newImage(binary string) (v1.Image, error) {
+func newImage(binary, entrypoint string) (v1.Image, error) {
 	content, err := os.ReadFile(binary)
 	if err != nil {
 		return nil, err
 	}
-	entrypoint := "/" + filepath.Base(binary)
 	var files bytes.Buffer
 	writer := tar.NewWriter(&files)
 	err = errors.Join(

@@ -135,7 +135,8 @@ func corefile(m *machine) string {
   bind %[1]s
   errors
   ready %[1]s:%[2]d
-  kubernetes cluster.local in-addr.arpa ip6.arpa {
+  # The root zone is for programs outside of pods, which have no search path.
+  kubernetes cluster.local . in-addr.arpa ip6.arpa {
     kubeconfig %[3]s
     pods insecure
     # Pods of tests come and go quickly.
