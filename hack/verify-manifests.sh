@@ -22,6 +22,10 @@ readonly kubectl="${KUBECTL:-kubectl}"
 rendered="$(mktemp -d)"
 trap 'rm -rf "${rendered}"' EXIT
 while read -r file; do
+  # Rendered as part of an overlay.
+  if grep --quiet '^kind: Component$' "${file}"; then
+    continue
+  fi
   folder="$(dirname "${file}")"
   name="${folder#manifests/}"
   "${kubectl}" kustomize "${folder}" > "${rendered}/${name//\//_}.yaml"
@@ -32,7 +36,7 @@ cp manifests/rbac/optional/delete_migration_secrets.yaml "${rendered}/rbac_optio
 go run ./hack/verify-manifests "${rendered}"
 
 if (($# > 0)); then
-  for name in base rbac_optional{,_delete_migration_secrets,_prove-identities,_prove-identities_restore} samples-all overlays_{aiven-only,debug,default-token,namespaced,openbao-only}; do
+  for name in base rbac_optional{,_delete_migration_secrets,_prove-identities,_prove-identities_restore,_run-servers} samples-all overlays_{aiven-only,debug,default-token,namespaced,one-process,openbao-only}; do
     echo "== ${name}"
     "${kubectl}" "$@" apply --server-side --dry-run=server -f "${rendered}/${name}.yaml" > /dev/null
   done

@@ -9,11 +9,63 @@ import (
 	"strings"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
 )
 
-// operatorCondition is the match condition of a policy for the operator's account.
-const operatorCondition = "request.userInfo.username == 'system:serviceaccount:" + operatorNamespace + ":" + operatorAccount + "'"
+// userOf is an account of the operator, as the API server names it, in CEL.
+func userOf(account string) string {
+	return "'system:serviceaccount:" + operatorNamespace + ":" + account + "'"
+}
+
+// conditionOf is the match condition of a policy for one account.
+func conditionOf(account string) string { return "request.userInfo.username == " + userOf(account) }
+
+// bothCondition is the match condition of a policy for both accounts.
+func bothCondition() string {
+	return "request.userInfo.username in [" + userOf(operatorAccount) + ", " + userOf(serversAccount) + "]"
+}
+
+// Where one account does everything, a further match condition divides the Secrets and
+// ConfigMaps by a label: those of servers are judged by one policy, and all others by
+// another. One is true exactly where the other is not.
+const (
+	ofServersCondition = "!(request.resource.resource in ['secrets', 'configmaps']) || " +
+		"(request.operation == 'CREATE' ? [] : [oldObject]).exists(s, 'openbao.org/cluster' in s.metadata.?labels.orValue({})) || " +
+		"(request.operation == 'DELETE' ? [] : [object]).exists(s, 'openbao.org/cluster' in s.metadata.?labels.orValue({}))"
+	notOfServersCondition = "(request.operation == 'CREATE' ? [] : [oldObject]).all(s, !('openbao.org/cluster' in s.metadata.?labels.orValue({}))) && " +
+		"(request.operation == 'DELETE' ? [] : [object]).all(s, !('openbao.org/cluster' in s.metadata.?labels.orValue({})))"
+)
+
+// part is which objects of an account a policy is about.
+type part int
+
+const (
+	none part = iota
+	whole
+	ofServers
+	notOfServers
+)
+
+// partOf returns which objects of an account a policy is about, by its match conditions.
+func partOf(p policy, account string) part {
+	var conditions []string
+	for _, c := range p.Spec.MatchConditions {
+		conditions = append(conditions, c.Expression)
+	}
+	if len(conditions) == 0 || conditions[0] != conditionOf(account) && conditions[0] != bothCondition() {
+		return none
+	}
+	switch {
+	case len(conditions) == 1:
+		return whole
+	case len(conditions) == 2 && conditions[1] == ofServersCondition:
+		return ofServers
+	case len(conditions) == 2 && conditions[1] == notOfServersCondition:
+		return notOfServers
+	}
+	return none
+}
 
 // operationOf says under which operation of admission a verb is decided. A patch may
 // also create, but only where the verb create is granted.
@@ -33,31 +85,16 @@ func unlimited(group, resource string) string {
 	return ""
 }
 
-// writesAreLimited finds writes that a role grants and that no admission policy
-// limits: RBAC knows kinds and verbs, and hardly ever which objects are meant.
+// writesAreLimited finds writes that a role grants to an account of the operator and that
+// no admission policy limits: RBAC knows kinds and verbs, and hardly ever which objects
+// are meant.
 func writesAreLimited(r *rendering) []string {
 	var out []string
 	for _, ro := range r.roles {
-		name := nameOf(ro.Kind, ro.ObjectMeta)
-		for _, rule := range ro.Rules {
-			for _, verb := range rule.Verbs {
-				if slices.Contains([]string{"get", "list", "watch"}, verb) {
-					continue
-				}
-				operation, known := operationOf[verb]
-				if !known {
-					out = append(out, fmt.Sprintf("%s grants the verb %q, which no admission policy can limit", name, verb))
-					continue
-				}
-				for _, group := range rule.APIGroups {
-					for _, resource := range rule.Resources {
-						if unlimited(group, resource) != "" {
-							continue
-						}
-						if problem := r.limits(operation, group, resource); problem != "" {
-							out = append(out, fmt.Sprintf("%s grants %q, which is not limited: %s", name, group+"/"+resource+" "+verb, problem))
-						}
-					}
+		for _, account := range r.accountsWith(ro) {
+			for _, rule := range ro.Rules {
+				for _, problem := range r.unlimitedIn(rule, account) {
+					out = append(out, nameOf(ro.Kind, ro.ObjectMeta)+" grants "+problem)
 				}
 			}
 		}
@@ -65,21 +102,93 @@ func writesAreLimited(r *rendering) []string {
 	return out
 }
 
-// limits returns why no policy limits an operation of the operator's account, and
-// nothing if one does.
-func (r *rendering) limits(operation admissionregistrationv1.OperationType, group, resource string) string {
+// accountsWith returns the accounts of the operator that have a role. One that nothing
+// here binds is the operator's, unless it is bound elsewhere.
+func (r *rendering) accountsWith(ro role) []string {
+	switch ro.Name {
+	case serverRole:
+		return nil
+	case serversNamespaceRole:
+		if r.runsServersApart() {
+			return []string{serversAccount}
+		}
+		return []string{operatorAccount}
+	}
+	accounts := sets.New[string]()
+	for _, b := range r.bindings {
+		if b.RoleRef.Kind == ro.Kind && b.RoleRef.Name == ro.Name && (ro.Kind == "ClusterRole" || b.Namespace == ro.Namespace) {
+			for _, s := range b.Subjects {
+				accounts.Insert(s.Name)
+			}
+		}
+	}
+	if len(accounts) == 0 {
+		accounts.Insert(operatorAccount)
+	}
+	return sets.List(accounts)
+}
+
+// unlimitedIn returns the writes of a rule that no policy limits for an account.
+func (r *rendering) unlimitedIn(rule rbacv1.PolicyRule, account string) []string {
+	var out []string
+	for _, verb := range rule.Verbs {
+		if slices.Contains([]string{"get", "list", "watch"}, verb) {
+			continue
+		}
+		operation, known := operationOf[verb]
+		if !known && !r.bindsOneRole(rule, verb, account) {
+			out = append(out, fmt.Sprintf("the verb %q, which no admission policy can limit", verb))
+		}
+		if !known {
+			continue
+		}
+		for _, group := range rule.APIGroups {
+			for _, resource := range rule.Resources {
+				if unlimited(group, resource) != "" {
+					continue
+				}
+				if problem := r.limits(account, operation, group, resource); problem != "" {
+					out = append(out, fmt.Sprintf("%q to %s, which is not limited: %s", group+"/"+resource+" "+verb, account, problem))
+				}
+			}
+		}
+	}
+	return out
+}
+
+// bindsOneRole reports whether a verb lets an account bind the ClusterRole of servers, and
+// no other, by RoleBindings that a policy limits.
+func (r *rendering) bindsOneRole(rule rbacv1.PolicyRule, verb, account string) bool {
+	const group = rbacv1.GroupName
+	return verb == "bind" && slices.Equal(rule.APIGroups, []string{group}) && slices.Equal(rule.Resources, []string{"clusterroles"}) &&
+		slices.Equal(rule.ResourceNames, []string{serverRole}) &&
+		r.limits(account, admissionregistrationv1.Create, group, "rolebindings") == "" &&
+		r.limits(account, admissionregistrationv1.Update, group, "rolebindings") == ""
+}
+
+// limits returns why no policy limits an operation of an account, and nothing if one does,
+// or two that together are about all objects.
+func (r *rendering) limits(account string, operation admissionregistrationv1.OperationType, group, resource string) string {
 	why := fmt.Sprintf("no ValidatingAdmissionPolicy matches %s of %s/%s", operation, group, resource)
+	limited := sets.New[part]()
 	for _, p := range r.policies {
 		if !slices.ContainsFunc(matchedRules(p), func(rule admissionregistrationv1.RuleWithOperations) bool {
 			return covers(rule.Operations, operation) && covers(rule.APIGroups, group) && covers(rule.Resources, resource)
 		}) {
 			continue
 		}
-		problem := r.holes(p)
-		if problem == "" {
-			return ""
+		if problem := r.holes(p, account); problem != "" {
+			why = fmt.Sprintf("ValidatingAdmissionPolicy %s %s", p.Name, problem)
+			continue
 		}
-		why = fmt.Sprintf("ValidatingAdmissionPolicy %s %s", p.Name, problem)
+		limited.Insert(partOf(p, account))
+	}
+	divided := group == "" && (resource == "secrets" || resource == "configmaps")
+	if limited.Has(whole) || limited.Has(ofServers) && (!divided || limited.Has(notOfServers)) {
+		return ""
+	}
+	if len(limited) > 0 {
+		return fmt.Sprintf("the ValidatingAdmissionPolicies that match %s of %s/%s are about some objects only", operation, group, resource)
 	}
 	return why
 }
@@ -104,8 +213,8 @@ func covers[T ~string](list []T, element T) bool {
 	return slices.Contains(list, element) || slices.Contains(list, "*") && !strings.Contains(string(element), "/")
 }
 
-// holes returns a way around a policy for the operator's account.
-func (r *rendering) holes(p policy) string {
+// holes returns a way around a policy for an account of the operator.
+func (r *rendering) holes(p policy, account string) string {
 	match := p.Spec.MatchConstraints
 	switch {
 	case p.Spec.FailurePolicy != nil && *p.Spec.FailurePolicy != admissionregistrationv1.Fail:
@@ -116,8 +225,8 @@ func (r *rendering) holes(p policy) string {
 		return "leaves out some objects"
 	case match.MatchPolicy != nil && *match.MatchPolicy != admissionregistrationv1.Equivalent:
 		return "does not match other versions of a resource"
-	case len(p.Spec.MatchConditions) != 1 || p.Spec.MatchConditions[0].Expression != operatorCondition:
-		return "has other match conditions than: " + operatorCondition
+	case partOf(p, account) == none:
+		return "has other match conditions than: " + conditionOf(account)
 	case len(p.Spec.Validations) == 0:
 		return "validates nothing"
 	}

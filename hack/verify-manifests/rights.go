@@ -13,8 +13,12 @@ import (
 )
 
 // expectedRights are the rights that each role grants, by its kind and name, with
-// what the operator does with them.
-func expectedRights() map[string][]string {
+// what the operator does with them. Servers are run by an account of its own, or not.
+func expectedRights(serversApart bool) map[string][]string {
+	minted := "bailiwick,bailiwick-bootstrapper,bailiwick-decoy"
+	if serversApart {
+		minted = "bailiwick,bailiwick-servers,bailiwick-bootstrapper,bailiwick-decoy"
+	}
 	const account = "demo-bao-restore-serviceaccount"
 	out := map[string][]string{
 		"ClusterRole bailiwick-aiven":           aivenRights(),
@@ -45,7 +49,7 @@ func expectedRights() map[string][]string {
 			"/configmaps get", "/configmaps list", "/configmaps create", "/configmaps patch", "/configmaps delete",
 		},
 		"Role bailiwick-mint": {
-			mint + "create of bailiwick,bailiwick-bootstrapper,bailiwick-decoy", // log in to OpenBao servers
+			mint + "create of " + minted, // log in to OpenBao servers
 		},
 		"Role bailiwick-leader-election": append(eventRights(),
 			"coordination.k8s.io/leases create",
@@ -64,8 +68,61 @@ func expectedRights() map[string][]string {
 			"/serviceaccounts get of " + account, // the UID, for the role on the server
 		},
 	}
+	maps.Copy(out, serversRights())
 	out["Role bailiwick"] = perNamespace(out)
+	out["Role bailiwick-servers"] = append(eventRights(), out["ClusterRole bailiwick-servers"]...)
 	return out
+}
+
+// serversRights are the rights of the process that runs OpenBao servers, and of these.
+func serversRights() map[string][]string {
+	own := []string{
+		"openbao.org/openbaoclusters list",         // informer
+		"openbao.org/openbaoclusters watch",        // informer
+		"openbao.org/openbaoclusters/status patch", // server-side apply
+		"/namespaces get",                          // the UID, for the audience
+	}
+	// What belongs to a cluster wakes it.
+	for _, resource := range []string{
+		"/pods", "/services", "/serviceaccounts", "apps/statefulsets", "networking.k8s.io/networkpolicies",
+		"policy/poddisruptionbudgets", "rbac.authorization.k8s.io/rolebindings",
+	} {
+		own = append(own, resource+" list", resource+" watch")
+	}
+	namespace := []string{
+		"/pods get",                      // before it is deleted
+		"/pods delete",                   // restart a server
+		"/persistentvolumeclaims get",    // before it is deleted
+		"/persistentvolumeclaims delete", // begin a first start again
+		"rbac.authorization.k8s.io/clusterroles bind of " + serverRole,
+	}
+	// Create, then apply; read live before either.
+	for _, resource := range []string{
+		"/configmaps", "/secrets", "/serviceaccounts", "/services", "apps/statefulsets", "monitoring.coreos.com/servicemonitors",
+		"networking.k8s.io/networkpolicies", "policy/poddisruptionbudgets", "rbac.authorization.k8s.io/rolebindings",
+	} {
+		namespace = append(namespace, resource+" get", resource+" create", resource+" patch")
+	}
+	for _, resource := range []string{"/secrets", "/serviceaccounts", "/services", "monitoring.coreos.com/servicemonitors", "policy/poddisruptionbudgets"} {
+		namespace = append(namespace, resource+" delete") // what the spec does not ask for any more
+	}
+	return map[string][]string{
+		"ClusterRole bailiwick-servers":       own,
+		"ClusterRole " + serversNamespaceRole: namespace,
+		// Of a server itself: its service registration labels its own pod.
+		"ClusterRole " + serverRole: {
+			"/pods get", "/pods update", "/pods patch",
+			"bailiwick.dev/servers register", // by which admission/openbao_server.yaml tells it
+		},
+		"Role bailiwick-mint-servers": {mint + "create of bailiwick-servers"}, // log in to its servers
+		"Role bailiwick-servers-endpoints": {
+			"discovery.k8s.io/endpointslices get of kubernetes", // addresses of the API server, for NetworkPolicies
+		},
+		"Role bailiwick-servers-leader-election": append(eventRights(),
+			"coordination.k8s.io/leases create",
+			"coordination.k8s.io/leases get of bailiwick-servers",
+			"coordination.k8s.io/leases update of bailiwick-servers"),
+	}
 }
 
 // perNamespace are the rights in one namespace where there is none in all.
@@ -114,6 +171,24 @@ var baseRoles = []string{
 	"Role bailiwick-leader-election", "Role bailiwick-mint", "Role bailiwick-openbao-records",
 }
 
+// serversRoles are those of the process that runs OpenBao servers, and of these.
+var serversRoles = []string{
+	"ClusterRole bailiwick-servers", "ClusterRole " + serversNamespaceRole, "ClusterRole " + serverRole,
+	"Role bailiwick-mint-servers", "Role bailiwick-servers-endpoints", "Role bailiwick-servers-leader-election",
+}
+
+// namespaceOf returns the namespace that a Role of an installation has to be in, and
+// nothing for others.
+func namespaceOf(name string) string {
+	switch {
+	case name == "Role bailiwick-servers-endpoints":
+		return "default" // where the API server's addresses are
+	case slices.Contains(baseRoles, name) || slices.Contains(serversRoles, name):
+		return operatorNamespace
+	}
+	return ""
+}
+
 // rights returns what a role grants, as "group/resource verb" or "url verb",
 // with the names it is limited to. Sorted.
 func (r role) rights() []string {
@@ -140,7 +215,7 @@ func (r role) rights() []string {
 
 // grantsWhatIsUsed finds rights that nothing uses, and rights that are missing.
 func grantsWhatIsUsed(r *rendering) []string {
-	expected := expectedRights()
+	expected := expectedRights(r.runsServersApart())
 	var out []string
 	for _, ro := range r.roles {
 		name := nameOf(ro.Kind, ro.ObjectMeta)
@@ -149,8 +224,8 @@ func grantsWhatIsUsed(r *rendering) []string {
 			out = append(out, name+" is not expected")
 			continue
 		}
-		if ro.Kind == "Role" && slices.Contains(baseRoles, ro.Kind+" "+ro.Name) && ro.Namespace != operatorNamespace {
-			out = append(out, name+" is not in "+operatorNamespace)
+		if want := namespaceOf(ro.Kind + " " + ro.Name); ro.Kind == "Role" && want != "" && ro.Namespace != want {
+			out = append(out, name+" is not in "+want)
 		}
 		got := ro.rights()
 		for _, right := range got {
@@ -188,7 +263,7 @@ func hasRoles(want ...string) func(*rendering) []string {
 	}
 }
 
-// without returns baseRoles but for some.
+// without returns the roles of an installation for all namespaces but for some.
 func without(names ...string) []string {
-	return slices.DeleteFunc(slices.Clone(baseRoles), func(name string) bool { return slices.Contains(names, name) })
+	return slices.DeleteFunc(slices.Concat(baseRoles, serversRoles), func(name string) bool { return slices.Contains(names, name) })
 }

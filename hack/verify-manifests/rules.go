@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
 	"github.com/bailiwick-operator/bailiwick/pkg/app"
 	"github.com/bailiwick-operator/bailiwick/pkg/bootstrap"
 	aivencontroller "github.com/bailiwick-operator/bailiwick/pkg/controller/aiven"
@@ -22,16 +25,22 @@ type rule struct {
 const (
 	operatorNamespace = "bailiwick-system"
 	operatorAccount   = "bailiwick"
-	openBaoGroup      = "openbao.org/"
-	aivenGroup        = "aiven.io/"
+	// serversAccount runs OpenBao servers, in a process of its own.
+	serversAccount = "bailiwick-servers"
+	// serversNamespaceRole is bound to that account by a person, in single namespaces.
+	serversNamespaceRole = "bailiwick-servers-namespace"
+	// serverRole is bound by that account to those of servers.
+	serverRole   = "bailiwick-openbao-server"
+	openBaoGroup = "openbao.org/"
+	aivenGroup   = "aiven.io/"
 	// mint begins the rights to make tokens.
 	mint = "/serviceaccounts/token "
 )
 
 func rules() []rule {
-	operators := []string{
-		"base", "overlays_aiven-only", "overlays_debug", "overlays_default-token", "overlays_namespaced", "overlays_openbao-only",
-	}
+	// Those of which the second process is a part, and those without.
+	apart := []string{"base", "overlays_debug", "overlays_default-token", "overlays_namespaced", "overlays_openbao-only"}
+	operators := append([]string{"overlays_aiven-only", "overlays_one-process"}, apart...)
 	optional := []string{
 		"rbac_optional", "rbac_optional_delete_migration_secrets", "rbac_optional_prove-identities", "rbac_optional_prove-identities_restore",
 	}
@@ -40,33 +49,63 @@ func rules() []rule {
 		{roles, grantsWhatIsUsed},
 		{roles, writesAreLimited},
 		{roles, bindingsFit},
+		{[]string{"rbac_optional_run-servers"}, bindsServers},
 		{operators, startsTheOperator},
 		{operators, limitsTheOperator},
-		{[]string{"rbac", "base", "overlays_debug"}, hasRoles(baseRoles...)},
+		{apart, hasServers(true)},
+		{[]string{"overlays_aiven-only", "overlays_one-process"}, hasServers(false)},
+		{append([]string{"overlays_one-process"}, apart...), limitsServers(true)},
+		{[]string{"overlays_aiven-only"}, limitsServers(false)},
+		{[]string{"rbac", "base", "overlays_debug"}, hasRoles(without()...)},
 		{[]string{"overlays_default-token"}, hasRoles(append(without("ClusterRole bailiwick-read-secrets"), "Role bailiwick-default-token")...)},
-		{[]string{"overlays_aiven-only"}, hasRoles(without("ClusterRole bailiwick-issuer", "ClusterRole bailiwick-openbao",
-			"ClusterRole bailiwick-openbao-init", "Role bailiwick-mint", "Role bailiwick-openbao-records")...)},
+		{[]string{"overlays_aiven-only"}, hasRoles(without(append(serversRoles, "ClusterRole bailiwick-issuer", "ClusterRole bailiwick-openbao",
+			"ClusterRole bailiwick-openbao-init", "Role bailiwick-mint", "Role bailiwick-openbao-records")...)...)},
 		{[]string{"overlays_openbao-only"}, hasRoles(without("ClusterRole bailiwick-aiven", "ClusterRole bailiwick-publish-secrets")...)},
-		{[]string{"overlays_namespaced"}, hasRoles("Role bailiwick", "Role bailiwick-leader-election", "Role bailiwick-mint", "Role bailiwick-openbao-records")},
+		{[]string{"overlays_one-process"}, hasRoles(without("Role bailiwick-mint-servers", "Role bailiwick-servers-leader-election")...)},
+		{[]string{"overlays_namespaced"}, hasRoles("Role bailiwick", "Role bailiwick-leader-election", "Role bailiwick-mint", "Role bailiwick-openbao-records",
+			"Role bailiwick-servers", "Role bailiwick-mint-servers", "Role bailiwick-servers-endpoints", "Role bailiwick-servers-leader-election",
+			"ClusterRole "+serversNamespaceRole, "ClusterRole "+serverRole)},
 		{[]string{"rbac_optional_prove-identities"}, hasRoles("Role bailiwick-mint-demo-bao")},
 		{[]string{"rbac_optional_prove-identities_restore"}, hasRoles("Role bailiwick-restore-demo-bao")},
-		{[]string{"base", "overlays_namespaced"}, hasKinds(true, true)},
+		{[]string{"base", "overlays_namespaced", "overlays_one-process"}, hasKinds(true, true)},
 		{[]string{"overlays_aiven-only"}, hasKinds(true, false)},
 		{[]string{"overlays_openbao-only"}, hasKinds(false, true)},
 		{[]string{"overlays_aiven-only"}, hasAccounts(false)},
-		{[]string{"base", "overlays_debug", "overlays_default-token", "overlays_namespaced", "overlays_openbao-only"}, hasAccounts(true)},
+		{append([]string{"overlays_one-process"}, apart...), hasAccounts(true)},
 		{[]string{"samples-all"}, samplePerKind},
 	}
 }
 
-// limitsTheOperator finds limits of the operator's account that an overlay leaves
+// limitsTheOperator finds limits of the operator's accounts that an overlay leaves
 // out: all have all of them, whatever they grant.
 func limitsTheOperator(r *rendering) []string {
+	return hasObjects(true, policiesOf(
+		"configmaps", "events", "leases", "objects", "openbao-records", "secrets", "servers", "servers-deletions",
+		"servers-rolebindings", "servers-secrets", "servers-selectors", "servers-statefulsets", "token-audiences")...)(r)
+}
+
+// limitsServers finds the limits of OpenBao servers, and of what may be said of them,
+// where they are missing or left over.
+func limitsServers(wanted bool) func(*rendering) []string {
+	return hasObjects(wanted, policiesOf("openbao-server", "openbaocluster-profiles")...)
+}
+
+func policiesOf(limits ...string) []string {
 	var names []string
-	for _, limit := range []string{"configmaps", "events", "leases", "objects", "openbao-records", "secrets", "token-audiences"} {
+	for _, limit := range limits {
 		names = append(names, "ValidatingAdmissionPolicy /bailiwick-"+limit, "ValidatingAdmissionPolicyBinding /bailiwick-"+limit)
 	}
-	return hasObjects(true, names...)(r)
+	return names
+}
+
+// hasServers finds what the process that runs OpenBao servers consists of, where it is
+// missing or left over.
+func hasServers(wanted bool) func(*rendering) []string {
+	var names []string
+	for _, kind := range []string{"ServiceAccount", "Deployment", "PodDisruptionBudget", "NetworkPolicy"} {
+		names = append(names, kind+" "+operatorNamespace+"/"+serversAccount)
+	}
+	return hasObjects(wanted, names...)
 }
 
 // hasAccounts finds the accounts that log in to OpenBao servers, where they are
@@ -90,21 +129,39 @@ func hasObjects(wanted bool, names ...string) func(*rendering) []string {
 	}
 }
 
+// holders returns the accounts that may have a role. Nothing that the operator's account
+// has is also given to the one that creates pods, but for what names no object.
+func holders(r *rendering, role string) []string {
+	switch {
+	case !r.runsServersApart():
+		return []string{operatorAccount}
+	case role == "bailiwick-events" || role == "bailiwick-issuer":
+		return []string{operatorAccount, serversAccount}
+	case role == "bailiwick-mint-servers" || role == serversAccount || strings.HasPrefix(role, serversAccount+"-"):
+		return []string{serversAccount}
+	}
+	return []string{operatorAccount}
+}
+
 // bindingsFit finds roles without a binding, bindings without a role, and
-// bindings to anybody but the operator.
+// bindings to anybody but the account of the operator that the role is for.
 func bindingsFit(r *rendering) []string {
 	var out []string
-	bound := map[string]bool{}
+	// These two are bound in namespaces with servers.
+	bound := map[string]bool{"ClusterRole /" + serversNamespaceRole: true, "ClusterRole /" + serverRole: true}
 	for _, b := range r.bindings {
 		meta := b.ObjectMeta
 		meta.Name = b.RoleRef.Name
 		target := nameOf(b.RoleRef.Kind, meta)
+		if target == "ClusterRole /"+serversNamespaceRole || target == "ClusterRole /"+serverRole {
+			out = append(out, fmt.Sprintf("%s grants %s in all namespaces", nameOf(b.Kind, b.ObjectMeta), target))
+		}
 		if !slices.Contains(r.names, target) {
 			out = append(out, fmt.Sprintf("%s names %s, which is not there", nameOf(b.Kind, b.ObjectMeta), target))
 		}
 		bound[target] = true
 		for _, s := range b.Subjects {
-			if s.Kind != "ServiceAccount" || s.Namespace != operatorNamespace || s.Name != operatorAccount {
+			if s.Kind != "ServiceAccount" || s.Namespace != operatorNamespace || !slices.Contains(holders(r, b.RoleRef.Name), s.Name) {
 				out = append(out, fmt.Sprintf("%s gives rights to %s %s/%s", nameOf(b.Kind, b.ObjectMeta), s.Kind, s.Namespace, s.Name))
 			}
 		}
@@ -117,19 +174,48 @@ func bindingsFit(r *rendering) []string {
 	return out
 }
 
-// startsTheOperator finds flags that the operator would not accept, and rights
-// of kinds that it is told to leave out.
+// bindsServers finds anything but the one binding that lets the operator run servers in a
+// namespace.
+func bindsServers(r *rendering) []string {
+	if len(r.names) != 1 || len(r.bindings) != 1 {
+		return []string{fmt.Sprintf("has %q, want one binding", r.names)}
+	}
+	b := r.bindings[0]
+	ref := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: serversNamespaceRole}
+	subjects := []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: serversAccount, Namespace: operatorNamespace}}
+	if b.Kind != "RoleBinding" || b.RoleRef != ref || !slices.Equal(b.Subjects, subjects) {
+		return []string{fmt.Sprintf("%s binds %s %s to %v", nameOf(b.Kind, b.ObjectMeta), b.RoleRef.Kind, b.RoleRef.Name, b.Subjects)}
+	}
+	return nil
+}
+
+// startsTheOperator finds flags that the operator would not accept, and processes that run
+// under another account than the one that they are named after.
 func startsTheOperator(r *rendering) []string {
-	if len(r.deployments) != 1 {
-		return []string{fmt.Sprintf("%d Deployments, want 1", len(r.deployments))}
+	want := []string{operatorAccount}
+	if r.runsServersApart() {
+		want = append(want, serversAccount)
 	}
-	pod := r.deployments[0].Spec.Template.Spec
-	var out []string
-	if pod.ServiceAccountName != operatorAccount {
-		out = append(out, "runs as "+pod.ServiceAccountName)
+	var out, got []string
+	for _, d := range r.deployments {
+		got = append(got, d.Name)
+		pod := d.Spec.Template.Spec
+		if pod.ServiceAccountName != d.Name {
+			out = append(out, d.Name+" runs as "+pod.ServiceAccountName)
+		}
+		env := map[string]string{"POD_NAMESPACE": operatorNamespace, "POD_SERVICE_ACCOUNT": pod.ServiceAccountName}
+		if err := app.ValidateFlags(pod.Containers[0].Args, env); err != nil {
+			out = append(out, fmt.Sprintf("flags of %s: %v", d.Name, err))
+		}
+		for _, other := range r.deployments {
+			if selector := labels.SelectorFromSet(other.Spec.Selector.MatchLabels); other.Name != d.Name && selector.Matches(labels.Set(d.Spec.Template.Labels)) {
+				out = append(out, fmt.Sprintf("%s selects the pods of %s", other.Name, d.Name))
+			}
+		}
 	}
-	if err := app.ValidateFlags(pod.Containers[0].Args, map[string]string{"POD_NAMESPACE": operatorNamespace}); err != nil {
-		out = append(out, fmt.Sprintf("flags: %v", err))
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		out = append(out, fmt.Sprintf("the Deployments are %q, want %q", got, want))
 	}
 	return out
 }
