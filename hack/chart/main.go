@@ -26,6 +26,9 @@ type source struct {
 	// when is the condition of its objects, as arguments of the function and. Those
 	// of rights have a further one, and those of rights everywhere a third.
 	when string
+	// inNamespaces says that its ClusterRoles are bound in single namespaces only, and so
+	// are there with watchNamespaces, too.
+	inNamespaces bool
 	// replace is what to replace in this file only, in pairs.
 	replace []string
 }
@@ -34,6 +37,7 @@ func sources() []source {
 	const (
 		aiven   = "$.Values.aiven.enabled"
 		openBao = "$.Values.openbao.enabled"
+		servers = openBao + " $.Values.servers.enabled"
 	)
 	return []source{
 		{path: "crds/aiven.io_*.yaml", to: "crds", when: "$.Values.crds.install " + aiven},
@@ -49,8 +53,18 @@ func sources() []source {
 		{path: "rbac/openbao_init.yaml", to: "rbac", when: openBao},
 		{path: "rbac/openbao_records.yaml", to: "rbac", when: openBao},
 		{path: "rbac/openbao_identities.yaml", to: "rbac", when: openBao,
-			replace: []string{"[bailiwick, bailiwick-bootstrapper, bailiwick-decoy]",
-				"[" + account + ", " + fullname + "-bootstrapper, " + fullname + "-decoy]"}},
+			replace: []string{"[bailiwick, bailiwick-servers, bailiwick-bootstrapper, bailiwick-decoy]",
+				"[" + account + "{{ if $.Values.servers.enabled }}, " + fullname + "-servers{{ end }}, " + fullname + "-bootstrapper, " + fullname + "-decoy]"}},
+		{path: "rbac/servers.yaml", to: "rbac", when: servers,
+			replace: []string{"resourceNames: [bailiwick-servers]", "resourceNames: [" + fullname + "-servers]"}},
+		{path: "rbac/servers_leader_election.yaml", to: "rbac", when: servers + ` (include "bailiwick.leaderElection" $)`,
+			replace: []string{"resourceNames: [bailiwick-servers]", "resourceNames: [" + fullname + "-servers]"}},
+		{path: "rbac/servers_namespace.yaml", to: "rbac", when: servers, inNamespaces: true,
+			replace: []string{"--clusterrole=bailiwick-servers-namespace", "--clusterrole=" + fullname + "-servers-namespace",
+				"--serviceaccount=bailiwick-system:bailiwick-servers", "--serviceaccount=" + namespace + ":" + fullname + "-servers"}},
+		// Its name is the same everywhere.
+		{path: "rbac/openbao_server.yaml", to: "rbac", when: servers + " $.Values.servers.clusterRole", inNamespaces: true,
+			replace: []string{"\n  name: bailiwick-openbao-server", "\n  name: bailiwick-openbao-server"}},
 		{path: "rbac/optional/watch_secrets.yaml", to: "rbac", when: aiven + " $.Values.rbac.watchSecrets"},
 		{path: "rbac/optional/delete_migration_secrets.yaml", to: "rbac", when: aiven + " $.Values.rbac.deleteMigrationSecrets"},
 		{path: "overlays/default-token/role.yaml", to: "rbac", when: "$.Values.defaultTokenSecret.name",
@@ -60,13 +74,16 @@ func sources() []source {
 		{path: "admission/termination_protection.yaml", to: "admission", when: aiven},
 		{path: "admission/configmaps.yaml", to: "admission"},
 		{path: "admission/events.yaml", to: "admission",
-			replace: []string{"involvedObject.?name.orValue('') == 'bailiwick'", "involvedObject.?name.orValue('') == '" + fullname + "'"}},
+			replace: []string{"in ['bailiwick', 'bailiwick-servers']", "in ['" + fullname + "', '" + fullname + "-servers']"}},
 		{path: "admission/leases.yaml", to: "admission",
-			replace: []string{"object.metadata.name == 'bailiwick'", "object.metadata.name == '" + fullname + "'",
-				"the Lease bailiwick in", "the Lease " + fullname + " in"}},
+			replace: []string{"? 'bailiwick-servers' : 'bailiwick'", "? '" + fullname + "-servers' : '" + fullname + "'"}},
 		{path: "admission/objects.yaml", to: "admission"},
 		{path: "admission/openbao_records.yaml", to: "admission"},
+		{path: "admission/openbao_server.yaml", to: "admission", when: servers},
+		{path: "admission/openbaocluster_profiles.yaml", to: "admission", when: servers},
 		{path: "admission/secrets.yaml", to: "admission"},
+		{path: "admission/servers.yaml", to: "admission"},
+		{path: "admission/servers_*.yaml", to: "admission"},
 		{path: "admission/token_audiences.yaml", to: "admission",
 			replace: []string{`expression: "[]"`, `expression: {{ include "bailiwick.legacyAudiences" $ | quote }}`}},
 	}
@@ -85,7 +102,9 @@ func installation() []string {
 	return []string{
 		"{{", `{{ "{{" }}`,
 		"  labels:\n    app.kubernetes.io/name: bailiwick\n", "  labels:\n    {{- include \"bailiwick.labels\" $ | nindent 4 }}\n",
-		// The account, as a user of the API server and as a subject of a binding.
+		// The accounts, as users of the API server and as subjects of bindings.
+		"system:serviceaccount:bailiwick-system:bailiwick-servers'", "system:serviceaccount:" + namespace + ":" + fullname + "-servers'",
+		"kind: ServiceAccount\n    name: bailiwick-servers\n", "kind: ServiceAccount\n    name: " + fullname + "-servers\n",
 		"system:serviceaccount:bailiwick-system:bailiwick'", "system:serviceaccount:" + namespace + ":" + account + "'",
 		"kind: ServiceAccount\n    name: bailiwick\n", "kind: ServiceAccount\n    name: " + account + "\n",
 		"bailiwick-system", namespace,
@@ -186,7 +205,7 @@ func (s source) template(manifest string) (string, error) {
 		if strings.HasPrefix(field(object, "\napiVersion: "), "rbac.authorization.k8s.io/") {
 			when = append(when, "$.Values.rbac.create")
 		}
-		if strings.HasPrefix(kind, "ClusterRole") {
+		if strings.HasPrefix(kind, "ClusterRole") && !s.inNamespaces {
 			when = append(when, `(not (include "bailiwick.watchNamespaces" $))`)
 		}
 		if len(when) > 0 {

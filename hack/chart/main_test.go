@@ -76,6 +76,14 @@ rules:
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
+	// What is bound in single namespaces is not left out where there is nothing else.
+	got, err = source{when: "$.Values.x", inNamespaces: true}.template(role)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.Replace(want, ` (not (include "bailiwick.watchNamespaces" $))`, "", 1); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
 }
 
 // TestRefuses what would otherwise leave something out without a word.

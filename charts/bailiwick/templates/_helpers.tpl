@@ -25,8 +25,18 @@ app.kubernetes.io/name: bailiwick
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{/* Those of one of its processes, from a dict of "root" and "process". */}}
+{{- define "bailiwick.processLabels" -}}
+app.kubernetes.io/name: {{ .process.app }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- end }}
+
 {{- define "bailiwick.labels" -}}
 {{ include "bailiwick.selectorLabels" . }}
+{{ include "bailiwick.commonLabels" . }}
+{{- end }}
+
+{{- define "bailiwick.commonLabels" -}}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
@@ -41,6 +51,30 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{/* A number, since the chart of the aiven-operator has another name for it. */}}
 {{- define "bailiwick.replicas" -}}
 {{- if hasKey .Values "replicaCount" }}{{ .Values.replicaCount | int }}{{ else }}{{ .Values.replicas | int }}{{ end }}
+{{- end }}
+
+{{- define "bailiwick.serversReplicas" -}}
+{{- if hasKey .Values.servers "replicas" }}{{ .Values.servers.replicas | int }}{{ else }}{{ include "bailiwick.replicas" . }}{{ end }}
+{{- end }}
+
+{{/*
+The operator's processes, each with a Deployment and an account of its own. "app" is the
+label app.kubernetes.io/name of its pods.
+*/}}
+{{- define "bailiwick.processes" -}}
+{{- $fullname := include "bailiwick.fullname" . }}
+{{- $list := list (dict
+  "name" $fullname "app" "bailiwick" "account" (include "bailiwick.serviceAccountName" .)
+  "replicas" (include "bailiwick.replicas" . | int) "resources" .Values.resources
+  "args" (include "bailiwick.args" . | fromYamlArray)) }}
+{{- if and .Values.openbao.enabled .Values.servers.enabled }}
+{{- $name := printf "%s-servers" $fullname }}
+{{- $list = append $list (dict
+  "name" $name "app" "bailiwick-servers" "account" $name
+  "replicas" (include "bailiwick.serversReplicas" . | int) "resources" .Values.servers.resources
+  "args" (include "bailiwick.serversArgs" . | fromYamlArray)) }}
+{{- end }}
+{{- $list | toYaml }}
 {{- end }}
 
 {{/* "true", or nothing. */}}
@@ -83,6 +117,25 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- $args = append $args (printf "--leader-elect-resource-name=%s" $fullname) }}
 {{- $args = append $args (printf "--bootstrapper-service-account=%s-bootstrapper" $fullname) }}
 {{- $args = append $args (printf "--decoy-service-account=%s-decoy" $fullname) }}
+{{- $args = append $args (printf "--servers-service-account=%s-servers" $fullname) }}
 {{- end }}
 {{- concat $args .Values.extraArgs | toYaml }}
+{{- end }}
+
+{{/* The arguments of the process that runs OpenBao servers. */}}
+{{- define "bailiwick.serversArgs" -}}
+{{- $fullname := include "bailiwick.fullname" . }}
+{{- $args := list (printf "--logging-format=%s" .Values.logFormat) "--controllers=OpenBaoServers" }}
+{{- $args = append $args (printf "--deployment=%s-servers" $fullname) }}
+{{- $args = append $args (printf "--leader-elect-resource-name=%s-servers" $fullname) }}
+{{- with include "bailiwick.watchNamespaces" . }}{{ $args = append $args (printf "--watch-namespaces=%s" .) }}{{ end }}
+{{- with .Values.logVerbosity }}{{ $args = append $args (printf "-v=%d" (int .)) }}{{ end }}
+{{- if not .Values.metrics.enabled }}{{ $args = append $args "--metrics-bind-address=0" }}{{ end }}
+{{- if not (include "bailiwick.leaderElection" .) }}{{ $args = append $args "--leader-elect=false" }}{{ end }}
+{{- if ne $fullname "bailiwick" }}
+{{- $args = append $args (printf "--bootstrapper-service-account=%s-bootstrapper" $fullname) }}
+{{- $args = append $args (printf "--decoy-service-account=%s-decoy" $fullname) }}
+{{- $args = append $args (printf "--servers-service-account=%s-servers" $fullname) }}
+{{- end }}
+{{- concat $args .Values.servers.extraArgs | toYaml }}
 {{- end }}

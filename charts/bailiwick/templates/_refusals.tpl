@@ -17,6 +17,7 @@ see README.md.
 {{- $plain := list "serviceAccount.name" $v.serviceAccount.name "the namespace of the release" .Release.Namespace "the name of the release" .Release.Name "priorityClassName" $v.priorityClassName }}
 {{- range concat ($v.watchNamespaces | default list) ($v.watchedNamespaces | default list) }}{{ $plain = concat $plain (list "watchNamespaces" .) }}{{ end }}
 {{- range $v.openbao.proveIdentities }}{{ $plain = concat $plain (list "openbao.proveIdentities" .namespace "openbao.proveIdentities" .cluster) }}{{ end }}
+{{- range $v.servers.namespaces }}{{ $plain = concat $plain (list "servers.namespaces" .) }}{{ end }}
 {{- range $i, $what := $plain }}
 {{- if and (eq (mod $i 2) 0) (regexMatch "^(null|true|false|yes|no|on|off|y|n|[0-9.]+(e[0-9]+)?|0[xob][0-9a-f]+)$" (index $plain (add1 $i | int))) }}
 - {{ $what }}: YAML takes {{ index $plain (add1 $i | int) }} for something else than a name; choose another one
@@ -26,6 +27,13 @@ see README.md.
 {{- range $v.openbao.proveIdentities }}
 {{- if and $watched (not (has .namespace $watched)) }}
 - openbao.proveIdentities: {{ .namespace }} is not one of watchNamespaces, outside of which the operator has no rights
+{{- end }}
+{{- end }}
+{{- range $v.servers.namespaces }}
+{{- if eq . $.Release.Namespace }}
+- servers.namespaces: {{ . }} is the namespace of the operator, where a pod could act as the operator; use another one for servers
+{{- else if and $watched (not (has . $watched)) }}
+- servers.namespaces: {{ . }} is not one of watchNamespaces, outside of which the operator has no rights
 {{- end }}
 {{- end }}
 {{- range $cluster, $audience := $v.openbao.legacyAudiences }}
@@ -38,11 +46,14 @@ see README.md.
 - podLabels: {{ . }} is how the operator's pods are found
 {{- end }}
 {{- end }}
-{{- if has $v.serviceAccount.name (list (printf "%s-bootstrapper" (include "bailiwick.fullname" .)) (printf "%s-decoy" (include "bailiwick.fullname" .))) }}
+{{- if has $v.serviceAccount.name (list (printf "%s-bootstrapper" (include "bailiwick.fullname" .)) (printf "%s-decoy" (include "bailiwick.fullname" .)) (printf "%s-servers" (include "bailiwick.fullname" .))) }}
 - serviceAccount.name: {{ $v.serviceAccount.name }} is an account of its own, with other rights
 {{- end }}
 {{- if and (not (include "bailiwick.leaderElection" .)) (gt (include "bailiwick.replicas" . | int) 1) }}
 - {{ ternary "leaderElect" "leaderElection.enabled" (hasKey $v "leaderElect") }}: with false, replicas has to be 1; two operators at work would undo each other's changes
+{{- end }}
+{{- if and (not (include "bailiwick.leaderElection" .)) $v.openbao.enabled $v.servers.enabled (gt (include "bailiwick.serversReplicas" . | int) 1) }}
+- {{ ternary "leaderElect" "leaderElection.enabled" (hasKey $v "leaderElect") }}: with false, servers.replicas has to be 1; two operators at work would undo each other's changes
 {{- end }}
 {{- if contains "aiven-operator" $v.image.repository }}
 - image.repository: {{ $v.image.repository }} is the image of the aiven-operator; leave it out for that of Bailiwick
@@ -91,6 +102,7 @@ see README.md.
   "service-account" "serviceAccount.name"
   "bootstrapper-service-account" "fullnameOverride"
   "decoy-service-account" "fullnameOverride"
+  "servers-service-account" "fullnameOverride"
   "deployment" "fullnameOverride"
   "leader-elect-resource-name" "fullnameOverride"
   "leader-elect" "leaderElection.enabled"
@@ -108,12 +120,14 @@ see README.md.
   "kubeconfig" "serviceAccount.name"
   "shutdown-timeout" "35s, which fits terminationGracePeriodSeconds, so it is left out"
 }}
-{{- range $v.extraArgs }}
+{{- range $name, $list := dict "extraArgs" $v.extraArgs "servers.extraArgs" $v.servers.extraArgs }}
+{{- range $list }}
 {{- /* The operator takes _ for -, and -v6 for -v=6. */}}
 {{- $flag := regexReplaceAll "(?s)^-+([^=]*).*$" . "${1}" | replace "_" "-" | trim }}
 {{- if regexMatch "^-v[0-9]" . }}{{ $flag = "v" }}{{ end }}
 {{- with get $values $flag }}
-- extraArgs: --{{ $flag }} is {{ . }} here
+- {{ $name }}: --{{ $flag }} is {{ . }} here
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
