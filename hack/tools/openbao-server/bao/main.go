@@ -48,7 +48,7 @@ const usage = `usage:
 // run carries out a command and returns the exit code of the process.
 func run(args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
-		fmt.Fprint(stderr, usage)
+		fmt.Fprintf(stderr, "%s", usage)
 		return 1
 	}
 	switch args[0] {
@@ -57,7 +57,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case "status":
 		return runStatus(args[1:], stdout, stderr)
 	case "version", "-version", "--version", "-v":
-		fmt.Fprintln(stdout, versionLine())
+		fmt.Fprintf(stdout, "%s\n", versionLine())
 		return 0
 	default:
 		fmt.Fprintf(stderr, "bao: the test server has no command %q\n%s", args[0], usage)

@@ -45,7 +45,7 @@ func runServer(args []string, stderr io.Writer) int {
 		return 1
 	}
 	if *path == "" || flags.NArg() > 0 {
-		fmt.Fprint(stderr, "bao server: -config=PATH is required, and nothing else may follow\n")
+		fmt.Fprintf(stderr, "bao server: -config=PATH is required, and nothing else may follow\n")
 		return 1
 	}
 
@@ -57,7 +57,7 @@ func runServer(args []string, stderr io.Writer) int {
 	signal.Ignore(syscall.SIGHUP)
 
 	if err := serve(ctx, *path, *level, stderr); err != nil {
-		fmt.Fprintln(stderr, "bao server:", err)
+		fmt.Fprintf(stderr, "bao server: %v\n", err)
 		return 1
 	}
 	return 0
@@ -123,7 +123,7 @@ func serve(ctx context.Context, path, level string, stderr io.Writer) error {
 	}
 	workCtx, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
-	servers, err := listen(c, a, core, logger)
+	servers, err := listen(workCtx, c, a, core, logger)
 	if err != nil {
 		return errors.Join(err, core.Shutdown())
 	}
@@ -210,7 +210,7 @@ func (s apiServer) serve() error {
 }
 
 // listen opens the listeners and accepts nothing yet.
-func listen(c *config.Config, a addresses, core *vault.Core, logger hclog.Logger) ([]apiServer, error) {
+func listen(ctx context.Context, c *config.Config, a addresses, core *vault.Core, logger hclog.Logger) ([]apiServer, error) {
 	var servers []apiServer
 	for i, l := range c.Listeners {
 		server := &http.Server{
@@ -233,7 +233,7 @@ func listen(c *config.Config, a addresses, core *vault.Core, logger hclog.Logger
 				return nil, fmt.Errorf(`listener "tcp" %s: %w`, a.listen[i], err)
 			}
 		}
-		listener, err := net.Listen("tcp", a.listen[i])
+		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", a.listen[i])
 		if err != nil {
 			return nil, fmt.Errorf(`listener "tcp": %w`, err)
 		}

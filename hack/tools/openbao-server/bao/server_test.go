@@ -7,9 +7,11 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"syscall"
@@ -290,5 +292,62 @@ func TestWrongConfiguration(t *testing.T) {
 	}
 	if !n.log.contains(`has no key "tls_cert"`) {
 		t.Error("the output does not name the unknown key")
+	}
+}
+
+// fakeTransit is as much of the API of a transit engine as a seal needs. It does
+// not encrypt.
+func fakeTransit(w http.ResponseWriter, r *http.Request) {
+	var in struct{ Plaintext, Ciphertext string }
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || r.Header.Get("X-Vault-Token") != testToken {
+		w.WriteHeader(http.StatusForbidden)
+		return
+	}
+	var data map[string]string
+	switch r.URL.Path {
+	case "/v1/transit/encrypt/unseal":
+		data = map[string]string{"ciphertext": "vault:v1:" + in.Plaintext}
+	case "/v1/transit/decrypt/unseal":
+		data = map[string]string{"plaintext": strings.TrimPrefix(in.Ciphertext, "vault:v1:")}
+	default:
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{"data": data})
+}
+
+func TestTransitSeal(t *testing.T) {
+	engine := httptest.NewTLSServer(http.HandlerFunc(fakeTransit))
+	defer engine.Close()
+	c := newCluster(t)
+	c.write("transit-ca.crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: engine.Certificate().Raw}))
+	n := c.newNodes(1, "")[0]
+	c.write(n.name+"/config/server.hcl", fmt.Appendf(nil, `
+listener "tcp" {
+  address       = "127.0.0.1:%d"
+  tls_cert_file = "%s/tls.crt"
+  tls_key_file  = "%[2]s/tls.key"
+}
+storage "raft" {
+  path                   = "%[2]s/data"
+  performance_multiplier = 1
+}
+seal "transit" {
+  address         = %q
+  token           = %q
+  key_name        = "unseal"
+  mount_path      = "transit/"
+  disable_renewal = true
+  tls_ca_cert     = "%[2]s/transit-ca.crt"
+}
+`, n.port, c.dir, engine.URL, testToken))
+	n.initialize(createTestToken)
+	for range 2 {
+		n.start()
+		n.waitHealthy()
+		if n.log.contains(testToken) {
+			t.Error("the log shows the token of the seal")
+		}
+		n.stop(syscall.SIGTERM)
 	}
 }

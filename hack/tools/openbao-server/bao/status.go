@@ -52,7 +52,7 @@ func runStatus(args []string, stdout, stderr io.Writer) int {
 		err = printStatus(stdout, *format, status)
 	}
 	if err != nil {
-		fmt.Fprintln(stderr, "Error checking seal status:", err)
+		fmt.Fprintf(stderr, "Error checking seal status: %v\n", err)
 		return exitError
 	}
 	if status["sealed"] != false {

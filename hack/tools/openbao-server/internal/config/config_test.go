@@ -190,7 +190,7 @@ func TestStrictness(t *testing.T) {
 	}{
 		{"attribute", minimal + `clustername = "x"`, []string{`server.hcl:9`, `has no key "clustername"`}},
 		{"block", minimal + `sealing "static" {}`, []string{`has no key "sealing"`}},
-		{"listener", `listener "tcp" { adress = "x" }`, []string{`listener "tcp" has no key "adress"`}},
+		{"listener", `listener "tcp" { tls_cert = "x" }`, []string{`listener "tcp" has no key "tls_cert"`}},
 		{"listener type", `listener "unix" {}`, []string{`listener "unix" is not supported`}},
 		{"listener telemetry", `listener "tcp" { telemetry { x = 1 } }`, []string{`listener "tcp" telemetry has no key "x"`}},
 		{"storage", `storage "raft" { election_timeout = "30s" }`, []string{`storage "raft" has no key "election_timeout"`}},
