@@ -87,6 +87,9 @@ const (
 	LetInYes
 	// LetInNo means that the server refused it, for whatever reason.
 	LetInNo
+	// LetInNothing means that the server has not even the auth mount, which the first
+	// request of the contract makes.
+	LetInNothing
 )
 
 // FirstServer is what the server of ordinal 0 says of itself.
@@ -98,6 +101,9 @@ type FirstServer struct {
 const (
 	// unsealPatience is how long a server may take to unseal itself.
 	unsealPatience = 30 * time.Second
+	// mountPatience is how long a server that has initialized itself may take until the
+	// first request of the contract is carried out.
+	mountPatience = time.Minute
 	// maxAttempts is how often an incomplete first start is begun again.
 	maxAttempts = 5
 )
@@ -131,8 +137,10 @@ type FirstStart struct {
 	// InitFailed says that the server ended and said that its self-initialization had
 	// failed.
 	InitFailed bool
-	// LetIn is whether an identity of the contract can log in at it.
-	LetIn LetIn
+	// LetIn is whether an identity of the contract can log in at it, and NothingFor for
+	// how long that has been LetInNothing.
+	LetIn      LetIn
+	NothingFor time.Duration
 	// HasRootToken says that this process still has the root token of the initialization.
 	HasRootToken bool
 }
@@ -249,6 +257,13 @@ func (f FirstStart) initializedItself() Step {
 		return Step{Action: Complete}
 	case LetInNo:
 		return Step{Action: Ask, Reason: LoginRefused}
+	case LetInNothing:
+		// A server that is killed after it has initialized its storage, and before it has
+		// noted that requests follow, never sends them (command/server.go of OpenBao).
+		// Nobody can log in, and nothing was ever there to log in with.
+		if f.NothingFor >= mountPatience {
+			return f.wipe()
+		}
 	}
 	return Step{Action: Wait, Reason: LoginUnknown}
 }
@@ -263,7 +278,7 @@ func (f FirstStart) wasInitialized() Step {
 	case !f.Recorded.InitSent:
 		// A person was faster, and has the keys.
 		return Step{Action: Complete}
-	case f.LetIn == LetInNo:
+	case f.LetIn == LetInNo || f.LetIn == LetInNothing:
 		// The root token was lost together with the answer, or with the process that had
 		// it: nobody can ever log in.
 		return f.wipe()

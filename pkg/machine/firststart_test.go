@@ -40,6 +40,8 @@ func TestFirstStartNext(t *testing.T) {
 		"sealed":                      {running(FirstStart{SelfInit: true, Initialize: true, Recorded: begun, Server: sealed}), Step{Action: Wait, Reason: Unsealing}},
 		"sealed for long":             {running(FirstStart{SelfInit: true, Initialize: true, Recorded: begun, Server: sealed, SealedFor: time.Minute}), Step{Action: Wipe}},
 		"initialized, not let in":     {running(FirstStart{SelfInit: true, Initialize: true, Recorded: begun, Server: open, LetIn: LetInNo}), Step{Action: Ask, Reason: LoginRefused}},
+		"initialized, nothing there":  {running(FirstStart{SelfInit: true, Initialize: true, Recorded: begun, Server: open, LetIn: LetInNothing}), Step{Action: Wait, Reason: LoginUnknown}},
+		"nothing there for long":      {running(FirstStart{SelfInit: true, Initialize: true, Recorded: begun, Server: open, LetIn: LetInNothing, NothingFor: time.Hour}), Step{Action: Wipe}},
 		"initialized, unknown":        {running(FirstStart{SelfInit: true, Initialize: true, Recorded: begun, Server: open}), Step{Action: Wait, Reason: LoginUnknown}},
 		"initialized, let in":         {running(FirstStart{SelfInit: true, Initialize: true, Recorded: begun, Server: open, LetIn: LetInYes}), Step{Action: Complete}},
 		"with the root token":         {running(FirstStart{Recorded: begun, Server: open, HasRootToken: true}), Step{Action: WriteContract}},
@@ -102,7 +104,9 @@ type volume struct {
 	uid       string
 	cluster   string
 	interrupt bool
-	contract  bool
+	// bare means that the server was killed before it noted that requests follow.
+	bare     bool
+	contract bool
 }
 
 type pod struct {
@@ -127,8 +131,12 @@ func (w *world) kubernetes() {
 		w.clusters++
 		v.cluster = fmt.Sprintf("cluster-%d", w.clusters)
 		// The server is killed between the first request and the last.
-		if v.interrupt = w.rng.IntN(4) == 0; v.interrupt {
-			w.pod = nil
+		switch w.rng.IntN(6) {
+		case 0:
+			v.interrupt, w.pod = true, nil
+			return
+		case 1:
+			v.bare, w.pod = true, nil
 			return
 		}
 		v.contract = true
@@ -152,7 +160,7 @@ func (w *world) facts() FirstStart {
 			f.Server.ClusterID = w.volume.cluster
 		}
 		if f.Server.Initialized && !f.Server.Sealed && w.rng.IntN(3) > 0 {
-			f.LetIn = LetInNo
+			f.LetIn, f.NothingFor = LetInNothing, time.Hour
 			if w.volume.contract {
 				f.LetIn = LetInYes
 			}

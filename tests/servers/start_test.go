@@ -101,9 +101,19 @@ func (w *world) lose(pod string) {
 	}
 }
 
-// isWhole checks that all servers of a cluster are unsealed, part of it, and vote.
+// isWhole waits until all servers of a cluster are unsealed and vote, and checks that the
+// status says what they are.
 func (w *world) isWhole(c *openbaov1alpha1.OpenBaoCluster) {
 	w.Helper()
+	w.eventually("all servers to vote", func() error {
+		c = w.get(c.Name)
+		for _, s := range c.Status.Servers {
+			if s.Role != openbaov1alpha1.ServerLeader && s.Role != openbaov1alpha1.ServerVoter {
+				return fmt.Errorf("%s is %s: %s", s.Name, s.Role, s.Message)
+			}
+		}
+		return nil
+	})
 	if len(c.Status.Servers) != int(*c.Spec.Replicas) {
 		w.Errorf("The status has %d servers, want %d", len(c.Status.Servers), *c.Spec.Replicas)
 	}
@@ -120,12 +130,8 @@ func (w *world) isWhole(c *openbaov1alpha1.OpenBaoCluster) {
 		if s.CertificateSerial != n.CertificateSerial || s.CertificateSerial == "" {
 			w.Errorf("%s shows the certificate %q, and the status has %q", s.Name, n.CertificateSerial, s.CertificateSerial)
 		}
-		switch s.Role {
-		case openbaov1alpha1.ServerLeader:
+		if s.Role == openbaov1alpha1.ServerLeader {
 			leaders++
-		case openbaov1alpha1.ServerVoter:
-		default:
-			w.Errorf("%s is %s: %s", s.Name, s.Role, s.Message)
 		}
 	}
 	if leaders != 1 {

@@ -189,7 +189,11 @@ spec:
   network:
     ingressRules:
       - from: [{ipBlock: {cidr: %s/32}}]
-`, name, w.ns, version(), image, shared.GatewayAddr()), c); err != nil {
+    # The DNS server of the node is no pod.
+    egressRules:
+      - to: [{ipBlock: {cidr: %s/32}}]
+        ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]
+`, name, w.ns, version(), image, shared.GatewayAddr(), shared.Address()), c); err != nil {
 		w.Fatal(err)
 	}
 	for _, f := range change {

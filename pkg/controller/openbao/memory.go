@@ -19,6 +19,8 @@ type memory struct {
 	uid types.UID
 	// sealedSince is since when the first server has been seen initialized and sealed.
 	sealedSince time.Time
+	// nothingSince is since when it has been seen unsealed and without the auth mount.
+	nothingSince time.Time
 	// root is the token of an initialization that this process asked for, until the
 	// contract is written with it.
 	root bao.Token

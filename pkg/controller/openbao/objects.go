@@ -70,7 +70,8 @@ func (t *task) applyObjects(ctx context.Context, replicas *int32) error {
 		facts.Replicas = *replicas
 	}
 	var err error
-	if facts.APIServer, err = t.opts.APIServer(ctx); err != nil && t.obj.Spec.Network == nil {
+	network := t.obj.Spec.Network
+	if facts.APIServer, err = t.opts.APIServer(ctx); err != nil && (network == nil || network.APIServerCIDR == "" && len(network.APIServerEndpointIPs) == 0) {
 		return retry(ReasonFailed, sentence(fmt.Sprintf("The address of the API server, which the servers' NetworkPolicy allows, cannot be found: %v", err)), err)
 	}
 	if facts.ServiceMonitors, err = t.opts.Serves(ctx, serviceMonitorKind); err != nil {

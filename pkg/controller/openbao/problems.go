@@ -134,7 +134,7 @@ func (t *task) objectProblem(err error) error {
 	case errors.As(err, &conflict):
 		return waiting(ReasonConflict, t.conflictMessage(conflict), t.opts.RecheckInterval)
 	case apierrors.IsForbidden(err) && !strings.Contains(err.Error(), "ValidatingAdmissionPolicy") && !strings.Contains(err.Error(), "quota"):
-		return waiting(ReasonNotGranted, t.grantMessage(), startInterval*10)
+		return waiting(ReasonNotGranted, t.grantMessage(), startInterval*5)
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
 		return retry(ReasonFailed, sentence(fmt.Sprintf("The API server refuses an object of the servers: %v", err)), err)
 	}
@@ -241,6 +241,13 @@ func (t *task) stepProblem() *reconcile.Problem {
 func refusesContract(err error) bool {
 	var minted *server.MintError
 	return bao.IsLoginRefused(err) && !bao.IsUnknownKey(err) && !errors.As(err, &minted)
+}
+
+// lacksMount reports whether a login was refused as a server does that has no such auth
+// mount. It says no reason for that, which a server that has the mount does for a role or
+// a token that it refuses.
+func lacksMount(err error) bool {
+	return bao.ClassOf(err) == bao.LoginForbidden || bao.IsNotFound(err)
 }
 
 func (t *task) addProblem(p *reconcile.Problem) { t.problems = append(t.problems, p) }

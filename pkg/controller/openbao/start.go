@@ -91,6 +91,10 @@ func (t *task) firstStart(ctx context.Context) (machine.FirstStart, error) {
 		if node.Initialized && !node.Sealed && !f.Recorded.Initialized && f.Recorded.Begun {
 			f.LetIn = t.letIn(ctx, node.ClusterID)
 		}
+		if f.LetIn != machine.LetInNothing || t.memory.nothingSince.IsZero() {
+			t.memory.nothingSince = t.now
+		}
+		f.NothingFor = t.now.Sub(t.memory.nothingSince)
 	}
 	return f, nil
 }
@@ -118,6 +122,8 @@ func (t *task) letIn(ctx context.Context, clusterID string) machine.LetIn {
 	switch {
 	case err == nil:
 		return machine.LetInYes
+	case lacksMount(err):
+		return machine.LetInNothing
 	case refusesContract(err):
 		return machine.LetInNo
 	}
@@ -196,7 +202,7 @@ func (t *task) wipe(ctx context.Context, facts machine.FirstStart) error {
 	if err := t.persistRecord(ctx); err != nil {
 		return err
 	}
-	t.memory.sealedSince = t.now
+	t.memory.sealedSince, t.memory.nothingSince = t.now, t.now
 	t.announce(corev1.EventTypeWarning, ReasonBegunAgain,
 		"The first start was interrupted before anyone could use the cluster. It begins again on an empty volume.")
 	uid, pod := facts.VolumeUID, t.first()
