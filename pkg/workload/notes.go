@@ -28,6 +28,12 @@ func notesOf(c *openbaov1alpha1.OpenBaoCluster, f Facts) []string {
 			"The name ends in %s: in one namespace with a cluster %q, both need a Service %s, and the second one fails.",
 			suffix, strings.TrimSuffix(c.Name, suffix), c.Name))
 	}
+	note(c.Spec.DeletionPolicy == openbaov1alpha1.DeletionDeletePVCs || c.Spec.DeletionPolicy == openbaov1alpha1.DeletionDeleteAll, fmt.Sprintf(
+		"spec.deletionPolicy %s is not carried out yet: when the object is deleted, the volumes and the Secrets with their keys stay.", c.Spec.DeletionPolicy))
+	note(c.Spec.Backup != nil && c.Spec.Backup.Schedule != "", "No backups are taken yet: spec.backup gives the backup job its policy and role, and nothing runs it.")
+	note(c.Spec.Upgrade != nil && c.Spec.Upgrade.PreUpgradeSnapshot != nil && *c.Spec.Upgrade.PreUpgradeSnapshot,
+		"spec.upgrade.preUpgradeSnapshot is not carried out yet: no snapshot is taken before an upgrade.")
+	note(c.Spec.BreakGlassAck != "", "spec.breakGlassAck is not used: nothing waits for it.")
 	notes = append(notes, networkNotes(c)...)
 	notes = append(notes, metricsNotes(c, f)...)
 	if tlsMode(c) == openbaov1alpha1.TLSExternal && c.Spec.TLS != nil {

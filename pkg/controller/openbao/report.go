@@ -12,6 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
@@ -39,6 +40,9 @@ func (t *task) report(ctx context.Context, err error) reconcile.Outcome {
 		return reconcile.Done()
 	case errors.Is(err, errMayNotWrite):
 		return reconcile.Retry(err)
+	case apierrors.IsConflict(err):
+		// The bootstrapper writes the same status; the next look has what it wrote.
+		return reconcile.After(startInterval / 2)
 	case ctx.Err() != nil:
 		return reconcile.Retry(ctx.Err())
 	}

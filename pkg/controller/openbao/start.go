@@ -223,8 +223,13 @@ func (t *task) wipe(ctx context.Context, facts machine.FirstStart) error {
 // persistRecord writes the status now, with the version that the record was decided
 // with: another process that is at work as well must not be overruled.
 func (t *task) persistRecord(ctx context.Context) error {
+	if err := t.persist(ctx, t.before.ResourceVersion); err != nil {
+		// What was not recorded was not decided, and must not be written by the report.
+		t.before.Status.DeepCopyInto(&t.obj.Status)
+		return err
+	}
 	t.changed = true
-	return t.persist(ctx, t.before.ResourceVersion)
+	return nil
 }
 
 func (t *task) stamp() *metav1.Time {
