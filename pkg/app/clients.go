@@ -143,8 +143,11 @@ func as(base *rest.Config, component string) *rest.Config {
 }
 
 // connectOpenBao returns a client of a server, whose requests say who sent them.
-func connectOpenBao(opts openbao.Options) (openbao.Interface, error) {
-	opts.Version = version.Get().Version
+func (o *OpenBaoOptions) connectOpenBao(opts openbao.Options) (openbao.Interface, error) {
+	opts.Version, opts.Resolver = version.Get().Version, o.Resolver
+	if o.Connect != nil {
+		return o.Connect(opts)
+	}
 	return openbao.New(opts)
 }
 

@@ -84,7 +84,7 @@ func TestOpenBaoIsToldTheVersion(t *testing.T) {
 		_, _ = w.Write([]byte(`{"initialized":true,"sealed":false,"standby":false}`))
 	}))
 	defer server.Close()
-	client, err := connectOpenBao(openbao.Options{
+	client, err := (&OpenBaoOptions{}).connectOpenBao(openbao.Options{
 		Address: server.URL, AllowLocal: true, ServerName: "example.com",
 		CABundle: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
 	})

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/bailiwick-operator/bailiwick/pkg/bootstrap"
+	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 	"github.com/bailiwick-operator/bailiwick/pkg/token"
 )
@@ -107,6 +108,8 @@ type OpenBaoOptions struct {
 	AllowLocalAddresses bool
 	// Resolver, if set, looks up the hosts of servers in place of the process's own.
 	Resolver *net.Resolver
+	// Connect, if set, makes the clients of servers in place of openbao.New.
+	Connect func(openbao.Options) (openbao.Interface, error)
 	// LegacyAudiences are audiences, by "namespace/name" of an OpenBaoCluster, that
 	// its roles accept because an earlier version wrote them.
 	LegacyAudiences map[string]string

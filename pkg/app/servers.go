@@ -63,10 +63,7 @@ func (op *operator) addServers(ctx context.Context, o *Options, c *clients, gate
 		BootstrapperSubject: subject(o.OpenBao.BootstrapperServiceAccount),
 		BootstrapperAccount: o.ServiceAccount,
 		AllowLocalAddresses: o.OpenBao.AllowLocalAddresses,
-		Connect: func(opts openbao.Options) (openbao.Interface, error) {
-			opts.Resolver = o.OpenBao.Resolver
-			return connectOpenBao(opts)
-		},
+		Connect:             o.OpenBao.connectOpenBao,
 		Probe: func(ctx context.Context, opts openbao.Options) (openbao.Node, error) {
 			opts.Version, opts.Resolver = version.Get().Version, o.OpenBao.Resolver
 			return openbao.ProbeNode(ctx, opts)

@@ -28,7 +28,6 @@ import (
 	aivencontroller "github.com/bailiwick-operator/bailiwick/pkg/controller/aiven"
 	openbaocontroller "github.com/bailiwick-operator/bailiwick/pkg/controller/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/metrics"
-	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/publish"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 	"github.com/bailiwick-operator/bailiwick/pkg/token"
@@ -239,10 +238,7 @@ func (op *operator) addBootstrapper(ctx context.Context, o *Options, c *clients,
 		return err
 	}
 	op.bootstrapper, err = bootstrap.New(ctx, bootstrap.Options{
-		Connect: func(opts openbao.Options) (openbao.Interface, error) {
-			opts.Resolver = o.OpenBao.Resolver
-			return connectOpenBao(opts)
-		},
+		Connect:               o.OpenBao.connectOpenBao,
 		Clusters:              c.custom.OpenBaoV1alpha1(),
 		Secrets:               c.kube.CoreV1(),
 		ConfigMaps:            c.kube.CoreV1(),

@@ -108,6 +108,8 @@ func container(c *openbaov1alpha1.OpenBaoCluster, f Facts) corev1.Container {
 		// Sealed and not yet initialized servers are alive, but not ready.
 		LivenessProbe:  probe(livePath, corev1.Probe{PeriodSeconds: 10, TimeoutSeconds: 5, FailureThreshold: 6}),
 		ReadinessProbe: probe(readyPath, corev1.Probe{PeriodSeconds: 2, TimeoutSeconds: 3, FailureThreshold: 3}),
+		// Why a server ended is then in the status of its pod, which Bailiwick reads.
+		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 	}
 	for _, name := range ports {
 		server.Ports = append(server.Ports, corev1.ContainerPort{Name: name, ContainerPort: portNumber(name), Protocol: corev1.ProtocolTCP})

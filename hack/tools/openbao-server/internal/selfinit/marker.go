@@ -15,8 +15,8 @@ import (
 const markerPath = "core/status/self-init"
 
 // ErrUnfinished is the error of a storage whose self-initialization was begun and
-// not completed.
-var ErrUnfinished = errors.New("self-initialization was not completed: refusing to unseal; empty the storage and start again")
+// not completed. It begins as OpenBao's does, which others look for in logs.
+var ErrUnfinished = errors.New("self-initialization failed: it was begun and not completed, refusing to unseal; empty the storage and start again")
 
 // Marker is a key of the storage that is present from before the first request
 // of a self-initialization until after the last.
