@@ -13,7 +13,7 @@ SHELL := /usr/bin/env bash
 MODULES := . tests hack/userconfig hack/compare-crds hack/licenses hack/image
 
 # What tests/node is built from; only root on Linux can run it.
-NODE_TOOLS := $(if $(filter Linux-0,$(shell uname -s)-$(shell id -u)),kubernetes-node kube-router node)
+NODE_TOOLS := $(if $(filter Linux-0,$(shell uname -s)-$(shell id -u)),kubernetes-node kube-router node bao)
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -151,6 +151,15 @@ func (o *OpenBaoOptions) connectOpenBao(opts openbao.Options) (openbao.Interface
 	return openbao.New(opts)
 }
 
+// probeNode asks one server what it is.
+func (o *OpenBaoOptions) probeNode(ctx context.Context, opts openbao.Options) (openbao.Node, error) {
+	opts.Version, opts.Resolver = version.Get().Version, o.Resolver
+	if o.Probe != nil {
+		return o.Probe(ctx, opts)
+	}
+	return openbao.ProbeNode(ctx, opts)
+}
+
 // informers are the shared informers of every watched namespace.
 type informers map[string]externalversions.SharedInformerFactory
 

@@ -4,6 +4,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"net"
@@ -110,6 +111,8 @@ type OpenBaoOptions struct {
 	Resolver *net.Resolver
 	// Connect, if set, makes the clients of servers in place of openbao.New.
 	Connect func(openbao.Options) (openbao.Interface, error)
+	// Probe, if set, asks a server what it is in place of openbao.ProbeNode.
+	Probe func(context.Context, openbao.Options) (openbao.Node, error)
 	// LegacyAudiences are audiences, by "namespace/name" of an OpenBaoCluster, that
 	// its roles accept because an earlier version wrote them.
 	LegacyAudiences map[string]string

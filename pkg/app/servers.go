@@ -12,6 +12,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -24,8 +25,6 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/bootstrap"
 	openbaocontroller "github.com/bailiwick-operator/bailiwick/pkg/controller/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/metrics"
-	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
-	"github.com/bailiwick-operator/bailiwick/pkg/version"
 )
 
 // addServers adds the controller that runs the servers of OpenBao clusters.
@@ -64,14 +63,11 @@ func (op *operator) addServers(ctx context.Context, o *Options, c *clients, gate
 		BootstrapperAccount: o.ServiceAccount,
 		AllowLocalAddresses: o.OpenBao.AllowLocalAddresses,
 		Connect:             o.OpenBao.connectOpenBao,
-		Probe: func(ctx context.Context, opts openbao.Options) (openbao.Node, error) {
-			opts.Version, opts.Resolver = version.Get().Version, o.OpenBao.Resolver
-			return openbao.ProbeNode(ctx, opts)
-		},
-		Gate:            gate.Check,
-		CountLogin:      m.OpenBaoLogin,
-		RecheckInterval: o.PollInterval,
-		Await:           served.await,
+		Probe:               o.OpenBao.probeNode,
+		Gate:                gate.Check,
+		CountLogin:          m.OpenBaoLogin,
+		RecheckInterval:     o.PollInterval,
+		Await:               served.await,
 	})
 	return err
 }
@@ -142,6 +138,10 @@ func (s *servedKinds) serves(ctx context.Context, kind schema.GroupVersionKind) 
 // of the translation.
 func apiServerAddresses(ctx context.Context, client kubernetes.Interface) ([]netip.AddrPort, error) {
 	slice, err := client.DiscoveryV1().EndpointSlices(metav1.NamespaceDefault).Get(ctx, "kubernetes", metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		// Some hosted API servers keep it elsewhere. Their Service leads to them.
+		slice, err = &discoveryv1.EndpointSlice{}, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the addresses of the API server: %w", err)
 	}

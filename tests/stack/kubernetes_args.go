@@ -5,8 +5,8 @@ package stack
 
 import "github.com/bailiwick-operator/bailiwick/tests/internal/controlplane"
 
-// controllers are what the part needs of the controller manager: no nodes, no
-// workloads. Garbage collection, namespaces and ServiceAccounts behave as in any
+// controllers are what the part needs of the controller manager: no nodes, and
+// of workloads the pods of StatefulSets, which stay pending. Garbage collection, namespaces and ServiceAccounts behave as in any
 // cluster.
 var controllers = [...]string{
 	"clusterrole-aggregation-controller",
@@ -16,6 +16,7 @@ var controllers = [...]string{
 	"root-ca-certificate-publisher-controller",
 	"serviceaccount-controller",
 	"serviceaccount-token-controller",
+	"statefulset-controller",
 	"validatingadmissionpolicy-status-controller",
 }
 
