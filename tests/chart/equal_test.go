@@ -24,6 +24,7 @@ rbac: {watchSecrets: true, deleteMigrationSecrets: true}
 openbao:
   proveIdentities: [{namespace: team-a, cluster: demo-bao, restore: true}]
   legacyAudiences: {team-a/demo-bao: openbao-internal}
+servers: {namespaces: [team-a], extraArgs: [--profiling]}
 metrics: {service: {enabled: true}, serviceMonitor: {enabled: true, labels: {release: prometheus}, interval: 30s}}
 `
 
@@ -58,6 +59,10 @@ func TestEqual(t *testing.T) {
 		"debug":         {folder: "overlays/debug", values: "logVerbosity: 6"},
 		"watching":      {folder: "base", values: "rbac: {watchSecrets: true}", further: []objects{kustomize(t, "rbac/optional")}},
 		"migration":     {folder: "base", values: "rbac: {deleteMigrationSecrets: true}", further: []objects{parse(t, string(migration))}},
+		"servers": {
+			folder: "base", values: "servers: {namespaces: [team-a]}",
+			further: []objects{in("team-a", kustomize(t, "rbac/optional/run-servers"))},
+		},
 		"identities": {
 			folder: "base", values: "openbao: {proveIdentities: [{namespace: team-a, cluster: demo-bao}]}",
 			further: []objects{in("team-a", kustomize(t, "rbac/optional/prove-identities"))},
@@ -135,7 +140,7 @@ func TestAnyName(t *testing.T) {
 	if strings.Contains(theirs, "bailiwick-system") {
 		t.Error("the namespace bailiwick-system is left over")
 	}
-	args := []string{"--deployment=platypus", "--leader-elect-resource-name=platypus", "--bootstrapper-service-account=platypus-bootstrapper", "--decoy-service-account=platypus-decoy"}
+	args := []string{"--deployment=platypus", "--leader-elect-resource-name=platypus", "--bootstrapper-service-account=platypus-bootstrapper", "--decoy-service-account=platypus-decoy", "--servers-service-account=platypus-servers"}
 	for _, arg := range args {
 		line := regexp.MustCompile(`\n *- ` + regexp.QuoteMeta(arg) + `\n`)
 		if !line.MatchString(theirs) {
@@ -170,16 +175,25 @@ extraArgs: [--concurrent-syncs=3, --profiling]
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := deployment(t, parse(t, renderText(t, h, "other", "elsewhere", values+"\ncrds: {install: false}")))
-			container := d.Spec.Template.Spec.Containers[0]
-			if err := app.ValidateFlags(container.Args, map[string]string{"POD_NAMESPACE": "elsewhere", "POD_SERVICE_ACCOUNT": d.Spec.Template.Spec.ServiceAccountName}); err != nil {
-				t.Errorf("%v: %v", container.Args, err)
+			found := deployments(t, parse(t, renderText(t, h, "other", "elsewhere", values+"\ncrds: {install: false}")))
+			want := []string{"other-bailiwick", "other-bailiwick-servers"}
+			if strings.Contains(values, "openbao: {enabled: false}") {
+				want = want[:1]
 			}
-			for _, arg := range container.Args {
-				flag, _, _ := strings.Cut(arg, "=")
-				// Both give a flag its default, and then something else.
-				if n := count(container.Args, flag); n != 1 {
-					t.Errorf("%s is given %d times", flag, n)
+			if names := slices.Sorted(maps.Keys(found)); !slices.Equal(names, want) {
+				t.Errorf("the Deployments are %q, want %q", names, want)
+			}
+			for name, d := range found {
+				container := d.Spec.Template.Spec.Containers[0]
+				if err := app.ValidateFlags(container.Args, map[string]string{"POD_NAMESPACE": "elsewhere", "POD_SERVICE_ACCOUNT": d.Spec.Template.Spec.ServiceAccountName}); err != nil {
+					t.Errorf("%s: %v: %v", name, container.Args, err)
+				}
+				for _, arg := range container.Args {
+					flag, _, _ := strings.Cut(arg, "=")
+					// Both give a flag its default, and then something else.
+					if n := count(container.Args, flag); n != 1 {
+						t.Errorf("%s: %s is given %d times", name, flag, n)
+					}
 				}
 			}
 		})
@@ -204,6 +218,7 @@ func TestRightsOfHalves(t *testing.T) {
 		{"aiven in namespaces", "openbao: {enabled: false}\nwatchNamespaces: [team-a]", `openbao\.org|configmaps|serviceaccounts|namespaces\b`},
 		{"openbao in namespaces", "aiven: {enabled: false}\nwatchNamespaces: [team-a]", `aiven\.io`},
 		{"namespaces", "watchNamespaces: [team-a]\nrbac: {watchSecrets: true, deleteMigrationSecrets: true}", `ClusterRole`},
+		{"no servers", "servers: {enabled: false, namespaces: [team-a]}", `-server`},
 		{"no rights", "rbac: {create: false}\nwatchNamespaces: [team-a]\n" + everythingButRights, `.`},
 		{"no leader election", "replicas: 1\nleaderElection: {enabled: false}", `leases`},
 	} {
@@ -212,6 +227,10 @@ func TestRightsOfHalves(t *testing.T) {
 			forbidden := regexp.MustCompile(test.forbidden)
 			for key, object := range render(t, h, test.values+"\ncrds: {install: false}") {
 				if object.GroupVersionKind().Group != "rbac.authorization.k8s.io" {
+					continue
+				}
+				// Nothing binds these in all namespaces.
+				if test.name == "namespaces" && (key == "ClusterRole /bailiwick-servers-namespace" || key == "ClusterRole /bailiwick-openbao-server") {
 					continue
 				}
 				if found := forbidden.FindString(key + fmt.Sprint(object.Object)); found != "" {
@@ -238,36 +257,42 @@ openbao: {proveIdentities: [{namespace: team-a, cluster: demo-bao, restore: true
 func TestSelectors(t *testing.T) {
 	t.Parallel()
 	out := renderText(t, New(t), "other", "elsewhere", "crds: {install: false}\n"+everything)
-	d := deployment(t, parse(t, out)).Spec
-	want := d.Selector.MatchLabels
-	for name, value := range want {
-		if d.Template.Labels[name] != value {
-			t.Errorf("the pods have %s=%s, want %s", name, d.Template.Labels[name], value)
-		}
+	found := deployments(t, parse(t, out))
+	if len(found) != 2 {
+		t.Fatalf("%d Deployments, want two", len(found))
 	}
-	for i, spread := range d.Template.Spec.TopologySpreadConstraints {
-		if !maps.Equal(spread.LabelSelector.MatchLabels, want) {
-			t.Errorf("constraint %d is about %v, want %v", i, spread.LabelSelector, want)
-		}
-	}
-	for kind, path := range map[string][]string{
-		"PodDisruptionBudget": {"spec", "selector", "matchLabels"},
-		"NetworkPolicy":       {"spec", "podSelector", "matchLabels"},
-		"Service":             {"spec", "selector"},
-	} {
-		found := 0
-		for key, object := range parse(t, out) {
-			if object.GetKind() != kind {
-				continue
+	for name, d := range found {
+		want := d.Spec.Selector.MatchLabels
+		for other, o := range found {
+			matches := true
+			for label, value := range want {
+				matches = matches && o.Spec.Template.Labels[label] == value
 			}
-			found++
-			got, _, err := unstructured.NestedStringMap(object.Object, path...)
-			if err != nil || !maps.Equal(got, want) {
-				t.Errorf("%s is about %v, want %v: %v", key, got, want, err)
+			if matches != (other == name) {
+				t.Errorf("%s selects the pods of %s: %v", name, other, matches)
 			}
 		}
-		if found != 1 {
-			t.Errorf("%d objects %s, want one", found, kind)
+		for i, spread := range d.Spec.Template.Spec.TopologySpreadConstraints {
+			if !maps.Equal(spread.LabelSelector.MatchLabels, want) {
+				t.Errorf("constraint %d of %s is about %v, want %v", i, name, spread.LabelSelector, want)
+			}
+		}
+		for kind, path := range map[string][]string{
+			"PodDisruptionBudget": {"spec", "selector", "matchLabels"},
+			"NetworkPolicy":       {"spec", "podSelector", "matchLabels"},
+			"Service":             {"spec", "selector"},
+			"ServiceMonitor":      {"spec", "selector", "matchLabels"},
+		} {
+			of := 0
+			for _, object := range parse(t, out) {
+				got, _, err := unstructured.NestedStringMap(object.Object, path...)
+				if object.GetKind() == kind && err == nil && maps.Equal(got, want) {
+					of++
+				}
+			}
+			if of != 1 {
+				t.Errorf("%d objects %s are about the pods of %s, want one", of, kind, name)
+			}
 		}
 	}
 }

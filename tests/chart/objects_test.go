@@ -168,21 +168,32 @@ func differences(path string, got, want any) []string {
 	return []string{fmt.Sprintf("%s is %v, want %v", path, got, want)}
 }
 
-// deployment is the one of a rendering.
-func deployment(t testing.TB, o objects) *appsv1.Deployment {
+// deployments are those of a rendering, by name.
+func deployments(t testing.TB, o objects) map[string]*appsv1.Deployment {
 	t.Helper()
-	var found []*appsv1.Deployment
+	found := map[string]*appsv1.Deployment{}
 	for _, object := range o {
 		if object.GetKind() == "Deployment" {
 			d := &appsv1.Deployment{}
 			if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(object.Object, d, true); err != nil {
 				t.Fatal(err)
 			}
-			found = append(found, d)
+			found[d.Name] = d
 		}
 	}
-	if len(found) != 1 {
-		t.Fatalf("%d Deployments, want one", len(found))
+	return found
+}
+
+// deployment is the one of a rendering that does not run servers.
+func deployment(t testing.TB, o objects) *appsv1.Deployment {
+	t.Helper()
+	found := deployments(t, o)
+	maps.DeleteFunc(found, func(name string, _ *appsv1.Deployment) bool { return strings.HasSuffix(name, "-servers") })
+	for _, d := range found {
+		if len(found) == 1 {
+			return d
+		}
 	}
-	return found[0]
+	t.Fatalf("%d Deployments, want one", len(found))
+	return nil
 }
