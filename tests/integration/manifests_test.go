@@ -53,8 +53,8 @@ func TestManifests(t *testing.T) {
 	m := &manifestsTest{ctx: ctx, cluster: cluster, kube: kube, audit: audit, bao: stack.NewOpenBao(t, stack.OpenBaoOptions{})}
 
 	for _, folder := range []string{
-		"base", "rbac/optional", "samples-all",
-		"overlays/aiven-only", "overlays/debug", "overlays/default-token", "overlays/namespaced", "overlays/openbao-only",
+		"base", "rbac/optional", "rbac/optional/run-servers", "samples-all",
+		"overlays/aiven-only", "overlays/debug", "overlays/default-token", "overlays/namespaced", "overlays/one-process", "overlays/openbao-only",
 	} {
 		t.Run(folder, func(t *testing.T) {
 			if out, err := kubectlOn(ctx, cluster, "apply", "--server-side", "--dry-run=server", "-k", manifests+"/"+folder); err != nil {

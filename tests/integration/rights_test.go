@@ -130,8 +130,8 @@ func compareRights(a, b right) int {
 	return cmp.Or(cmp.Compare(a.resource, b.resource), cmp.Compare(a.verb, b.verb))
 }
 
-// grantedBy returns the rights in the ClusterRoles and Roles of a kustomization.
-// All of them are the operator's: it has no other account with rights.
+// grantedBy returns the rights in the ClusterRoles and Roles that a kustomization binds to
+// the operator's account.
 func grantedBy(folder string) (map[right]bool, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -139,13 +139,24 @@ func grantedBy(folder string) (map[right]bool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s", err, rendered)
 	}
+	documents := strings.Split(rendered, "\n---\n")
+	bound := map[rbacv1.RoleRef]bool{}
+	for _, document := range documents {
+		var binding rbacv1.ClusterRoleBinding
+		if err := yaml.Unmarshal([]byte(document), &binding); err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(binding.Subjects, func(s rbacv1.Subject) bool { return s.Name == operatorAccount }) {
+			bound[rbacv1.RoleRef{Kind: binding.RoleRef.Kind, Name: binding.RoleRef.Name}] = true
+		}
+	}
 	granted := map[right]bool{}
-	for _, document := range strings.Split(rendered, "\n---\n") {
+	for _, document := range documents {
 		var role rbacv1.ClusterRole
 		if err := yaml.Unmarshal([]byte(document), &role); err != nil {
 			return nil, err
 		}
-		if role.Kind != "ClusterRole" && role.Kind != "Role" {
+		if !bound[rbacv1.RoleRef{Kind: role.Kind, Name: role.Name}] {
 			continue
 		}
 		for _, rule := range role.Rules {
