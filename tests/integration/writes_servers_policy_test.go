@@ -214,7 +214,7 @@ func TestServersWriteTheirOwn(t *testing.T) {
 	})
 
 	const (
-		label     = "only objects with the label openbao.org/cluster"
+		label = "only objects with the label openbao.org/cluster"
 		// Of several policies that refuse, any may answer.
 		only      = "Bailiwick's account for servers may write only"
 		owner     = "only objects that the OpenBaoCluster of their label controls"
