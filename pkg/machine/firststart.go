@@ -29,6 +29,9 @@ const (
 	// Wipe deletes the volume of the first server and its pod, and counts the attempt.
 	// What is on the volume is a first start that can't be completed.
 	Wipe Action = "Wipe"
+	// DropPod deletes the pod of the first server, whose volume is being deleted and goes
+	// with the last pod that uses it.
+	DropPod Action = "DropPod"
 	// Complete records that the cluster is initialized, and its id.
 	Complete Action = "Complete"
 	// Wait means that something has to happen by itself first.
@@ -64,6 +67,12 @@ const (
 	OtherCluster Reason = "OtherCluster"
 	// TooManyAttempts: first starts fail again and again.
 	TooManyAttempts Reason = "TooManyAttempts"
+	// FurtherVolumes: there are volumes of further servers, which exist only once a
+	// cluster is initialized. What is on them may be in use.
+	FurtherVolumes Reason = "FurtherVolumes"
+	// FurtherServers: there is more than one server, although the first one is not known
+	// to be initialized.
+	FurtherServers Reason = "FurtherServers"
 	// ScaleDown: fewer servers are wanted than there are.
 	ScaleDown Reason = "ScaleDown"
 )
@@ -130,6 +139,11 @@ type FirstStart struct {
 	// VolumeUID is the UID of the first server's PersistentVolumeClaim; empty if there
 	// is none. It is read from the API server and not from a cache.
 	VolumeUID string
+	// VolumeEnding says that there is one which is being deleted; VolumeUID is empty then.
+	VolumeEnding bool
+	// FurtherVolumes says that there are PersistentVolumeClaims of further servers. It
+	// counts for Begin and Wipe only, and is read from the API server for these.
+	FurtherVolumes bool
 	// Server is nil if the first server does not answer.
 	Server *FirstServer
 	// SealedFor is for how long it has been seen initialized and sealed.
@@ -161,10 +175,14 @@ func (f FirstStart) Next() Step {
 		return f.after()
 	}
 	if !f.Recorded.Begun {
-		if f.VolumeUID == "" && f.Replicas == nil {
-			return Step{Action: Begin}
+		if f.VolumeUID != "" || f.Replicas != nil {
+			return f.adopt()
 		}
-		return f.adopt()
+		if f.FurtherVolumes {
+			// An empty first server would be another cluster than the one on them.
+			return Step{Action: Ask, Reason: FurtherVolumes}
+		}
+		return Step{Action: Begin}
 	}
 	return f.begun()
 }
@@ -204,6 +222,17 @@ func (f FirstStart) adopt() Step {
 		return Step{Action: Ask, Reason: SealedTooLong}
 	case f.Server.Sealed:
 		return Step{Action: Wait, Reason: Unsealing}
+	case f.VolumeEnding:
+		return Step{Action: Wait, Reason: NoAnswer}
+	}
+	return f.complete()
+}
+
+// complete is Complete, once the server says which cluster it is: what is recorded tells
+// it from any other later.
+func (f FirstStart) complete() Step {
+	if f.Server.ClusterID == "" {
+		return Step{Action: Wait, Reason: LoginUnknown}
 	}
 	return Step{Action: Complete}
 }
@@ -219,8 +248,13 @@ func (f FirstStart) begun() Step {
 		return Step{Action: PutInitialize}
 	case !f.SelfInit && f.Initialize:
 		return Step{Action: DropInitialize}
-	case f.Replicas == nil || *f.Replicas != 1:
+	case f.Replicas == nil || *f.Replicas < 1:
 		return Step{Action: Scale, Replicas: 1}
+	case *f.Replicas > 1:
+		// Servers are never taken away on the strength of a record that lacks something.
+		return Step{Action: Ask, Reason: FurtherServers}
+	case f.VolumeEnding:
+		return Step{Action: DropPod}
 	case f.VolumeUID != "" && f.VolumeUID != f.Recorded.VolumeUID:
 		return Step{Action: NoteVolume}
 	case f.SelfInit && f.InitFailed && !started:
@@ -254,7 +288,7 @@ func (f FirstStart) sealed() Step {
 func (f FirstStart) initializedItself() Step {
 	switch f.LetIn {
 	case LetInYes:
-		return Step{Action: Complete}
+		return f.complete()
 	case LetInNo:
 		return Step{Action: Ask, Reason: LoginRefused}
 	case LetInNothing:
@@ -274,10 +308,10 @@ func (f FirstStart) wasInitialized() Step {
 	case f.HasRootToken:
 		return Step{Action: WriteContract}
 	case f.LetIn == LetInYes:
-		return Step{Action: Complete}
+		return f.complete()
 	case !f.Recorded.InitSent:
 		// A person was faster, and has the keys.
-		return Step{Action: Complete}
+		return f.complete()
 	case f.LetIn == LetInNo || f.LetIn == LetInNothing:
 		// The root token was lost together with the answer, or with the process that had
 		// it: nobody can ever log in.
@@ -288,6 +322,9 @@ func (f FirstStart) wasInitialized() Step {
 
 // wipe begins again, but not for ever.
 func (f FirstStart) wipe() Step {
+	if f.FurtherVolumes {
+		return Step{Action: Ask, Reason: FurtherVolumes}
+	}
 	if f.Recorded.Attempts >= maxAttempts {
 		return Step{Action: Ask, Reason: TooManyAttempts}
 	}

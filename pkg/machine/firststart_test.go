@@ -57,6 +57,23 @@ func TestFirstStartNext(t *testing.T) {
 			return f
 		}(), Step{Action: Ask, Reason: SealedTooLong}},
 
+		"volumes of further servers": {FirstStart{Want: 3, SelfInit: true, ContractKnown: true, FurtherVolumes: true}, Step{Action: Ask, Reason: FurtherVolumes}},
+		"sealed for long, but with volumes of further servers": {running(FirstStart{
+			SelfInit: true, Recorded: begun, Server: sealed, SealedFor: time.Minute, FurtherVolumes: true,
+		}), Step{Action: Ask, Reason: FurtherVolumes}},
+		"further servers before the first": {func() FirstStart {
+			f := running(FirstStart{SelfInit: true, Recorded: begun, Server: open})
+			f.Replicas = new(int32(3))
+			return f
+		}(), Step{Action: Ask, Reason: FurtherServers}},
+		"its volume is being deleted": {func() FirstStart {
+			f := running(FirstStart{SelfInit: true, Recorded: begun, Server: open, LetIn: LetInYes, VolumeEnding: true})
+			f.VolumeUID = ""
+			return f
+		}(), Step{Action: DropPod}},
+		"let in, without an id":                    {running(FirstStart{SelfInit: true, Recorded: begun, Server: &FirstServer{Initialized: true}, LetIn: LetInYes}), Step{Action: Wait, Reason: LoginUnknown}},
+		"from before, its volume is being deleted": {running(FirstStart{Server: open, VolumeEnding: true}), Step{Action: Wait, Reason: NoAnswer}},
+
 		"a volume from before":               {FirstStart{Want: 3, SelfInit: true, ContractKnown: true, VolumeUID: "v"}, Step{Action: Scale, Replicas: 1}},
 		"from before, with requests":         {running(FirstStart{SelfInit: true, Initialize: true}), Step{Action: DropInitialize}},
 		"from before, empty":                 {running(FirstStart{SelfInit: true, Server: &FirstServer{}}), Step{Action: Ask, Reason: EmptyVolume}},

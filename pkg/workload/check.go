@@ -153,6 +153,12 @@ var managedSecretSuffixes = [...]string{
 	"-unseal-key", "-root-token", "-recovery-keys", "-tls-ca", "-tls-server", "-initialize", "-config-secret",
 }
 
+// IsManagedSecretName reports whether a Secret of the name can be one that Bailiwick keeps
+// for a cluster, whichever that is.
+func IsManagedSecretName(name string) bool {
+	return slices.ContainsFunc(managedSecretSuffixes[:], func(suffix string) bool { return strings.HasSuffix(name, suffix) })
+}
+
 func (p *problems) checkSecretNames(c *openbaov1alpha1.OpenBaoCluster) {
 	for i, secret := range c.Spec.ImagePullSecrets {
 		p.checkSecretName(fmt.Sprintf("spec.imagePullSecrets[%d].name", i), secret.Name)

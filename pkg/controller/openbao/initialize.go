@@ -80,12 +80,14 @@ func (t *task) autopilot() (authz.Request, error) {
 	}, nil
 }
 
+const recoverySecretSuffix = "-recovery-keys"
+
 // recoverySecretName is the Secret with the recovery shares.
 func recoverySecretName(c *openbaov1alpha1.OpenBaoCluster) string {
 	if r := c.Spec.RecoveryKeys; r != nil && r.SecretName != "" {
 		return r.SecretName
 	}
-	return c.Name + "-recovery-keys"
+	return c.Name + recoverySecretSuffix
 }
 
 // recoveryKeys returns what the initialization is asked for, and the keys of the Secret
@@ -122,6 +124,10 @@ func checkRecoveryKeys(c *openbaov1alpha1.OpenBaoCluster) error {
 	if c.Spec.RecoveryKeys == nil {
 		return nil
 	}
+	if name := recoverySecretName(c); name != c.Name+recoverySecretSuffix && workload.IsManagedSecretName(name) {
+		return &authz.SpecError{Field: "spec.recoveryKeys.secretName", Problem: fmt.Sprintf(
+			"%q can be a Secret that Bailiwick keeps for a cluster; choose another name, or leave it out", name)}
+	}
 	if c.Spec.SelfInit != nil && c.Spec.SelfInit.Enabled {
 		return &authz.SpecError{Field: "spec.recoveryKeys", Problem: "a cluster that initializes itself (spec.selfInit) has no recovery key. " +
 			"Remove one of the two fields"}
@@ -156,6 +162,7 @@ func (t *task) sendInit(ctx context.Context) error {
 	if err := t.replaceSecret(ctx, reserved, t.newSecret(recoverySecretName(t.obj), true, nil)); err != nil {
 		return err
 	}
+	sentBefore := t.recorded().InitSent
 	t.obj.Status.FirstStart.InitSentAt = t.stamp()
 	if err := t.persistRecord(ctx); err != nil {
 		return err
@@ -169,6 +176,14 @@ func (t *task) sendInit(ctx context.Context) error {
 	}
 	answer, err := client.Init(ctx, request)
 	if bao.ClassOf(err) == bao.Invalid {
+		if !sentBefore {
+			// It did nothing, and never did: whoever initializes it now has the keys, and what
+			// is on the volume is theirs. Where an answer was lost before, it may be ours.
+			t.obj.Status.FirstStart.InitSentAt = nil
+			if err := t.persistRecord(ctx); err != nil {
+				return err
+			}
+		}
 		return retry(ReasonInitRefused, sentence(fmt.Sprintf("The server refused to be initialized: %v", err)), err)
 	}
 	if err != nil || len(answer.Shares) != len(names) {

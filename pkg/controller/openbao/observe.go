@@ -76,6 +76,7 @@ func (t *task) observe(ctx context.Context) {
 		}
 	}
 	wg.Wait()
+	t.observed = true
 	if t.initialized() {
 		t.readMembership(ctx)
 	}

@@ -133,12 +133,21 @@ func (t *task) objectProblem(err error) error {
 		return problem
 	case errors.As(err, &conflict):
 		return waiting(ReasonConflict, t.conflictMessage(conflict), t.opts.RecheckInterval)
-	case apierrors.IsForbidden(err) && !strings.Contains(err.Error(), "ValidatingAdmissionPolicy") && !strings.Contains(err.Error(), "quota"):
+	case lacksRight(err):
 		return waiting(ReasonNotGranted, t.grantMessage(), startInterval*5)
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
 		return retry(ReasonFailed, sentence(fmt.Sprintf("The API server refuses an object of the servers: %v", err)), err)
 	}
 	return retry(ReasonFailed, sentence(capital(err.Error())), err)
+}
+
+// lacksRight reports whether the API server refused a request since nothing grants it, in
+// the words of its authorizer, or of its check of who may bind a role. Admission, quotas
+// and namespaces that end refuse requests with the same status.
+func lacksRight(err error) bool {
+	text := err.Error()
+	return apierrors.IsForbidden(err) && (strings.Contains(text, ": User \"") && strings.Contains(text, "\" cannot ") ||
+		strings.Contains(text, "is attempting to grant RBAC permissions not currently held"))
 }
 
 func (t *task) conflictMessage(e *owned.ConflictError) string {
@@ -223,6 +232,13 @@ func (t *task) stepProblem() *reconcile.Problem {
 	case machine.EmptyVolume:
 		return stuck(fmt.Sprintf("The first server has a volume from before this cluster, and it is empty. For a new cluster, delete the volume and the object, and create it again: "+
 			"kubectl -n %s delete openbaocluster %s && kubectl -n %s delete pvc %s", ns, t.obj.Name, ns, claim))
+	case machine.FurtherVolumes:
+		return stuck(fmt.Sprintf("There are volumes of further servers of a cluster %s, and nothing that says that it was initialized: a first server that starts on an empty volume would be another cluster. "+
+			"To go on with what is on them, restore the volume %s. To begin anew, delete them if nothing on them is needed; they are: kubectl -n %s get pvc -l openbao.org/cluster=%s",
+			t.obj.Name, claim, ns, t.obj.Name))
+	case machine.FurtherServers:
+		return stuck(fmt.Sprintf("There are further servers before the first one is known to be initialized, and none is taken away. If nobody has used them, run: kubectl -n %s scale statefulset %s --replicas=1",
+			ns, t.obj.Name))
 	case machine.TooManyAttempts:
 		return stuck(fmt.Sprintf("The first start failed %d times. The log of the first server says why: kubectl -n %s logs %s --previous", t.recorded().Attempts, ns, pod))
 	case machine.OtherCluster:

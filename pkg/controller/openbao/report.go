@@ -47,22 +47,34 @@ func (t *task) report(ctx context.Context, err error) reconcile.Outcome {
 		return reconcile.Retry(ctx.Err())
 	}
 	if err != nil {
-		// What was seen counts, whatever ended the sync.
 		t.problems = append([]*reconcile.Problem{asProblem(err)}, t.problems...)
-		t.judge()
+		// What was seen counts, whatever ended the sync. What was not looked at stays as it
+		// is known: servers do not stop for a mistake in the spec.
+		if t.observed {
+			t.judge()
+		}
 	}
 	t.sumUp()
 	announcements := t.announcements()
-	if err := t.persist(ctx, ""); err != nil {
-		if errors.Is(err, errGone) {
-			return reconcile.Done()
-		}
-		return reconcile.Retry(err)
+	if err := t.persist(ctx); err != nil {
+		return afterWrite(err)
 	}
 	for _, announce := range append(announcements, t.events...) {
 		announce()
 	}
 	return t.next()
+}
+
+// afterWrite is what is next where the status could not be written.
+func afterWrite(err error) reconcile.Outcome {
+	switch {
+	case errors.Is(err, errGone):
+		return reconcile.Done()
+	case apierrors.IsConflict(err):
+		// Somebody wrote it meanwhile; the next look has what that was.
+		return reconcile.After(startInterval / 2)
+	}
+	return reconcile.Retry(err)
 }
 
 // next says when the cluster is looked at again. What changes in Kubernetes wakes it.
@@ -144,8 +156,10 @@ func (t *task) setCondition(condition metav1.Condition) {
 }
 
 // persist writes what this package owns of the status, where it differs from what was
-// last written. With a resourceVersion, it fails if the object has changed since.
-func (t *task) persist(ctx context.Context, resourceVersion string) error {
+// last written. It fails if the object has changed since it was read: the records of the
+// first start are among it, and what another process has recorded meanwhile must not be
+// taken back.
+func (t *task) persist(ctx context.Context) error {
 	if apiequality.Semantic.DeepEqual(t.before.Status, t.obj.Status) {
 		return nil
 	}
@@ -153,19 +167,20 @@ func (t *task) persist(ctx context.Context, resourceVersion string) error {
 	if err != nil {
 		return err
 	}
-	config := openbaov1alpha1ac.OpenBaoCluster(t.obj.Name, t.obj.Namespace).WithUID(t.obj.UID).WithStatus(status)
-	if resourceVersion != "" {
-		config.WithResourceVersion(resourceVersion)
-	}
-	return t.apply(ctx, config)
+	return t.apply(ctx, status)
 }
 
-func (t *task) apply(ctx context.Context, config *openbaov1alpha1ac.OpenBaoClusterApplyConfiguration) error {
+func (t *task) apply(ctx context.Context, status *openbaov1alpha1ac.OpenBaoClusterStatusApplyConfiguration) error {
+	config := openbaov1alpha1ac.OpenBaoCluster(t.obj.Name, t.obj.Namespace).WithUID(t.obj.UID).
+		WithResourceVersion(t.before.ResourceVersion).WithStatus(status)
 	got, err := t.opts.Clusters.OpenBaoClusters(t.obj.Namespace).ApplyStatus(ctx, config, metav1.ApplyOptions{FieldManager: FieldManager, Force: true})
-	if reconcile.IsGone(err) {
+	switch {
+	case err == nil:
+	case !apierrors.IsConflict(err) && reconcile.IsGone(err):
 		return errGone
-	}
-	if err != nil {
+	default:
+		// A conflict can be a newer version as well as another object of the name. The next
+		// look tells.
 		return fmt.Errorf("apply status: %w", err)
 	}
 	klog.FromContext(ctx).V(2).Info("Applied status")
@@ -218,9 +233,8 @@ func (t *task) disown(ctx context.Context, declared bool) reconcile.Outcome {
 	if !declared || lifecycle == nil {
 		return reconcile.Done()
 	}
-	config := openbaov1alpha1ac.OpenBaoCluster(t.obj.Name, t.obj.Namespace).WithUID(t.obj.UID).WithStatus(openbaov1alpha1ac.OpenBaoClusterStatus())
-	if err := t.apply(ctx, config); err != nil && !errors.Is(err, errGone) {
-		return reconcile.Retry(err)
+	if err := t.apply(ctx, openbaov1alpha1ac.OpenBaoClusterStatus()); err != nil {
+		return afterWrite(err)
 	}
 	return reconcile.Done()
 }

@@ -112,10 +112,26 @@ func (t *task) prepareUnsealKey(ctx context.Context) error {
 	return nil
 }
 
+// furtherVolumes reports whether the API server has a PersistentVolumeClaim of a server
+// besides the first one.
+func (t *task) furtherVolumes(ctx context.Context) (bool, error) {
+	for ordinal := 1; ordinal < workload.MaxServers; ordinal++ {
+		volume, err := t.volumeOf(ctx, ordinal)
+		if err != nil || volume != nil {
+			return volume != nil, err
+		}
+	}
+	return false, nil
+}
+
 // volume returns the PersistentVolumeClaim of the first server as it is on the API
 // server, nil if there is none.
 func (t *task) volume(ctx context.Context) (*corev1.PersistentVolumeClaim, error) {
-	name := volumeName(t.obj)
+	return t.volumeOf(ctx, 0)
+}
+
+func (t *task) volumeOf(ctx context.Context, ordinal int) (*corev1.PersistentVolumeClaim, error) {
+	name := workload.VolumeClaimName(t.obj, ordinal)
 	claim, err := t.opts.Kube.CoreV1().PersistentVolumeClaims(t.obj.Namespace).Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil, nil

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,6 +17,7 @@ import (
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/machine"
+	"github.com/bailiwick-operator/bailiwick/pkg/owned"
 	"github.com/bailiwick-operator/bailiwick/pkg/workload"
 )
 
@@ -30,12 +32,22 @@ func (t *task) start(ctx context.Context) error {
 		return err
 	}
 	t.step = facts.Next()
+	if t.step.Action == machine.Begin || t.step.Action == machine.Wipe {
+		// Both are wrong where servers were in use, whatever the record says.
+		if facts.FurtherVolumes, err = t.furtherVolumes(ctx); err != nil {
+			return err
+		}
+		t.step = facts.Next()
+	}
 	if t.paused() {
 		return nil
 	}
 	replicas := facts.Replicas
 	if t.step.Action == machine.Scale {
 		replicas = &t.step.Replicas
+	}
+	if err := t.mayWrite(); err != nil {
+		return err
 	}
 	// Objects that pods need come before the pods, and further servers before nothing.
 	if err := t.applyObjects(ctx, replicas); err != nil {
@@ -50,7 +62,11 @@ func (t *task) firstStart(ctx context.Context) (machine.FirstStart, error) {
 		Recorded: t.recorded(), Want: t.want(), SelfInit: t.selfInits(), StaticSeal: workload.UsesUnsealKey(t.obj),
 		HasRootToken: !t.memory.root.IsZero(),
 	}
-	if set := t.statefulSet; set != nil {
+	set, err := t.liveStatefulSet(ctx)
+	if err != nil {
+		return f, err
+	}
+	if set != nil {
 		f.Replicas = new(int32(1))
 		if set.Spec.Replicas != nil {
 			*f.Replicas = *set.Spec.Replicas
@@ -61,8 +77,12 @@ func (t *task) firstStart(ctx context.Context) (machine.FirstStart, error) {
 		if err != nil {
 			return f, err
 		}
-		if volume != nil && volume.DeletionTimestamp == nil {
+		switch {
+		case volume == nil:
+		case volume.DeletionTimestamp == nil:
 			f.VolumeUID = string(volume.UID)
+		default:
+			f.VolumeEnding = true
 		}
 		f.ContractKnown = true
 	}
@@ -77,8 +97,11 @@ func (t *task) firstStart(ctx context.Context) (machine.FirstStart, error) {
 		f.Initialize = true
 	}
 	first := t.first()
+	if first == nil || first.node == nil {
+		// What is not seen does not last.
+		t.memory.sealedSince, t.memory.nothingSince = t.now, t.now
+	}
 	if first == nil {
-		t.memory.sealedSince = t.now
 		return f, nil
 	}
 	f.InitFailed = saysInitFailed(first.pod)
@@ -97,6 +120,26 @@ func (t *task) firstStart(ctx context.Context) (machine.FirstStart, error) {
 		f.NothingFor = t.now.Sub(t.memory.nothingSince)
 	}
 	return f, nil
+}
+
+// liveStatefulSet returns the StatefulSet of the cluster, nil if there is none. One that
+// has lost its labels is in no cache: the number of its servers counts all the same, and
+// must not become less.
+func (t *task) liveStatefulSet(ctx context.Context) (*appsv1.StatefulSet, error) {
+	if t.statefulSet != nil {
+		return t.statefulSet, nil
+	}
+	set, err := t.opts.Kube.AppsV1().StatefulSets(t.obj.Namespace).Get(ctx, t.obj.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, t.objectProblem(fmt.Errorf("read StatefulSet %s: %w", t.obj.Name, err))
+	}
+	if owned.ControlledBy(set, t.obj.UID) {
+		t.statefulSet = set
+	}
+	return t.statefulSet, nil
 }
 
 // saysInitFailed reports whether the server ended with the words of a
@@ -166,6 +209,8 @@ func (t *task) carryOut(ctx context.Context, facts machine.FirstStart) error {
 		return t.writeContract(ctx)
 	case machine.Wipe:
 		return t.wipe(ctx, facts)
+	case machine.DropPod:
+		return t.dropPod(ctx)
 	case machine.Complete:
 		return t.complete(ctx, facts)
 	case machine.Scale:
@@ -205,15 +250,29 @@ func (t *task) wipe(ctx context.Context, facts machine.FirstStart) error {
 	t.memory.sealedSince, t.memory.nothingSince = t.now, t.now
 	t.announce(corev1.EventTypeWarning, ReasonBegunAgain,
 		"The first start was interrupted before anyone could use the cluster. It begins again on an empty volume.")
-	uid, pod := facts.VolumeUID, t.first()
-	core := t.opts.Kube.CoreV1()
-	err := core.PersistentVolumeClaims(t.obj.Namespace).Delete(ctx, volumeName(t.obj), deleteOptions(uid))
-	if err == nil || apierrors.IsNotFound(err) {
-		// The claim goes when the last pod that uses it is gone.
-		if pod != nil {
-			err = core.Pods(t.obj.Namespace).Delete(ctx, pod.pod.Name, deleteOptions(string(pod.pod.UID)))
-		}
+	// The record took its time.
+	if err := t.mayWrite(); err != nil {
+		return err
 	}
+	err := t.opts.Kube.CoreV1().PersistentVolumeClaims(t.obj.Namespace).Delete(ctx, volumeName(t.obj), deleteOptions(facts.VolumeUID))
+	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		return t.objectProblem(fmt.Errorf("begin the first start again: %w", err))
+	}
+	return t.dropPod(ctx)
+}
+
+// dropPod deletes the pod of the first server, so that its volume, which is being
+// deleted, can go.
+func (t *task) dropPod(ctx context.Context) error {
+	first := t.first()
+	if first == nil || first.pod.DeletionTimestamp != nil {
+		t.addProblem(waiting(ReasonStarting, "The volume of the first server, whose first start begins again, is being deleted.", startInterval))
+		return nil
+	}
+	if err := t.mayWrite(); err != nil {
+		return err
+	}
+	err := t.opts.Kube.CoreV1().Pods(t.obj.Namespace).Delete(ctx, first.pod.Name, deleteOptions(string(first.pod.UID)))
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 		return t.objectProblem(fmt.Errorf("begin the first start again: %w", err))
 	}
@@ -223,7 +282,7 @@ func (t *task) wipe(ctx context.Context, facts machine.FirstStart) error {
 // persistRecord writes the status now, with the version that the record was decided
 // with: another process that is at work as well must not be overruled.
 func (t *task) persistRecord(ctx context.Context) error {
-	if err := t.persist(ctx, t.before.ResourceVersion); err != nil {
+	if err := t.persist(ctx); err != nil {
 		// What was not recorded was not decided, and must not be written by the report.
 		t.before.Status.DeepCopyInto(&t.obj.Status)
 		return err

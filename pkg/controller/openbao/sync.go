@@ -85,8 +85,10 @@ type task struct {
 	statefulSet *appsv1.StatefulSet
 	pods        []*corev1.Pod
 	servers     []seen
-	membership  membership
-	step        machine.Step
+	// observed says that the servers were asked.
+	observed   bool
+	membership membership
+	step       machine.Step
 	// problems are what keeps the cluster from being Ready, the first one first.
 	problems []*reconcile.Problem
 	// changed says that something was done whose effect is to be seen immediately.
