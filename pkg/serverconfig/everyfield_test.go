@@ -21,7 +21,6 @@ import (
 var alwaysRefused = map[string]string{
 	"spec.configuration.acmeCARoot":          "spec.configuration.acmeCARoot",          // comes with ACME
 	"spec.configuration.listener.tlsDisable": "spec.configuration.listener.tlsDisable", // TLS is always on
-	"spec.unseal.kmip.tlsSkipVerify":         "spec.unseal.kmip.tlsSkipVerify",         // OpenBao always verifies
 	"spec.unseal.ocikms.compartmentID":       "spec.unseal.ocikms.compartmentID",       // OpenBao reads none
 	"spec.unseal.pkcs11.hmacKeyLabel":        "spec.unseal.pkcs11.hmacKeyLabel",        // OpenBao uses none
 	"spec.unseal.pkcs11.generateKey":         "spec.unseal.pkcs11.generateKey",         // OpenBao makes none
@@ -29,9 +28,10 @@ var alwaysRefused = map[string]string{
 	"spec.audit[0].syslogOptions.tag":        "spec.audit[0].type",
 }
 
-// notAlone are the fields that nothing but other fields change.
+// notAlone are the fields that change nothing here by themselves, with the reason.
 var notAlone = map[string]string{
-	"spec.unseal.type": "the block of the type has to change with it; TestSeals has all types",
+	"spec.unseal.type":               "the block of the type has to change with it; TestSeals has all types",
+	"spec.unseal.kmip.tlsSkipVerify": "workload.Rules refuses it",
 }
 
 // leaf is a field that has no fields.

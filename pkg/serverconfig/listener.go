@@ -22,9 +22,6 @@ func (r *renderer) listeners() {
 	if l.TLSDisable != nil && *l.TLSDisable {
 		r.add("spec.configuration.listener.tlsDisable", "the servers always listen with TLS; remove it")
 	}
-	if r.spec.TLS != nil && !r.spec.TLS.Enabled {
-		r.add("spec.tls.enabled", "the servers always listen with TLS; set it to true")
-	}
 
 	api := r.listener(APIPort)
 	api.set("max_request_duration", maxRequestDuration)

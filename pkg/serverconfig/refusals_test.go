@@ -42,11 +42,10 @@ func TestRefusals(t *testing.T) {
 		"version alone, with newer features": {[]change{version("nightly"), metrics, plugin(func(*openbaov1alpha1.PluginSpec) {})}, []string{
 			`spec.version: "nightly" is not a version of OpenBao; set a full one, such as 2.6.2`,
 		}},
-		"no TLS": {[]change{func(s *openbaov1alpha1.OpenBaoClusterSpec) { s.TLS.Enabled = false }, configured(func(c *openbaov1alpha1.ConfigurationSpec) {
+		"no TLS": {[]change{configured(func(c *openbaov1alpha1.ConfigurationSpec) {
 			c.Listener = &openbaov1alpha1.ListenerSpec{TLSDisable: new(true)}
 		})}, []string{
 			conf + "listener.tlsDisable: the servers always listen with TLS; remove it",
-			"spec.tls.enabled: the servers always listen with TLS; set it to true",
 		}},
 		"proxies that nobody names": {[]change{proxy("deny_unauthorized")}, []string{
 			conf + "listener.proxyProtocolBehavior: deny_unauthorized needs the addresses of the proxies, for which there is no field; set use_always, or remove it",
@@ -175,13 +174,11 @@ func TestRefusals(t *testing.T) {
 			"spec.unseal.transit.keyName: it is required; set it", "spec.unseal.transit.mountPath: it is required; set it",
 			`spec.unseal.transit.tlsCACert: "ca.crt" is not the full path of a file; begin it with a slash, without . and .. in it`,
 			"spec.unseal.transit.tlsClientCert: the key of a client certificate needs the certificate; set it, or remove the key",
-			"spec.unseal.transit.tlsSkipVerify: the profile Hardened does not allow it; remove it, and name the file of the CA in tlsCACert",
 		}},
 		"kmip": {[]change{unseal(openbaov1alpha1.UnsealSpec{Type: openbaov1alpha1.UnsealKMIP, KMIP: &openbaov1alpha1.KMIPUnseal{Address: "kmip", TLSSkipVerify: new(true)}})}, []string{
 			"spec.unseal.credentialsSecretRef: the type kmip needs the id of a key, for which there is no field; name a Secret that has it under the key BAO_KMIP_WRAPPER_KEY_ID",
 			`spec.unseal.kmip.address: "kmip" is not a host and a port; write kmip.example.com:5696 for example`,
 			"spec.unseal.kmip.certificate: it is required; set it", "spec.unseal.kmip.key: it is required; set it",
-			"spec.unseal.kmip.tlsSkipVerify: OpenBao always checks the KMIP server; remove it, and name the file of the CA in caCert",
 		}},
 		"ocikms": {[]change{sealOf(openbaov1alpha1.UnsealOCIKMS), func(s *openbaov1alpha1.OpenBaoClusterSpec) {
 			s.Unseal.OCIKMS.AuthType, s.Unseal.OCIKMS.CompartmentID = "api_key", "ocid1.compartment"

@@ -274,9 +274,6 @@ func (s *sealer) transit(k *openbaov1alpha1.TransitUnseal) {
 	s.pair(prefix+"tlsClientCert", k.TLSClientCert, prefix+"tlsClientKey", k.TLSClientKey)
 	s.text("tls_server_name", k.TLSServerName)
 	s.flag("tls_skip_verify", k.TLSSkipVerify)
-	if k.TLSSkipVerify != nil && *k.TLSSkipVerify && s.spec.Profile == openbaov1alpha1.ProfileHardened {
-		s.add(prefix+"tlsSkipVerify", "the profile Hardened does not allow it; remove it, and name the file of the CA in tlsCACert")
-	}
 	s.fromSecret("VAULT_TRANSIT_SEAL_TOKEN", "token", false)
 	if k.TLSCACert == "" {
 		s.fromSecret("BAO_CACERT_BYTES", "ca.crt", true)
@@ -305,9 +302,6 @@ func (s *sealer) kmip(k *openbaov1alpha1.KMIPUnseal) {
 	s.file("client_key", prefix+"key", k.Key)
 	s.file("ca_cert", prefix+"caCert", k.CACert)
 	s.text("server_name", k.TLSServerName)
-	if k.TLSSkipVerify != nil && *k.TLSSkipVerify {
-		s.add(prefix+"tlsSkipVerify", "OpenBao always checks the KMIP server; remove it, and name the file of the CA in caCert")
-	}
 	if !s.credentials {
 		s.add("spec.unseal.credentialsSecretRef", "the type kmip needs the id of a key, for which there is no field; name a Secret that has it under the key BAO_KMIP_WRAPPER_KEY_ID")
 	}

@@ -72,9 +72,9 @@ func TestRefusals(t *testing.T) {
 			"spec.unseal.type: profile Hardened requires another type than static: the unseal key must not lie in the namespace of the servers"},
 		{"hardened: transit unverified", hardened, func(c *cluster) { c.Spec.Unseal.Transit.TLSSkipVerify = new(true) },
 			"spec.unseal.transit.tlsSkipVerify: profile Hardened requires false: anyone who answers would get the token, and what it unseals"},
-		{"hardened: KMIP unverified", hardened, func(c *cluster) {
+		{"KMIP unverified", development, func(c *cluster) {
 			c.Spec.Unseal = &openbaov1alpha1.UnsealSpec{Type: openbaov1alpha1.UnsealKMIP, KMIP: &openbaov1alpha1.KMIPUnseal{TLSSkipVerify: new(true)}}
-		}, "spec.unseal.kmip.tlsSkipVerify: profile Hardened requires false: anyone who answers would get what unseals the servers"},
+		}, "spec.unseal.kmip.tlsSkipVerify: must be false: OpenBao always checks the certificate of the KMIP server, by the CA in caCert"},
 		{"hardened: root token", hardened, func(c *cluster) { c.Spec.SelfInit.Enabled = false },
 			"spec.selfInit.enabled: profile Hardened requires true: with self-initialization no root token remains"},
 		{"hardened: two servers", hardened, func(c *cluster) { c.Spec.Replicas = new(int32(2)) },

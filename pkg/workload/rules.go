@@ -71,6 +71,13 @@ func generalRules() []Rule {
 				return downloadsPlugins(c) && slices.ContainsFunc(c.Spec.Plugins, func(p openbaov1alpha1.PluginSpec) bool { return p.Command != "" })
 			},
 		},
+		{
+			"spec.unseal.kmip.tlsSkipVerify", "must be false: OpenBao always checks the certificate of the KMIP server, by the CA in caCert",
+			func(c *openbaov1alpha1.OpenBaoCluster) bool {
+				u := c.Spec.Unseal
+				return u != nil && u.KMIP != nil && u.KMIP.TLSSkipVerify != nil && *u.KMIP.TLSSkipVerify
+			},
+		},
 	}
 }
 
@@ -132,13 +139,6 @@ func hardenedRules() []Rule {
 			func(c *openbaov1alpha1.OpenBaoCluster) bool {
 				u := c.Spec.Unseal
 				return u != nil && u.Transit != nil && u.Transit.TLSSkipVerify != nil && *u.Transit.TLSSkipVerify
-			},
-		},
-		{
-			"spec.unseal.kmip.tlsSkipVerify", "profile Hardened requires false: anyone who answers would get what unseals the servers",
-			func(c *openbaov1alpha1.OpenBaoCluster) bool {
-				u := c.Spec.Unseal
-				return u != nil && u.KMIP != nil && u.KMIP.TLSSkipVerify != nil && *u.KMIP.TLSSkipVerify
 			},
 		},
 		{
