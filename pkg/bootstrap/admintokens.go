@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/internal/text"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/server"
 )
@@ -27,7 +28,7 @@ type adminTokens struct{ *task }
 
 // secretProblem says what is wrong with a Secret.
 func (t adminTokens) secretProblem(err *server.SecretError, reasons secretReasons) error {
-	reason, message := ReasonSecretUnavailable, sentence(err.Error())
+	reason, message := ReasonSecretUnavailable, text.Sentence(err.Error())
 	switch err.Fault {
 	case server.SecretMissing:
 		reason, message = reasons.missing, message+" "+reasons.fix

@@ -17,6 +17,7 @@ import (
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/internal/text"
 )
 
 // notReadable stands in identities[].alsoAccepts for what cannot be read.
@@ -53,7 +54,7 @@ func (t *task) deriveAudience(ctx context.Context) error {
 		t.audience, err = authz.DerivedAudience(uid, t.obj.Name)
 	}
 	if err != nil {
-		return retry(ReasonNamespaceUnavailable, sentence(fmt.Sprintf(
+		return retry(ReasonNamespaceUnavailable, text.Sentence(fmt.Sprintf(
 			"The namespace %s, whose UID the audience of this cluster is derived from, cannot be read: %v", t.obj.Namespace, err)), err)
 	}
 	// A server with the mark of this audience is this object's.

@@ -13,6 +13,7 @@ import (
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/internal/text"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 )
 
@@ -74,7 +75,7 @@ func (t claimant) objectOf(ctx context.Context, audience string) (*openbaov1alph
 			continue
 		}
 		if err != nil {
-			return nil, retry(ReasonNamespaceUnavailable, sentence(fmt.Sprintf(
+			return nil, retry(ReasonNamespaceUnavailable, text.Sentence(fmt.Sprintf(
 				"The namespace %s, which the mark of the server may be from, cannot be read: %v", other.Namespace, err)), err)
 		}
 		if derived, err := authz.DerivedAudience(uid, other.Name); err == nil && derived == audience {

@@ -20,6 +20,7 @@ import (
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/internal/text"
 )
 
 const (
@@ -54,7 +55,7 @@ func (t firstStart) publishInit(ctx context.Context) {
 		t.notes = append(t.notes, fmt.Sprintf("The ConfigMap %s/%s leaves out the role %s.", t.obj.Namespace, name, grant.Role.Name))
 	}
 	if err != nil {
-		t.notes = append(t.notes, sentence(fmt.Sprintf("The ConfigMap %s/%s with the requests for the first start was not written: %v", t.obj.Namespace, name, err)))
+		t.notes = append(t.notes, text.Sentence(fmt.Sprintf("The ConfigMap %s/%s with the requests for the first start was not written: %v", t.obj.Namespace, name, err)))
 	}
 }
 
@@ -73,7 +74,7 @@ func (t firstStart) withdrawInit(ctx context.Context) {
 	name := t.obj.Name + initSuffix
 	if err := t.deleteInit(ctx, name); err != nil {
 		t.notes = append(t.notes, fmt.Sprintf("The ConfigMap %s/%s holds requests for a first start that are not wanted any more. It was not deleted: %s Delete it: kubectl -n %s delete configmap %s",
-			t.obj.Namespace, name, sentence(err.Error()), t.obj.Namespace, name))
+			t.obj.Namespace, name, text.Sentence(err.Error()), t.obj.Namespace, name))
 		return
 	}
 	t.inits.absent(t.name, t.obj.UID)

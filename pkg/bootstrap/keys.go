@@ -13,6 +13,7 @@ import (
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/internal/text"
 )
 
 // signingKeys decides and reports which keys of the API server the server accepts.
@@ -81,7 +82,7 @@ func (t signingKeys) sawConfig(config map[string]any) {
 func (t signingKeys) keysUnknown(err error) {
 	t.keysCondition = &metav1.Condition{
 		Type: openbaov1alpha1.ConditionSigningKeysCurrent, Status: metav1.ConditionUnknown, Reason: ReasonIssuerUnavailable,
-		Message: sentence("The signing keys of the API server cannot be read: " + err.Error()),
+		Message: text.Sentence("The signing keys of the API server cannot be read: " + err.Error()),
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/internal/text"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 )
 
@@ -137,21 +138,21 @@ func retry(reason, message string, err error) *reconcile.Problem {
 }
 
 func issuerProblem(err error) error {
-	return retry(ReasonIssuerUnavailable, sentence("The issuer and signing keys of ServiceAccount tokens cannot be read: "+err.Error())+
+	return retry(ReasonIssuerUnavailable, text.Sentence("The issuer and signing keys of ServiceAccount tokens cannot be read: "+err.Error())+
 		" Bailiwick's ServiceAccount needs the ClusterRole system:service-account-issuer-discovery.", err)
 }
 
 func desiredProblem(err error) error {
 	var spec *authz.SpecError
 	if errors.As(err, &spec) {
-		return reconcile.Invalid(ReasonInvalidSpec, sentence(capital(spec.Error())))
+		return reconcile.Invalid(ReasonInvalidSpec, text.Sentence(text.Capital(spec.Error())))
 	}
-	return retry(ReasonIssuerUnavailable, sentence(capital(err.Error())), err)
+	return retry(ReasonIssuerUnavailable, text.Sentence(text.Capital(err.Error())), err)
 }
 
 func notRevoked(err error) error {
 	return retry(ReasonAdminTokenNotRevoked,
-		sentence("The server holds the whole contract, but the admin token could not be revoked yet: "+err.Error()), err)
+		text.Sentence("The server holds the whole contract, but the admin token could not be revoked yet: "+err.Error()), err)
 }
 
 func verificationProblem(rest authz.Plan) error {
@@ -207,19 +208,4 @@ func skippedNames(skipped []authz.SkippedKey) string {
 		names = append(names, fmt.Sprintf("%q: %s", k.ID, k.Reason))
 	}
 	return strings.Join(names, "; ")
-}
-
-// sentence ends a text with a full stop.
-func sentence(text string) string {
-	return strings.TrimRight(text, ". \n") + "."
-}
-
-func capital(text string) string {
-	if text == "" {
-		return text
-	}
-	if strings.HasPrefix(text, "spec.") {
-		return text
-	}
-	return strings.ToUpper(text[:1]) + text[1:]
 }

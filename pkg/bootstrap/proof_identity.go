@@ -14,6 +14,7 @@ import (
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/internal/text"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/server"
 )
@@ -125,7 +126,7 @@ func (p *prover) proveRights(ctx context.Context, grant authz.Grant, jwt openbao
 	switch {
 	case openbao.IsLoginRefused(err), openbao.IsNotFound(err):
 		p.signing().sawLogin(err)
-		v.mismatch("%s", sentence(fmt.Sprintf("The ServiceAccount %s cannot log in: %v", account, err)))
+		v.mismatch("%s", text.Sentence(fmt.Sprintf("The ServiceAccount %s cannot log in: %v", account, err)))
 		return nil
 	case openbao.ClassOf(err) == openbao.MFARequired:
 		v.mismatch("The ServiceAccount %s cannot log in: the server asks for a second factor, which no job has. "+
@@ -146,7 +147,7 @@ func (p *prover) proveRights(ctx context.Context, grant authz.Grant, jwt openbao
 		return nil
 	case err != nil && v.State == openbaov1alpha1.ProofMismatch:
 		// It shows already that the token is not the contract's, which may be why.
-		v.say("%s", sentence(fmt.Sprintf("What it may do could not be asked for: %v", err)))
+		v.say("%s", text.Sentence(fmt.Sprintf("What it may do could not be asked for: %v", err)))
 		return nil
 	case err != nil:
 		return err
@@ -239,7 +240,7 @@ func (p *prover) end(ctx context.Context, grant authz.Grant, client openbao.Inte
 	if batch {
 		v.say("The token of this check lives %s.", lives)
 	} else {
-		v.say("%s", sentence(fmt.Sprintf("The token of this check lives %s, since it could not be revoked: %v", lives, err)))
+		v.say("%s", text.Sentence(fmt.Sprintf("The token of this check lives %s, since it could not be revoked: %v", lives, err)))
 	}
 	next := login.TTL
 	if next <= 0 || grant.Identity == authz.Restore {

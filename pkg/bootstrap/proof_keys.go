@@ -11,6 +11,7 @@ import (
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/internal/text"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 )
 
@@ -51,7 +52,7 @@ func (t signingKeys) sawLogin(err error) {
 		refused(metav1.ConditionFalse, ReasonKeysRefused, fmt.Sprintf(
 			"The server has no auth mount %s, and with it no key of the API server. AuthorizationReady says how to write both.", authz.MountPath))
 	case openbao.IsLoginRefused(err):
-		refused(metav1.ConditionUnknown, ReasonKeysUnconfirmed, sentence(fmt.Sprintf(
+		refused(metav1.ConditionUnknown, ReasonKeysUnconfirmed, text.Sentence(fmt.Sprintf(
 			"No login shows that the server knows the signing keys of the API server: %v", err)))
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/internal/text"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 )
@@ -80,7 +81,7 @@ func (p *prover) unjudged(grant authz.Grant, before openbaov1alpha1.IdentityStat
 	} else if class := openbao.ClassOf(err); class != openbao.Unknown {
 		what = fmt.Sprintf("%s (%s)", what, class)
 	}
-	v.notProved(sentence(fmt.Sprintf("It could not be tried since %s: %s", since.UTC().Format(time.RFC3339), what)))
+	v.notProved(text.Sentence(fmt.Sprintf("It could not be tried since %s: %s", since.UTC().Format(time.RFC3339), what)))
 	return v.IdentityStatus
 }
 

@@ -14,6 +14,7 @@ import (
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/internal/text"
 )
 
 // ShownRecord returns what an object shows of its record: its status.authorization, or
@@ -83,7 +84,7 @@ func (t *task) loadRecord(ctx context.Context, latest *openbaov1alpha1.OpenBaoCl
 	}
 	annotated, err := annotatedRecord(latest)
 	if err != nil {
-		t.notes = append(t.notes, sentence(capital(err.Error()))+" It counts as none, so that what is on the server may look like someone else's.")
+		t.notes = append(t.notes, text.Sentence(text.Capital(err.Error()))+" It counts as none, so that what is on the server may look like someone else's.")
 	}
 	if annotated != nil && len(annotated.Policies)+len(annotated.Roles) > 0 {
 		t.unproved, t.obj.Status.Authorization = annotated, provisional(annotated)
@@ -92,7 +93,7 @@ func (t *task) loadRecord(ctx context.Context, latest *openbaov1alpha1.OpenBaoCl
 
 // recordProblem says that the record of an object cannot be read.
 func (t *task) recordProblem(whose string, uid types.UID, err error) error {
-	message := sentence(fmt.Sprintf("What was written for %s is recorded in the ConfigMap %s%s in Bailiwick's namespace, and cannot be read. "+
+	message := text.Sentence(fmt.Sprintf("What was written for %s is recorded in the ConfigMap %s%s in Bailiwick's namespace, and cannot be read. "+
 		"Nothing is changed before it can: %v", whose, recordPrefix, uid, err))
 	if errors.Is(err, errRecordDamaged) {
 		own, _ := accountOf(t.opts.OperatorSubject)

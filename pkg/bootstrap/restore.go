@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/internal/text"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 	"github.com/bailiwick-operator/bailiwick/pkg/server"
 )
@@ -90,7 +91,7 @@ func (t restoreIdentity) restoreUnknown(who server.Account, err error) string {
 			"kubectl -n %s create rolebinding %s --role=%s --serviceaccount=%s:%s",
 			who.Namespace, name, who.Name, who.Namespace, name, name, own.Namespace, own.Name)
 	}
-	return role + sentence(fmt.Sprintf("It cannot be read: %v", err))
+	return role + text.Sentence(fmt.Sprintf("It cannot be read: %v", err))
 }
 
 // restoreProblem is err, or if there is none, what is wrong with the account of the

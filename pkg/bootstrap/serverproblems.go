@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/bailiwick-operator/bailiwick/pkg/internal/text"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 	"github.com/bailiwick-operator/bailiwick/pkg/server"
@@ -19,7 +20,7 @@ func (t serverAccess) connectProblem(err error) error {
 	var trust *server.TrustError
 	switch {
 	case errors.Is(err, openbao.ErrAddress):
-		return reconcile.Invalid(ReasonInvalidSpec, sentence("spec.authorization.address: "+err.Error()))
+		return reconcile.Invalid(ReasonInvalidSpec, text.Sentence("spec.authorization.address: "+err.Error()))
 	case errors.Is(err, openbao.ErrLocalAddress):
 		return reconcile.Invalid(ReasonAddressNotAllowed, localAddress(t.settings.Address))
 	case errors.As(err, &trust):
@@ -27,7 +28,7 @@ func (t serverAccess) connectProblem(err error) error {
 		if trust.Secret != (server.SecretKey{}) {
 			source = trust.Secret.String()
 		}
-		return retry(ReasonCAInvalid, sentence(capital(fmt.Sprintf("%s is not the CA of a server: %v", source, err))), err)
+		return retry(ReasonCAInvalid, text.Sentence(text.Capital(fmt.Sprintf("%s is not the CA of a server: %v", source, err))), err)
 	case errors.As(err, &secret) && secret.Use == server.UseCA:
 		return t.tokens().secretProblem(secret, secretReasons{
 			missing: ReasonCASecretNotFound, noKey: ReasonCAInvalid, empty: ReasonCAInvalid,
@@ -76,20 +77,20 @@ func (t serverAccess) serverProblem(err error) error {
 	case openbao.Unauthenticated:
 		return t.tokens().tokenRefused(err)
 	case openbao.PermissionDenied:
-		return retry(ReasonPermissionDenied, sentence(fmt.Sprintf("%s does not let the admin token do this: %s", at, detail))+
+		return retry(ReasonPermissionDenied, text.Sentence(fmt.Sprintf("%s does not let the admin token do this: %s", at, detail))+
 			" "+t.commands().giveToken(), err)
 	case openbao.Unavailable:
-		return retry(ReasonServerUnreachable, sentence(fmt.Sprintf("%s cannot be reached: %s", at, detail))+
+		return retry(ReasonServerUnreachable, text.Sentence(fmt.Sprintf("%s cannot be reached: %s", at, detail))+
 			" Check spec.authorization.address and that the network lets Bailiwick through.", err)
 	case openbao.Untrusted:
-		return retry(ReasonServerUntrusted, sentence(fmt.Sprintf("%s has a certificate that is not trusted: %s", at, detail))+
+		return retry(ReasonServerUntrusted, text.Sentence(fmt.Sprintf("%s has a certificate that is not trusted: %s", at, detail))+
 			" Check the CA and spec.authorization.tlsServerName.", err)
 	case openbao.Sealed:
 		return retry(ReasonServerSealed, at+" is sealed. Unseal it (bao operator unseal).", err)
 	case openbao.NotInitialized:
 		return retry(ReasonServerNotInitialized, at+" is not initialized. Initialize it (bao operator init).", err)
 	case openbao.Standby:
-		return retry(ReasonServerStandby, sentence(fmt.Sprintf("%s is not the active one: %s", at, detail))+
+		return retry(ReasonServerStandby, text.Sentence(fmt.Sprintf("%s is not the active one: %s", at, detail))+
 			" Check that the cluster has an active server (bao operator raft list-peers), and that its certificate carries the name of the address.", err)
 	case openbao.ClientCertificate:
 		return t.certificateProblem(err, detail)
@@ -105,22 +106,22 @@ func (t serverAccess) serverProblem(err error) error {
 		return retry(ReasonNamespaceLocked, fmt.Sprintf("An administrator locked the namespace %q of the server at %s, or one above it. Unlock it with the key that locking it gave, or as root: bao namespace unlock %s",
 			t.settings.Namespace, t.settings.Address, quoted(t.settings.Namespace)), err)
 	case openbao.Conflict:
-		return retry(ReasonServerError, sentence(fmt.Sprintf("Somebody else wrote to the server at %s at the same time: %s", t.settings.Address, detail)), err)
+		return retry(ReasonServerError, text.Sentence(fmt.Sprintf("Somebody else wrote to the server at %s at the same time: %s", t.settings.Address, detail)), err)
 	case openbao.Throttled:
-		return retry(ReasonServerThrottled, sentence(fmt.Sprintf("%s refuses more requests: %s", at, detail)), err)
+		return retry(ReasonServerThrottled, text.Sentence(fmt.Sprintf("%s refuses more requests: %s", at, detail)), err)
 	}
-	return retry(ReasonServerError, sentence(fmt.Sprintf("%s refused: %s", at, detail)), err)
+	return retry(ReasonServerError, text.Sentence(fmt.Sprintf("%s refused: %s", at, detail)), err)
 }
 
 // certificateProblem says that the server ended the handshake because of the client
 // certificate.
 func (t serverAccess) certificateProblem(err error, detail string) error {
 	if ref := t.settings.ClientCertSecretRef; ref != nil {
-		return retry(ReasonClientCertificateRefused, sentence(fmt.Sprintf(
+		return retry(ReasonClientCertificateRefused, text.Sentence(fmt.Sprintf(
 			"The server at %s does not accept the client certificate in Secret %s/%s: %s", t.settings.Address, t.obj.Namespace, ref.Name, detail))+
 			" "+t.commands().giveCertificate(), err)
 	}
-	return retry(ReasonClientCertificateRequired, sentence(fmt.Sprintf(
+	return retry(ReasonClientCertificateRequired, text.Sentence(fmt.Sprintf(
 		"The server at %s requires a client certificate: %s", t.settings.Address, detail))+
 		" Name its Secret in spec.authorization.clientCertSecretRef. "+t.commands().giveCertificate(), err)
 }

@@ -9,6 +9,7 @@ import (
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/internal/text"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 	"github.com/bailiwick-operator/bailiwick/pkg/server"
@@ -49,7 +50,7 @@ func (t bootstrapperLogin) noStanding(err error) error {
 				"An admin token repairs the mount and the role, not the entity.",
 			t.settings.Address, subjectName(grant.Role.Subject), grant.Role.Name, authz.MountPath, authz.RolePath(authz.MountPath, grant.Role.Name))}}
 	case errors.As(err, &refused):
-		return &lacking{need{ReasonNoStandingIdentity, sentence(fmt.Sprintf(
+		return &lacking{need{ReasonNoStandingIdentity, text.Sentence(fmt.Sprintf(
 			"The server at %s does not let Bailiwick's ServiceAccount %s log in as %s: %v", t.settings.Address, subjectName(grant.Role.Subject), grant.Role.Name, refused.Err))}}
 	}
 	return err
@@ -60,11 +61,11 @@ func (t bootstrapperLogin) noStanding(err error) error {
 func (t bootstrapperLogin) standingProblem(err error) error {
 	switch openbao.ClassOf(err) {
 	case openbao.PermissionDenied:
-		return &lacking{need{ReasonAdminTokenRequired, sentence(fmt.Sprintf(
+		return &lacking{need{ReasonAdminTokenRequired, text.Sentence(fmt.Sprintf(
 			"The server at %s does not let Bailiwick's own identity do this: %v", t.settings.Address, err)) +
 			" Its policy or role on the server is not the contract's."}}
 	case openbao.Unauthenticated:
-		return retry(ReasonServerError, sentence(fmt.Sprintf("The server at %s does not accept a login that it has just given: %v", t.settings.Address, err)), err)
+		return retry(ReasonServerError, text.Sentence(fmt.Sprintf("The server at %s does not accept a login that it has just given: %v", t.settings.Address, err)), err)
 	}
 	return t.server().serverProblem(err)
 }

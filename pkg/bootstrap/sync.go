@@ -18,6 +18,7 @@ import (
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/internal/text"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 	"github.com/bailiwick-operator/bailiwick/pkg/server"
 )
@@ -290,7 +291,7 @@ func (t *task) keepPrevious() {
 func asProblem(err error) *reconcile.Problem {
 	var problem *reconcile.Problem
 	if err != nil && !errors.As(err, &problem) {
-		problem = &reconcile.Problem{Reason: ReasonFailed, Message: sentence(capital(err.Error())), Next: reconcile.Retry(err), Err: err}
+		problem = &reconcile.Problem{Reason: ReasonFailed, Message: text.Sentence(text.Capital(err.Error())), Next: reconcile.Retry(err), Err: err}
 	}
 	return problem
 }
@@ -343,13 +344,5 @@ func (t *task) announcements() []func() {
 
 // announce writes an event.
 func (t *task) announce(eventType, reason, message string) {
-	// Events need a kind, which objects from a typed cache lack.
-	t.opts.Recorder.Event(&corev1.ObjectReference{
-		APIVersion:      openbaov1alpha1.GroupVersion.String(),
-		Kind:            Kind,
-		Namespace:       t.obj.Namespace,
-		Name:            t.obj.Name,
-		UID:             t.obj.UID,
-		ResourceVersion: t.obj.ResourceVersion,
-	}, eventType, reason, message)
+	reconcile.Announce(t.opts.Recorder, Resource.GroupVersion().WithKind(Kind), t.obj, eventType, reason, message)
 }

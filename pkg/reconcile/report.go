@@ -220,15 +220,7 @@ func (c *Controller[T, C, AC]) announce(before, obj T, problem *Problem) {
 }
 
 func (c *Controller[T, C, AC]) event(obj T, eventType, reason, message string) {
-	// Events need a kind, which objects from a typed cache lack.
-	c.engine.opts.Recorder.Event(&corev1.ObjectReference{
-		APIVersion:      c.kind.GVK.GroupVersion().String(),
-		Kind:            c.kind.GVK.Kind,
-		Namespace:       obj.GetNamespace(),
-		Name:            obj.GetName(),
-		UID:             obj.GetUID(),
-		ResourceVersion: obj.GetResourceVersion(),
-	}, eventType, reason, message)
+	Announce(c.engine.opts.Recorder, c.kind.GVK, obj, eventType, reason, message)
 }
 
 func setCondition(obj Object, typ string, status metav1.ConditionStatus, reason, message string) {

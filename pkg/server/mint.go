@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/bailiwick-operator/bailiwick/pkg/internal/text"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 )
 
@@ -64,7 +65,7 @@ func (a *Access) mintError(who Account, audience string, err error) error {
 	case strings.Contains(err.Error(), "ValidatingAdmissionPolicy"):
 		return &MintError{Err: err, Message: fmt.Sprintf(
 			"An admission policy does not let Bailiwick have a token of the ServiceAccount %s for the audience %q. Allow that audience in the policy that it names: %s",
-			who, audience, sentence(err.Error()))}
+			who, audience, text.Sentence(err.Error()))}
 	case apierrors.IsForbidden(err):
 		return &MintError{Err: err, Message: fmt.Sprintf(
 			"Bailiwick may not make tokens for the ServiceAccount %s. Run: "+
@@ -72,8 +73,5 @@ func (a *Access) mintError(who Account, audience string, err error) error {
 				"kubectl -n %s create rolebinding bailiwick-mint-%s --role=bailiwick-mint-%s --serviceaccount=%s:%s",
 			who, who.Namespace, who.Name, who.Name, who.Namespace, who.Name, who.Name, a.opts.Self.Namespace, a.opts.Self.Name)}
 	}
-	return &MintError{Err: err, Temporary: true, Message: sentence(fmt.Sprintf("The API server gave no token for the ServiceAccount %s: %v", who, err))}
+	return &MintError{Err: err, Temporary: true, Message: text.Sentence(fmt.Sprintf("The API server gave no token for the ServiceAccount %s: %v", who, err))}
 }
-
-// sentence ends a text with a full stop.
-func sentence(text string) string { return strings.TrimRight(text, ". \n") + "." }

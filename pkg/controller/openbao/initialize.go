@@ -5,7 +5,6 @@ package openbao
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -15,6 +14,7 @@ import (
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/internal/text"
 	bao "github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/server"
 	"github.com/bailiwick-operator/bailiwick/pkg/serverconfig"
@@ -44,11 +44,11 @@ func (t *task) putInitialize(ctx context.Context) error {
 func (t *task) contract(ctx context.Context) (authz.Contract, error) {
 	issuer, keys, err := t.opts.Issuer(ctx)
 	if err != nil {
-		return authz.Contract{}, retry(ReasonFailed, sentence(fmt.Sprintf("The signing keys of the API server cannot be read: %v", err)), err)
+		return authz.Contract{}, retry(ReasonFailed, text.Sentence(fmt.Sprintf("The signing keys of the API server cannot be read: %v", err)), err)
 	}
 	audience, err := t.audience(ctx)
 	if err != nil {
-		return authz.Contract{}, retry(ReasonFailed, sentence(capital(err.Error())), err)
+		return authz.Contract{}, retry(ReasonFailed, text.Sentence(text.Capital(err.Error())), err)
 	}
 	in := authz.Inputs{
 		Issuer: issuer, Keys: keys, Audience: audience, RunsServers: true,
@@ -184,10 +184,13 @@ func (t *task) sendInit(ctx context.Context) error {
 				return err
 			}
 		}
-		return retry(ReasonInitRefused, sentence(fmt.Sprintf("The server refused to be initialized: %v", err)), err)
+		return retry(ReasonInitRefused, text.Sentence(fmt.Sprintf("The server refused to be initialized: %v", err)), err)
 	}
-	if err != nil || len(answer.Shares) != len(names) {
-		return retry(ReasonStarting, "The answer to the initialization was lost, and with it the root token. The first start begins again by itself.", errors.Join(errLost, err))
+	if err == nil && len(answer.Shares) != len(names) {
+		err = fmt.Errorf("the server gave %d recovery shares of %d", len(answer.Shares), len(names))
+	}
+	if err != nil {
+		return retry(ReasonStarting, "The answer to the initialization was lost, and with it the root token. The first start begins again by itself.", err)
 	}
 	klog.FromContext(ctx).Info("Initialized the first server", "recoveryShares", len(answer.Shares))
 	t.memory.root = answer.RootToken
@@ -242,11 +245,11 @@ func (t *task) write(ctx context.Context, contract authz.Contract) error {
 			if bao.ClassOf(err) == bao.Unauthenticated {
 				t.memory.root = bao.Token{}
 			}
-			return retry(ReasonStarting, sentence(fmt.Sprintf("The contract is not written yet: %v", err)), err)
+			return retry(ReasonStarting, text.Sentence(fmt.Sprintf("The contract is not written yet: %v", err)), err)
 		}
 	}
 	if err := root.RevokeSelf(ctx); err != nil && bao.ClassOf(err) != bao.Unauthenticated {
-		return retry(ReasonStarting, sentence(fmt.Sprintf("The root token of the first start is not revoked yet: %v", err)), err)
+		return retry(ReasonStarting, text.Sentence(fmt.Sprintf("The root token of the first start is not revoked yet: %v", err)), err)
 	}
 	t.memory.root = bao.Token{}
 	t.changed = true

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/internal/text"
 	"github.com/bailiwick-operator/bailiwick/pkg/machine"
 	bao "github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
@@ -67,7 +68,7 @@ func (t *task) count() tally {
 func (t *task) countNode(n *tally, s seen, out *openbaov1alpha1.ServerStatus) {
 	if s.node == nil {
 		if s.err != nil {
-			out.Message = sentence(capital(s.err.Error()))
+			out.Message = text.Sentence(text.Capital(s.err.Error()))
 		}
 		return
 	}
@@ -166,7 +167,7 @@ func (t *task) judge() {
 		if t.membership.problem != nil {
 			why = strings.TrimRight(t.membership.problem.Error(), ".")
 		}
-		t.addProblem(waiting(ReasonUnknown, sentence(fmt.Sprintf("Who votes could not be read from the leader: %s", why)), 5*startInterval))
+		t.addProblem(waiting(ReasonUnknown, text.Sentence(fmt.Sprintf("Who votes could not be read from the leader: %s", why)), 5*startInterval))
 	case n.voters < want:
 		t.addProblem(waiting(ReasonScaling, fmt.Sprintf("%d of %d servers vote. One that has just joined votes when it has been healthy for a while (spec.configuration.raft.autopilot.serverStabilizationTime).",
 			n.voters, want), 2*startInterval))
@@ -227,7 +228,7 @@ func (t *task) judgeAuthorization() {
 	}
 	for _, identity := range record.Identities {
 		if identity.State != openbaov1alpha1.Proved {
-			t.addProblem(waiting(ReasonNotProved, sentence(fmt.Sprintf("The identity of role %s is not proved: %s", identity.Role, identity.Message)), t.opts.RecheckInterval))
+			t.addProblem(waiting(ReasonNotProved, text.Sentence(fmt.Sprintf("The identity of role %s is not proved: %s", identity.Role, identity.Message)), t.opts.RecheckInterval))
 			return
 		}
 	}
@@ -277,7 +278,7 @@ func (t *task) judgeFacts(n tally, quorum bool) {
 	default:
 		message := fmt.Sprintf("The certificate %s is valid until %s.", t.certificate.Serial, t.certificate.NotAfter.UTC().Format("2006-01-02 15:04 MST"))
 		if t.tlsWaiting != "" {
-			message += " " + sentence(capital(t.tlsWaiting))
+			message += " " + text.Sentence(text.Capital(t.tlsWaiting))
 		}
 		condition(openbaov1alpha1.ConditionTLSReady, metav1.ConditionTrue, ReasonCurrent, message)
 	}
@@ -293,6 +294,6 @@ func (t *task) judgeFacts(n tally, quorum bool) {
 	case 0:
 		condition(openbaov1alpha1.ConditionOpenBaoLeader, metav1.ConditionUnknown, ReasonUnknown, "No server says that it is the leader.")
 	default:
-		condition(openbaov1alpha1.ConditionOpenBaoLeader, metav1.ConditionFalse, ReasonMultipleLeaders, sentence(capital(leaders(n.leaders))))
+		condition(openbaov1alpha1.ConditionOpenBaoLeader, metav1.ConditionFalse, ReasonMultipleLeaders, text.Sentence(text.Capital(leaders(n.leaders))))
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/internal/text"
 	"github.com/bailiwick-operator/bailiwick/pkg/owned"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 	"github.com/bailiwick-operator/bailiwick/pkg/workload"
@@ -72,7 +73,7 @@ func (t *task) applyObjects(ctx context.Context, replicas *int32) error {
 	var err error
 	network := t.obj.Spec.Network
 	if facts.APIServer, err = t.opts.APIServer(ctx); err != nil && (network == nil || network.APIServerCIDR == "" && len(network.APIServerEndpointIPs) == 0) {
-		return retry(ReasonFailed, sentence(fmt.Sprintf("The address of the API server, which the servers' NetworkPolicy allows, cannot be found: %v", err)), err)
+		return retry(ReasonFailed, text.Sentence(fmt.Sprintf("The address of the API server, which the servers' NetworkPolicy allows, cannot be found: %v", err)), err)
 	}
 	if facts.ServiceMonitors, err = t.opts.Serves(ctx, serviceMonitorKind); err != nil {
 		return reconcile.Later(startInterval, err)

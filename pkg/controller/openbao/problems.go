@@ -8,14 +8,13 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/internal/text"
 	"github.com/bailiwick-operator/bailiwick/pkg/machine"
 	bao "github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/owned"
@@ -92,9 +91,9 @@ func invalidSpec(err error) error {
 	for _, e := range flatten(err) {
 		var spec *authz.SpecError
 		if !errors.As(e, &spec) {
-			return &reconcile.Problem{Reason: ReasonFailed, Message: sentence(capital(err.Error())), Next: reconcile.Retry(err), Err: err}
+			return &reconcile.Problem{Reason: ReasonFailed, Message: text.Sentence(text.Capital(err.Error())), Next: reconcile.Retry(err), Err: err}
 		}
-		mistakes = append(mistakes, sentence(spec.Error()))
+		mistakes = append(mistakes, text.Sentence(spec.Error()))
 	}
 	return &reconcile.Problem{Reason: ReasonInvalidSpec, Message: strings.Join(mistakes, " "), Next: reconcile.Done(), Err: err}
 }
@@ -136,9 +135,9 @@ func (t *task) objectProblem(err error) error {
 	case lacksRight(err):
 		return waiting(ReasonNotGranted, t.grantMessage(), startInterval*5)
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
-		return retry(ReasonFailed, sentence(fmt.Sprintf("The API server refuses an object of the servers: %v", err)), err)
+		return retry(ReasonFailed, text.Sentence(fmt.Sprintf("The API server refuses an object of the servers: %v", err)), err)
 	}
-	return retry(ReasonFailed, sentence(capital(err.Error())), err)
+	return retry(ReasonFailed, text.Sentence(text.Capital(err.Error())), err)
 }
 
 // lacksRight reports whether the API server refused a request since nothing grants it, in
@@ -216,7 +215,7 @@ func (t *task) stepProblem() *reconcile.Problem {
 		if first := t.first(); first != nil && first.err != nil {
 			why = first.err.Error()
 		}
-		return wait(sentence(fmt.Sprintf("The first server (%s) does not answer: %s. Its log: kubectl -n %s logs %s", pod, strings.TrimRight(why, "."), ns, pod)))
+		return wait(text.Sentence(fmt.Sprintf("The first server (%s) does not answer: %s. Its log: kubectl -n %s logs %s", pod, strings.TrimRight(why, "."), ns, pod)))
 	case machine.Initializing:
 		return wait(fmt.Sprintf("The first server (%s) has not initialized itself yet. Its log: kubectl -n %s logs %s", pod, ns, pod))
 	case machine.Unsealing:
@@ -274,14 +273,7 @@ func asProblem(err error) *reconcile.Problem {
 	if errors.As(err, &problem) {
 		return problem
 	}
-	return retry(ReasonFailed, sentence(capital(err.Error())), err)
-}
-
-func sentence(text string) string { return strings.TrimRight(text, ". \n") + "." }
-
-func capital(text string) string {
-	first, size := utf8.DecodeRuneInString(text)
-	return string(unicode.ToUpper(first)) + text[size:]
+	return retry(ReasonFailed, text.Sentence(text.Capital(err.Error())), err)
 }
 
 func createOptions() metav1.CreateOptions { return metav1.CreateOptions{FieldManager: FieldManager} }

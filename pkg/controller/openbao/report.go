@@ -263,9 +263,5 @@ func (t *task) announcements() []func() {
 
 // announce writes an event.
 func (t *task) announce(eventType, reason, message string) {
-	// Events need a kind, which objects from a typed cache lack.
-	t.opts.Recorder.Event(&corev1.ObjectReference{
-		APIVersion: openbaov1alpha1.GroupVersion.String(), Kind: kind,
-		Namespace: t.obj.Namespace, Name: t.obj.Name, UID: t.obj.UID, ResourceVersion: t.obj.ResourceVersion,
-	}, eventType, reason, message)
+	reconcile.Announce(t.opts.Recorder, Resource.GroupVersion().WithKind(kind), t.obj, eventType, reason, message)
 }

@@ -5,7 +5,6 @@ package openbao
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -16,6 +15,7 @@ import (
 	"k8s.io/klog/v2"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/internal/text"
 	"github.com/bailiwick-operator/bailiwick/pkg/machine"
 	"github.com/bailiwick-operator/bailiwick/pkg/owned"
 	"github.com/bailiwick-operator/bailiwick/pkg/workload"
@@ -170,7 +170,7 @@ func (t *task) letIn(ctx context.Context, clusterID string) machine.LetIn {
 	case refusesContract(err):
 		return machine.LetInNo
 	}
-	t.addProblem(waiting(ReasonStarting, sentence(fmt.Sprintf("Whether the identities of the contract can log in is not known yet: %v", err)), startInterval))
+	t.addProblem(waiting(ReasonStarting, text.Sentence(fmt.Sprintf("Whether the identities of the contract can log in is not known yet: %v", err)), startInterval))
 	return machine.LetInUnknown
 }
 
@@ -295,6 +295,3 @@ func (t *task) stamp() *metav1.Time {
 	now := metav1.NewTime(t.now).Rfc3339Copy()
 	return &now
 }
-
-// errLost says that an answer with secrets was lost.
-var errLost = errors.New("the answer to the initialization was lost")

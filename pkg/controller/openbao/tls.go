@@ -15,6 +15,7 @@ import (
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/certs"
+	"github.com/bailiwick-operator/bailiwick/pkg/internal/text"
 	"github.com/bailiwick-operator/bailiwick/pkg/serverconfig"
 	"github.com/bailiwick-operator/bailiwick/pkg/workload"
 )
@@ -41,7 +42,7 @@ func (t *task) checkExternal(server *corev1.Secret, names certs.Names) error {
 	names.Ordinals = int(t.want())
 	info, err := certs.CheckExternal(dataOf(server), names, t.now)
 	if err != nil {
-		return waiting(ReasonCertificateInvalid, sentence(err.Error()), t.opts.RecheckInterval)
+		return waiting(ReasonCertificateInvalid, text.Sentence(err.Error()), t.opts.RecheckInterval)
 	}
 	t.certificate, t.bundle = info, server.Data[certs.KeyCA]
 	return nil
@@ -71,7 +72,7 @@ func (t *task) keepCertificates(ctx context.Context, server *corev1.Secret, name
 		Names: names, RotateBefore: rotateBefore, Now: t.now,
 	})
 	if err != nil {
-		return waiting(ReasonCertificateInvalid, sentence(err.Error()), t.opts.RecheckInterval)
+		return waiting(ReasonCertificateInvalid, text.Sentence(err.Error()), t.opts.RecheckInterval)
 	}
 	if t.paused() {
 		if server != nil {
