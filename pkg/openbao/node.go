@@ -29,7 +29,8 @@ type Node struct {
 }
 
 // ProbeNode asks one server what it is. Of the options it takes Address, CABundle,
-// ServerName, AllowLocal, Resolver, Version and Timeout. The error is an *Error.
+// ServerName, AllowLocal, Resolver, Version and Timeout. The error is an *Error unless the
+// options are wrong.
 func ProbeNode(ctx context.Context, opts Options) (Node, error) {
 	const op = "read the server's health"
 	opts.Timeout = cmp.Or(opts.Timeout, DefaultTimeout)
