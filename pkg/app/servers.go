@@ -69,7 +69,12 @@ func (op *operator) addServers(ctx context.Context, o *Options, c *clients, gate
 		RecheckInterval:     o.PollInterval,
 		Await:               served.await,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return m.Register(metrics.NewServers(func() []metrics.ServerCounts {
+		return openbaocontroller.Measure(factories.objects(openbaocontroller.Resource))
+	}))
 }
 
 // remembered asks again only when an answer has become old. One that cannot be renewed

@@ -144,11 +144,13 @@ func (t *task) desire() error {
 func (t *task) paused() bool { return t.obj.Spec.Paused != nil && *t.obj.Spec.Paused }
 
 // want is how many servers the spec asks for.
-func (t *task) want() int32 {
-	if t.obj.Spec.Replicas == nil {
+func (t *task) want() int32 { return wanted(t.obj) }
+
+func wanted(c *openbaov1alpha1.OpenBaoCluster) int32 {
+	if c.Spec.Replicas == nil {
 		return 3
 	}
-	return *t.obj.Spec.Replicas
+	return *c.Spec.Replicas
 }
 
 func (t *task) initialized() bool {
