@@ -46,6 +46,10 @@ func (t *task) count() tally {
 		known[s.Name] = s
 	}
 	status.Servers, status.ActiveLeader = nil, ""
+	for _, p := range t.membership.peers {
+		// A server that is sealed, or does not answer now, has not lost its vote.
+		n.voters += boolInt(p.Voter)
+	}
 	for _, s := range t.servers {
 		out := openbaov1alpha1.ServerStatus{Name: s.pod.Name, Role: openbaov1alpha1.ServerUnknown, Version: known[s.pod.Name].Version}
 		out.Current = t.isCurrent(s.pod)
@@ -85,9 +89,6 @@ func (t *task) countNode(n *tally, s seen, out *openbaov1alpha1.ServerStatus) {
 	votes, known := t.votes(s.pod.Name)
 	switch {
 	case !node.Initialized || node.Sealed:
-		if known && votes {
-			n.voters++
-		}
 		return
 	case !node.Standby:
 		n.leaders++
@@ -99,7 +100,6 @@ func (t *task) countNode(n *tally, s seen, out *openbaov1alpha1.ServerStatus) {
 	}
 	n.unsealed++
 	if known && votes {
-		n.voters++
 		n.unsealedVoters++
 	}
 	if lag, ok := t.membership.lag[s.pod.Name]; ok {
