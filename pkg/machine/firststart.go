@@ -155,8 +155,10 @@ type FirstStart struct {
 	// how long that has been LetInNothing.
 	LetIn      LetIn
 	NothingFor time.Duration
-	// HasRootToken says that this process still has the root token of the initialization.
-	HasRootToken bool
+	// HasRootToken says that this process still has the root token of the initialization,
+	// and ContractWritten that it has written the whole contract with it, and has revoked
+	// it.
+	HasRootToken, ContractWritten bool
 }
 
 // Record is what is recorded of a first start.
@@ -302,22 +304,21 @@ func (f FirstStart) initializedItself() Step {
 	return Step{Action: Wait, Reason: LoginUnknown}
 }
 
-// wasInitialized decides about a server that was initialized by a request.
+// wasInitialized decides about a server that was initialized by a request. Whether an
+// identity can log in says nothing: it can while others lack their roles, and while a root
+// token is valid that nobody has.
 func (f FirstStart) wasInitialized() Step {
 	switch {
 	case f.HasRootToken:
 		return Step{Action: WriteContract}
-	case f.LetIn == LetInYes:
+	case f.ContractWritten:
 		return f.complete()
 	case !f.Recorded.InitSent:
 		// A person was faster, and has the keys.
 		return f.complete()
-	case f.LetIn == LetInNo || f.LetIn == LetInNothing:
-		// The root token was lost together with the answer, or with the process that had
-		// it: nobody can ever log in.
-		return f.wipe()
 	}
-	return Step{Action: Wait, Reason: LoginUnknown}
+	// The root token was lost together with the answer, or with the process that had it.
+	return f.wipe()
 }
 
 // wipe begins again, but not for ever.

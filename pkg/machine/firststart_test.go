@@ -46,7 +46,8 @@ func TestFirstStartNext(t *testing.T) {
 		"initialized, let in":         {running(FirstStart{SelfInit: true, Initialize: true, Recorded: begun, Server: open, LetIn: LetInYes}), Step{Action: Complete}},
 		"with the root token":         {running(FirstStart{Recorded: begun, Server: open, HasRootToken: true}), Step{Action: WriteContract}},
 		"the root token is lost":      {running(FirstStart{Recorded: Record{Begun: true, VolumeUID: "v", InitSent: true}, Server: open, LetIn: LetInNo}), Step{Action: Wipe}},
-		"lost, but perhaps let in":    {running(FirstStart{Recorded: Record{Begun: true, VolumeUID: "v", InitSent: true}, Server: open}), Step{Action: Wait, Reason: LoginUnknown}},
+		"lost in between":             {running(FirstStart{Recorded: Record{Begun: true, VolumeUID: "v", InitSent: true}, Server: open, LetIn: LetInYes}), Step{Action: Wipe}},
+		"the root token is revoked":   {running(FirstStart{Recorded: Record{Begun: true, VolumeUID: "v", InitSent: true}, Server: open, ContractWritten: true}), Step{Action: Complete}},
 		"initialized by a person":     {running(FirstStart{Recorded: begun, Server: open, LetIn: LetInNo}), Step{Action: Complete}},
 		"by a person, sealed":         {running(FirstStart{Recorded: begun, Server: sealed, SealedFor: time.Minute}), Step{Action: Ask, Reason: SealedTooLong}},
 		"often enough": {running(FirstStart{SelfInit: true, Initialize: true, InitFailed: true, Recorded: Record{Begun: true, VolumeUID: "v", Attempts: maxAttempts}}),
@@ -108,8 +109,8 @@ type world struct {
 	volumes    int
 	volume     *volume
 	pod        *pod
-	// root is what the process of the operator has in memory.
-	root bool
+	// root and written are what the process of the operator has in memory.
+	root, written bool
 	// clusters are those that were ever initialized, and served those that had more than
 	// one server.
 	clusters int
@@ -124,6 +125,8 @@ type volume struct {
 	// bare means that the server was killed before it noted that requests follow.
 	bare     bool
 	contract bool
+	// root means that there is a root token, and part that some of the contract is there.
+	root, part bool
 }
 
 type pod struct {
@@ -166,7 +169,7 @@ func (w *world) kubernetes() {
 func (w *world) facts() FirstStart {
 	f := FirstStart{
 		Recorded: w.recorded, Want: w.want, SelfInit: w.selfInit, ContractKnown: w.rng.IntN(5) > 0, StaticSeal: true,
-		Initialize: w.initialize, Replicas: w.replicas, HasRootToken: w.root, SealedFor: time.Hour,
+		Initialize: w.initialize, Replicas: w.replicas, HasRootToken: w.root, ContractWritten: w.written, SealedFor: time.Hour,
 	}
 	if w.volume != nil {
 		f.VolumeUID = w.volume.uid
@@ -178,7 +181,7 @@ func (w *world) facts() FirstStart {
 		}
 		if f.Server.Initialized && !f.Server.Sealed && w.rng.IntN(3) > 0 {
 			f.LetIn, f.NothingFor = LetInNothing, time.Hour
-			if w.volume.contract {
+			if w.volume.contract || w.volume.part {
 				f.LetIn = LetInYes
 			}
 		}
@@ -190,7 +193,7 @@ func (w *world) facts() FirstStart {
 func (w *world) carryOut(s Step) {
 	died := w.rng.IntN(6) == 0
 	if died {
-		w.root = false
+		w.root, w.written = false, false
 		if w.rng.IntN(2) == 0 {
 			return
 		}
@@ -213,15 +216,17 @@ func (w *world) carryOut(s Step) {
 		}
 		w.clusters++
 		w.volume.cluster = fmt.Sprintf("cluster-%d", w.clusters)
+		w.volume.root, w.written = true, false
 		w.root = !died && w.rng.IntN(4) > 0
 	case WriteContract:
+		w.volume.part = true
 		if !died {
-			w.volume.contract, w.root = true, false
+			w.volume.contract, w.volume.root, w.root, w.written = true, false, false, true
 		}
 	case Wipe:
 		w.recorded.Attempts++
 		w.wiped = append(w.wiped, *w.volume)
-		w.volume, w.pod = nil, nil
+		w.volume, w.pod, w.root, w.written = nil, nil, false, false
 	case Complete:
 		w.recorded.Initialized, w.recorded.ClusterID = true, w.volume.cluster
 	}
@@ -266,7 +271,7 @@ func TestFirstStartWalks(t *testing.T) {
 			}
 		}
 		if w.recorded.Initialized {
-			if !w.volume.contract || w.volume.cluster != w.recorded.ClusterID {
+			if !w.volume.contract || w.volume.root || w.volume.cluster != w.recorded.ClusterID {
 				t.Fatalf("seed %d: recorded %+v, and the server has %+v", seed, w.recorded, w.volume)
 			}
 			// From now on, losing the volume leads to no other cluster.

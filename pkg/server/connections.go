@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"time"
 
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
 )
@@ -31,6 +32,8 @@ type Route struct {
 	ServerName string
 	// Namespace is the OpenBao namespace; empty means the root namespace.
 	Namespace string
+	// Timeout bounds one request; 0 means openbao.DefaultTimeout.
+	Timeout time.Duration
 }
 
 // TrustError says that what should be the CA of a server is none.
@@ -92,7 +95,7 @@ func (c *Connections) connect(ctx context.Context) error {
 	}
 	base, err := c.access.opts.Connect(openbao.Options{
 		Address: c.route.Address, CABundle: ca, ServerName: c.route.ServerName, Namespace: c.route.Namespace,
-		Certificate: pair, AllowLocal: c.access.opts.AllowLocal,
+		Certificate: pair, AllowLocal: c.access.opts.AllowLocal, Timeout: c.route.Timeout,
 	})
 	switch {
 	case err == nil:

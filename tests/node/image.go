@@ -41,9 +41,9 @@ func WriteImage(path, reference, binary string) error {
 }
 
 // WriteImageAt is WriteImage for a binary that has to be at a place of its own, such as
-// /bin/bao: what is in /bin is found by its name alone.
-func WriteImageAt(path, reference, binary, place string) error {
-	image, err := newImage(binary, place)
+// /bin/bao: what is in /bin is found by its name alone. env are variables, NAME=VALUE.
+func WriteImageAt(path, reference, binary, place string, env ...string) error {
+	image, err := newImage(binary, place, env)
 	if err != nil {
 		return fmt.Errorf("making image %s: %w", reference, err)
 	}
@@ -57,7 +57,7 @@ func WriteImageAt(path, reference, binary, place string) error {
 	return nil
 }
 
-func newImage(binary, entrypoint string) (v1.Image, error) {
+func newImage(binary, entrypoint string, env []string) (v1.Image, error) {
 	content, err := os.ReadFile(binary)
 	if err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func newImage(binary, entrypoint string) (v1.Image, error) {
 	}
 	config = config.DeepCopy()
 	config.OS, config.Architecture, config.Created = "linux", runtime.GOARCH, v1.Time{Time: time.Unix(0, 0).UTC()}
-	config.Config = v1.Config{User: nonroot, Entrypoint: []string{entrypoint}, WorkingDir: "/"}
+	config.Config = v1.Config{User: nonroot, Entrypoint: []string{entrypoint}, WorkingDir: "/", Env: env}
 	return mutate.ConfigFile(image, config)
 }
 

@@ -6,11 +6,14 @@ package servers
 import (
 	"cmp"
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/bailiwick-operator/bailiwick/tests/node"
 	"github.com/bailiwick-operator/bailiwick/tests/stack"
@@ -20,12 +23,26 @@ const (
 	manifests = "../../manifests"
 	// image is that of the servers on the node.
 	image = "localhost/openbao:test"
+	// slowImage is that of servers that wait before each request of their
+	// self-initialization, as far as they are the test server.
+	slowImage     = "localhost/openbao:slow"
+	selfInitDelay = 150 * time.Millisecond
 )
 
 // shared is the node of all tests; there is none where that is not possible.
 var shared *node.Node
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+// atOnce is how many tests run side by side: most of the time they wait for servers.
+const atOnce = "6"
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", atOnce); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(run(m))
+}
 
 func run(m *testing.M) (code int) {
 	if node.Available() != nil {
@@ -42,13 +59,13 @@ func run(m *testing.M) (code int) {
 			code = 1
 		}
 	}()
-	archive, err := serverImage(dir)
+	archives, err := serverImages(dir)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "making the image of the servers:", err)
 		return 1
 	}
 	installed := true
-	code = node.Main(m, node.Options{Images: []string{archive}}, func(n *node.Node) {
+	code = node.Main(m, node.Options{Images: archives}, func(n *node.Node) {
 		shared = n
 		for _, folder := range []string{"crds", "rbac", "admission"} {
 			if out, err := kubectl(context.Background(), "apply", "--server-side", "-k", filepath.Join(manifests, folder)); err != nil {
@@ -63,20 +80,24 @@ func run(m *testing.M) (code int) {
 	return code
 }
 
-// serverImage returns an OCI layout of the servers' image.
-func serverImage(dir string) (string, error) {
+// serverImages returns OCI layouts of the servers' image and, where they are made here, of
+// one whose servers take their time to initialize themselves.
+func serverImages(dir string) ([]string, error) {
 	if archive := os.Getenv("BAO_IMAGE"); archive != "" {
-		return archive, nil
+		return []string{archive}, nil
 	}
 	binary := os.Getenv("BAO_BIN")
 	if binary == "" {
 		var err error
 		if binary, err = stack.Tool("bao"); err != nil {
-			return "", err
+			return nil, err
 		}
 	}
-	layout := filepath.Join(dir, "image")
-	return layout, node.WriteImageAt(layout, image, binary, "/bin/bao")
+	layouts := []string{filepath.Join(dir, "image"), filepath.Join(dir, "slow")}
+	return layouts, errors.Join(
+		node.WriteImageAt(layouts[0], image, binary, "/bin/bao"),
+		node.WriteImageAt(layouts[1], slowImage, binary, "/bin/bao", "BAO_TEST_SELF_INIT_DELAY="+selfInitDelay.String()),
+	)
 }
 
 // version is that of the servers.

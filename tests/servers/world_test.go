@@ -287,21 +287,40 @@ func (w *world) ready(name string) *openbaov1alpha1.OpenBaoCluster {
 
 // probe asks one server what it is.
 func (w *world) probe(cluster, pod string) (openbao.Node, error) {
-	secret, err := w.kube.CoreV1().Secrets(w.ns).Get(w.ctx, cluster+"-tls-server", metav1.GetOptions{})
+	opts, err := w.optionsOf(cluster, pod)
 	if err != nil {
 		return openbao.Node{}, err
+	}
+	return openbao.ProbeNode(w.ctx, opts)
+}
+
+// serverOptions say how to reach one server with a token.
+func (w *world) serverOptions(cluster, pod string, token openbao.Token) openbao.Options {
+	w.Helper()
+	opts, err := w.optionsOf(cluster, pod)
+	if err != nil {
+		w.Fatal(err)
+	}
+	opts.Token = token
+	return opts
+}
+
+func (w *world) optionsOf(cluster, pod string) (openbao.Options, error) {
+	secret, err := w.kube.CoreV1().Secrets(w.ns).Get(w.ctx, cluster+"-tls-server", metav1.GetOptions{})
+	if err != nil {
+		return openbao.Options{}, err
 	}
 	p, err := w.kube.CoreV1().Pods(w.ns).Get(w.ctx, pod, metav1.GetOptions{})
 	if err != nil {
-		return openbao.Node{}, err
+		return openbao.Options{}, err
 	}
 	if p.Status.PodIP == "" {
-		return openbao.Node{}, errors.New("the pod has no address yet")
+		return openbao.Options{}, errors.New("the pod has no address yet")
 	}
-	return openbao.ProbeNode(w.ctx, openbao.Options{
+	return openbao.Options{
 		Address: "https://" + net.JoinHostPort(p.Status.PodIP, "8200"), ServerName: fmt.Sprintf("%s.%s.%s.svc", pod, cluster, w.ns),
 		CABundle: secret.Data["ca.crt"], Timeout: 3 * time.Second,
-	})
+	}, nil
 }
 
 // gone returns nil if an object does not exist.

@@ -174,6 +174,7 @@ func (t *task) sendInit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	t.memory.forgetInit()
 	answer, err := client.Init(ctx, request)
 	if bao.ClassOf(err) == bao.Invalid {
 		if !sentBefore {
@@ -196,7 +197,7 @@ func (t *task) sendInit(ctx context.Context) error {
 	t.memory.root = answer.RootToken
 	if err := t.keepShares(ctx, names, answer.Shares); err != nil {
 		// Without them, nobody could ever recover the cluster.
-		t.memory.root = bao.Token{}
+		t.memory.forgetInit()
 		return err
 	}
 	return t.write(ctx, contract)
@@ -220,9 +221,12 @@ func (t *task) writeContract(ctx context.Context) error {
 	return t.write(ctx, contract)
 }
 
-// firstClient returns a client of the first server.
+// firstClient returns a client of the first server. It waits for answers as long as a
+// sync may take: one that is lost costs the whole first start.
 func (t *task) firstClient(ctx context.Context, token bao.Token) (bao.Interface, error) {
-	connections := t.access.Connections(server.Route{Address: addressOf(t.obj, workload.PodName(t.obj, 0)), CABundle: string(t.bundle)})
+	connections := t.access.Connections(server.Route{
+		Address: addressOf(t.obj, workload.PodName(t.obj, 0)), CABundle: string(t.bundle), Timeout: workTimeout,
+	})
 	return connections.Client(ctx, token)
 }
 
@@ -236,6 +240,24 @@ func (t *task) write(ctx context.Context, contract authz.Contract) error {
 	if err != nil {
 		return err
 	}
+	if err := t.sendContract(ctx, root, contract); err != nil {
+		return err
+	}
+	// That it is void already is the answer of a revocation whose own was lost.
+	if err := root.RevokeSelf(ctx); err != nil && bao.ClassOf(err) != bao.Unauthenticated {
+		return retry(ReasonStarting, text.Sentence(fmt.Sprintf("The root token of the first start is not revoked yet: %v", err)), err)
+	}
+	t.memory.root, t.memory.revoked = bao.Token{}, true
+	t.changed = true
+	return nil
+}
+
+// sendContract sends the requests of the contract, once all of them are carried out no
+// more.
+func (t *task) sendContract(ctx context.Context, root bao.Interface, contract authz.Contract) error {
+	if t.memory.sent {
+		return nil
+	}
 	autopilot, err := t.autopilot()
 	if err != nil {
 		return err
@@ -243,16 +265,12 @@ func (t *task) write(ctx context.Context, contract authz.Contract) error {
 	for _, request := range append(authz.Requests(contract), autopilot) {
 		if err := send(ctx, root, contract.Mount, request); err != nil {
 			if bao.ClassOf(err) == bao.Unauthenticated {
-				t.memory.root = bao.Token{}
+				t.memory.forgetInit()
 			}
 			return retry(ReasonStarting, text.Sentence(fmt.Sprintf("The contract is not written yet: %v", err)), err)
 		}
 	}
-	if err := root.RevokeSelf(ctx); err != nil && bao.ClassOf(err) != bao.Unauthenticated {
-		return retry(ReasonStarting, text.Sentence(fmt.Sprintf("The root token of the first start is not revoked yet: %v", err)), err)
-	}
-	t.memory.root = bao.Token{}
-	t.changed = true
+	t.memory.sent = true
 	return nil
 }
 

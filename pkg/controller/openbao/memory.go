@@ -22,9 +22,14 @@ type memory struct {
 	// nothingSince is since when it has been seen unsealed and without the auth mount.
 	nothingSince time.Time
 	// root is the token of an initialization that this process asked for, until the
-	// contract is written with it.
-	root bao.Token
+	// contract is written with it and it is revoked. sent says that the requests of the
+	// contract are carried out, and revoked that the token is, too.
+	root          bao.Token
+	sent, revoked bool
 }
+
+// forgetInit forgets an initialization, whose storage is gone.
+func (m *memory) forgetInit() { m.root, m.sent, m.revoked = bao.Token{}, false, false }
 
 // memories are those of all clusters. One ends with forget, or where the name is given
 // to another cluster.

@@ -60,7 +60,7 @@ func (t *task) start(ctx context.Context) error {
 func (t *task) firstStart(ctx context.Context) (machine.FirstStart, error) {
 	f := machine.FirstStart{
 		Recorded: t.recorded(), Want: t.want(), SelfInit: t.selfInits(), StaticSeal: workload.UsesUnsealKey(t.obj),
-		HasRootToken: !t.memory.root.IsZero(),
+		HasRootToken: !t.memory.root.IsZero(), ContractWritten: t.memory.revoked,
 	}
 	set, err := t.liveStatefulSet(ctx)
 	if err != nil {
@@ -111,7 +111,7 @@ func (t *task) firstStart(ctx context.Context) (machine.FirstStart, error) {
 			t.memory.sealedSince = t.now
 		}
 		f.SealedFor = t.now.Sub(t.memory.sealedSince)
-		if node.Initialized && !node.Sealed && !f.Recorded.Initialized && f.Recorded.Begun {
+		if node.Initialized && !node.Sealed && !f.Recorded.Initialized && f.Recorded.Begun && f.SelfInit {
 			f.LetIn = t.letIn(ctx, node.ClusterID)
 		}
 		if f.LetIn != machine.LetInNothing || t.memory.nothingSince.IsZero() {
@@ -248,6 +248,7 @@ func (t *task) wipe(ctx context.Context, facts machine.FirstStart) error {
 		return err
 	}
 	t.memory.sealedSince, t.memory.nothingSince = t.now, t.now
+	t.memory.forgetInit()
 	t.announce(corev1.EventTypeWarning, ReasonBegunAgain,
 		"The first start was interrupted before anyone could use the cluster. It begins again on an empty volume.")
 	// The record took its time.
