@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/bailiwick-operator/bailiwick/tests/aivensim"
+	"github.com/bailiwick-operator/bailiwick/tests/internal/progress"
 	"github.com/bailiwick-operator/bailiwick/tests/stack"
 )
 
@@ -42,7 +43,7 @@ const (
 type demo struct {
 	options
 	root string
-	out  *progress
+	out  *progress.Printer
 
 	lock      *os.File
 	kubectl   string
@@ -114,7 +115,7 @@ func (d *demo) run(ctx context.Context) error {
 		{"Checking the OpenBao side", d.verifyOpenBao},
 		{"Checking that nothing secret was logged", d.verifyLog},
 	} {
-		d.out.line("%s", step.title)
+		d.out.Line("%s", step.title)
 		if err := step.do(ctx); err != nil {
 			if cause := context.Cause(ctx); cause != nil {
 				return errors.New("interrupted before all was checked")
@@ -126,7 +127,7 @@ func (d *demo) run(ctx context.Context) error {
 	if err := d.late.wait(); err != nil {
 		return err
 	}
-	d.out.line("All samples are Ready, and the checks found what they ask for.")
+	d.out.Line("All samples are Ready, and the checks found what they ask for.")
 	d.printHints()
 	if !d.wait {
 		return nil
@@ -167,11 +168,11 @@ func (d *demo) start(ctx context.Context) error {
 	d.stack = &stack.Stack{}
 	group, working := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		return d.out.part("Kubernetes", func() (string, error) { return d.startKubernetes(working) })
+		return d.out.Part("Kubernetes", func() (string, error) { return d.startKubernetes(working) })
 	})
-	group.Go(func() error { return d.out.part("Aiven simulator", d.startSimulator) })
+	group.Go(func() error { return d.out.Part("Aiven simulator", d.startSimulator) })
 	group.Go(func() error {
-		return d.out.part("operator", func() (string, error) { return d.build(working) })
+		return d.out.Part("operator", func() (string, error) { return d.build(working) })
 	})
 	if err := group.Wait(); err != nil {
 		return err
@@ -204,7 +205,7 @@ func (l *late) wait() error {
 func (d *demo) stop() error {
 	var errs []error
 	if d.operator != nil || d.stack != nil {
-		d.out.line("Stopping")
+		d.out.Line("Stopping")
 	}
 	// A server that is still being started would be missed below.
 	_ = d.late.wait() // run has told

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/bailiwick-operator/bailiwick/tests/internal/progress"
 )
 
 func TestParse(t *testing.T) {
@@ -68,7 +70,7 @@ func TestWithout(t *testing.T) {
 
 func TestFindings(t *testing.T) {
 	var out bytes.Buffer
-	f := &findings{out: newProgress(&out)}
+	f := &findings{out: progress.New(&out)}
 	if !f.check(nil, "thing %d", 1) || f.err() != nil {
 		t.Error("what holds is an error")
 	}
@@ -96,7 +98,7 @@ func TestVerifyLog(t *testing.T) {
 				t.Fatal(err)
 			}
 			var out bytes.Buffer
-			d := &demo{out: newProgress(&out), operator: &child{logFile: file}, secrets: &secrets{values: map[string]string{"the token": "hunter2"}}}
+			d := &demo{out: progress.New(&out), operator: &child{logFile: file}, secrets: &secrets{values: map[string]string{"the token": "hunter2"}}}
 			err := d.verifyLog(t.Context())
 			wantError(t, err, tc.want)
 			if strings.Contains(out.String(), "hunter2") {
@@ -113,7 +115,7 @@ func TestPrepareKeepsOthersOut(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	first := &demo{options: options{dir: dir}, out: newProgress(&bytes.Buffer{})}
+	first := &demo{options: options{dir: dir}, out: progress.New(&bytes.Buffer{})}
 	if err := first.prepare(); err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +125,7 @@ func TestPrepareKeepsOthersOut(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "mine.txt")); err != nil {
 		t.Errorf("a file of somebody else: %v", err)
 	}
-	second := &demo{options: options{dir: dir}, out: newProgress(&bytes.Buffer{})}
+	second := &demo{options: options{dir: dir}, out: progress.New(&bytes.Buffer{})}
 	wantError(t, second.prepare(), "another demo runs in "+dir)
 	if err := first.stop(); err != nil {
 		t.Fatal(err)
@@ -133,19 +135,6 @@ func TestPrepareKeepsOthersOut(t *testing.T) {
 	}
 	if err := second.stop(); err != nil {
 		t.Fatal(err)
-	}
-}
-
-func TestLinesArePrintedWhole(t *testing.T) {
-	var got []string
-	w := &lines{print: func(line string) { got = append(got, line) }}
-	for _, part := range []string{"one\ntw", "o", "\n\nthree"} {
-		if n, err := w.Write([]byte(part)); n != len(part) || err != nil {
-			t.Errorf("Write(%q) = %d, %v", part, n, err)
-		}
-	}
-	if want := []string{"one", "two", ""}; !slices.Equal(got, want) {
-		t.Errorf("lines = %q, want %q", got, want)
 	}
 }
 

@@ -11,16 +11,18 @@ import (
 	"maps"
 	"os"
 	"slices"
+
+	"github.com/bailiwick-operator/bailiwick/tests/internal/progress"
 )
 
 // findings prints what checks find, and keeps what is wrong.
 type findings struct {
-	out   *progress
+	out   *progress.Printer
 	wrong []error
 }
 
 // right prints what holds.
-func (f *findings) right(format string, args ...any) { f.out.line("  ok: "+format, args...) }
+func (f *findings) right(format string, args ...any) { f.out.Line("  ok: "+format, args...) }
 
 // check prints what holds if err is nil, and what is wrong otherwise.
 func (f *findings) check(err error, format string, args ...any) bool {
@@ -30,7 +32,7 @@ func (f *findings) check(err error, format string, args ...any) bool {
 	}
 	err = fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), err)
 	f.wrong = append(f.wrong, err)
-	f.out.line("  WRONG: %v", err)
+	f.out.Line("  WRONG: %v", err)
 	return false
 }
 

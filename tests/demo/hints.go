@@ -10,7 +10,7 @@ import (
 
 // printHints says how to look further, and what happens next.
 func (d *demo) printHints() {
-	d.out.plain(hints(map[string]string{
+	d.out.Plain(hints(map[string]string{
 		"KUBECONFIG": d.path(kubeconfigFile),
 		"BIN":        filepath.Dir(d.kubectl),
 		"SIMULATOR":  d.simulator.URL(),

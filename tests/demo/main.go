@@ -24,6 +24,8 @@ import (
 
 	"golang.org/x/term"
 	"k8s.io/klog/v2"
+
+	"github.com/bailiwick-operator/bailiwick/tests/internal/progress"
 )
 
 // options are what the command line says.
@@ -64,7 +66,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	d := &demo{options: opts, root: root, out: newProgress(os.Stdout)}
+	d := &demo{options: opts, root: root, out: progress.New(os.Stdout)}
 	return errors.Join(d.run(ctx), d.stop())
 }
 

@@ -56,7 +56,7 @@ func (d *demo) checkConnection(ctx context.Context, f *findings, object aivenv1a
 		return
 	}
 	if d.postgres == "" {
-		d.out.line("  not checked: whether psql connects, since PostgreSQL is not installed")
+		d.out.Line("  not checked: whether psql connects, since PostgreSQL is not installed")
 		return
 	}
 	user, err := d.currentUser(ctx, conn)

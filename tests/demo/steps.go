@@ -26,6 +26,7 @@ import (
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/tests/aivensim"
+	"github.com/bailiwick-operator/bailiwick/tests/internal/progress"
 	"github.com/bailiwick-operator/bailiwick/tests/stack"
 )
 
@@ -93,7 +94,7 @@ func (d *demo) startKubernetes(ctx context.Context) (string, error) {
 
 // startControllerManager builds and starts what collects garbage.
 func (d *demo) startControllerManager(ctx context.Context) error {
-	return d.out.part("kube-controller-manager", func() (string, error) {
+	return d.out.Part("kube-controller-manager", func() (string, error) {
 		if err := d.buildTools(ctx, "kube-controller-manager"); err != nil {
 			return "", err
 		}
@@ -105,7 +106,7 @@ func (d *demo) startControllerManager(ctx context.Context) error {
 
 // startOpenBao builds and starts the OpenBao server.
 func (d *demo) startOpenBao(ctx context.Context) error {
-	return d.out.part("OpenBao", func() (string, error) {
+	return d.out.Part("OpenBao", func() (string, error) {
 		if !stack.HasBao() {
 			if err := d.buildTools(ctx, "openbao-server"); err != nil {
 				return "", err
@@ -128,7 +129,7 @@ func (d *demo) buildTools(ctx context.Context, programs ...string) error {
 	cmd.SysProcAttr = childProcAttr()
 	// The compilers are children of children.
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	out := &lines{print: func(line string) { d.out.line("  %s", line) }}
+	out := &progress.Lines{Print: func(line string) { d.out.Line("  %s", line) }}
 	var stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = out, &stderr
 	if err := cmd.Run(); err != nil {
@@ -197,7 +198,7 @@ func (d *demo) install(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		d.out.line("  manifests/%s: %d objects", dir, strings.Count(out, "\n"))
+		d.out.Line("  manifests/%s: %d objects", dir, strings.Count(out, "\n"))
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -276,7 +277,7 @@ func (d *demo) createSecret(ctx context.Context, ref secretKey, what, value stri
 	if _, err := d.kube.CoreV1().Secrets(namespace).Create(ctx, secret, metav1.CreateOptions{}); err != nil {
 		return err
 	}
-	d.out.line("  Secret %s, key %s: %s", ref.name, ref.key, what)
+	d.out.Line("  Secret %s, key %s: %s", ref.name, ref.key, what)
 	return nil
 }
 
@@ -309,14 +310,14 @@ func (d *demo) createForOpenBao(ctx context.Context, prepared prepared) error {
 		if _, err := d.kube.CoreV1().ServiceAccounts(namespace).Create(ctx, account, metav1.CreateOptions{}); err != nil {
 			return err
 		}
-		d.out.line("  ServiceAccount %s", name)
+		d.out.Line("  ServiceAccount %s", name)
 	}
 	// The restore role is bound to the UID of its account, which Bailiwick has to read.
 	for _, dir := range []string{"prove-identities", filepath.Join("prove-identities", "restore")} {
 		if _, err := d.runKubectl(ctx, "", "apply", "-n", namespace, "-k", filepath.Join(d.root, "manifests", "rbac", "optional", dir)); err != nil {
 			return err
 		}
-		d.out.line("  manifests/rbac/optional/%s", dir)
+		d.out.Line("  manifests/rbac/optional/%s", dir)
 	}
 	return nil
 }
@@ -379,6 +380,6 @@ func (d *demo) startOperator(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.out.line("  process %d, log in %s", d.operator.pid, d.operator.logFile)
+	d.out.Line("  process %d, log in %s", d.operator.pid, d.operator.logFile)
 	return nil
 }

@@ -15,6 +15,8 @@ import (
 	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/restmapper"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/bailiwick-operator/bailiwick/tests/internal/progress"
 )
 
 // applyAndWatch applies objects with kubectl, prints how their readiness
@@ -36,7 +38,7 @@ func (d *demo) applyAndWatch(ctx context.Context, objects []*unstructured.Unstru
 	}
 	timeout := time.NewTimer(d.timeout)
 	defer timeout.Stop()
-	beat := time.NewTicker(heartbeat)
+	beat := time.NewTicker(progress.Heartbeat)
 	defer beat.Stop()
 	for {
 		select {
@@ -47,7 +49,7 @@ func (d *demo) applyAndWatch(ctx context.Context, objects []*unstructured.Unstru
 		case <-d.operator.done:
 			return d.operator.ended()
 		case <-beat.C:
-			d.out.line("  still waiting for %s", strings.Join(t.pendingNames(), ", "))
+			d.out.Line("  still waiting for %s", strings.Join(t.pendingNames(), ", "))
 		case <-timeout.C:
 			return fmt.Errorf("after %s these are not Ready:\n%s%s", d.timeout, strings.Join(t.pending(), "\n"), d.operator.logTail())
 		}
@@ -75,7 +77,7 @@ func (d *demo) watch(ctx context.Context, objects []*unstructured.Unstructured, 
 		}
 		see := func(obj any) {
 			if line, changed := t.observe(obj.(*unstructured.Unstructured)); changed {
-				d.out.line("  %s", line)
+				d.out.Line("  %s", line)
 			}
 		}
 		_, err = informers.ForResource(mapping.Resource).Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{

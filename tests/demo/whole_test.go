@@ -16,6 +16,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/bailiwick-operator/bailiwick/tests/aivensim"
+	"github.com/bailiwick-operator/bailiwick/tests/internal/progress"
 )
 
 // TestDemo runs the whole demo, and then what it has people try.
@@ -33,7 +34,7 @@ func TestDemo(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	var out bytes.Buffer
-	d := &demo{options: opts, root: root, out: newProgress(&out)}
+	d := &demo{options: opts, root: root, out: progress.New(&out)}
 	t.Cleanup(func() {
 		if err := d.stop(); err != nil {
 			t.Error(err)

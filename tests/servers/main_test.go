@@ -4,9 +4,7 @@
 package servers
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -15,14 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bailiwick-operator/bailiwick/tests/internal/baoimage"
 	"github.com/bailiwick-operator/bailiwick/tests/node"
 	"github.com/bailiwick-operator/bailiwick/tests/stack"
 )
 
 const (
 	manifests = "../../manifests"
-	// image is that of the servers on the node.
-	image = "localhost/openbao:test"
 	// slowImage is that of servers that wait before each request of their
 	// self-initialization, as far as they are the test server.
 	slowImage     = "localhost/openbao:slow"
@@ -86,22 +83,17 @@ func serverImages(dir string) ([]string, error) {
 	if archive := os.Getenv("BAO_IMAGE"); archive != "" {
 		return []string{archive}, nil
 	}
-	binary := os.Getenv("BAO_BIN")
-	if binary == "" {
-		var err error
-		if binary, err = stack.Tool("bao"); err != nil {
-			return nil, err
-		}
+	layout, err := baoimage.Layout(dir)
+	if err != nil {
+		return nil, err
 	}
-	layouts := []string{filepath.Join(dir, "image"), filepath.Join(dir, "slow")}
-	return layouts, errors.Join(
-		node.WriteImageAt(layouts[0], image, binary, "/bin/bao"),
-		node.WriteImageAt(layouts[1], slowImage, binary, "/bin/bao", "BAO_TEST_SELF_INIT_DELAY="+selfInitDelay.String()),
-	)
+	binary, err := baoimage.Binary()
+	if err != nil {
+		return nil, err
+	}
+	slow := filepath.Join(dir, "slow")
+	return []string{layout, slow}, node.WriteImageAt(slow, slowImage, binary, "/bin/bao", "BAO_TEST_SELF_INIT_DELAY="+selfInitDelay.String())
 }
-
-// version is that of the servers.
-func version() string { return cmp.Or(os.Getenv("BAO_VERSION"), "2.6.2") }
 
 func kubectl(ctx context.Context, args ...string) (string, error) {
 	bin, err := stack.Tool("kubectl")

@@ -31,6 +31,7 @@ import (
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/app"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
+	"github.com/bailiwick-operator/bailiwick/tests/internal/baoimage"
 	"github.com/bailiwick-operator/bailiwick/tests/node"
 	"github.com/bailiwick-operator/bailiwick/tests/stack"
 )
@@ -193,7 +194,7 @@ spec:
     egressRules:
       - to: [{ipBlock: {cidr: %s/32}}]
         ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]
-`, name, w.ns, version(), image, shared.GatewayAddr(), shared.Address()), c); err != nil {
+`, name, w.ns, baoimage.Version(), baoimage.Reference, shared.GatewayAddr(), shared.Address()), c); err != nil {
 		w.Fatal(err)
 	}
 	for _, f := range change {
