@@ -7,7 +7,7 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -o errexit -o nounset -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build image release generate verify lint test soak demo bench vulncheck clean
+.PHONY: help build image release generate verify lint test soak demo demo-openbao bench vulncheck clean
 
 # The modules of this repository that hold code to vet and test.
 MODULES := . tests hack/userconfig hack/compare-crds hack/licenses hack/image
@@ -67,6 +67,9 @@ soak: ## Run random faults, kills and fuzzing for long: SOAK=10m each.
 
 demo: ## Start everything on this machine and watch the samples become Ready.
 	exec hack/demo.sh $(DEMO_FLAGS)
+
+demo-openbao: ## Run OpenBao servers on a node on this machine; needs root.
+	exec hack/demo-openbao.sh $(DEMO_FLAGS)
 
 bench: ## Measure the operator and print a table; tests/bench/README.md explains it.
 	hack/build-tools.sh etcd kubernetes

@@ -93,7 +93,9 @@ func OpenBao() Of {
 					{"IssuerUnavailable", []string{authorizationReady, ready, signingKeysCurrent}, "The issuer and signing keys of the API server can't be read.", "Grant the ClusterRole `system:service-account-issuer-discovery` to the operator.", `kubectl get --raw /.well-known/openid-configuration`},
 					{"NamespaceUnavailable", both, "The namespace of the object can't be read. Its UID is part of the audience.", "Grant `get` of namespaces.", showAuthorization},
 					{"Failed", both, "Something else failed. The message has the error.", "Nothing at first: it is tried again. If it lasts, look into the log.", operatorLog},
-					{"NotManaged", []string{clusterLifecycle}, "Bailiwick does not run the servers. What the spec says of them is kept and not acted upon.", "Nothing.", ""},
+					{"NotManaged", []string{clusterLifecycle}, "The object describes no servers that Bailiwick runs.", "Nothing.", ""},
+					{"ServersNotRun", []string{ready, clusterLifecycle}, "The object describes servers, and the part of Bailiwick that runs them has not reconciled it yet.", "Nothing at first. If it lasts, see whether the Deployment `bailiwick-servers` runs.", `kubectl get deployments --namespace bailiwick-system`},
+					{"ServersStarting", both, "The servers are not initialized yet. Their first start writes the contract.", "Nothing. If it lasts, see the reason of `ClusterLifecycle`.", showClusterReady},
 				},
 			},
 			{

@@ -1,0 +1,83 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package reasons
+
+// Servers returns the reasons of OpenBaoClusters whose servers Bailiwick runs.
+func Servers() Of {
+	both := []string{ready, clusterLifecycle}
+	onlyReady := []string{ready}
+	fact := func(conditionType string) []string { return []string{conditionType} }
+	return Of{
+		Packages: []string{"pkg/controller/openbao", "pkg/certs"},
+		Preamble: "CLUSTER=my-bao NAMESPACE=default",
+		Sections: []Section{
+			{
+				Title: "OpenBao servers: state",
+				Intro: "`ClusterLifecycle` is about the servers alone. `Ready` is also about their authorization, whose reasons are above.",
+				Entries: []Entry{
+					{"Ready", onlyReady, "All servers run and vote, and every identity is proved.", "Nothing.", ""},
+					{"Running", both, "Bailiwick runs the servers. The message says what of the spec has no effect yet.", "Nothing.", ""},
+					{"Starting", both, "The servers start for the first time, or an identity is not proved yet.", "Nothing. If it lasts, the message names the log to read.", showServers},
+					{"Scaling", both, "Further servers start, or do not vote yet.", "Nothing. If it lasts, see what the servers report.", showServers},
+					{"Degraded", []string{clusterLifecycle}, "A server is sealed or does not answer. The others do the work.", "Read its log with the command in the message.", showServers},
+					{"NoQuorum", both, "Too few servers are unsealed to elect a leader, or there is no leader.", "Read the logs of the servers that are sealed or do not answer.", showServers},
+					{"NotProved", onlyReady, "An identity of the authorization is not proved.", "See what the identities say.", showIdentities},
+					{"RestartNeeded", onlyReady, "Pods run with an earlier version or configuration. Bailiwick does not restart them yet.", "Delete the pods one by one, in the order of the message, and wait in between until each is Ready.", showClusterReady},
+					{"Paused", both, "`spec.paused` is true, and nothing is changed.", "Set `spec.paused` to false when you are done.", ""},
+				},
+			},
+			{
+				Title: "OpenBao servers: to correct",
+				Intro: "Bailiwick waits for a person.",
+				Entries: []Entry{
+					{"NotGranted", both, "Bailiwick may not run servers in the namespace.", "Run the command in the message, once for the namespace.", showClusterReady},
+					{"InvalidSpec", both, "The spec has a mistake, or asks for what is not supported.", "Correct the fields that the message names.", showClusterReady},
+					{"ObjectConflict", both, "An object that the servers need exists and belongs to something else. It is left as it is.", "Delete it, or let the cluster take it over, with the commands in the message.", showClusterReady},
+					{"CertificateInvalid", []string{ready, clusterLifecycle, "TLSReady"}, "The servers' certificate is missing, has expired, or lacks a name.", "Correct what the message says, where the certificate is issued.", `kubectl get openbaocluster "$CLUSTER" --namespace "$NAMESPACE" --output jsonpath='{.status.conditions[?(@.type=="TLSReady")].message}{"\n"}'`},
+					{"ScaleDownNotSupported", both, "`spec.replicas` is lower than the number of servers. Removing servers is not supported yet, so all stay.", "Set `spec.replicas` back.", showClusterReady},
+					{"ReconcileFailed", both, "A request to the API server failed. The message has the error.", "Nothing at first: it is tried again. If it lasts, look into the log.", serversLog},
+				},
+			},
+			{
+				Title: "OpenBao servers: data at stake",
+				Intro: "Nothing is done until a person decides, because the wrong step can lose data.",
+				Entries: []Entry{
+					{"UnsealKeyLost", both, "The Secret with the unseal key is gone or has another length. What is on the volumes cannot be read without it.", "Restore the Secret from a backup.", showClusterReady},
+					{"FirstStartStuck", both, "The first start cannot go on by itself.", "Follow the message. Its command deletes the volume of the first server, which no data was written to.", showClusterReady},
+					{"InitRefused", both, "The first server refused to be initialized.", "Follow the message, and read the log of the first server.", `kubectl logs "$CLUSTER-0" --namespace "$NAMESPACE" --tail 100`},
+					{"OtherCluster", both, "A server reports another cluster than the recorded one: its volume was exchanged, or somebody initialized it again.", "Restore its volume, or delete the volume and the pod so that it joins again.", showServers},
+				},
+			},
+			{
+				Title: "OpenBao servers: single facts",
+				Intro: "Conditions that other tools read.",
+				Entries: []Entry{
+					{"Current", fact("TLSReady"), "All servers show the certificate that is in the Secret.", "Nothing.", ""},
+					{"Rotating", fact("TLSReady"), "Some servers show an earlier certificate.", "Nothing. If it lasts, delete their pods one by one, the leader's last.", showServers},
+					{"Initialized", fact("OpenBaoInitialized"), "The first start is over. There is an event of this name, too.", "Nothing.", ""},
+					{"Sealed", fact("OpenBaoSealed"), "A server is sealed.", "Read its log: the seal says why.", showServers},
+					{"Unsealed", fact("OpenBaoSealed"), "No server is sealed.", "Nothing.", ""},
+					{"LeaderFound", fact("OpenBaoLeader"), "One server leads.", "Nothing.", ""},
+					{"MultipleLeaders", fact("OpenBaoLeader"), "More than one server says that it leads. That passes when the leadership changes.", "Nothing. If it lasts, see whether the servers reach each other.", showServers},
+					{"Unknown", []string{ready, "TLSReady", "OpenBaoSealed", "OpenBaoLeader"}, "The servers do not answer, so it is not known.", "See what the servers report.", showServers},
+				},
+			},
+			{
+				Title: "OpenBao servers: events",
+				Intro: "Every change of `Ready`, `ClusterLifecycle` and `TLSReady` has an event with its reason, too.",
+				Entries: []Entry{
+					{"FirstStartBegunAgain", nil, "The first start was interrupted before anything was written, and began again.", "Nothing.", ""},
+					{"CACreated", nil, "A CA for the servers was made.", "Give its certificate, `ca.crt` of the Secret with the suffix `-tls-ca`, to clients.", ""},
+					{"CAReplaced", nil, "The CA could not be used, and another one was made.", "Give the new certificate to clients.", ""},
+					{"CAPublished", nil, "The next CA was added to the trusted ones. It signs nothing yet.", "Let clients read `ca.crt` again.", ""},
+					{"CASwitched", nil, "The next CA signs from now on. Both are trusted.", "Nothing.", ""},
+					{"CAExpired", nil, "The CA expired before it was rotated.", "Give the new certificate to clients.", ""},
+					{"NextCADiscarded", nil, "The next CA could not be used, and was given up before it signed anything.", "Nothing.", ""},
+					{"CARetired", nil, "The earlier CA is not trusted any more.", "Nothing.", ""},
+					{"CertificateIssued", nil, "The servers have a new certificate.", "Nothing.", ""},
+				},
+			},
+		},
+	}
+}
