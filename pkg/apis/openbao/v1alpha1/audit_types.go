@@ -24,7 +24,8 @@ type AuditDevice struct {
 	// httpOptions are the options of the type http.
 	// +optional
 	HTTPOptions *HTTPAuditOptions `json:"httpOptions,omitempty"`
-	// syslogOptions are the options of the type syslog.
+	// syslogOptions are the options of the type syslog, which is refused where Bailiwick
+	// runs the servers: no syslog service runs in their pods.
 	// +optional
 	SyslogOptions *SyslogAuditOptions `json:"syslogOptions,omitempty"`
 	// socketOptions are the options of the type socket.

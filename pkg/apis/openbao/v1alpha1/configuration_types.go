@@ -100,7 +100,9 @@ type ListenerSpec struct {
 	// tlsDisable has the servers listen without TLS.
 	// +optional
 	TLSDisable *bool `json:"tlsDisable,omitempty"`
-	// proxyProtocolBehavior says whose PROXY protocol headers are believed.
+	// proxyProtocolBehavior says whose PROXY protocol headers are believed: use_always
+	// believes those of every client. Other values are refused, since there is no field
+	// for the addresses of proxies.
 	// +kubebuilder:validation:Enum=use_always;allow_any;deny_unauthorized
 	// +optional
 	ProxyProtocolBehavior string `json:"proxyProtocolBehavior,omitempty"`
@@ -160,7 +162,8 @@ type PluginSettings struct {
 	// OpenBao 2.5.
 	// +optional
 	AutoRegister *bool `json:"autoRegister,omitempty"`
-	// downloadBehavior says how images of plugins are downloaded.
+	// downloadBehavior must be empty where Bailiwick runs the servers: OpenBao has neither
+	// of the values, and fails when a plugin can't be downloaded.
 	// +kubebuilder:validation:Enum=standard;direct
 	// +optional
 	DownloadBehavior string `json:"downloadBehavior,omitempty"`
@@ -168,7 +171,7 @@ type PluginSettings struct {
 
 // PluginSpec is a plugin that the servers register.
 type PluginSpec struct {
-	// type is secret, auth or database.
+	// type is secret, auth, database, or kms for a seal.
 	// +kubebuilder:validation:MinLength=1
 	Type string `json:"type"`
 	// name is the name of the plugin.

@@ -10,10 +10,11 @@ type TLSMode string
 const (
 	// TLSOperatorManaged makes a CA and certificates for the cluster.
 	TLSOperatorManaged TLSMode = "OperatorManaged"
-	// TLSExternal takes the Secrets <name>-tls-ca and <name>-tls-server, which
-	// somebody else keeps.
+	// TLSExternal takes the Secret <name>-tls-server with tls.crt, tls.key and ca.crt,
+	// which somebody else keeps, cert-manager for example. No other Secret is needed.
 	TLSExternal TLSMode = "External"
-	// TLSACME has the servers get their certificates by themselves.
+	// TLSACME has the servers get their certificates by themselves. Bailiwick does not
+	// run such servers yet.
 	TLSACME TLSMode = "ACME"
 )
 

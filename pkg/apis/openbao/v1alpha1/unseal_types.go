@@ -182,15 +182,16 @@ type TransitUnseal struct {
 	TLSSkipVerify *bool `json:"tlsSkipVerify,omitempty"`
 }
 
-// KMIPUnseal unseals with a key of a KMIP server.
+// KMIPUnseal unseals with a key of a KMIP server. The id of the key is in the Secret of
+// credentialsSecretRef, under BAO_KMIP_WRAPPER_KEY_ID.
 type KMIPUnseal struct {
-	// address is the address of the server.
+	// address is the host and port of the server.
 	// +kubebuilder:validation:MinLength=1
 	Address string `json:"address"`
-	// certificate is the file of the client certificate.
+	// certificate is the file of the client certificate. It is required.
 	// +optional
 	Certificate string `json:"certificate,omitempty"`
-	// key is the file of the key of the client certificate.
+	// key is the file of the key of the client certificate. It is required.
 	// +optional
 	Key string `json:"key,omitempty"`
 	// caCert is the file of the CA that the server is checked with.
@@ -199,8 +200,7 @@ type KMIPUnseal struct {
 	// tlsServerName is the name that the server's certificate must carry.
 	// +optional
 	TLSServerName string `json:"tlsServerName,omitempty"`
-	// tlsSkipVerify does not check the server, which hands what it unseals to
-	// whoever answers.
+	// tlsSkipVerify must not be true: OpenBao always checks the server.
 	// +optional
 	TLSSkipVerify *bool `json:"tlsSkipVerify,omitempty"`
 }
@@ -216,15 +216,16 @@ type OCIKMSUnseal struct {
 	// managementEndpoint is the address that manages keys.
 	// +kubebuilder:validation:MinLength=1
 	ManagementEndpoint string `json:"managementEndpoint"`
-	// authType says how the servers log in, as an instance principal for example.
+	// authType says how the servers log in: instance_principal, which is the default.
 	// +optional
 	AuthType string `json:"authType,omitempty"`
-	// compartmentID is the OCID of the compartment.
+	// compartmentID must be empty: OpenBao finds the key by keyID.
 	// +optional
 	CompartmentID string `json:"compartmentID,omitempty"`
 }
 
-// PKCS11Unseal unseals with a key of a hardware security module.
+// PKCS11Unseal unseals with a key of a hardware security module. The PIN is in the Secret
+// of credentialsSecretRef, under BAO_HSM_PIN.
 type PKCS11Unseal struct {
 	// lib is the file of the module's library.
 	// +kubebuilder:validation:MinLength=1
@@ -232,16 +233,16 @@ type PKCS11Unseal struct {
 	// keyLabel is the label of the key.
 	// +kubebuilder:validation:MinLength=1
 	KeyLabel string `json:"keyLabel"`
-	// slot is the slot of the module.
+	// slot is the slot of the module, in decimal digits. It is required.
 	// +optional
 	Slot string `json:"slot,omitempty"`
 	// pin is the PIN of the slot.
 	// +optional
 	PIN string `json:"pin,omitempty"`
-	// hmacKeyLabel is the label of the HMAC key.
+	// hmacKeyLabel must be empty: OpenBao uses no HMAC key.
 	// +optional
 	HMACKeyLabel string `json:"hmacKeyLabel,omitempty"`
-	// generateKey makes the key where there is none.
+	// generateKey must not be true: OpenBao makes no key in the module.
 	// +optional
 	GenerateKey *bool `json:"generateKey,omitempty"`
 	// rsaEncryptLocal encrypts outside of the module, with the public key.
