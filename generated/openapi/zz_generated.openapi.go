@@ -21664,7 +21664,7 @@ func schema_pkg_apis_openbao_v1alpha1_AuditDevice(ref common.ReferenceCallback) 
 					},
 					"syslogOptions": {
 						SchemaProps: spec.SchemaProps{
-							Description: "syslogOptions are the options of the type syslog.",
+							Description: "syslogOptions are the options of the type syslog, which is refused where Bailiwick runs the servers: no syslog service runs in their pods.",
 							Ref:         ref(openbaov1alpha1.SyslogAuditOptions{}.OpenAPIModelName()),
 						},
 					},
@@ -23803,12 +23803,12 @@ func schema_pkg_apis_openbao_v1alpha1_KMIPUnseal(ref common.ReferenceCallback) c
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "KMIPUnseal unseals with a key of a KMIP server.",
+				Description: "KMIPUnseal unseals with a key of a KMIP server. The id of the key is in the Secret of credentialsSecretRef, under BAO_KMIP_WRAPPER_KEY_ID.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"address": {
 						SchemaProps: spec.SchemaProps{
-							Description: "address is the address of the server.",
+							Description: "address is the host and port of the server.",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",
@@ -23816,14 +23816,14 @@ func schema_pkg_apis_openbao_v1alpha1_KMIPUnseal(ref common.ReferenceCallback) c
 					},
 					"certificate": {
 						SchemaProps: spec.SchemaProps{
-							Description: "certificate is the file of the client certificate.",
+							Description: "certificate is the file of the client certificate. It is required.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
 					},
 					"key": {
 						SchemaProps: spec.SchemaProps{
-							Description: "key is the file of the key of the client certificate.",
+							Description: "key is the file of the key of the client certificate. It is required.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -23844,7 +23844,7 @@ func schema_pkg_apis_openbao_v1alpha1_KMIPUnseal(ref common.ReferenceCallback) c
 					},
 					"tlsSkipVerify": {
 						SchemaProps: spec.SchemaProps{
-							Description: "tlsSkipVerify does not check the server, which hands what it unseals to whoever answers.",
+							Description: "tlsSkipVerify must not be true: OpenBao always checks the server.",
 							Type:        []string{"boolean"},
 							Format:      "",
 						},
@@ -23872,7 +23872,7 @@ func schema_pkg_apis_openbao_v1alpha1_ListenerSpec(ref common.ReferenceCallback)
 					},
 					"proxyProtocolBehavior": {
 						SchemaProps: spec.SchemaProps{
-							Description: "proxyProtocolBehavior says whose PROXY protocol headers are believed.",
+							Description: "proxyProtocolBehavior says whose PROXY protocol headers are believed: use_always believes those of every client. Other values are refused, since there is no field for the addresses of proxies.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -24465,14 +24465,14 @@ func schema_pkg_apis_openbao_v1alpha1_OCIKMSUnseal(ref common.ReferenceCallback)
 					},
 					"authType": {
 						SchemaProps: spec.SchemaProps{
-							Description: "authType says how the servers log in, as an instance principal for example.",
+							Description: "authType says how the servers log in: instance_principal, which is the default.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
 					},
 					"compartmentID": {
 						SchemaProps: spec.SchemaProps{
-							Description: "compartmentID is the OCID of the compartment.",
+							Description: "compartmentID must be empty: OpenBao finds the key by keyID.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -25092,7 +25092,7 @@ func schema_pkg_apis_openbao_v1alpha1_PKCS11Unseal(ref common.ReferenceCallback)
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "PKCS11Unseal unseals with a key of a hardware security module.",
+				Description: "PKCS11Unseal unseals with a key of a hardware security module. The PIN is in the Secret of credentialsSecretRef, under BAO_HSM_PIN.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"lib": {
@@ -25113,7 +25113,7 @@ func schema_pkg_apis_openbao_v1alpha1_PKCS11Unseal(ref common.ReferenceCallback)
 					},
 					"slot": {
 						SchemaProps: spec.SchemaProps{
-							Description: "slot is the slot of the module.",
+							Description: "slot is the slot of the module, in decimal digits. It is required.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -25127,14 +25127,14 @@ func schema_pkg_apis_openbao_v1alpha1_PKCS11Unseal(ref common.ReferenceCallback)
 					},
 					"hmacKeyLabel": {
 						SchemaProps: spec.SchemaProps{
-							Description: "hmacKeyLabel is the label of the HMAC key.",
+							Description: "hmacKeyLabel must be empty: OpenBao uses no HMAC key.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
 					},
 					"generateKey": {
 						SchemaProps: spec.SchemaProps{
-							Description: "generateKey makes the key where there is none.",
+							Description: "generateKey must not be true: OpenBao makes no key in the module.",
 							Type:        []string{"boolean"},
 							Format:      "",
 						},
@@ -25307,7 +25307,7 @@ func schema_pkg_apis_openbao_v1alpha1_PluginSettings(ref common.ReferenceCallbac
 					},
 					"downloadBehavior": {
 						SchemaProps: spec.SchemaProps{
-							Description: "downloadBehavior says how images of plugins are downloaded.",
+							Description: "downloadBehavior must be empty where Bailiwick runs the servers: OpenBao has neither of the values, and fails when a plugin can't be downloaded.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -25327,7 +25327,7 @@ func schema_pkg_apis_openbao_v1alpha1_PluginSpec(ref common.ReferenceCallback) c
 				Properties: map[string]spec.Schema{
 					"type": {
 						SchemaProps: spec.SchemaProps{
-							Description: "type is secret, auth or database.",
+							Description: "type is secret, auth, database, or kms for a seal.",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",
@@ -25709,7 +25709,7 @@ func schema_pkg_apis_openbao_v1alpha1_RecoveryKeysSpec(ref common.ReferenceCallb
 					},
 					"threshold": {
 						SchemaProps: spec.SchemaProps{
-							Description: "threshold is how many shares make the recovery key. The default is 1.",
+							Description: "threshold is how many shares make the recovery key. The default is 1 for one share, and more than half of them otherwise.",
 							Type:        []string{"integer"},
 							Format:      "int32",
 						},
@@ -26647,7 +26647,7 @@ func schema_pkg_apis_openbao_v1alpha1_TLSSpec(ref common.ReferenceCallback) comm
 					},
 					"mode": {
 						SchemaProps: spec.SchemaProps{
-							Description: "mode says where the certificates come from.\n\nPossible enum values:\n - `\"ACME\"` has the servers get their certificates by themselves.\n - `\"External\"` takes the Secrets <name>-tls-ca and <name>-tls-server, which somebody else keeps.\n - `\"OperatorManaged\"` makes a CA and certificates for the cluster.",
+							Description: "mode says where the certificates come from.\n\nPossible enum values:\n - `\"ACME\"` has the servers get their certificates by themselves. Bailiwick does not run such servers yet.\n - `\"External\"` takes the Secret <name>-tls-server with tls.crt, tls.key and ca.crt, which somebody else keeps, cert-manager for example. No other Secret is needed.\n - `\"OperatorManaged\"` makes a CA and certificates for the cluster.",
 							Type:        []string{"string"},
 							Format:      "",
 							Enum:        []interface{}{"ACME", "External", "OperatorManaged"},

@@ -160,7 +160,7 @@ func TestJudgeTwiceIsTheSame(t *testing.T) {
 	x.judge()
 	x.sumUp()
 	// Clusters is nil: a write would panic.
-	if err := x.persist(t.Context(), ""); err != nil {
+	if err := x.persist(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if events := x.announcements(); len(events) > 0 {

@@ -25,7 +25,8 @@ type AuditDeviceApplyConfiguration struct {
 	FileOptions *FileAuditOptionsApplyConfiguration `json:"fileOptions,omitempty"`
 	// httpOptions are the options of the type http.
 	HTTPOptions *HTTPAuditOptionsApplyConfiguration `json:"httpOptions,omitempty"`
-	// syslogOptions are the options of the type syslog.
+	// syslogOptions are the options of the type syslog, which is refused where Bailiwick
+	// runs the servers: no syslog service runs in their pods.
 	SyslogOptions *SyslogAuditOptionsApplyConfiguration `json:"syslogOptions,omitempty"`
 	// socketOptions are the options of the type socket.
 	SocketOptions *SocketAuditOptionsApplyConfiguration `json:"socketOptions,omitempty"`

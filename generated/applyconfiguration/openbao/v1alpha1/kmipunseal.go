@@ -8,20 +8,20 @@ package v1alpha1
 // KMIPUnsealApplyConfiguration represents a declarative configuration of the KMIPUnseal type for use
 // with apply.
 //
-// KMIPUnseal unseals with a key of a KMIP server.
+// KMIPUnseal unseals with a key of a KMIP server. The id of the key is in the Secret of
+// credentialsSecretRef, under BAO_KMIP_WRAPPER_KEY_ID.
 type KMIPUnsealApplyConfiguration struct {
-	// address is the address of the server.
+	// address is the host and port of the server.
 	Address *string `json:"address,omitempty"`
-	// certificate is the file of the client certificate.
+	// certificate is the file of the client certificate. It is required.
 	Certificate *string `json:"certificate,omitempty"`
-	// key is the file of the key of the client certificate.
+	// key is the file of the key of the client certificate. It is required.
 	Key *string `json:"key,omitempty"`
 	// caCert is the file of the CA that the server is checked with.
 	CACert *string `json:"caCert,omitempty"`
 	// tlsServerName is the name that the server's certificate must carry.
 	TLSServerName *string `json:"tlsServerName,omitempty"`
-	// tlsSkipVerify does not check the server, which hands what it unseals to
-	// whoever answers.
+	// tlsSkipVerify must not be true: OpenBao always checks the server.
 	TLSSkipVerify *bool `json:"tlsSkipVerify,omitempty"`
 }
 

@@ -12,7 +12,9 @@ package v1alpha1
 type ListenerSpecApplyConfiguration struct {
 	// tlsDisable has the servers listen without TLS.
 	TLSDisable *bool `json:"tlsDisable,omitempty"`
-	// proxyProtocolBehavior says whose PROXY protocol headers are believed.
+	// proxyProtocolBehavior says whose PROXY protocol headers are believed: use_always
+	// believes those of every client. Other values are refused, since there is no field
+	// for the addresses of proxies.
 	ProxyProtocolBehavior *string `json:"proxyProtocolBehavior,omitempty"`
 }
 

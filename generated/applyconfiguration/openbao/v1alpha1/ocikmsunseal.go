@@ -16,9 +16,9 @@ type OCIKMSUnsealApplyConfiguration struct {
 	CryptoEndpoint *string `json:"cryptoEndpoint,omitempty"`
 	// managementEndpoint is the address that manages keys.
 	ManagementEndpoint *string `json:"managementEndpoint,omitempty"`
-	// authType says how the servers log in, as an instance principal for example.
+	// authType says how the servers log in: instance_principal, which is the default.
 	AuthType *string `json:"authType,omitempty"`
-	// compartmentID is the OCID of the compartment.
+	// compartmentID must be empty: OpenBao finds the key by keyID.
 	CompartmentID *string `json:"compartmentID,omitempty"`
 }
 

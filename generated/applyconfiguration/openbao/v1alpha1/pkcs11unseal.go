@@ -8,19 +8,20 @@ package v1alpha1
 // PKCS11UnsealApplyConfiguration represents a declarative configuration of the PKCS11Unseal type for use
 // with apply.
 //
-// PKCS11Unseal unseals with a key of a hardware security module.
+// PKCS11Unseal unseals with a key of a hardware security module. The PIN is in the Secret
+// of credentialsSecretRef, under BAO_HSM_PIN.
 type PKCS11UnsealApplyConfiguration struct {
 	// lib is the file of the module's library.
 	Lib *string `json:"lib,omitempty"`
 	// keyLabel is the label of the key.
 	KeyLabel *string `json:"keyLabel,omitempty"`
-	// slot is the slot of the module.
+	// slot is the slot of the module, in decimal digits. It is required.
 	Slot *string `json:"slot,omitempty"`
 	// pin is the PIN of the slot.
 	PIN *string `json:"pin,omitempty"`
-	// hmacKeyLabel is the label of the HMAC key.
+	// hmacKeyLabel must be empty: OpenBao uses no HMAC key.
 	HMACKeyLabel *string `json:"hmacKeyLabel,omitempty"`
-	// generateKey makes the key where there is none.
+	// generateKey must not be true: OpenBao makes no key in the module.
 	GenerateKey *bool `json:"generateKey,omitempty"`
 	// rsaEncryptLocal encrypts outside of the module, with the public key.
 	RSAEncryptLocal *bool `json:"rsaEncryptLocal,omitempty"`

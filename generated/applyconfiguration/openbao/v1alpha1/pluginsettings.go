@@ -21,7 +21,8 @@ type PluginSettingsApplyConfiguration struct {
 	// autoRegister has the servers register the plugins at their start. It needs
 	// OpenBao 2.5.
 	AutoRegister *bool `json:"autoRegister,omitempty"`
-	// downloadBehavior says how images of plugins are downloaded.
+	// downloadBehavior must be empty where Bailiwick runs the servers: OpenBao has neither
+	// of the values, and fails when a plugin can't be downloaded.
 	DownloadBehavior *string `json:"downloadBehavior,omitempty"`
 }
 

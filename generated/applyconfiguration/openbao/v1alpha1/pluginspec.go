@@ -10,7 +10,7 @@ package v1alpha1
 //
 // PluginSpec is a plugin that the servers register.
 type PluginSpecApplyConfiguration struct {
-	// type is secret, auth or database.
+	// type is secret, auth, database, or kms for a seal.
 	Type *string `json:"type,omitempty"`
 	// name is the name of the plugin.
 	Name *string `json:"name,omitempty"`

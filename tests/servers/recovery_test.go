@@ -1,0 +1,188 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package servers
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"testing"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
+)
+
+// TestStartWithoutSelfInit has Bailiwick initialize the servers. The shares that it keeps
+// make a root token, which finds no other one.
+func TestStartWithoutSelfInit(t *testing.T) {
+	t.Run("shares in a Secret", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.grant()
+		w.start(authorizing)
+		m := w.startMortal(func(change string) bool {
+			if change == "init" {
+				// The process waits for this before it does anything more.
+				secret, err := w.kube.CoreV1().Secrets(w.ns).Get(w.ctx, "keys-of-prod", metav1.GetOptions{})
+				if err != nil || len(secret.Data) > 0 {
+					w.Errorf("When the server has been initialized, the Secret of the shares has %d keys, and %v", len(secret.Data), err)
+				}
+			}
+			return false
+		})
+		w.create(w.cluster("prod", one, withoutSelfInit, func(c *openbaov1alpha1.OpenBaoCluster) {
+			c.Spec.RecoveryKeys = &openbaov1alpha1.RecoveryKeysSpec{Shares: new(int32(3)), Threshold: new(int32(2)), SecretName: "keys-of-prod"}
+		}))
+		w.ready("prod")
+		w.startedWhole("prod")
+		w.refused("prod", m.roots)
+		shares := w.shares("keys-of-prod")
+		if len(shares) != 3 {
+			t.Fatalf("There are %d shares, want 3", len(shares))
+		}
+		w.makesOneRoot("prod", shares[1], shares[2])
+	})
+	t.Run("shares for PGP recipients", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.grant()
+		w.start(authorizing)
+		m := w.startMortal(func(string) bool { return false })
+		person, err := openpgp.NewEntity("Ada", "", "ada@example.com", &packet.Config{Algorithm: packet.PubKeyAlgoRSA, RSABits: 2048})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var public bytes.Buffer
+		if err := person.Serialize(&public); err != nil {
+			t.Fatal(err)
+		}
+		w.create(w.cluster("prod", one, withoutSelfInit, func(c *openbaov1alpha1.OpenBaoCluster) {
+			c.Spec.RecoveryKeys = &openbaov1alpha1.RecoveryKeysSpec{Recipients: []openbaov1alpha1.RecoveryKeyRecipient{
+				{Name: "ada", PGPPublicKey: base64.StdEncoding.EncodeToString(public.Bytes())},
+			}}
+		}))
+		w.ready("prod")
+		w.startedWhole("prod")
+		w.refused("prod", m.roots)
+		secret, err := w.kube.CoreV1().Secrets(w.ns).Get(w.ctx, "prod-recovery-keys", metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		encrypted, err := base64.StdEncoding.DecodeString(string(secret.Data["ada"]))
+		if err != nil {
+			t.Fatalf("The share of ada, whose Secret has the keys %v: %v", slices.Collect(maps.Keys(secret.Data)), err)
+		}
+		message, err := openpgp.ReadMessage(bytes.NewReader(encrypted), openpgp.EntityList{person}, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		share, err := io.ReadAll(message.UnverifiedBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// What is encrypted is the share in hexadecimal digits.
+		w.makesOneRoot("prod", string(share))
+	})
+}
+
+// shares returns what a Secret has, in the order of its keys.
+func (w *world) shares(name string) []string {
+	w.Helper()
+	secret, err := w.kube.CoreV1().Secrets(w.ns).Get(w.ctx, name, metav1.GetOptions{})
+	if err != nil {
+		w.Fatal(err)
+	}
+	var out []string
+	for _, key := range slices.Sorted(maps.Keys(secret.Data)) {
+		out = append(out, string(secret.Data[key]))
+	}
+	return out
+}
+
+// makesOneRoot makes a root token with shares of the recovery key, which proves them, and
+// checks that no other token has the policy root.
+func (w *world) makesOneRoot(cluster string, shares ...string) {
+	w.Helper()
+	var attempt struct {
+		Nonce, OTP string
+	}
+	w.request(cluster, http.MethodPut, "sys/generate-root/attempt", "", nil, &attempt)
+	var progress struct {
+		Complete     bool
+		EncodedToken string `json:"encoded_token"`
+	}
+	for _, share := range shares {
+		w.request(cluster, http.MethodPut, "sys/generate-root/update", "", map[string]any{"key": share, "nonce": attempt.Nonce}, &progress)
+	}
+	if !progress.Complete {
+		w.Fatalf("%d shares do not make the recovery key", len(shares))
+	}
+	token, err := base64.RawStdEncoding.DecodeString(progress.EncodedToken)
+	if err != nil || len(token) != len(attempt.OTP) {
+		w.Fatalf("The root token is %d bytes long, and %v", len(token), err)
+	}
+	for i := range token {
+		token[i] ^= attempt.OTP[i]
+	}
+	root := string(token)
+	defer w.request(cluster, http.MethodPut, "auth/token/revoke-self", root, nil, nil)
+	var list struct{ Data struct{ Keys []string } }
+	w.request(cluster, "LIST", "auth/token/accessors", root, nil, &list)
+	roots := 0
+	for _, accessor := range list.Data.Keys {
+		var found struct{ Data struct{ Policies []string } }
+		w.request(cluster, http.MethodPut, "auth/token/lookup-accessor", root, map[string]any{"accessor": accessor}, &found)
+		if slices.Contains(found.Data.Policies, "root") {
+			roots++
+		}
+	}
+	if roots != 1 {
+		w.Errorf("%d tokens have the policy root, want the one of this test only", roots)
+	}
+}
+
+// request sends a request to the first server of a cluster.
+func (w *world) request(cluster, method, path, token string, body, into any) {
+	w.Helper()
+	opts := w.serverOptions(cluster, cluster+"-0", openbao.Token{})
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(opts.CABundle)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: opts.ServerName}}
+	defer transport.CloseIdleConnections()
+	raw, err := json.Marshal(body)
+	if err != nil {
+		w.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(w.ctx, method, opts.Address+"/v1/"+path, bytes.NewReader(raw))
+	if err != nil {
+		w.Fatal(err)
+	}
+	r.Header.Set("X-Vault-Token", token)
+	response, err := (&http.Client{Transport: transport}).Do(r)
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode >= 300 {
+		w.Fatalf("%s %s: %s %v %s", method, path, response.Status, err, answer)
+	}
+	if into == nil {
+		return
+	}
+	if err := json.Unmarshal(answer, into); err != nil {
+		w.Fatal(fmt.Errorf("%s %s: %w", method, path, err))
+	}
+}
