@@ -141,7 +141,10 @@ configuration:
   allowAuditLogPrefixing: true
   enableResponseHeaderHostname: true
   enableResponseHeaderRaftNodeID: false
-`, needs: []string{"x"}},
+`, needs: []string{
+			"spec.configuration.logging.file", "spec.configuration.logging.pidFile", "spec.configuration.listener.proxyProtocolBehavior",
+			"spec.configuration.plugin.autoDownload", "spec.configuration.plugin.downloadBehavior",
+		}},
 		"production/openbaocluster_transit": {spec: sampleLogFile + sampleHardened + `
 unseal:
   type: transit
