@@ -30,7 +30,7 @@ const (
 var shared *node.Node
 
 // atOnce is how many tests run side by side: most of the time they wait for servers.
-const atOnce = "6"
+const atOnce = "3"
 
 func TestMain(m *testing.M) {
 	flag.Parse()

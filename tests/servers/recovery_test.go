@@ -35,7 +35,7 @@ func TestStartWithoutSelfInit(t *testing.T) {
 		m := w.startMortal(func(change string) bool {
 			if change == "init" {
 				// The process waits for this before it does anything more.
-				secret, err := w.kube.CoreV1().Secrets(w.ns).Get(w.ctx, "keys-of-prod", metav1.GetOptions{})
+				secret, err := w.kube.CoreV1().Secrets(w.ns).Get(w.ctx, "prod-keys", metav1.GetOptions{})
 				if err != nil || len(secret.Data) > 0 {
 					w.Errorf("When the server has been initialized, the Secret of the shares has %d keys, and %v", len(secret.Data), err)
 				}
@@ -43,12 +43,12 @@ func TestStartWithoutSelfInit(t *testing.T) {
 			return false
 		})
 		w.create(w.cluster("prod", one, withoutSelfInit, func(c *openbaov1alpha1.OpenBaoCluster) {
-			c.Spec.RecoveryKeys = &openbaov1alpha1.RecoveryKeysSpec{Shares: new(int32(3)), Threshold: new(int32(2)), SecretName: "keys-of-prod"}
+			c.Spec.RecoveryKeys = &openbaov1alpha1.RecoveryKeysSpec{Shares: new(int32(3)), Threshold: new(int32(2)), SecretName: "prod-keys"}
 		}))
 		w.ready("prod")
 		w.startedWhole("prod")
 		w.refused("prod", m.roots)
-		shares := w.shares("keys-of-prod")
+		shares := w.shares("prod-keys")
 		if len(shares) != 3 {
 			t.Fatalf("There are %d shares, want 3", len(shares))
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
@@ -131,6 +132,10 @@ func checkRecoveryKeys(c *openbaov1alpha1.OpenBaoCluster) error {
 	if c.Spec.SelfInit != nil && c.Spec.SelfInit.Enabled {
 		return &authz.SpecError{Field: "spec.recoveryKeys", Problem: "a cluster that initializes itself (spec.selfInit) has no recovery key. " +
 			"Remove one of the two fields"}
+	}
+	// The admission policy of the account that writes it holds this as well.
+	if name := c.Spec.RecoveryKeys.SecretName; name != "" && !strings.HasPrefix(name, c.Name+"-") {
+		return &authz.SpecError{Field: "spec.recoveryKeys.secretName", Problem: fmt.Sprintf("%q does not begin with the name of the cluster and a hyphen (%s-)", name, c.Name)}
 	}
 	request, _ := recoveryKeys(c)
 	if request.Threshold > request.Shares || request.Shares > 1 && request.Threshold < 2 {

@@ -64,7 +64,7 @@ func TestObjectProblem(t *testing.T) {
 		message []string
 	}{
 		"no right": {
-			apierrors.NewForbidden(secrets, "dev", errors.New("cannot create")), ReasonNotGranted,
+			apierrors.NewForbidden(secrets, "dev", errors.New(`User "system:serviceaccount:bailiwick-system:bailiwick-servers" cannot create resource "secrets"`)), ReasonNotGranted,
 			[]string{"Run: kubectl -n team-a create rolebinding bailiwick-servers --clusterrole=bailiwick-servers-namespace --serviceaccount=bailiwick-system:bailiwick-servers"},
 		},
 		"admission": {

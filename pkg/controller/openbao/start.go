@@ -143,15 +143,21 @@ func (t *task) liveStatefulSet(ctx context.Context) (*appsv1.StatefulSet, error)
 }
 
 // saysInitFailed reports whether the server ended with the words of a
-// self-initialization that had failed (vault/self_init.go of OpenBao). The kubelet keeps
-// the end of the log of a container that failed.
+// self-initialization that had failed: that it was begun and not completed
+// (vault/self_init.go of OpenBao), or that there is a storage which it was not completed
+// on (physical/raft/raft.go). The kubelet keeps the end of the log of a container that
+// failed.
 func saysInitFailed(pod *corev1.Pod) bool {
 	for _, status := range pod.Status.ContainerStatuses {
 		if status.Name != workload.ContainerName || status.State.Running != nil {
 			continue
 		}
 		for _, state := range []*corev1.ContainerStateTerminated{status.State.Terminated, status.LastTerminationState.Terminated} {
-			if state != nil && strings.Contains(strings.ToLower(state.Message), "self-initialization failed") {
+			if state == nil {
+				continue
+			}
+			said := strings.ToLower(state.Message)
+			if strings.Contains(said, "self-initialization failed") || strings.Contains(said, "cluster already has state") {
 				return true
 			}
 		}
