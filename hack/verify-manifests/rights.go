@@ -117,6 +117,7 @@ func serversRights() map[string][]string {
 		"Role bailiwick-mint-servers": {mint + "create of bailiwick-servers"}, // log in to its servers
 		"Role bailiwick-servers-endpoints": {
 			"discovery.k8s.io/endpointslices get of kubernetes", // addresses of the API server, for NetworkPolicies
+			"/services get of kubernetes",                       // the address of its Service
 		},
 		"Role bailiwick-servers-leader-election": append(eventRights(),
 			"coordination.k8s.io/leases create",
