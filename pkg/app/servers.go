@@ -60,7 +60,7 @@ func (op *operator) addServers(ctx context.Context, o *Options, c *clients, gate
 		Serves:              kinds.serves,
 		Subject:             subject(o.OpenBao.ServersServiceAccount),
 		BootstrapperSubject: subject(o.OpenBao.BootstrapperServiceAccount),
-		BootstrapperAccount: o.ServiceAccount,
+		BootstrapperAccount: bootstrapperAccount(o),
 		AllowLocalAddresses: o.OpenBao.AllowLocalAddresses,
 		Connect:             o.OpenBao.connectOpenBao,
 		Probe:               o.OpenBao.probeNode,
@@ -75,6 +75,15 @@ func (op *operator) addServers(ctx context.Context, o *Options, c *clients, gate
 	return m.Register(metrics.NewServers(func() []metrics.ServerCounts {
 		return openbaocontroller.Measure(factories.objects(openbaocontroller.Resource))
 	}))
+}
+
+// bootstrapperAccount is the account of the process that proves identities: this one's,
+// or, where this process runs servers only, that of the shipped first Deployment.
+func bootstrapperAccount(o *Options) string {
+	if o.ServiceAccount != o.OpenBao.ServersServiceAccount || slices.Contains(o.Controllers, "*") {
+		return o.ServiceAccount
+	}
+	return NewOptions().ServiceAccount
 }
 
 // remembered asks again only when an answer has become old. One that cannot be renewed

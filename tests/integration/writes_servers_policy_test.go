@@ -216,7 +216,7 @@ func TestServersWriteTheirOwn(t *testing.T) {
 	const (
 		label = "only objects with the label openbao.org/cluster"
 		// Of several policies that refuse, any may answer.
-		only      = "Bailiwick's account for servers may write only"
+		policy    = "ValidatingAdmissionPolicy 'bailiwick-servers"
 		owner     = "only objects that the OpenBaoCluster of their label controls"
 		additions = "may not put further owners or finalizers"
 		another   = "may not give an object another owner"
@@ -228,9 +228,9 @@ func TestServersWriteTheirOwn(t *testing.T) {
 		what := o.GetKind()
 		want(t, what, s.create(s.servers, o), "")
 		for change, refusal := range map[string]string{
-			"{metadata: {labels: {openbao.org/cluster: null}}}":  label,
-			"{metadata: {labels: null}}":                         label,
-			"{metadata: {labels: {openbao.org/cluster: other}}}": "may write only objects that",
+			"{metadata: {labels: {openbao.org/cluster: null}}}":  policy,
+			"{metadata: {labels: null}}":                         policy,
+			"{metadata: {labels: {openbao.org/cluster: other}}}": policy,
 			"{metadata: {ownerReferences: null}}":                owner,
 			"{metadata: {ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: bao, uid: x, controller: true}]}}":                    owner,
 			"{metadata: {ownerReferences: [{apiVersion: openbao.org/v1alpha1, kind: OpenBaoCluster, name: bao, uid: x}]}}":                     owner,
@@ -244,14 +244,14 @@ func TestServersWriteTheirOwn(t *testing.T) {
 			}
 		}
 		if what != "ServiceAccount" {
-			want(t, what+" of another name", s.create(s.servers, s.ofCluster(t, text, "{metadata: {name: foreign}}")), only)
+			want(t, what+" of another name", s.create(s.servers, s.ofCluster(t, text, "{metadata: {name: foreign}}")), policy)
 		}
 
 		s.make(t, o)
 		want(t, what+" as it is", s.patch(s.servers, o, "{metadata: {annotations: {a: b}}}"), "")
 		want(t, what+" of another owner", s.patch(s.servers, o,
 			"{metadata: {ownerReferences: [{apiVersion: openbao.org/v1alpha1, kind: OpenBaoCluster, name: bao, uid: x, controller: true}]}}"), another)
-		want(t, what+" without a label", s.patch(s.servers, o, "{metadata: {labels: {openbao.org/cluster: null}}}"), label)
+		want(t, what+" without a label", s.patch(s.servers, o, "{metadata: {labels: {openbao.org/cluster: null}}}"), policy)
 		if err := s.patch(s.admin, o, "{metadata: {ownerReferences: null}}"); err != nil {
 			t.Fatal(err)
 		}
@@ -266,7 +266,7 @@ func TestServersWriteTheirOwn(t *testing.T) {
 		} else {
 			delete(o.Object, "spec")
 		}
-		want(t, "deleting a foreign "+text, s.delete(s.servers, s.make(t, o)), only)
+		want(t, "deleting a foreign "+text, s.delete(s.servers, s.make(t, o)), policy)
 	}
 	t.Log("In the operator's own namespace, with the same right there")
 	if out, err := kubectlOn(s.ctx, s.cluster, "apply", "--server-side", "-n", operatorNamespace, "-k", manifests+"/rbac/optional/run-servers"); err != nil {

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -147,7 +146,7 @@ func (w *world) isWhole(c *openbaov1alpha1.OpenBaoCluster) {
 		}
 		for _, status := range pod.Status.ContainerStatuses {
 			if status.State.Running == nil {
-				w.Errorf("The container of pod %s is %+v", pod.Name, corev1.ContainerState(status.State))
+				w.Errorf("The container of pod %s is %+v", pod.Name, status.State)
 			}
 		}
 	}
