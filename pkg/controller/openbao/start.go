@@ -184,6 +184,8 @@ func (t *task) recorded() machine.Record {
 	s := t.before.Status
 	r := machine.Record{Initialized: s.Initialized != nil && *s.Initialized, ClusterID: s.ClusterID}
 	if start := s.FirstStart; start != nil {
+		// It is written together with initialized, which somebody has taken away.
+		r.Initialized = r.Initialized || start.CompletedAt != nil
 		r.Begun, r.VolumeUID, r.InitSent, r.Attempts = start.BegunAt != nil, start.VolumeUID, start.InitSentAt != nil, start.Attempts
 	}
 	return r

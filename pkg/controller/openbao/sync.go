@@ -103,6 +103,9 @@ func (c *Controller) newTask(latest *openbaov1alpha1.OpenBaoCluster) *task {
 			APIVersion: openbaov1alpha1.GroupVersion.String(), Kind: kind, Name: latest.Name, UID: latest.UID, Controller: new(true),
 		}},
 	}
+	if t.recorded().Initialized {
+		t.obj.Status.Initialized = new(true)
+	}
 	t.memory = c.memories.get(t.name, latest.UID)
 	return t
 }
