@@ -354,9 +354,3 @@ func (l *logBuffer) tail(n int) string {
 	lines := strings.Split(l.all.String(), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
-
-func (l *logBuffer) contains(text string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Contains(l.all.String(), text)
-}
