@@ -14,6 +14,9 @@ const (
 	Begin Action = "Begin"
 	// NoteVolume records the UID of that volume.
 	NoteVolume Action = "NoteVolume"
+	// NoteCluster records the id of the first server's cluster, which somebody may use: it
+	// has been unsealed, and somebody else than Bailiwick may be let in.
+	NoteCluster Action = "NoteCluster"
 	// PutInitialize writes the Secret with the requests that the first server sends
 	// itself when it initializes.
 	PutInitialize Action = "PutInitialize"
@@ -65,6 +68,11 @@ const (
 	EmptyVolume Reason = "EmptyVolume"
 	// OtherCluster: the first server is part of another cluster than is recorded.
 	OtherCluster Reason = "OtherCluster"
+	// PerhapsUsed: the first start cannot be completed, and the first server was unsealed in
+	// between, so that somebody may have used it.
+	PerhapsUsed Reason = "PerhapsUsed"
+	// ForeignVolume: the volume of the first server was not made from nothing.
+	ForeignVolume Reason = "ForeignVolume"
 	// TooManyAttempts: first starts fail again and again.
 	TooManyAttempts Reason = "TooManyAttempts"
 	// FurtherVolumes: there are volumes of further servers, which exist only once a
@@ -139,6 +147,9 @@ type FirstStart struct {
 	// VolumeUID is the UID of the first server's PersistentVolumeClaim; empty if there
 	// is none. It is read from the API server and not from a cache.
 	VolumeUID string
+	// VolumeForeign says that it was not made from nothing: it is a copy of another one, or
+	// was bound to a given volume.
+	VolumeForeign bool
 	// VolumeEnding says that there is one which is being deleted; VolumeUID is empty then.
 	VolumeEnding bool
 	// FurtherVolumes says that there are PersistentVolumeClaims of further servers. It
@@ -257,6 +268,8 @@ func (f FirstStart) begun() Step {
 		return Step{Action: Ask, Reason: FurtherServers}
 	case f.VolumeEnding:
 		return Step{Action: DropPod}
+	case f.VolumeUID != "" && f.VolumeUID != f.Recorded.VolumeUID && f.VolumeForeign:
+		return Step{Action: Ask, Reason: ForeignVolume}
 	case f.VolumeUID != "" && f.VolumeUID != f.Recorded.VolumeUID:
 		return Step{Action: NoteVolume}
 	case f.SelfInit && f.InitFailed && !started:
@@ -292,6 +305,9 @@ func (f FirstStart) initializedItself() Step {
 	case LetInYes:
 		return f.complete()
 	case LetInNo:
+		if f.Recorded.ClusterID == "" && f.Server.ClusterID != "" {
+			return Step{Action: NoteCluster}
+		}
 		return Step{Action: Ask, Reason: LoginRefused}
 	case LetInNothing:
 		// A server that is killed after it has initialized its storage, and before it has
@@ -325,6 +341,9 @@ func (f FirstStart) wasInitialized() Step {
 func (f FirstStart) wipe() Step {
 	if f.FurtherVolumes {
 		return Step{Action: Ask, Reason: FurtherVolumes}
+	}
+	if f.Recorded.ClusterID != "" {
+		return Step{Action: Ask, Reason: PerhapsUsed}
 	}
 	if f.Recorded.Attempts >= maxAttempts {
 		return Step{Action: Ask, Reason: TooManyAttempts}

@@ -4,8 +4,11 @@
 package owned
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -55,6 +58,33 @@ func prune(value any) {
 			prune(item)
 		}
 	}
+}
+
+// mark puts the digest of an object on it. The data of a Secret is left out, since nothing
+// of it may be in an annotation.
+func mark(wanted *unstructured.Unstructured) error {
+	described := wanted.DeepCopy()
+	delete(described.Object, "data")
+	raw, err := json.Marshal(described.Object)
+	if err != nil {
+		return fmt.Errorf("encode an object of kind %s: %w", wanted.GetKind(), err)
+	}
+	annotations := maps.Clone(wanted.GetAnnotations())
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	sum := sha256.Sum256(raw)
+	annotations[AppliedAnnotation] = hex.EncodeToString(sum[:16])
+	wanted.SetAnnotations(annotations)
+	return nil
+}
+
+// isAs reports whether live is as wanted, which is marked: it holds everything, what was
+// wanted last is the same, and its data has no other keys.
+func isAs(live, wanted *unstructured.Unstructured) bool {
+	has, _ := live.Object["data"].(map[string]any)
+	want, _ := wanted.Object["data"].(map[string]any)
+	return len(has) == len(want) && holds(live.Object, wanted.Object)
 }
 
 // holds reports whether live has everything that wanted says. What wanted does not

@@ -17,13 +17,19 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/util/csaupgrade"
 	"k8s.io/klog/v2"
 )
 
 // OwnerUIDAnnotation names, by its UID, the owner of an object that is to outlive it.
 // Such an object has no owner reference.
 const OwnerUIDAnnotation = "bailiwick.dev/owner-uid"
+
+// AppliedAnnotation has a digest of what was last applied, but for the data of Secrets and
+// ConfigMaps: what is not wanted any more is noticed by it.
+const AppliedAnnotation = "bailiwick.dev/applied"
 
 // Keeper writes objects under one field manager.
 type Keeper struct {
@@ -88,6 +94,9 @@ func (k *Keeper) Apply(ctx context.Context, owner Owner, resource schema.GroupVe
 	if err != nil {
 		return nil, Unchanged, err
 	}
+	if err := mark(wanted); err != nil {
+		return nil, Unchanged, err
+	}
 	client := k.client.Resource(resource).Namespace(wanted.GetNamespace())
 	live, err := k.read(ctx, client, resource, wanted)
 	if err != nil && !apierrors.IsNotFound(err) {
@@ -100,8 +109,11 @@ func (k *Keeper) Apply(ctx context.Context, owner Owner, resource schema.GroupVe
 				Outlives: outlives(wanted),
 			}
 		}
-		if holds(live.Object, wanted.Object) {
+		if isAs(live, wanted) {
 			return live, Unchanged, nil
+		}
+		if err := k.ownCreated(ctx, client, live); err != nil {
+			return live, Unchanged, err
 		}
 		// The UID keeps it from touching, or making, a namesake.
 		wanted.SetUID(live.GetUID())
@@ -120,11 +132,27 @@ func (k *Keeper) Apply(ctx context.Context, owner Owner, resource schema.GroupVe
 	return got, Created, nil
 }
 
+// ownCreated makes the fields that a create has set those of the applies that follow:
+// otherwise no apply could remove one.
+func (k *Keeper) ownCreated(ctx context.Context, client dynamic.ResourceInterface, live *unstructured.Unstructured) error {
+	patch, err := csaupgrade.UpgradeManagedFieldsPatch(live, sets.New(k.manager), k.manager)
+	if err != nil {
+		return fmt.Errorf("find who owns the fields of %s %s: %w", live.GetKind(), live.GetName(), err)
+	}
+	if patch == nil {
+		return nil
+	}
+	if _, err := client.Patch(ctx, live.GetName(), types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: k.manager}); err != nil {
+		return fmt.Errorf("take over the fields of %s %s: %w", live.GetKind(), live.GetName(), err)
+	}
+	return nil
+}
+
 // read returns the object from the cache if that holds it and it is as wanted, and from
 // the API server otherwise.
 func (k *Keeper) read(ctx context.Context, client dynamic.ResourceInterface, resource schema.GroupVersionResource, wanted *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	if cached, ok := k.lookup(resource, wanted.GetNamespace(), wanted.GetName()); ok {
-		if live, err := encode(k.scheme, cached); err == nil && holds(live.Object, wanted.Object) {
+		if live, err := encode(k.scheme, cached); err == nil && isAs(live, wanted) {
 			return live, nil
 		}
 	}

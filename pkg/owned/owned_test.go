@@ -39,6 +39,14 @@ func configMap(uid types.UID, outlives bool, value string) *corev1.ConfigMap {
 
 // stored is configMap as an API server has it.
 func stored(object *corev1.ConfigMap) *corev1.ConfigMap {
+	wanted, err := encode(scheme.Scheme, object)
+	if err == nil {
+		err = mark(wanted)
+	}
+	if err != nil {
+		panic(err)
+	}
+	object.Annotations = wanted.GetAnnotations()
 	object.UID, object.ResourceVersion = "stored-uid", "7"
 	return object
 }
@@ -73,9 +81,19 @@ func TestApply(t *testing.T) {
 		written string
 		foreign bool
 	}{
-		"there is none":                   {nil, configMap("1", false, "x"), Created, "create", false},
-		"it is as it should be":           {stored(configMap("1", false, "x")), configMap("1", false, "x"), Unchanged, "", false},
-		"it differs":                      {stored(configMap("1", false, "y")), configMap("1", false, "x"), Applied, "patch", false},
+		"there is none":         {nil, configMap("1", false, "x"), Created, "create", false},
+		"it is as it should be": {stored(configMap("1", false, "x")), configMap("1", false, "x"), Unchanged, "", false},
+		"it differs":            {stored(configMap("1", false, "y")), configMap("1", false, "x"), Applied, "patch", false},
+		"it has data that is not wanted": {func() *corev1.ConfigMap {
+			more := stored(configMap("1", false, "x"))
+			more.Data["b"] = "y"
+			return more
+		}(), configMap("1", false, "x"), Applied, "patch", false},
+		"it has a label that was wanted": {func() *corev1.ConfigMap {
+			labelled := configMap("1", false, "x")
+			labelled.Labels = map[string]string{"once": "wanted"}
+			return stored(labelled)
+		}(), configMap("1", false, "x"), Applied, "patch", false},
 		"an earlier owner's":              {stored(configMap("2", false, "y")), configMap("1", false, "x"), Unchanged, "", true},
 		"an earlier owner's, same value":  {stored(configMap("2", false, "x")), configMap("1", false, "x"), Unchanged, "", true},
 		"nobody's":                        {stored(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "prod"}}), configMap("1", false, "x"), Unchanged, "", true},

@@ -306,3 +306,29 @@ func TestCompletedStartStaysInitialized(t *testing.T) {
 		t.Errorf("recorded %+v of nothing", got)
 	}
 }
+
+// TestForeignVolumes: what a claim was filled with before is no first start of this
+// cluster.
+func TestForeignVolumes(t *testing.T) {
+	claim := func(change func(*corev1.PersistentVolumeClaim)) *corev1.PersistentVolumeClaim {
+		c := &corev1.PersistentVolumeClaim{}
+		change(c)
+		return c
+	}
+	for name, c := range map[string]struct {
+		claim   *corev1.PersistentVolumeClaim
+		foreign bool
+	}{
+		"not bound yet": {claim(func(*corev1.PersistentVolumeClaim) {}), false},
+		"bound by Kubernetes": {claim(func(c *corev1.PersistentVolumeClaim) {
+			c.Spec.VolumeName, c.Annotations = "pv", map[string]string{boundByController: "yes"}
+		}), false},
+		"bound by somebody": {claim(func(c *corev1.PersistentVolumeClaim) { c.Spec.VolumeName = "pv" }), true},
+		"a clone":           {claim(func(c *corev1.PersistentVolumeClaim) { c.Spec.DataSource = &corev1.TypedLocalObjectReference{} }), true},
+		"a copy":            {claim(func(c *corev1.PersistentVolumeClaim) { c.Spec.DataSourceRef = &corev1.TypedObjectReference{} }), true},
+	} {
+		if got := isForeign(c.claim); got != c.foreign {
+			t.Errorf("%s: got %t", name, got)
+		}
+	}
+}

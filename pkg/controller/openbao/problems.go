@@ -231,9 +231,15 @@ func (t *task) stepProblem() *reconcile.Problem {
 	case machine.EmptyVolume:
 		return stuck(fmt.Sprintf("The first server has a volume from before this cluster, and it is empty. For a new cluster, delete the volume and the object, and create it again: "+
 			"kubectl -n %s delete openbaocluster %s && kubectl -n %s delete pvc %s", ns, t.obj.Name, ns, claim))
+	case machine.ForeignVolume:
+		return stuck(fmt.Sprintf("The volume %s, which appeared during the first start, was not made from nothing: it has a data source, or names a PersistentVolume. "+
+			"Nothing is done with it. If it is not what this cluster is to begin with, delete it: kubectl -n %s delete pvc %s", claim, ns, claim))
+	case machine.PerhapsUsed:
+		return stuck(fmt.Sprintf("The first start cannot be completed, and the first server was unsealed before, so that somebody may have used it. Its log: kubectl -n %s logs %s. "+
+			"If nothing on it is needed, begin again: kubectl -n %s delete pvc %s --wait=false && kubectl -n %s delete pod %s", ns, pod, ns, claim, ns, pod))
 	case machine.FurtherVolumes:
 		return stuck(fmt.Sprintf("There are volumes of further servers of a cluster %s, and nothing that says that it was initialized: a first server that starts on an empty volume would be another cluster. "+
-			"To go on with what is on them, restore the volume %s. To begin anew, delete them if nothing on them is needed; they are: kubectl -n %s get pvc -l openbao.org/cluster=%s",
+			"To go on with what is on them, restore the volume %s. If nothing on them is needed, delete them. They are listed by: kubectl -n %s get pvc -l openbao.org/cluster=%s",
 			t.obj.Name, claim, ns, t.obj.Name))
 	case machine.FurtherServers:
 		return stuck(fmt.Sprintf("There are further servers before the first one is known to be initialized, and none is taken away. If nobody has used them, run: kubectl -n %s scale statefulset %s --replicas=1",
@@ -242,7 +248,7 @@ func (t *task) stepProblem() *reconcile.Problem {
 		return stuck(fmt.Sprintf("The first start failed %d times. The log of the first server says why: kubectl -n %s logs %s --previous", t.recorded().Attempts, ns, pod))
 	case machine.OtherCluster:
 		return waiting(ReasonOtherCluster, fmt.Sprintf("The server %s reports another cluster than the recorded %s. Nothing is done until that is resolved: its volume was exchanged, "+
-			"or somebody initialized it anew.", pod, t.obj.Status.ClusterID), t.opts.RecheckInterval)
+			"or somebody initialized it a second time.", pod, t.obj.Status.ClusterID), t.opts.RecheckInterval)
 	case machine.ScaleDown:
 		return waiting(ReasonScaleDown, fmt.Sprintf("Fewer servers are wanted (%d) than there are. Removing servers is not supported yet, so all stay. Set spec.replicas back.", t.want()),
 			t.opts.RecheckInterval)

@@ -92,7 +92,11 @@ func (t *task) prepareUnsealKey(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if t.initialized() || volume != nil {
+	further, err := t.furtherVolumes(ctx)
+	if err != nil {
+		return err
+	}
+	if t.initialized() || volume != nil || further {
 		return t.lostUnsealKey(name)
 	}
 	if t.paused() {

@@ -80,7 +80,7 @@ func (t *task) firstStart(ctx context.Context) (machine.FirstStart, error) {
 		switch {
 		case volume == nil:
 		case volume.DeletionTimestamp == nil:
-			f.VolumeUID = string(volume.UID)
+			f.VolumeUID, f.VolumeForeign = string(volume.UID), isForeign(volume)
 		default:
 			f.VolumeEnding = true
 		}
@@ -120,6 +120,15 @@ func (t *task) firstStart(ctx context.Context) (machine.FirstStart, error) {
 		f.NothingFor = t.now.Sub(t.memory.nothingSince)
 	}
 	return f, nil
+}
+
+// boundByController is what Kubernetes puts on a claim that it found a volume for.
+const boundByController = "pv.kubernetes.io/bound-by-controller"
+
+// isForeign reports whether a claim is for something that was there before.
+func isForeign(claim *corev1.PersistentVolumeClaim) bool {
+	return claim.Spec.DataSource != nil || claim.Spec.DataSourceRef != nil ||
+		claim.Spec.VolumeName != "" && claim.Annotations[boundByController] != "yes"
 }
 
 // liveStatefulSet returns the StatefulSet of the cluster, nil if there is none. One that
@@ -203,7 +212,11 @@ func (t *task) carryOut(ctx context.Context, facts machine.FirstStart) error {
 		record.BegunAt = t.stamp()
 		return t.persistRecord(ctx)
 	case machine.NoteVolume:
-		record.VolumeUID = facts.VolumeUID
+		// What was on the one before does not count for this one.
+		record.VolumeUID, t.obj.Status.ClusterID = facts.VolumeUID, ""
+		return t.persistRecord(ctx)
+	case machine.NoteCluster:
+		t.obj.Status.ClusterID = facts.Server.ClusterID
 		return t.persistRecord(ctx)
 	case machine.PutInitialize:
 		return t.putInitialize(ctx)
@@ -226,8 +239,18 @@ func (t *task) carryOut(ctx context.Context, facts machine.FirstStart) error {
 		t.changed = true
 	case machine.Wait, machine.Ask:
 		t.addProblem(t.stepProblem())
+		return t.renewInitialize(ctx, facts)
 	}
 	return nil
+}
+
+// renewInitialize keeps the requests of the first start as the spec and the signing keys
+// are, for as long as no server has read them.
+func (t *task) renewInitialize(ctx context.Context, facts machine.FirstStart) error {
+	if facts.Recorded.Initialized || !facts.Initialize || !facts.SelfInit || facts.Server != nil && facts.Server.Initialized {
+		return nil
+	}
+	return t.putInitialize(ctx)
 }
 
 // complete records that the first start is over.

@@ -115,7 +115,7 @@ func (c *Controller) newTask(latest *openbaov1alpha1.OpenBaoCluster) *task {
 func (t *task) work(ctx context.Context) error {
 	t.findPods()
 	if err := t.desire(); err != nil {
-		return err
+		return errors.Join(err, t.dropInitialize(ctx))
 	}
 	for _, prepare := range []func(context.Context) error{t.checkAccount, t.prepareUnsealKey, t.prepareTLS} {
 		if err := prepare(ctx); err != nil {
@@ -128,6 +128,16 @@ func (t *task) work(ctx context.Context) error {
 	}
 	t.judge()
 	return nil
+}
+
+// dropInitialize deletes the requests of a first start that is over, also where a mistake
+// in the spec ends the sync: they hold what people put into spec.selfInit.
+func (t *task) dropInitialize(ctx context.Context) error {
+	if !t.initialized() || t.paused() {
+		return nil
+	}
+	_, err := t.keeper.Absent(ctx, t.owner, secretResource, t.obj.Namespace, workload.InitializeSecretName(t.obj))
+	return t.objectProblem(err)
 }
 
 // desire finds out what the spec asks for.
