@@ -44,9 +44,9 @@ func Servers() Of {
 				Intro: "Nothing is done until a person decides, because the wrong step can lose data.",
 				Entries: []Entry{
 					{"UnsealKeyLost", both, "The Secret with the unseal key is gone or has another length. What is on the volumes cannot be read without it.", "Restore the Secret from a backup.", showClusterReady},
-					{"FirstStartStuck", both, "The first start cannot go on by itself.", "Follow the message. Its command deletes the volume of the first server, which no data was written to.", showClusterReady},
+					{"FirstStartStuck", both, "The first start cannot go on by itself.", "Read the log first: the message has the command. Where it also has one that deletes a volume, run that only if nothing on it is needed.", showClusterReady},
 					{"InitRefused", both, "The first server refused to be initialized.", "Follow the message, and read the log of the first server.", `kubectl logs "$CLUSTER-0" --namespace "$NAMESPACE" --tail 100`},
-					{"OtherCluster", both, "A server reports another cluster than the recorded one: its volume was exchanged, or somebody initialized it again.", "Restore its volume, or delete the volume and the pod so that it joins again.", showServers},
+					{"OtherCluster", both, "A server reports another cluster than the recorded one: its volume was exchanged, or somebody initialized it again.", "Find out which of the two has the data. If the server is to join the recorded cluster and nothing on its volume is needed, delete the volume and the pod.", showServers},
 				},
 			},
 			{
@@ -67,9 +67,9 @@ func Servers() Of {
 				Title: "OpenBao servers: events",
 				Intro: "Every change of `Ready`, `ClusterLifecycle` and `TLSReady` has an event with its reason, too.",
 				Entries: []Entry{
-					{"FirstStartBegunAgain", nil, "The first start was interrupted before anything was written, and began again.", "Nothing.", ""},
-					{"CACreated", nil, "A CA for the servers was made.", "Give its certificate, `ca.crt` of the Secret with the suffix `-tls-ca`, to clients.", ""},
-					{"CAReplaced", nil, "The CA could not be used, and another one was made.", "Give the new certificate to clients.", ""},
+					{"FirstStartBegunAgain", nil, "The first start was interrupted before anyone could use the cluster, and began again on an empty volume.", "Nothing.", ""},
+					{"CACreated", nil, "A CA for the servers was made.", "Give its certificate, `ca.crt` of the Secret with the suffix `-tls-server`, to clients.", ""},
+					{"CAReplaced", nil, "The CA in the Secret is another one than has signed the certificate. Both are trusted before it signs.", "Give the new certificate to clients.", ""},
 					{"CAPublished", nil, "The next CA was added to the trusted ones. It signs nothing yet.", "Let clients read `ca.crt` again.", ""},
 					{"CASwitched", nil, "The next CA signs from now on. Both are trusted.", "Nothing.", ""},
 					{"CAExpired", nil, "The CA expired before it was rotated.", "Give the new certificate to clients.", ""},
