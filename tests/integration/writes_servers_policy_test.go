@@ -386,7 +386,7 @@ func TestServersWriteWhatServersNeed(t *testing.T) {
 		{serversSet, pod("securityContext: {seLinuxOptions: {user: root}}"), strict},
 		{serversSet, pod("securityContext: {sysctls: [{name: kernel.msgmax, value: '1'}]}"), strict},
 		{serversSet, pod("securityContext: {sysctls: [{name: net.ipv4.tcp_syncookies, value: '1'}], appArmorProfile: {type: RuntimeDefault}, seLinuxOptions: {level: 's0:c1', type: container_t}}"), ""},
-		{serversSet, container("securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}, procMount: Unmasked}"), strict},
+		{serversSet, pod("hostUsers: false, containers: [{name: openbao, image: x, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}, procMount: Unmasked}}]"), strict},
 		{serversSet, container("securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}, seLinuxOptions: {type: spc_t}}"), strict},
 		{serversSet, pod("securityContext: {seccompProfile: {type: Unconfined}}"), strict},
 		{serversSet, pod("securityContext: null"), strict},
