@@ -36,7 +36,7 @@ func Servers() Of {
 					{"ObjectConflict", both, "An object that the servers need exists and belongs to something else. It is left as it is.", "Delete it, or let the cluster take it over, with the commands in the message.", showClusterReady},
 					{"CertificateInvalid", []string{ready, clusterLifecycle, "TLSReady"}, "The servers' certificate is missing, has expired, or lacks a name.", "Correct what the message says, where the certificate is issued.", `kubectl get openbaocluster "$CLUSTER" --namespace "$NAMESPACE" --output jsonpath='{.status.conditions[?(@.type=="TLSReady")].message}{"\n"}'`},
 					{"ScaleDownNotSupported", both, "`spec.replicas` is lower than the number of servers. Removing servers is not supported yet, so all stay.", "Set `spec.replicas` back.", showClusterReady},
-					{"ReconcileFailed", both, "A request to the API server failed. The message has the error.", "Nothing at first: it is tried again. If it lasts, look into the log.", serversLog},
+					{"ReconcileFailed", both, "A request to the API server failed. The message has the error.", "Nothing at first: it is tried again. If it lasts, look into the log of the Deployment `bailiwick-servers`.", ""},
 				},
 			},
 			{
@@ -45,7 +45,7 @@ func Servers() Of {
 				Entries: []Entry{
 					{"UnsealKeyLost", both, "The Secret with the unseal key is gone or has another length. What is on the volumes cannot be read without it.", "Restore the Secret from a backup.", showClusterReady},
 					{"FirstStartStuck", both, "The first start cannot go on by itself.", "Read the log first: the message has the command. Where it also has one that deletes a volume, run that only if nothing on it is needed.", showClusterReady},
-					{"InitRefused", both, "The first server refused to be initialized.", "Follow the message, and read the log of the first server.", `kubectl logs "$CLUSTER-0" --namespace "$NAMESPACE" --tail 100`},
+					{"InitRefused", both, "The first server refused to be initialized.", "Follow the message, and read the log of the first server, the pod of ordinal 0.", ""},
 					{"OtherCluster", both, "A server reports another cluster than the recorded one: its volume was exchanged, or somebody initialized it again.", "Find out which of the two has the data. If the server is to join the recorded cluster and nothing on its volume is needed, delete the volume and the pod.", showServers},
 				},
 			},

@@ -190,7 +190,7 @@ func TestRelease(t *testing.T) {
 		}
 		for _, args := range [][]string{
 			{"apply", "--server-side", "--force-conflicts", "-k", manifests + "/base"},
-			{"delete", "deployment", "bailiwick", "--namespace", namespace},
+			{"delete", "deployment", "bailiwick", "bailiwick-servers", "--namespace", namespace},
 		} {
 			if out, err := exec.CommandContext(ctx, kubectl, append([]string{"--kubeconfig", cluster.Kubeconfig}, args...)...).CombinedOutput(); err != nil {
 				t.Fatalf("%v: %s", err, out)

@@ -102,10 +102,10 @@ func (r *reader) helmUninstalls() {
 	if printed := r.sh("kubectl get postgresqls --output name"); !strings.Contains(printed, "after-the-rollback") {
 		r.Errorf("After the uninstallation there are %q, want all objects", printed)
 	}
-	r.eventually("the Lease alone to be left in its namespace", func(context.Context) error {
+	r.eventually("the Leases alone to be left in its namespace", func(context.Context) error {
 		left := r.sh("kubectl get all,configmaps,leases,networkpolicies,poddisruptionbudgets,roles,rolebindings,serviceaccounts --namespace " + home + " --output name" +
 			" | grep --invert-match --extended-regexp '/kube-root-ca.crt$|serviceaccount/default$' || true")
-		if want := "lease.coordination.k8s.io/aiven-operator-bailiwick"; strings.TrimSpace(left) != want {
+		if want := "lease.coordination.k8s.io/aiven-operator-bailiwick\nlease.coordination.k8s.io/aiven-operator-bailiwick-servers"; strings.TrimSpace(left) != want {
 			return fmt.Errorf("there are %s", left)
 		}
 		return nil
