@@ -29,7 +29,7 @@ import (
 // that the subtests run one after the other.
 func TestManifests(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	t.Cleanup(cancel)
 	audit := filepath.Join(t.TempDir(), "audit.log")
 	args, err := auditArgs(audit)

@@ -29,7 +29,7 @@ func TestClusterManifestsRefused(t *testing.T) {
 		"tls without enabled":      {`tls: {enabled: null}`, "spec.tls.enabled: Required"},
 		"no servers":               {`replicas: 0`, "spec.replicas"},
 		"replicas not a number":    {`replicas: three`, "spec.replicas"},
-		"unknown field":            {`resources: {}`, `unknown field "spec.resources"`},
+		"unknown field":            {`sidecars: {}`, `unknown field "spec.sidecars"`},
 		"unknown field below":      {`configuration: {listener: {port: x}}`, `unknown field "spec.configuration.listener.port"`},
 		"profile":                  {`profile: hardened`, "spec.profile: Unsupported value"},
 		"deletion policy":          {`deletionPolicy: Delete`, "spec.deletionPolicy: Unsupported value"},
