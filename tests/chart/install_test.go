@@ -209,7 +209,7 @@ func TestRelease(t *testing.T) {
 		r.run(t, "upgrade", "bailiwick", Dir, "--namespace", namespace, "--set", "logVerbosity=1")
 
 		// A second operator, which leaves the CRDs to the first.
-		r.run(t, "install", release, Dir, "--namespace", "platform", "--set", "crds.install=false,watchNamespaces={team-a}")
+		r.run(t, "install", release, Dir, "--namespace", "platform", "--set", "crds.install=false,servers.clusterRole=false,watchNamespaces={team-a}")
 	})
 }
 
