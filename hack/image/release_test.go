@@ -79,8 +79,8 @@ func TestManifests(t *testing.T) {
 				images = append(images, c.Image)
 			}
 		}
-		if want := repository + ":" + testVersion + "@" + b.digest.String(); !slices.Equal(images, []string{want}) {
-			t.Errorf("%s runs %q, want %q", name, images, want)
+		if want := repository + ":" + testVersion + "@" + b.digest.String(); !slices.Equal(slices.Compact(images), []string{want}) {
+			t.Errorf("%s runs %q, want only %q", name, images, want)
 		}
 	}
 	var definitions []string
