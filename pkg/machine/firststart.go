@@ -66,8 +66,6 @@ const (
 	LoginRefused Reason = "LoginRefused"
 	// EmptyVolume: the first server has a volume from before that is empty.
 	EmptyVolume Reason = "EmptyVolume"
-	// OtherCluster: the first server is part of another cluster than is recorded.
-	OtherCluster Reason = "OtherCluster"
 	// PerhapsUsed: the first start cannot be completed, and the first server was unsealed in
 	// between, so that somebody may have used it.
 	PerhapsUsed Reason = "PerhapsUsed"
@@ -81,8 +79,6 @@ const (
 	// FurtherServers: there is more than one server, although the first one is not known
 	// to be initialized.
 	FurtherServers Reason = "FurtherServers"
-	// ScaleDown: fewer servers are wanted than there are.
-	ScaleDown Reason = "ScaleDown"
 )
 
 // Step is the next step.
@@ -202,19 +198,13 @@ func (f FirstStart) Next() Step {
 
 // after is Next for a cluster that is initialized. No second server exists before the
 // requests of the first start are gone: a first server that loses its volume later must
-// find nothing to start another cluster with.
+// find nothing to start another cluster with. From then on, Upkeep says what is next.
 func (f FirstStart) after() Step {
-	if f.Initialize {
-		return Step{Action: DropInitialize}
-	}
-	if s := f.Server; s != nil && s.ClusterID != "" && f.Recorded.ClusterID != "" && s.ClusterID != f.Recorded.ClusterID {
-		return Step{Action: Ask, Reason: OtherCluster}
-	}
 	switch {
-	case f.Replicas == nil || *f.Replicas < f.Want:
+	case f.Initialize:
+		return Step{Action: DropInitialize}
+	case f.Replicas == nil:
 		return Step{Action: Scale, Replicas: f.Want}
-	case *f.Replicas > f.Want:
-		return Step{Action: Ask, Reason: ScaleDown}
 	}
 	return Step{Action: Finished}
 }

@@ -1,0 +1,347 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Duty is what is to be done for a cluster that is initialized.
+type Duty string
+
+const (
+	// Resize makes the StatefulSet have UpkeepStep.Replicas servers.
+	Resize Duty = "Resize"
+	// Replace deletes the pod of a server, which the StatefulSet controller makes again.
+	Replace Duty = "Replace"
+	// DropVolume deletes the volume of a server, and its pod, which keeps the volume.
+	DropVolume Duty = "DropVolume"
+	// BeginRemoval records that a server is to leave, for which it gets the right to be
+	// removed.
+	BeginRemoval Duty = "BeginRemoval"
+	// RemovePeer takes it out of the cluster.
+	RemovePeer Duty = "RemovePeer"
+	// NoteRemoved records that the leader does not list it any more.
+	NoteRemoved Duty = "NoteRemoved"
+	// EndRemoval deletes the record: the server is gone, or stays.
+	EndRemoval Duty = "EndRemoval"
+	// Rest means that there is nothing to do.
+	Rest Duty = "Rest"
+	// Await means that something has to happen by itself first.
+	Await Duty = "Await"
+	// Hold means that a person has to do something.
+	Hold Duty = "Hold"
+)
+
+// Cause says why there is an UpkeepStep.
+type Cause string
+
+const (
+	// Unseen: the leader could not be asked who is part of the cluster.
+	Unseen Cause = "Unseen"
+	// AnotherCluster: a server is part of another cluster than is recorded.
+	AnotherCluster Cause = "AnotherCluster"
+	// NotServing: the pod of an earlier revision runs no server, or one that is sealed or
+	// empty.
+	NotServing Cause = "NotServing"
+	// Guarded: the quorum guard says no.
+	Guarded Cause = "Guarded"
+	// VolumeGone: what the volume of a server was bound to is gone.
+	VolumeGone Cause = "VolumeGone"
+	// Stranded: a server holds data of this cluster, and the leader does not list it. It
+	// never joins again by itself (raft.go of OpenBao: a storage with state joins nothing).
+	Stranded Cause = "Stranded"
+	// StrandedUnknown: the same, but whose data it is is not known.
+	StrandedUnknown Cause = "StrandedUnknown"
+	// Growing: more servers are wanted.
+	Growing Cause = "Growing"
+	// Joining: a server has not become a voter yet.
+	Joining Cause = "Joining"
+	// Shrinking: fewer servers are wanted.
+	Shrinking Cause = "Shrinking"
+	// LeaderLeaves: the leader is to leave, and hands over first.
+	LeaderLeaves Cause = "LeaderLeaves"
+	// RightMissing: the right to remove the server is not proved yet.
+	RightMissing Cause = "RightMissing"
+	// Reverted: the server is wanted again.
+	Reverted Cause = "Reverted"
+	// Rolling: pods are being replaced, one after the other.
+	Rolling Cause = "Rolling"
+	// RollWaits: the next pod is replaced once the last one is verified.
+	RollWaits Cause = "RollWaits"
+	// RollStuck: the last one takes longer than it may.
+	RollStuck Cause = "RollStuck"
+	// NotProved: the identities of the contract are not proved.
+	NotProved Cause = "NotProved"
+)
+
+// UpkeepStep is the next step.
+type UpkeepStep struct {
+	Duty  Duty
+	Cause Cause
+	// Ordinal is that of the server that it is about, -1 where it is about none.
+	Ordinal int
+	// Replicas is for Resize.
+	Replicas int32
+	// Verdict is for Guarded.
+	Verdict Verdict
+}
+
+const (
+	// strandedPatience is how long a server may hold data without being listed. One that
+	// joins is listed before it gets its first entry.
+	strandedPatience = time.Minute
+	// rollPatience is how long a pod may take from its creation until it is verified.
+	rollPatience = 10 * time.Minute
+)
+
+// Upkeep is what is known of a cluster that is initialized.
+type Upkeep struct {
+	View
+	// Want is how many servers the spec asks for, and Replicas how many the StatefulSet
+	// has.
+	Want, Replicas int32
+	// Removing is the ordinal of the server that is recorded to leave, -1 if none is, and
+	// Removed that the leader was seen not to list it any more.
+	Removing int
+	Removed  bool
+	// MayRemove says that the right to remove that server is proved.
+	MayRemove bool
+	// Proved says that all identities of the contract are, for the contract of now.
+	Proved bool
+}
+
+// Next returns the next step. At most one server is disturbed at a time.
+func (u Upkeep) Next() UpkeepStep {
+	slices.SortFunc(u.Servers, func(a, b Server) int { return cmp.Compare(a.Ordinal, b.Ordinal) })
+	for _, s := range u.Servers {
+		if s.Foreign {
+			return about(Hold, AnotherCluster, s.Ordinal)
+		}
+	}
+	// A server that takes no part contributes nothing that could be lost. Without this, no
+	// mistake that keeps all of them sealed could be put right.
+	for _, s := range u.Servers {
+		if s.Pod && !s.Ending && s.Outdated && !s.VolumeEnding && (!s.Running || s.Answers && (s.Sealed || !s.Initialized)) {
+			return about(Replace, NotServing, s.Ordinal)
+		}
+	}
+	// What one thing waits for may be what a later one brings about: a change of the spec
+	// can be what lets a server work without which no other may leave.
+	out := UpkeepStep{Duty: Rest, Ordinal: -1}
+	for _, decide := range []func() (UpkeepStep, bool){u.volumes, u.stranded, u.removal, u.size, u.roll} {
+		step, ok := decide()
+		switch {
+		case !ok:
+		case step.Duty != Await && step.Duty != Hold:
+			return step
+		case out.Duty == Rest:
+			out = step
+		}
+	}
+	return out
+}
+
+func about(duty Duty, cause Cause, ordinal int) UpkeepStep {
+	return UpkeepStep{Duty: duty, Cause: cause, Ordinal: ordinal}
+}
+
+// guarded returns a step if the quorum guard lets it pass, and otherwise what to wait for.
+func (u Upkeep) guarded(effect Effect, step UpkeepStep) UpkeepStep {
+	verdict := u.Guard(step.Ordinal, effect)
+	switch {
+	case verdict.Allowed:
+		return step
+	case !verdict.Known:
+		return about(Await, Unseen, step.Ordinal)
+	}
+	return UpkeepStep{Duty: Await, Cause: Guarded, Ordinal: step.Ordinal, Verdict: verdict}
+}
+
+func (u Upkeep) server(ordinal int) Server {
+	for _, s := range u.Servers {
+		if s.Ordinal == ordinal {
+			return s
+		}
+	}
+	return Server{Ordinal: ordinal}
+}
+
+// removal goes on with the server that leaves.
+func (u Upkeep) removal() (UpkeepStep, bool) {
+	if u.Removing < 0 {
+		return UpkeepStep{}, false
+	}
+	s := u.server(u.Removing)
+	if u.Removed {
+		return u.afterRemoval(s), true
+	}
+	switch {
+	case !u.Known:
+		return about(Await, Unseen, s.Ordinal), true
+	case !s.Peer:
+		return about(NoteRemoved, Shrinking, s.Ordinal), true
+	case u.Want > int32(s.Ordinal): //nolint:gosec // At most a few servers.
+		return about(EndRemoval, Reverted, s.Ordinal), true
+	case !u.MayRemove:
+		return about(Await, RightMissing, s.Ordinal), true
+	case s.leads():
+		return u.guarded(Restarts, about(Replace, LeaderLeaves, s.Ordinal)), true
+	}
+	return u.guarded(Leaves, about(RemovePeer, Shrinking, s.Ordinal)), true
+}
+
+// afterRemoval takes away what is left of a server that is no peer any more: its data
+// would keep a later server of the same name from joining.
+func (u Upkeep) afterRemoval(s Server) UpkeepStep {
+	ordinal := int32(s.Ordinal) //nolint:gosec // At most a few servers.
+	switch {
+	case u.Known && s.Peer:
+		// It has joined again.
+		return about(EndRemoval, Reverted, s.Ordinal)
+	case u.Replicas > ordinal && !u.Known:
+		return about(Await, Unseen, s.Ordinal)
+	case u.Replicas > ordinal:
+		step := about(Resize, Shrinking, s.Ordinal)
+		step.Replicas = ordinal
+		return step
+	case s.Pod || s.VolumeEnding:
+		return about(Await, Shrinking, s.Ordinal)
+	case s.Volume != "" && !u.Known:
+		return about(Await, Unseen, s.Ordinal)
+	case s.Volume != "":
+		return u.guarded(LosesData, about(DropVolume, Shrinking, s.Ordinal))
+	}
+	return about(EndRemoval, Shrinking, s.Ordinal)
+}
+
+// volumes lets a server begin again whose volume is gone. It keeps its name and its place
+// in the cluster.
+func (u Upkeep) volumes() (UpkeepStep, bool) {
+	var gone []Server
+	for _, s := range u.Servers {
+		if s.VolumeLost && !s.VolumeEnding && !s.Running || s.VolumeEnding && s.Pod && !s.Ending {
+			gone = append(gone, s)
+		}
+	}
+	if len(gone) == 0 {
+		return UpkeepStep{}, false
+	}
+	// One that does not work any more is the first, and the leader is the last.
+	slices.SortStableFunc(gone, func(a, b Server) int {
+		return cmp.Or(cmp.Compare(count(a.works()), count(b.works())), cmp.Compare(count(a.leads()), count(b.leads())))
+	})
+	if s := gone[0]; !s.VolumeEnding {
+		return u.guarded(LosesData, about(DropVolume, VolumeGone, s.Ordinal)), true
+	}
+	// The claim goes with the last pod that uses it. Where somebody has deleted those of all
+	// servers, each gets back from the others what it loses.
+	return u.guarded(LosesData, about(Replace, VolumeGone, gone[0].Ordinal)), true
+}
+
+// stranded lets a server begin again that is not part of the cluster although it was.
+func (u Upkeep) stranded() (UpkeepStep, bool) {
+	if !u.Known {
+		return UpkeepStep{}, false
+	}
+	for _, s := range u.Servers {
+		if s.Ordinal == u.Removing || s.Peer || !s.Answers || !s.Initialized || s.StrandedFor < strandedPatience || s.Volume == "" || s.VolumeEnding {
+			continue
+		}
+		if !s.Ours && !s.VolumeOurs {
+			return about(Hold, StrandedUnknown, s.Ordinal), true
+		}
+		return u.guarded(LosesData, about(DropVolume, Stranded, s.Ordinal)), true
+	}
+	return UpkeepStep{}, false
+}
+
+// size makes the cluster larger or smaller, one server at a time. The servers that follow
+// the first one at a first start come all at once: nobody else could be disturbed.
+func (u Upkeep) size() (UpkeepStep, bool) {
+	grow := func(to int32) (UpkeepStep, bool) {
+		step := about(Resize, Growing, -1)
+		step.Replicas = to
+		return step, true
+	}
+	switch {
+	case u.Removing >= 0:
+		return UpkeepStep{}, false
+	case u.Replicas < 1:
+		// Somebody has scaled it to nothing, which loses no data.
+		return grow(u.Want)
+	case u.Replicas < u.Want && u.Replicas == 1:
+		return grow(u.Want)
+	case u.Replicas < u.Want:
+		if step, waits := u.joining(); waits {
+			return step, true
+		}
+		return grow(u.Replicas + 1)
+	case u.Replicas > u.Want:
+		return u.guarded(Leaves, about(BeginRemoval, Shrinking, int(u.Replicas)-1)), true
+	}
+	return UpkeepStep{}, false
+}
+
+// joining says which server is to become a voter before the next one comes.
+func (u Upkeep) joining() (UpkeepStep, bool) {
+	if !u.Known {
+		return about(Await, Unseen, -1), true
+	}
+	for i := range int(u.Replicas) {
+		if s := u.server(i); !s.Voter || !s.works() {
+			return about(Await, Joining, i), true
+		}
+	}
+	return UpkeepStep{}, false
+}
+
+// due are the servers whose pods have to be replaced.
+func (u Upkeep) due() []Server {
+	var due []Server
+	for _, s := range u.Servers {
+		if s.Pod && !s.Ending && (s.Outdated || s.Restart) {
+			due = append(due, s)
+		}
+	}
+	return due
+}
+
+// roll replaces the pods that have to be, the standbys first and the leader last. One that
+// does not work as it should is the first.
+func (u Upkeep) roll() (UpkeepStep, bool) {
+	due := u.due()
+	if len(due) == 0 {
+		return UpkeepStep{}, false
+	}
+	// What is replaced already comes first. Of the others, one that is away counts as well:
+	// at most one server is away because of a roll.
+	for i := range int(u.Replicas) {
+		s := u.server(i)
+		if slices.ContainsFunc(due, func(d Server) bool { return d.Ordinal == i }) || s.verified() {
+			continue
+		}
+		if s.Age >= rollPatience {
+			return about(Hold, RollStuck, i), true
+		}
+		return about(Await, RollWaits, i), true
+	}
+	if !u.Known {
+		return about(Await, Unseen, -1), true
+	}
+	slices.SortFunc(due, func(a, b Server) int {
+		return cmp.Or(
+			cmp.Compare(count(a.leads()), count(b.leads())),
+			cmp.Compare(count(a.verified()), count(b.verified())),
+			cmp.Compare(b.Ordinal, a.Ordinal),
+		)
+	})
+	next := due[0]
+	if !u.Proved && next.verified() {
+		return about(Await, NotProved, next.Ordinal), true
+	}
+	return u.guarded(Restarts, about(Replace, Rolling, next.Ordinal)), true
+}
