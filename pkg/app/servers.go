@@ -67,6 +67,7 @@ func (op *operator) addServers(ctx context.Context, o *Options, c *clients, gate
 		Gate:                gate.Check,
 		CountLogin:          m.OpenBaoLogin,
 		RecheckInterval:     o.PollInterval,
+		ProofInterval:       o.OpenBao.ProofInterval,
 		Await:               served.await,
 	})
 	if err != nil {

@@ -87,9 +87,14 @@ type Interface interface {
 	// Autopilot returns what the active server thinks of all.
 	Autopilot(ctx context.Context) (Autopilot, error)
 
+	// AutopilotConfig returns the configuration of the autopilot, as the server names it.
+	AutopilotConfig(ctx context.Context) (map[string]any, error)
 	// WriteAutopilot changes the configuration of the autopilot. What data leaves out
 	// stays as it is.
 	WriteAutopilot(ctx context.Context, data map[string]any) error
+	// RemovePeer takes a server out of the Raft configuration. The active server answers
+	// once that is agreed on; one that is not there is no error (raft.go of OpenBao).
+	RemovePeer(ctx context.Context, id string) error
 
 	// Close closes idle connections. The client can be used again.
 	Close()

@@ -163,6 +163,17 @@ func (c *Client) Autopilot(ctx context.Context) (Autopilot, error) {
 	return state, nil
 }
 
+// AutopilotConfig implements Interface.
+func (c *Client) AutopilotConfig(ctx context.Context) (map[string]any, error) {
+	return c.read(ctx, "read the configuration of the autopilot", "sys/storage/raft/autopilot/configuration")
+}
+
+// RemovePeer implements Interface.
+func (c *Client) RemovePeer(ctx context.Context, id string) error {
+	_, err := c.write(ctx, "remove a server from the cluster", "sys/storage/raft/remove-peer", map[string]any{"server_id": id})
+	return err
+}
+
 // WriteAutopilot implements Interface.
 func (c *Client) WriteAutopilot(ctx context.Context, data map[string]any) error {
 	_, err := c.write(ctx, "configure the autopilot", "sys/storage/raft/autopilot/configuration", data)

@@ -6,6 +6,7 @@ package serverconfig
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -66,4 +67,27 @@ func Autopilot(c *openbaov1alpha1.OpenBaoCluster) (map[string]any, error) {
 		return nil, err
 	}
 	return body, nil
+}
+
+// DiffAutopilot returns the names of the settings, sorted, that a server has otherwise
+// than a body of Autopilot wants them. have is what the server answers to a read of the
+// same path: it writes durations and numbers in its own way.
+func DiffAutopilot(want, have map[string]any) []string {
+	var differs []string
+	for name, value := range want {
+		if got, ok := have[name]; !ok || canonical(got) != canonical(value) {
+			differs = append(differs, name)
+		}
+	}
+	slices.Sort(differs)
+	return differs
+}
+
+// canonical returns one text for all ways to write a setting of the autopilot.
+func canonical(value any) string {
+	text := fmt.Sprint(value)
+	if d, err := time.ParseDuration(text); err == nil {
+		return d.String()
+	}
+	return text
 }

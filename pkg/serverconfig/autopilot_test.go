@@ -4,6 +4,7 @@
 package serverconfig_test
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"testing"
@@ -69,5 +70,35 @@ func TestAutopilotRefuses(t *testing.T) {
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q\nwant %q", got, want)
+	}
+}
+
+func TestDiffAutopilot(t *testing.T) {
+	want, err := serverconfig.Autopilot(autopilot(5, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As OpenBao answers (logical_system_raft.go), read by encoding/json with numbers.
+	have := func(changes map[string]any) map[string]any {
+		answer := map[string]any{
+			"cleanup_dead_servers": true, "dead_server_last_contact_threshold": "5m0s", "min_quorum": json.Number("4"),
+			"server_stabilization_time": "10s", "last_contact_threshold": "10s", "max_trailing_logs": json.Number("1000"), "more": 1,
+		}
+		maps.Copy(answer, changes)
+		return answer
+	}
+	for name, tc := range map[string]struct {
+		have map[string]any
+		want []string
+	}{
+		"the same":        {have(nil), nil},
+		"a number":        {have(map[string]any{"min_quorum": float64(4)}), nil},
+		"another number":  {have(map[string]any{"min_quorum": json.Number("3")}), []string{"min_quorum"}},
+		"another time":    {have(map[string]any{"last_contact_threshold": "20s", "cleanup_dead_servers": false}), []string{"cleanup_dead_servers", "last_contact_threshold"}},
+		"nothing is said": {map[string]any{}, slices.Sorted(maps.Keys(want))},
+	} {
+		if got := serverconfig.DiffAutopilot(want, tc.have); !slices.Equal(got, tc.want) {
+			t.Errorf("%s: got %q, want %q", name, got, tc.want)
+		}
 	}
 }

@@ -63,6 +63,10 @@ func newTestTask(t *testing.T, c *openbaov1alpha1.OpenBaoCluster, objects ...run
 // unsealed is a server that is Ready, unsealed, and of this cluster.
 func unsealed(ordinal int, leader bool) seen {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: fmt.Sprintf("dev-%d", ordinal), Labels: map[string]string{revisionLabel: "new"}}}
+	pod.CreationTimestamp = metav1.NewTime(testNow.Add(-time.Minute))
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "openbao", State: corev1.ContainerState{
+		Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(testNow.Add(-time.Minute))},
+	}}}
 	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
 	return seen{pod: pod, node: &bao.Node{
 		Health:            bao.Health{Initialized: true, Standby: !leader, Version: "2.6.2", ClusterID: thisCluster},
@@ -78,10 +82,21 @@ func finished(t *testing.T) *task {
 	x.servers = []seen{unsealed(0, true), unsealed(1, false), unsealed(2, false)}
 	x.certificate.Serial, x.certificate.NotAfter = "a1", testNow.Add(time.Hour)
 	x.statefulSet = &appsv1.StatefulSet{Status: appsv1.StatefulSetStatus{UpdateRevision: "new"}}
-	x.membership = membership{known: true, lag: map[string]int64{"dev-0": 0, "dev-1": 7, "dev-2": 1000}, peers: []bao.Peer{
+	x.membership = membership{known: true, lag: map[string]int64{"dev-0": 0, "dev-1": 7, "dev-2": 99}, peers: []bao.Peer{
 		{ID: "dev-0", Voter: true, Leader: true}, {ID: "dev-1", Voter: true}, {ID: "dev-2", Voter: true},
 	}}
 	return x
+}
+
+// plan has a sync decide what is next after what it has seen.
+func plan(t *testing.T, x *task) {
+	t.Helper()
+	if x.step.Action != machine.Finished {
+		return
+	}
+	if err := x.planUpkeep(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func conditionOf(t *testing.T, x *task, conditionType string) metav1.Condition {

@@ -51,7 +51,9 @@ func (t *task) count() tally {
 		n.voters += boolInt(p.Voter)
 	}
 	for _, s := range t.servers {
-		out := openbaov1alpha1.ServerStatus{Name: s.pod.Name, Role: openbaov1alpha1.ServerUnknown, Version: known[s.pod.Name].Version}
+		out := openbaov1alpha1.ServerStatus{
+			Name: s.pod.Name, Role: openbaov1alpha1.ServerUnknown, Version: known[s.pod.Name].Version, EmptyVolumeUID: t.emptyVolumes[s.pod.Name],
+		}
 		out.Current = t.isCurrent(s.pod)
 		if out.Current != nil && !*out.Current {
 			n.outdated = append(n.outdated, s.pod.Name)
@@ -147,18 +149,19 @@ func (t *task) judge() {
 	n := t.count()
 	quorum := t.quorum(n)
 	t.judgeFacts(n, quorum)
+	t.recordUpgrade(n)
 	if len(t.problems) > 0 {
 		return
 	}
 	want := int(t.want())
+	duty := t.dutyProblem()
 	switch {
 	case t.paused() && t.step.Action != machine.Finished:
 		t.addProblem(waiting(ReasonPaused, "The cluster is paused (spec.paused), and its servers are not all started. Nothing is changed.", t.opts.RecheckInterval))
 	case !t.initialized():
 		t.addProblem(waiting(ReasonStarting, "The first server starts.", startInterval))
-	case len(n.foreign) > 0:
-		t.addProblem(waiting(ReasonOtherCluster, fmt.Sprintf("Servers report another cluster than the recorded %s: %s. They get no traffic from Bailiwick; find out how their volumes were exchanged.",
-			t.obj.Status.ClusterID, strings.Join(n.foreign, ", ")), t.opts.RecheckInterval))
+	case duty != nil && t.duty.Duty == machine.Hold:
+		t.addProblem(duty)
 	case !quorum:
 		t.addProblem(waiting(ReasonNoQuorum, fmt.Sprintf("%d of %d servers are unsealed, and %s. Nobody can write. What the servers say: %s",
 			n.unsealed, want, leaders(n.leaders), t.logCommand()), 2*startInterval))
@@ -168,12 +171,13 @@ func (t *task) judge() {
 			why = strings.TrimRight(t.membership.problem.Error(), ".")
 		}
 		t.addProblem(waiting(ReasonUnknown, text.Sentence(fmt.Sprintf("Who votes could not be read from the leader: %s", why)), 5*startInterval))
+	case t.paused() && duty != nil && t.duty.Duty != machine.Await:
+		t.addProblem(waiting(ReasonPaused, "The cluster is paused (spec.paused), and nothing is changed. What is next without that: "+duty.Message, t.opts.RecheckInterval))
+	case duty != nil:
+		t.addProblem(duty)
 	case n.voters < want:
 		t.addProblem(waiting(ReasonScaling, fmt.Sprintf("%d of %d servers vote. One that has just joined votes when it has been healthy for a while (spec.configuration.raft.autopilot.serverStabilizationTime).",
 			n.voters, want), 2*startInterval))
-	case len(n.outdated) > 0:
-		t.addProblem(waiting(ReasonRestartNeeded, fmt.Sprintf("Pods run with an earlier configuration: %s. Delete them in this order, each when the one before is Ready again: kubectl -n %s delete pod %s",
-			strings.Join(n.outdated, ", "), t.obj.Namespace, n.outdated[0]), t.opts.RecheckInterval))
 	default:
 		t.judgeAuthorization()
 	}
@@ -273,8 +277,8 @@ func (t *task) judgeFacts(n tally, quorum bool) {
 		condition(openbaov1alpha1.ConditionTLSReady, metav1.ConditionFalse, ReasonCertificateInvalid, "There is no certificate for the servers yet.")
 	case len(n.stale) > 0:
 		condition(openbaov1alpha1.ConditionTLSReady, metav1.ConditionFalse, ReasonRotating, fmt.Sprintf(
-			"These servers still show an earlier certificate than %s: %s. Those below OpenBao 2.7 read it when they are started: kubectl -n %s delete pod %s, one after the other, the leader last.",
-			t.certificate.Serial, strings.Join(n.stale, ", "), t.obj.Namespace, n.stale[0]))
+			"These servers still show an earlier certificate than %s: %s. Those below OpenBao 2.7 read it when they are started, so they are started again, one after the other and the leader last.",
+			t.certificate.Serial, strings.Join(n.stale, ", ")))
 	default:
 		message := fmt.Sprintf("The certificate %s is valid until %s.", t.certificate.Serial, t.certificate.NotAfter.UTC().Format("2006-01-02 15:04 MST"))
 		if t.tlsWaiting != "" {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,7 +18,15 @@ import (
 
 func TestJudge(t *testing.T) {
 	seal := func(s *seen) { s.node.Sealed, s.node.ClusterID = true, "" }
-	silent := func(s *seen) { s.node, s.err = nil, errors.New("the pod does not run yet") }
+	silent := func(s *seen) {
+		s.node, s.err = nil, errors.New("the pod does not run yet")
+		s.pod.Status.ContainerStatuses = nil
+	}
+	old := func(x *task, ordinals ...int) {
+		for _, i := range ordinals {
+			x.servers[i].pod.Labels[revisionLabel] = "old"
+		}
+	}
 	for name, c := range map[string]struct {
 		change func(*task)
 		// reason of Ready, and what its message has.
@@ -63,12 +72,55 @@ func TestJudge(t *testing.T) {
 			func(x *task) { x.membership = membership{problem: errors.New("it timed out.")} },
 			metav1.ConditionUnknown, ReasonUnknown, "from the leader: it timed out.", ReasonRunning, openbaov1alpha1.PhaseRunning,
 		},
-		"pods of an earlier revision, the leader last": {
+		"pods of an earlier revision": {
+			func(x *task) { old(x, 0, 1, 2) }, metav1.ConditionFalse, ReasonRolling, "The pod dev-2 is replaced.", ReasonRolling, openbaov1alpha1.PhaseRunning,
+		},
+		"the last pod of an earlier revision leads": {
+			func(x *task) { old(x, 0) }, metav1.ConditionFalse, ReasonRolling, "The pod dev-0 is replaced.", ReasonRolling, openbaov1alpha1.PhaseRunning,
+		},
+		"a pod that was replaced does not vote yet": {
+			func(x *task) { old(x, 0, 1); x.membership.peers[2].Voter = false },
+			metav1.ConditionFalse, ReasonRolling, "when dev-2 works as it should. It does not vote yet.", ReasonRolling, openbaov1alpha1.PhaseRunning,
+		},
+		"a pod that was replaced does not come back": {
 			func(x *task) {
-				for _, s := range x.servers {
-					s.pod.Labels[revisionLabel] = "old"
-				}
-			}, metav1.ConditionFalse, ReasonRestartNeeded, "dev-1, dev-2, dev-0. ", ReasonRunning, openbaov1alpha1.PhaseRunning,
+				old(x, 0, 1)
+				silent(&x.servers[2])
+				x.servers[2].pod.CreationTimestamp = metav1.NewTime(testNow.Add(-time.Hour))
+			},
+			metav1.ConditionFalse, ReasonRollStuck, "spec.maintenance.restartAt", ReasonRollStuck, openbaov1alpha1.PhaseFailed,
+		},
+		"a roll, and another server is away": {
+			func(x *task) { old(x, 0, 1); silent(&x.servers[1]) },
+			metav1.ConditionFalse, ReasonRolling, "The pod dev-1 is of an earlier revision and runs no server", ReasonRolling, openbaov1alpha1.PhaseRunning,
+		},
+		"a roll, paused": {
+			func(x *task) { old(x, 0, 1, 2); x.obj.Spec.Paused = new(true) },
+			metav1.ConditionFalse, ReasonPaused, "What is next without that: The pod dev-2 is replaced.", ReasonPaused, openbaov1alpha1.PhaseRunning,
+		},
+		"an upgrade": {
+			func(x *task) {
+				old(x, 0, 1)
+				x.obj.Spec.Version, x.servers[2].node.Version, x.obj.Status.CurrentVersion = "2.6.3", "2.6.3", "2.6.2"
+			}, metav1.ConditionFalse, ReasonRolling, "from OpenBao 2.6.2 to 2.6.3: 1 of 3 run it.", ReasonRolling, openbaov1alpha1.PhaseUpgrading,
+		},
+		"another version than it should be": {
+			func(x *task) { old(x, 0, 1); x.obj.Spec.Version = "2.6.3" },
+			metav1.ConditionFalse, ReasonRolling, "It says that it is OpenBao 2.6.2, and spec.version is 2.6.3.", ReasonRolling, openbaov1alpha1.PhaseRunning,
+		},
+		"fewer are wanted": {
+			func(x *task) { x.obj.Spec.Replicas = new(int32(1)) },
+			metav1.ConditionFalse, ReasonScaling, "The server dev-2 leaves the cluster", ReasonScaling, openbaov1alpha1.PhaseInitializing,
+		},
+		"the right to remove is not there": {
+			func(x *task) {
+				x.obj.Spec.Replicas = new(int32(1))
+				x.obj.Status.Membership = &openbaov1alpha1.MembershipStatus{Removing: &openbaov1alpha1.RemovingStatus{Server: "dev-2"}}
+			}, metav1.ConditionFalse, ReasonScaling, "bailiwick-remove-peer", ReasonScaling, openbaov1alpha1.PhaseInitializing,
+		},
+		"fewer are wanted, and one is away": {
+			func(x *task) { x.obj.Spec.Replicas = new(int32(1)); silent(&x.servers[1]) },
+			metav1.ConditionFalse, ReasonGuarded, "Of 2 voters, 1 would work then, and it takes 2.", ReasonGuarded, openbaov1alpha1.PhaseRunning,
 		},
 		"a revision that is not known yet": {
 			func(x *task) { x.servers[0].pod.Labels[revisionLabel], x.statefulSet.Generation = "old", 1 },
@@ -100,6 +152,7 @@ func TestJudge(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			x := finished(t)
 			c.change(x)
+			plan(t, x)
 			x.judge()
 			x.sumUp()
 			ready := conditionOf(t, x, openbaov1alpha1.ConditionReady)
@@ -120,6 +173,7 @@ func TestServersInTheStatus(t *testing.T) {
 	x := finished(t)
 	x.servers[1].node.Sealed = true
 	x.servers[2].node.CertificateSerial = "old"
+	x.membership.lag["dev-2"] = 1000
 	x.judge()
 	status := x.obj.Status
 	if status.ActiveLeader != "dev-0" || status.ReadyReplicas == nil || *status.ReadyReplicas != 3 || len(status.Servers) != 3 {
@@ -135,7 +189,7 @@ func TestServersInTheStatus(t *testing.T) {
 	if stale.Role != openbaov1alpha1.ServerVoter || *stale.IndexLag != 1000 || stale.CertificateSerial != "old" {
 		t.Errorf("got the server with the old certificate %+v", stale)
 	}
-	if got := conditionOf(t, x, openbaov1alpha1.ConditionTLSReady); got.Reason != ReasonRotating || !strings.Contains(got.Message, "delete pod dev-2") {
+	if got := conditionOf(t, x, openbaov1alpha1.ConditionTLSReady); got.Reason != ReasonRotating || !strings.Contains(got.Message, "than a1: dev-2.") {
 		t.Errorf("got TLSReady %s: %s", got.Reason, got.Message)
 	}
 	if got := conditionOf(t, x, openbaov1alpha1.ConditionOpenBaoSealed); got.Status != metav1.ConditionTrue {

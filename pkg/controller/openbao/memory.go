@@ -26,6 +26,13 @@ type memory struct {
 	// contract are carried out, and revoked that the token is, too.
 	root          bao.Token
 	sent, revoked bool
+	// strandedSince is since when servers have been seen to hold data without being part
+	// of the cluster, by name.
+	strandedSince map[string]time.Time
+	// autopilotAt is when the settings of the autopilot were last compared, and
+	// autopilotGeneration for which generation of the object.
+	autopilotAt         time.Time
+	autopilotGeneration int64
 }
 
 // forgetInit forgets an initialization, whose storage is gone.

@@ -157,6 +157,7 @@ func readMembership(ctx context.Context, client bao.Interface) (membership, erro
 	state, err := client.Autopilot(ctx)
 	if err != nil {
 		// A leader of a few seconds has none yet. Who votes is known without.
+		m.lag = nil
 		return m, nil //nolint:nilerr // It is shown as unknown.
 	}
 	var newest int64
@@ -171,19 +172,11 @@ func readMembership(ctx context.Context, client bao.Interface) (membership, erro
 
 // session returns a client that is logged in at one server as the membership identity.
 func (t *task) session(ctx context.Context, pod, clusterID string) (bao.Interface, error) {
-	audience, err := t.audience(ctx)
+	connections, to, err := t.target(ctx, pod, clusterID, membershipRole)
 	if err != nil {
 		return nil, err
 	}
-	namespace, name, _ := authz.ParseSubject(t.opts.Subject)
-	connections := t.access.Connections(server.Route{Address: addressOf(t.obj, pod), CABundle: string(t.bundle)})
 	defer connections.Close()
-	to, err := connections.Target(ctx, t.obj.UID, clusterID, server.Identity{
-		Mount: authz.MountPath, Role: membershipRole, Account: server.Account{Namespace: namespace, Name: name}, Audience: audience,
-	})
-	if err != nil {
-		return nil, err
-	}
 	held := t.logins.Get(t.name)
 	if held != nil && held.Target == to && t.now.Before(held.RenewAt) {
 		return held.Client, nil
@@ -199,6 +192,21 @@ func (t *task) session(ctx context.Context, pod, clusterID string) (bao.Interfac
 		before.Revoke(ctx)
 	}
 	return fresh.Client, nil
+}
+
+// target is one server, and an identity of the contract that this process has the account
+// of.
+func (t *task) target(ctx context.Context, pod, clusterID, role string) (*server.Connections, server.Target, error) {
+	audience, err := t.audience(ctx)
+	if err != nil {
+		return nil, server.Target{}, err
+	}
+	namespace, name, _ := authz.ParseSubject(t.opts.Subject)
+	connections := t.access.Connections(server.Route{Address: addressOf(t.obj, pod), CABundle: string(t.bundle)})
+	to, err := connections.Target(ctx, t.obj.UID, clusterID, server.Identity{
+		Mount: authz.MountPath, Role: role, Account: server.Account{Namespace: namespace, Name: name}, Audience: audience,
+	})
+	return connections, to, err
 }
 
 // membershipRole is the role of the membership identity (package authz).

@@ -84,6 +84,9 @@ type Options struct {
 	Now func() time.Time
 	// RecheckInterval is optional; 0 means the default.
 	RecheckInterval time.Duration
+	// ProofInterval is how often the bootstrapper proves the identities. It is optional; 0
+	// means an hour.
+	ProofInterval time.Duration
 	// Await returns once the API server serves a resource, or with the error of a context
 	// that ended first. Nil does not wait.
 	Await func(ctx context.Context, resource schema.GroupVersionResource) error
@@ -113,6 +116,7 @@ func (o *Options) complete() error {
 		o.Now = time.Now
 	}
 	o.RecheckInterval = cmp.Or(o.RecheckInterval, DefaultRecheckInterval)
+	o.ProofInterval = cmp.Or(o.ProofInterval, time.Hour)
 	if len(o.Namespaces) == 0 {
 		o.Namespaces = []string{metav1.NamespaceAll}
 	}

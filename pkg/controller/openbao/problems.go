@@ -55,12 +55,8 @@ const (
 	ReasonInitRefused = "InitRefused"
 	// ReasonOtherCluster: a server is part of another cluster than is recorded.
 	ReasonOtherCluster = "OtherCluster"
-	// ReasonScaleDown: fewer servers are wanted than there are.
-	ReasonScaleDown = "ScaleDownNotSupported"
 	// ReasonNotProved: an identity of the contract is not proved.
 	ReasonNotProved = "NotProved"
-	// ReasonRestartNeeded: pods run with an earlier configuration.
-	ReasonRestartNeeded = "RestartNeeded"
 	// ReasonFailed: something failed that is tried again.
 	ReasonFailed = "ReconcileFailed"
 )
@@ -246,12 +242,6 @@ func (t *task) stepProblem() *reconcile.Problem {
 			ns, t.obj.Name))
 	case machine.TooManyAttempts:
 		return stuck(fmt.Sprintf("The first start failed %d times. The log of the first server says why: kubectl -n %s logs %s --previous", t.recorded().Attempts, ns, pod))
-	case machine.OtherCluster:
-		return waiting(ReasonOtherCluster, fmt.Sprintf("The server %s reports another cluster than the recorded %s. Nothing is done until that is resolved: its volume was exchanged, "+
-			"or somebody initialized it a second time.", pod, t.obj.Status.ClusterID), t.opts.RecheckInterval)
-	case machine.ScaleDown:
-		return waiting(ReasonScaleDown, fmt.Sprintf("Fewer servers are wanted (%d) than there are. Removing servers is not supported yet, so all stay. Set spec.replicas back.", t.want()),
-			t.opts.RecheckInterval)
 	}
 	return wait("The first start waits.")
 }

@@ -115,13 +115,17 @@ func (t *task) sumUp() {
 			status.Phase = openbaov1alpha1.PhaseInitializing
 		case ReasonUnknown:
 			ready.Status = metav1.ConditionUnknown
-		case ReasonInvalidSpec, ReasonStuck, ReasonUnsealKeyLost, ReasonOtherCluster, ReasonConflict:
+		case ReasonRolling:
+			if status.Upgrade != nil {
+				status.Phase = openbaov1alpha1.PhaseUpgrading
+			}
+		case ReasonInvalidSpec, ReasonStuck, ReasonUnsealKeyLost, ReasonOtherCluster, ReasonConflict, ReasonRollStuck, ReasonStranded:
 			status.Phase = openbaov1alpha1.PhaseFailed
 		}
 		if !t.initialized() {
 			status.Phase = openbaov1alpha1.PhaseInitializing
 		}
-		if t.step.Action != machine.Finished || problem.Reason == ReasonScaling || problem.Reason == ReasonNoQuorum || problem.Reason == ReasonOtherCluster {
+		if t.step.Action != machine.Finished || aboutServers(problem.Reason) {
 			lifecycle.Status, lifecycle.Reason, lifecycle.Message = metav1.ConditionFalse, problem.Reason, problem.Message
 		}
 	} else if missing := int(t.want()) - t.countUnsealed(); missing > 0 {
@@ -137,6 +141,16 @@ func (t *task) sumUp() {
 	}
 	t.setCondition(ready)
 	t.setCondition(lifecycle)
+}
+
+// aboutServers reports whether a reason says that the servers are not as the spec wants
+// them.
+func aboutServers(reason string) bool {
+	switch reason {
+	case ReasonScaling, ReasonNoQuorum, ReasonOtherCluster, ReasonRolling, ReasonRollStuck, ReasonGuarded, ReasonHealing, ReasonStranded:
+		return true
+	}
+	return false
 }
 
 func (t *task) countUnsealed() int {
@@ -198,6 +212,7 @@ func (t *task) takeOver(decided *openbaov1alpha1.OpenBaoClusterStatus) {
 	s := &t.obj.Status
 	s.ObservedGeneration, s.Phase, s.ActiveLeader, s.ReadyReplicas, s.CurrentVersion = decided.ObservedGeneration, decided.Phase, decided.ActiveLeader, decided.ReadyReplicas, decided.CurrentVersion
 	s.Initialized, s.SelfInitialized, s.ClusterID, s.FirstStart, s.Servers = decided.Initialized, decided.SelfInitialized, decided.ClusterID, decided.FirstStart, decided.Servers
+	s.Membership, s.Upgrade = decided.Membership, decided.Upgrade
 	for _, conditionType := range conditionTypes {
 		if c := meta.FindStatusCondition(decided.Conditions, conditionType); c != nil {
 			meta.SetStatusCondition(&s.Conditions, *c)
@@ -210,7 +225,7 @@ func statusConfig(status *openbaov1alpha1.OpenBaoClusterStatus) (*openbaov1alpha
 	own := openbaov1alpha1.OpenBaoClusterStatus{
 		ObservedGeneration: status.ObservedGeneration, Phase: status.Phase, ActiveLeader: status.ActiveLeader, ReadyReplicas: status.ReadyReplicas,
 		CurrentVersion: status.CurrentVersion, Initialized: status.Initialized, SelfInitialized: status.SelfInitialized, ClusterID: status.ClusterID,
-		FirstStart: status.FirstStart, Servers: status.Servers,
+		FirstStart: status.FirstStart, Servers: status.Servers, Membership: status.Membership, Upgrade: status.Upgrade,
 	}
 	for _, conditionType := range conditionTypes {
 		if c := meta.FindStatusCondition(status.Conditions, conditionType); c != nil {
@@ -251,7 +266,7 @@ func (t *task) announcements() []func() {
 		eventType := corev1.EventTypeNormal
 		switch {
 		case now.Status == metav1.ConditionTrue:
-		case now.Reason == ReasonStarting || now.Reason == ReasonScaling || now.Reason == ReasonPaused:
+		case now.Reason == ReasonStarting || now.Reason == ReasonScaling || now.Reason == ReasonPaused || now.Reason == ReasonRolling || now.Reason == ReasonHealing:
 		default:
 			eventType = corev1.EventTypeWarning
 		}

@@ -17,6 +17,7 @@ import (
 var (
 	podResource         = corev1.SchemeGroupVersion.WithResource("pods")
 	secretResource      = corev1.SchemeGroupVersion.WithResource("secrets")
+	claimResource       = corev1.SchemeGroupVersion.WithResource("persistentvolumeclaims")
 	statefulSetResource = appsv1.SchemeGroupVersion.WithResource("statefulsets")
 )
 
@@ -37,11 +38,10 @@ func resourcesOfKinds() map[schema.GroupVersionKind]schema.GroupVersionResource 
 
 var serviceMonitorKind = schema.GroupVersionKind{Group: "monitoring.coreos.com", Version: "v1", Kind: "ServiceMonitor"}
 
-// WatchedResources are those whose objects are watched: pods, and nothing that holds a
-// secret.
+// WatchedResources are those whose objects are watched. None of them holds a secret.
 func WatchedResources() []schema.GroupVersionResource {
 	return []schema.GroupVersionResource{
-		statefulSetResource, podResource,
+		statefulSetResource, podResource, claimResource,
 		corev1.SchemeGroupVersion.WithResource("services"), corev1.SchemeGroupVersion.WithResource("serviceaccounts"),
 		networkingv1.SchemeGroupVersion.WithResource("networkpolicies"), policyv1.SchemeGroupVersion.WithResource("poddisruptionbudgets"),
 		rbacv1.SchemeGroupVersion.WithResource("rolebindings"),

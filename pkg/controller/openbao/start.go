@@ -39,12 +39,20 @@ func (t *task) start(ctx context.Context) error {
 		}
 		t.step = facts.Next()
 	}
-	if t.paused() {
-		return nil
-	}
 	replicas := facts.Replicas
 	if t.step.Action == machine.Scale {
 		replicas = &t.step.Replicas
+	}
+	if t.step.Action == machine.Finished {
+		if err := t.planUpkeep(ctx, *replicas); err != nil {
+			return err
+		}
+		if t.duty.Duty == machine.Resize {
+			replicas = &t.duty.Replicas
+		}
+	}
+	if t.paused() {
+		return nil
 	}
 	if err := t.mayWrite(); err != nil {
 		return err
@@ -240,6 +248,8 @@ func (t *task) carryOut(ctx context.Context, facts machine.FirstStart) error {
 	case machine.Wait, machine.Ask:
 		t.addProblem(t.stepProblem())
 		return t.renewInitialize(ctx, facts)
+	case machine.Finished:
+		return t.fulfil(ctx)
 	}
 	return nil
 }

@@ -79,6 +79,8 @@ type task struct {
 	certificate certs.Info
 	bundle      []byte
 	tlsWaiting  string
+	// certificateMade and certificateChanged are when its Secret was made, and last changed.
+	certificateMade, certificateChanged time.Time
 	// nextLook is when a certificate is to be renewed.
 	nextLook time.Time
 
@@ -89,6 +91,11 @@ type task struct {
 	observed   bool
 	membership membership
 	step       machine.Step
+	// duty is what is next once the first start is over.
+	duty machine.UpkeepStep
+	// emptyVolumes are the UIDs of the volumes that servers were seen to have nothing on,
+	// by the names of the servers.
+	emptyVolumes map[string]string
 	// problems are what keeps the cluster from being Ready, the first one first.
 	problems []*reconcile.Problem
 	// changed says that something was done whose effect is to be seen immediately.
@@ -105,6 +112,10 @@ func (c *Controller) newTask(latest *openbaov1alpha1.OpenBaoCluster) *task {
 	}
 	if t.recorded().Initialized {
 		t.obj.Status.Initialized = new(true)
+	}
+	t.emptyVolumes = map[string]string{}
+	for _, s := range t.obj.Status.Servers {
+		t.emptyVolumes[s.Name] = s.EmptyVolumeUID
 	}
 	t.memory = c.memories.get(t.name, latest.UID)
 	return t
@@ -147,7 +158,7 @@ func (t *task) desire() error {
 		return invalidSpec(err)
 	}
 	t.config, err = serverconfig.Render(t.obj)
-	if err := errors.Join(err, workload.Check(t.obj), checkRecoveryKeys(t.obj)); err != nil {
+	if err := errors.Join(err, workload.Check(t.obj), checkRecoveryKeys(t.obj), t.checkVersion()); err != nil {
 		return invalidSpec(err)
 	}
 	return nil

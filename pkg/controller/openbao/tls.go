@@ -30,6 +30,9 @@ func (t *task) prepareTLS(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if server != nil {
+		t.certificateMade, t.certificateChanged = server.CreationTimestamp.Time, lastChange(server)
+	}
 	if t.obj.Spec.TLS.Mode == openbaov1alpha1.TLSExternal {
 		return t.checkExternal(server, names)
 	}
@@ -124,9 +127,8 @@ func (t *task) provenCertificates(server *corev1.Secret) certs.Proven {
 		return certs.Proven{}
 	}
 	proven := certs.Proven{BundleDigest: certs.BundleDigest(server.Data[certs.KeyCA])}
-	changed := lastChange(server)
 	for _, pod := range t.pods {
-		if started := containerStarted(pod); started.IsZero() || !pod.CreationTimestamp.After(changed) && !started.After(changed.Add(propagation)) {
+		if containerStarted(pod).IsZero() || !t.certificateRead(pod) {
 			proven.BundleDigest = ""
 		}
 	}

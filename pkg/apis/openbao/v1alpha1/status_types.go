@@ -169,6 +169,10 @@ type ServerStatus struct {
 	// current says that the pod is of the current revision of the StatefulSet.
 	// +optional
 	Current *bool `json:"current,omitempty"`
+	// emptyVolumeUID is the UID of the PersistentVolumeClaim that it was last seen to have
+	// nothing on. What is on that now came from this cluster.
+	// +optional
+	EmptyVolumeUID string `json:"emptyVolumeUID,omitempty"`
 	// message says what is wrong with it.
 	// +optional
 	Message string `json:"message,omitempty"`
