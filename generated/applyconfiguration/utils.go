@@ -331,6 +331,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &applyconfigurationopenbaov1alpha1.LoggingSpecApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("MaintenanceSpec"):
 		return &applyconfigurationopenbaov1alpha1.MaintenanceSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("MembershipStatus"):
+		return &applyconfigurationopenbaov1alpha1.MembershipStatusApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("MetricsSpec"):
 		return &applyconfigurationopenbaov1alpha1.MetricsSpecApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("NetworkPolicyEgressRule"):
@@ -387,6 +389,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &applyconfigurationopenbaov1alpha1.RecoveryKeyRecipientApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("RecoveryKeysSpec"):
 		return &applyconfigurationopenbaov1alpha1.RecoveryKeysSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("RemovingStatus"):
+		return &applyconfigurationopenbaov1alpha1.RemovingStatusApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("ResourceRequirements"):
 		return &applyconfigurationopenbaov1alpha1.ResourceRequirementsApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("RestoreSpec"):

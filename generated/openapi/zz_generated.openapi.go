@@ -408,6 +408,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		openbaov1alpha1.LocalObjectReference{}.OpenAPIModelName():                                           schema_pkg_apis_openbao_v1alpha1_LocalObjectReference(ref),
 		openbaov1alpha1.LoggingSpec{}.OpenAPIModelName():                                                    schema_pkg_apis_openbao_v1alpha1_LoggingSpec(ref),
 		openbaov1alpha1.MaintenanceSpec{}.OpenAPIModelName():                                                schema_pkg_apis_openbao_v1alpha1_MaintenanceSpec(ref),
+		openbaov1alpha1.MembershipStatus{}.OpenAPIModelName():                                               schema_pkg_apis_openbao_v1alpha1_MembershipStatus(ref),
 		openbaov1alpha1.MetricsSpec{}.OpenAPIModelName():                                                    schema_pkg_apis_openbao_v1alpha1_MetricsSpec(ref),
 		openbaov1alpha1.NetworkPolicyEgressRule{}.OpenAPIModelName():                                        schema_pkg_apis_openbao_v1alpha1_NetworkPolicyEgressRule(ref),
 		openbaov1alpha1.NetworkPolicyIngressRule{}.OpenAPIModelName():                                       schema_pkg_apis_openbao_v1alpha1_NetworkPolicyIngressRule(ref),
@@ -437,6 +438,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		openbaov1alpha1.RaftSpec{}.OpenAPIModelName():                                                       schema_pkg_apis_openbao_v1alpha1_RaftSpec(ref),
 		openbaov1alpha1.RecoveryKeyRecipient{}.OpenAPIModelName():                                           schema_pkg_apis_openbao_v1alpha1_RecoveryKeyRecipient(ref),
 		openbaov1alpha1.RecoveryKeysSpec{}.OpenAPIModelName():                                               schema_pkg_apis_openbao_v1alpha1_RecoveryKeysSpec(ref),
+		openbaov1alpha1.RemovingStatus{}.OpenAPIModelName():                                                 schema_pkg_apis_openbao_v1alpha1_RemovingStatus(ref),
 		openbaov1alpha1.ResourceRequirements{}.OpenAPIModelName():                                           schema_pkg_apis_openbao_v1alpha1_ResourceRequirements(ref),
 		openbaov1alpha1.RestoreSpec{}.OpenAPIModelName():                                                    schema_pkg_apis_openbao_v1alpha1_RestoreSpec(ref),
 		openbaov1alpha1.SELinuxOptions{}.OpenAPIModelName():                                                 schema_pkg_apis_openbao_v1alpha1_SELinuxOptions(ref),
@@ -23480,8 +23482,15 @@ func schema_pkg_apis_openbao_v1alpha1_IdentityStatus(ref common.ReferenceCallbac
 					},
 					"identity": {
 						SchemaProps: spec.SchemaProps{
-							Description: "identity is operator, backup, restore, upgrade or bootstrapper.",
+							Description: "identity is operator, backup, restore, upgrade or bootstrapper, and where Bailiwick runs the servers membership or remove-peer.",
 							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"server": {
+						SchemaProps: spec.SchemaProps{
+							Description: "server is the only server that the identity remove-peer may remove from the cluster. No other identity has one.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -23987,6 +23996,27 @@ func schema_pkg_apis_openbao_v1alpha1_MaintenanceSpec(ref common.ReferenceCallba
 				},
 			},
 		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_MembershipStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "MembershipStatus is a change of the members of a cluster that is under way.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"removing": {
+						SchemaProps: spec.SchemaProps{
+							Description: "removing is the server that leaves the cluster.",
+							Ref:         ref(openbaov1alpha1.RemovingStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.RemovingStatus{}.OpenAPIModelName()},
 	}
 }
 
@@ -24984,6 +25014,12 @@ func schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterStatus(ref common.ReferenceC
 							},
 						},
 					},
+					"membership": {
+						SchemaProps: spec.SchemaProps{
+							Description: "membership is the change of the cluster's members that is under way.",
+							Ref:         ref(openbaov1alpha1.MembershipStatus{}.OpenAPIModelName()),
+						},
+					},
 					"lastBackupTime": {
 						SchemaProps: spec.SchemaProps{
 							Description: "lastBackupTime is when the last snapshot was taken.\n\nDeprecated: Use backup.lastBackupTime.",
@@ -25036,7 +25072,7 @@ func schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterStatus(ref common.ReferenceC
 			},
 		},
 		Dependencies: []string{
-			openbaov1alpha1.AuthorizationStatus{}.OpenAPIModelName(), openbaov1alpha1.BackupStatus{}.OpenAPIModelName(), openbaov1alpha1.BlueGreenStatus{}.OpenAPIModelName(), openbaov1alpha1.BreakGlassStatus{}.OpenAPIModelName(), openbaov1alpha1.FirstStartStatus{}.OpenAPIModelName(), openbaov1alpha1.OperationLockStatus{}.OpenAPIModelName(), openbaov1alpha1.ServerStatus{}.OpenAPIModelName(), openbaov1alpha1.UpgradeStatus{}.OpenAPIModelName(), openbaov1alpha1.WorkStatus{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
+			openbaov1alpha1.AuthorizationStatus{}.OpenAPIModelName(), openbaov1alpha1.BackupStatus{}.OpenAPIModelName(), openbaov1alpha1.BlueGreenStatus{}.OpenAPIModelName(), openbaov1alpha1.BreakGlassStatus{}.OpenAPIModelName(), openbaov1alpha1.FirstStartStatus{}.OpenAPIModelName(), openbaov1alpha1.MembershipStatus{}.OpenAPIModelName(), openbaov1alpha1.OperationLockStatus{}.OpenAPIModelName(), openbaov1alpha1.ServerStatus{}.OpenAPIModelName(), openbaov1alpha1.UpgradeStatus{}.OpenAPIModelName(), openbaov1alpha1.WorkStatus{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
 	}
 }
 
@@ -25747,6 +25783,51 @@ func schema_pkg_apis_openbao_v1alpha1_RecoveryKeysSpec(ref common.ReferenceCallb
 		},
 		Dependencies: []string{
 			openbaov1alpha1.RecoveryKeyRecipient{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_RemovingStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "RemovingStatus is a server that leaves its cluster.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"server": {
+						SchemaProps: spec.SchemaProps{
+							Description: "server is the name of its pod, which is also its id in the cluster.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"since": {
+						SchemaProps: spec.SchemaProps{
+							Description: "since is when that was decided.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"reason": {
+						SchemaProps: spec.SchemaProps{
+							Description: "reason says why it leaves.\n\nPossible enum values:\n - `\"Replaced\"` means that another server takes its place.\n - `\"ScaleDown\"` means that the spec asks for fewer servers.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Replaced", "ScaleDown"},
+						},
+					},
+					"removedAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "removedAt is when the leader no longer listed it.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"server", "since", "reason"},
+			},
+		},
+		Dependencies: []string{
+			v1.Time{}.OpenAPIModelName()},
 	}
 }
 

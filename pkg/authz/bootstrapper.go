@@ -44,7 +44,7 @@ type PinnedPolicy struct {
 // possible, wanted or not, so that a block that is added to the spec later needs
 // no admin token. The restore identity is the exception, since whoever can have its
 // role written can own the server: it is covered only where the spec asks for it.
-func bootstrapperGrant(contract Contract, s Settings, in Inputs, possible []Grant) (Grant, error) {
+func bootstrapperGrant(c *openbaov1alpha1.OpenBaoCluster, contract Contract, s Settings, in Inputs, possible []Grant) (Grant, error) {
 	if in.BootstrapperSubject == "" {
 		return Grant{}, errors.New("the ServiceAccount of the bootstrapper identity is not known")
 	}
@@ -59,7 +59,7 @@ func bootstrapperGrant(contract Contract, s Settings, in Inputs, possible []Gran
 	_, restores := contract.Restore()
 	for _, id := range identities {
 		if (id.name != Restore || restores) && (!id.ownServers || s.RunsServers) {
-			pins.Policies = append(pins.Policies, PinnedPolicy{Name: id.defaultName, Texts: id.texts(s.Profile)})
+			pins.Policies = append(pins.Policies, PinnedPolicy{Name: id.defaultName, Texts: id.texts(c, s.Profile)})
 		}
 	}
 	for _, g := range possible {

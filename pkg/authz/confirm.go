@@ -35,7 +35,7 @@ func Confirm(c *openbaov1alpha1.OpenBaoCluster, in Inputs, unproved Recorded, ob
 	var confirmed Recorded
 	for _, name := range unproved.Policies {
 		text, ok := observed.Policies[name]
-		if ok && !slices.Contains(observed.Expiring, name) && wroteOnce(name, text, unproved.Mount) {
+		if ok && !slices.Contains(observed.Expiring, name) && wroteOnce(c, name, text, unproved.Mount) {
 			confirmed.Policies = append(confirmed.Policies, name)
 		}
 	}
@@ -56,7 +56,7 @@ func Confirm(c *openbaov1alpha1.OpenBaoCluster, in Inputs, unproved Recorded, ob
 }
 
 // wroteOnce reports whether a policy of this name has a text that was written once.
-func wroteOnce(name, text, mount string) bool {
+func wroteOnce(c *openbaov1alpha1.OpenBaoCluster, name, text, mount string) bool {
 	if name == bootstrapperName {
 		return isBootstrapperPolicy(text, mount)
 	}
@@ -65,7 +65,7 @@ func wroteOnce(name, text, mount string) bool {
 			continue
 		}
 		for _, profile := range []openbaov1alpha1.AuthorizationProfile{openbaov1alpha1.ProfileDocument, openbaov1alpha1.ProfileMinimal} {
-			if slices.ContainsFunc(id.texts(profile), func(known string) bool { return EqualPolicies(known, text) }) {
+			if slices.ContainsFunc(id.texts(c, profile), func(known string) bool { return EqualPolicies(known, text) }) {
 				return true
 			}
 		}

@@ -12,8 +12,8 @@ import (
 type Contract struct {
 	Mount  Mount
 	Config Config
-	// Grants are ordered: operator, backup, restore, upgrade, membership, then the
-	// additional subjects by role, then the bootstrapper. Grants of the same identity share
+	// Grants are ordered: operator, backup, restore, upgrade, membership, remove-peer,
+	// then the additional subjects by role, then the bootstrapper. Grants of the same identity share
 	// their policy.
 	Grants []Grant
 }

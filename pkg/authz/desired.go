@@ -80,14 +80,14 @@ func Desired(c *openbaov1alpha1.OpenBaoCluster, in Inputs) (Contract, error) {
 		return Contract{}, err
 	}
 	for _, g := range possible {
-		if identityNamed(g.Identity).wanted(c) {
+		if id := identityNamed(g.Identity); id.wanted(c) && (!id.enforced || s.Mode == openbaov1alpha1.AuthorizationEnforce) {
 			contract.Grants = append(contract.Grants, g)
 		}
 	}
 	if s.Mode == openbaov1alpha1.AuthorizationOnce {
 		return contract, nil
 	}
-	grant, err := bootstrapperGrant(contract, s, in, possible)
+	grant, err := bootstrapperGrant(c, contract, s, in, possible)
 	if err != nil {
 		return Contract{}, err
 	}
@@ -117,7 +117,7 @@ func possibleGrants(c *openbaov1alpha1.OpenBaoCluster, s Settings, in Inputs) ([
 			subject = cmp.Or(s.OperatorSubject, in.ServersSubject)
 		case id.name == Operator:
 			subject = cmp.Or(s.OperatorSubject, in.OperatorSubject)
-		case id.name == Membership:
+		case id.ownServers:
 			subject = in.ServersSubject
 		}
 		if subject == "" {
@@ -129,7 +129,7 @@ func possibleGrants(c *openbaov1alpha1.OpenBaoCluster, s Settings, in Inputs) ([
 		}
 		grants = append(grants, Grant{
 			Identity: id.name,
-			Policy:   Policy{Name: id.defaultName, Text: id.policy(s.Profile, strategyOf(c))},
+			Policy:   Policy{Name: id.defaultName, Text: id.policy(s.Profile, variantOf(c))},
 			Role:     role,
 		})
 	}
@@ -140,7 +140,7 @@ func possibleGrants(c *openbaov1alpha1.OpenBaoCluster, s Settings, in Inputs) ([
 		}
 		grants = append(grants, Grant{
 			Identity: id.name, Additional: true,
-			Policy: Policy{Name: id.defaultName, Text: id.policy(s.Profile, strategyOf(c))},
+			Policy: Policy{Name: id.defaultName, Text: id.policy(s.Profile, variantOf(c))},
 			Role:   s.role(a.Role, a.Subject, id.defaultName, s.audiences(c.Namespace, a.Subject, in)),
 		})
 	}

@@ -23,6 +23,9 @@ const (
 	Upgrade Identity = "upgrade"
 	// Membership reads who is part of the cluster, where Bailiwick runs the servers.
 	Membership Identity = "membership"
+	// RemovePeer removes one server from a cluster whose servers Bailiwick runs, and is
+	// there only while that is under way.
+	RemovePeer Identity = "remove-peer"
 	// Bootstrapper keeps the contract in the modes Observe and Enforce.
 	Bootstrapper Identity = "bootstrapper"
 )
@@ -35,11 +38,37 @@ type identity struct {
 	defaultName string
 	// ownServers means that it exists only where Bailiwick runs the servers.
 	ownServers bool
-	wanted     func(*openbaov1alpha1.OpenBaoCluster) bool
+	// enforced means that it exists only in mode Enforce: it comes and goes too often to
+	// ask for an admin token.
+	enforced bool
+	wanted   func(*openbaov1alpha1.OpenBaoCluster) bool
 	// roleName returns the role's name in the spec, or ""; nil if it has none.
 	roleName func(*openbaov1alpha1.OpenBaoCluster) string
 	subject  func(*openbaov1alpha1.OpenBaoCluster) string
-	policy   func(openbaov1alpha1.AuthorizationProfile, openbaov1alpha1.UpgradeStrategy) string
+	policy   func(openbaov1alpha1.AuthorizationProfile, variant) string
+}
+
+// variant is what the texts of policies depend on besides the profile.
+type variant struct {
+	strategy openbaov1alpha1.UpgradeStrategy
+	// server is the one that leaves the cluster, empty if none does.
+	server string
+}
+
+// variantOf returns the variant of a cluster as it is now.
+func variantOf(c *openbaov1alpha1.OpenBaoCluster) variant {
+	return variant{strategyOf(c), ServerToRemove(c)}
+}
+
+// variantsOf returns all variants of a cluster in which every policy can be wanted.
+func variantsOf(c *openbaov1alpha1.OpenBaoCluster) []variant {
+	var variants []variant
+	for _, strategy := range []openbaov1alpha1.UpgradeStrategy{openbaov1alpha1.UpgradeRollingUpdate, openbaov1alpha1.UpgradeBlueGreen} {
+		for ordinal := range maxServers {
+			variants = append(variants, variant{strategy, serverName(c, ordinal)})
+		}
+	}
+	return variants
 }
 
 // identities is the one table of the parties, in the order of the requests.
@@ -88,11 +117,11 @@ var identities = [...]identity{
 			return c.Spec.Upgrade.JWTAuthRole
 		},
 		subject: jobSubject(upgradeAccountSuffix),
-		policy: func(profile openbaov1alpha1.AuthorizationProfile, strategy openbaov1alpha1.UpgradeStrategy) string {
-			if strategy == openbaov1alpha1.UpgradeBlueGreen {
-				return always(upgradeBlueGreenPolicy, minimalUpgradeBlueGreenPolicy)(profile, strategy)
+		policy: func(profile openbaov1alpha1.AuthorizationProfile, s variant) string {
+			if s.strategy == openbaov1alpha1.UpgradeBlueGreen {
+				return always(upgradeBlueGreenPolicy, minimalUpgradeBlueGreenPolicy)(profile, s)
 			}
-			return always(upgradeRollingPolicy, minimalUpgradeRollingPolicy)(profile, strategy)
+			return always(upgradeRollingPolicy, minimalUpgradeRollingPolicy)(profile, s)
 		},
 	},
 	{
@@ -103,11 +132,23 @@ var identities = [...]identity{
 		subject:     func(*openbaov1alpha1.OpenBaoCluster) string { return "" },
 		policy:      always(membershipPolicy, minimalMembershipPolicy),
 	},
+	{
+		name:        RemovePeer,
+		defaultName: RemovePeerRole,
+		ownServers:  true,
+		enforced:    true,
+		wanted:      func(c *openbaov1alpha1.OpenBaoCluster) bool { return ServerToRemove(c) != "" },
+		subject:     func(*openbaov1alpha1.OpenBaoCluster) string { return "" },
+		policy: func(profile openbaov1alpha1.AuthorizationProfile, s variant) string {
+			text := removePeerPolicy(s.server)
+			return always(text, lines(text, selfServicePolicy))(profile, s)
+		},
+	},
 }
 
 // always returns the text of a profile, whatever the strategy is.
-func always(document, minimal string) func(openbaov1alpha1.AuthorizationProfile, openbaov1alpha1.UpgradeStrategy) string {
-	return func(profile openbaov1alpha1.AuthorizationProfile, _ openbaov1alpha1.UpgradeStrategy) string {
+func always(document, minimal string) func(openbaov1alpha1.AuthorizationProfile, variant) string {
+	return func(profile openbaov1alpha1.AuthorizationProfile, _ variant) string {
 		if profile == openbaov1alpha1.ProfileMinimal {
 			return minimal
 		}
@@ -115,13 +156,16 @@ func always(document, minimal string) func(openbaov1alpha1.AuthorizationProfile,
 	}
 }
 
-// texts returns all texts that the policy of an identity has, over the strategies.
-func (id identity) texts(profile openbaov1alpha1.AuthorizationProfile) []string {
-	texts := []string{
-		id.policy(profile, openbaov1alpha1.UpgradeRollingUpdate),
-		id.policy(profile, openbaov1alpha1.UpgradeBlueGreen),
+// texts returns all texts that the policy of an identity can have for a cluster, each
+// once.
+func (id identity) texts(c *openbaov1alpha1.OpenBaoCluster, profile openbaov1alpha1.AuthorizationProfile) []string {
+	var texts []string
+	for _, s := range variantsOf(c) {
+		if text := id.policy(profile, s); !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
 	}
-	return slices.Compact(texts)
+	return texts
 }
 
 // strategyOf returns the strategy of a cluster's upgrades.

@@ -240,7 +240,7 @@ func checkAdditionalIdentity(identity Identity, field string) error {
 		return &SpecError{field, "the restore identity is for the ServiceAccount of the restore job alone: " +
 			"anyone who restores a snapshot of their own owns the server. Remove the subject"}
 	}
-	if identityNamed(identity).name == "" || identity == Membership {
+	if id := identityNamed(identity); id.name == "" || id.ownServers {
 		return &SpecError{field, fmt.Sprintf("%q is not an identity", identity)}
 	}
 	return nil

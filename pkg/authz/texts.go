@@ -41,6 +41,14 @@ var membershipPolicy = lines(
 	`path "sys/storage/raft/autopilot/state" { capabilities = ["read"] }`,
 )
 
+// removePeerPolicy is an addition to the document, too. It pins the server: the right to
+// remove any peer is the right to end the cluster.
+func removePeerPolicy(server string) string {
+	var b strings.Builder
+	writeRule(&b, "sys/storage/raft/remove-peer", []string{"update"}, parameters{"server_id": {server}}, []string{"server_id"})
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
 // The texts of profile Minimal. They grant what a server evaluates when the
 // identity does its work: sys/health and sys/storage/raft/join need no token, and
 // sys/storage/raft/configuration cannot be written. The two paths at the end are

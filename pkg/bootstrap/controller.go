@@ -200,11 +200,13 @@ func (c *Controller) handlers() cache.ResourceEventHandler {
 type servers struct {
 	initialized bool
 	clusterID   string
+	// toRemove is the server that leaves the cluster next.
+	toRemove string
 }
 
 func serversOf(obj *openbaov1alpha1.OpenBaoCluster) servers {
 	initialized := obj.Status.Initialized
-	return servers{initialized != nil && *initialized, obj.Status.ClusterID}
+	return servers{initialized != nil && *initialized, obj.Status.ClusterID, authz.ServerToRemove(obj)}
 }
 
 // userAnnotationsEqual leaves out the annotation that this package writes.

@@ -111,11 +111,16 @@ func TestUpdatesThatEnqueue(t *testing.T) {
 		"annotation": {func(c *openbaov1alpha1.OpenBaoCluster) {
 			c.Annotations = map[string]string{reconcile.AnnotationRefresh: "1"}
 		}, 1},
-		"namesake": {func(c *openbaov1alpha1.OpenBaoCluster) { c.UID = "other" }, 1},
+		"namesake":          {func(c *openbaov1alpha1.OpenBaoCluster) { c.UID = "other" }, 1},
+		"a server is to go": {func(c *openbaov1alpha1.OpenBaoCluster) { c.Status.Membership = leaves("prod-2", nil) }, 1},
+		"a server has gone": {func(c *openbaov1alpha1.OpenBaoCluster) {
+			c.Status.Membership = leaves("prod-2", &metav1.Time{})
+		}, 0},
+		"no server of it is to go": {func(c *openbaov1alpha1.OpenBaoCluster) { c.Status.Membership = leaves("other-2", nil) }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
-			f.create("prod", 0)
+			f.create("prod", 0, func(c *openbaov1alpha1.OpenBaoCluster) { c.Status.Initialized = new(true) })
 			changed := f.get("prod").DeepCopy()
 			tc.mutate(changed)
 			f.controller.handlers().OnUpdate(f.get("prod"), changed)
@@ -124,6 +129,11 @@ func TestUpdatesThatEnqueue(t *testing.T) {
 			}
 		})
 	}
+}
+
+// leaves is the status of a cluster that one server leaves.
+func leaves(server string, removedAt *metav1.Time) *openbaov1alpha1.MembershipStatus {
+	return &openbaov1alpha1.MembershipStatus{Removing: &openbaov1alpha1.RemovingStatus{Server: server, RemovedAt: removedAt}}
 }
 
 // TestStatusOfOthersStays checks that conditions and fields of another operator

@@ -54,10 +54,14 @@ func (v *verdict) say(format string, args ...any) {
 
 // blank is the verdict about an identity that was not tried yet.
 func (p *prover) blank(grant authz.Grant) *verdict {
-	return &verdict{openbaov1alpha1.IdentityStatus{
+	v := &verdict{openbaov1alpha1.IdentityStatus{
 		Role: grant.Role.Name, Identity: string(grant.Identity), Policy: grant.Policy.Name, Subject: grant.Role.Subject,
 		State: openbaov1alpha1.Proved,
 	}}
+	if grant.Identity == authz.RemovePeer {
+		v.Server = authz.ServerToRemove(p.obj)
+	}
+	return v
 }
 
 // prove tries one identity. The error is one that says nothing about it, and may

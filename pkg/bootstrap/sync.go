@@ -187,6 +187,7 @@ func (t *task) claimant() claimant              { return claimant{t} }
 func (t *task) firstStart() firstStart          { return firstStart{t} }
 func (t *task) restoring() restoreIdentity      { return restoreIdentity{t} }
 func (t *task) removal() removal                { return removal{t} }
+func (t *task) peerRemoval() peerRemoval        { return peerRemoval{t} }
 func (t *task) statusWriter() statusWriter      { return statusWriter{t} }
 
 // record returns what is recorded of the object, nil if nothing.
@@ -206,7 +207,9 @@ func (t *task) report(ctx context.Context, message string, err error) reconcile.
 		return reconcile.Retry(ctx.Err())
 	}
 	t.keepPrevious()
+	t.peerRemoval().withdrawn()
 	t.settleProofs()
+	t.peerRemoval().cannotWrite()
 	t.signing().settleKeys()
 	problem := asProblem(err)
 	status, reason := metav1.ConditionTrue, ReasonApplied

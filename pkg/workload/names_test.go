@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/workload"
 )
 
@@ -22,6 +23,20 @@ func TestParseOrdinal(t *testing.T) {
 		got, ok := workload.ParseOrdinal(c, name)
 		if ok != (want >= 0) || (ok && got != want) {
 			t.Errorf("%q: got %d, %t, want %d", name, got, ok, want)
+		}
+	}
+}
+
+// TestServersThatCanLeave checks that every server can be removed from its cluster by the
+// name of its pod, and that package authz knows of no others.
+func TestServersThatCanLeave(t *testing.T) {
+	c := development()
+	c.Status.Initialized = new(true)
+	for ordinal := range workload.MaxServers + 1 {
+		name := workload.PodName(c, ordinal)
+		c.Status.Membership = &openbaov1alpha1.MembershipStatus{Removing: &openbaov1alpha1.RemovingStatus{Server: name}}
+		if got := authz.ServerToRemove(c); (got == name) != (ordinal < workload.MaxServers) {
+			t.Errorf("%s is removed as %q", name, got)
 		}
 	}
 }

@@ -8136,6 +8136,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: ""
+    - name: server
+      type:
+        scalar: string
     - name: state
       type:
         scalar: string
@@ -8285,6 +8288,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: restartAt
       type:
         scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.MembershipStatus
+  map:
+    fields:
+    - name: removing
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RemovingStatus
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.MetricsSpec
   map:
     fields:
@@ -8641,6 +8650,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: lastBackupTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: membership
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.MembershipStatus
     - name: observedGeneration
       type:
         scalar: numeric
@@ -8937,6 +8949,23 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: threshold
       type:
         scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RemovingStatus
+  map:
+    fields:
+    - name: reason
+      type:
+        scalar: string
+      default: ""
+    - name: removedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: server
+      type:
+        scalar: string
+      default: ""
+    - name: since
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ResourceRequirements
   map:
     fields:

@@ -18,8 +18,12 @@ import (
 type IdentityStatusApplyConfiguration struct {
 	// role is the name of the JWT role.
 	Role *string `json:"role,omitempty"`
-	// identity is operator, backup, restore, upgrade or bootstrapper.
+	// identity is operator, backup, restore, upgrade or bootstrapper, and where Bailiwick
+	// runs the servers membership or remove-peer.
 	Identity *string `json:"identity,omitempty"`
+	// server is the only server that the identity remove-peer may remove from the
+	// cluster. No other identity has one.
+	Server *string `json:"server,omitempty"`
 	// policy is the name of the policy.
 	Policy *string `json:"policy,omitempty"`
 	// subject is who may log in.
@@ -69,6 +73,14 @@ func (b *IdentityStatusApplyConfiguration) WithRole(value string) *IdentityStatu
 // If called multiple times, the Identity field is set to the value of the last call.
 func (b *IdentityStatusApplyConfiguration) WithIdentity(value string) *IdentityStatusApplyConfiguration {
 	b.Identity = &value
+	return b
+}
+
+// WithServer sets the Server field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Server field is set to the value of the last call.
+func (b *IdentityStatusApplyConfiguration) WithServer(value string) *IdentityStatusApplyConfiguration {
+	b.Server = &value
 	return b
 }
 

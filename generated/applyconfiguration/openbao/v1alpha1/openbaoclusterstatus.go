@@ -43,6 +43,8 @@ type OpenBaoClusterStatusApplyConfiguration struct {
 	FirstStart *FirstStartStatusApplyConfiguration `json:"firstStart,omitempty"`
 	// servers are the servers as they were last seen.
 	Servers []ServerStatusApplyConfiguration `json:"servers,omitzero"`
+	// membership is the change of the cluster's members that is under way.
+	Membership *MembershipStatusApplyConfiguration `json:"membership,omitempty"`
 	// lastBackupTime is when the last snapshot was taken.
 	//
 	// Deprecated: Use backup.lastBackupTime.
@@ -172,6 +174,14 @@ func (b *OpenBaoClusterStatusApplyConfiguration) WithServers(values ...*ServerSt
 		}
 		b.Servers = append(b.Servers, *values[i])
 	}
+	return b
+}
+
+// WithMembership sets the Membership field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Membership field is set to the value of the last call.
+func (b *OpenBaoClusterStatusApplyConfiguration) WithMembership(value *MembershipStatusApplyConfiguration) *OpenBaoClusterStatusApplyConfiguration {
+	b.Membership = value
 	return b
 }
 

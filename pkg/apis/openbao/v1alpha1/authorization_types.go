@@ -425,8 +425,13 @@ const (
 type IdentityStatus struct {
 	// role is the name of the JWT role.
 	Role string `json:"role"`
-	// identity is operator, backup, restore, upgrade or bootstrapper.
+	// identity is operator, backup, restore, upgrade or bootstrapper, and where Bailiwick
+	// runs the servers membership or remove-peer.
 	Identity string `json:"identity"`
+	// server is the only server that the identity remove-peer may remove from the
+	// cluster. No other identity has one.
+	// +optional
+	Server string `json:"server,omitempty"`
 	// policy is the name of the policy.
 	// +optional
 	Policy string `json:"policy,omitempty"`

@@ -56,6 +56,9 @@ type OpenBaoClusterStatus struct {
 	// +listType=map
 	// +listMapKey=name
 	Servers []ServerStatus `json:"servers,omitempty"`
+	// membership is the change of the cluster's members that is under way.
+	// +optional
+	Membership *MembershipStatus `json:"membership,omitempty"`
 	// lastBackupTime is when the last snapshot was taken.
 	//
 	// Deprecated: Use backup.lastBackupTime.
@@ -176,6 +179,38 @@ type ServerStatus struct {
 	// message says what is wrong with it.
 	// +optional
 	Message string `json:"message,omitempty"`
+}
+
+// MembershipStatus is a change of the members of a cluster that is under way.
+type MembershipStatus struct {
+	// removing is the server that leaves the cluster.
+	// +optional
+	Removing *RemovingStatus `json:"removing,omitempty"`
+}
+
+// RemovalReason says why a server leaves its cluster.
+// +enum
+type RemovalReason string
+
+const (
+	// RemovalScaleDown means that the spec asks for fewer servers.
+	RemovalScaleDown RemovalReason = "ScaleDown"
+	// RemovalReplaced means that another server takes its place.
+	RemovalReplaced RemovalReason = "Replaced"
+)
+
+// RemovingStatus is a server that leaves its cluster.
+type RemovingStatus struct {
+	// server is the name of its pod, which is also its id in the cluster.
+	Server string `json:"server"`
+	// since is when that was decided.
+	Since metav1.Time `json:"since"`
+	// reason says why it leaves.
+	// +kubebuilder:validation:Enum=ScaleDown;Replaced
+	Reason RemovalReason `json:"reason"`
+	// removedAt is when the leader no longer listed it.
+	// +optional
+	RemovedAt *metav1.Time `json:"removedAt,omitempty"`
 }
 
 // WorkStatus is what came of some work.

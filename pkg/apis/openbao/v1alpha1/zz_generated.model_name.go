@@ -214,6 +214,11 @@ func (in MaintenanceSpec) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in MembershipStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.MembershipStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in MetricsSpec) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.MetricsSpec"
 }
@@ -356,6 +361,11 @@ func (in RecoveryKeyRecipient) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in RecoveryKeysSpec) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RecoveryKeysSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in RemovingStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RemovingStatus"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
