@@ -90,9 +90,8 @@ func serversRights() map[string][]string {
 		own = append(own, resource+" list", resource+" watch")
 	}
 	namespace := []string{
-		"/pods get",                      // before it is deleted
-		"/pods delete",                   // restart a server
-		"/persistentvolumeclaims get",    // before it is deleted
+		"/pods delete",                   // what uses a volume that is deleted
+		"/persistentvolumeclaims get",    // whether there is a volume, and which
 		"/persistentvolumeclaims delete", // begin a first start again
 		"rbac.authorization.k8s.io/clusterroles bind of " + serverRole,
 	}
@@ -103,7 +102,7 @@ func serversRights() map[string][]string {
 	} {
 		namespace = append(namespace, resource+" get", resource+" create", resource+" patch")
 	}
-	for _, resource := range []string{"/secrets", "/serviceaccounts", "/services", "monitoring.coreos.com/servicemonitors", "policy/poddisruptionbudgets"} {
+	for _, resource := range []string{"/secrets", "/serviceaccounts", "monitoring.coreos.com/servicemonitors", "policy/poddisruptionbudgets"} {
 		namespace = append(namespace, resource+" delete") // what the spec does not ask for any more
 	}
 	return map[string][]string{

@@ -103,6 +103,12 @@ type OpenBaoOptions struct {
 	// that runs the servers of OpenBao clusters. On these servers it is the identity
 	// openbao-operator.
 	ServersServiceAccount string
+	// AuthorizerServiceAccount, in the operator's namespace, is the account of the process
+	// that authorizes the servers and proves identities. Empty means that of this process.
+	AuthorizerServiceAccount string
+	// ServersClusterRole has the rights that the process with the servers needs in a
+	// namespace in which it runs some.
+	ServersClusterRole string
 	// ProofInterval is how often every identity is proved.
 	ProofInterval time.Duration
 	// AllowLocalAddresses permits servers at loopback and link-local addresses.
@@ -169,6 +175,7 @@ func NewOptions() *Options {
 			BootstrapperServiceAccount: "bailiwick-bootstrapper",
 			DecoyServiceAccount:        "bailiwick-decoy",
 			ServersServiceAccount:      "bailiwick-servers",
+			ServersClusterRole:         "bailiwick-servers-namespace",
 			ProofInterval:              bootstrap.DefaultProofInterval,
 		},
 		DefaultToken: DefaultTokenOptions{SecretKey: "token"},
@@ -214,6 +221,8 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.OpenBao.BootstrapperServiceAccount, "bootstrapper-service-account", o.OpenBao.BootstrapperServiceAccount, "ServiceAccount in the operator's namespace that reads the configuration of OpenBao servers, and repairs it in mode Enforce.")
 	fs.StringVar(&o.OpenBao.DecoyServiceAccount, "decoy-service-account", o.OpenBao.DecoyServiceAccount, "ServiceAccount in the operator's namespace that serves as a decoy. No server may accept it; the operator checks this regularly.")
 	fs.StringVar(&o.OpenBao.ServersServiceAccount, "servers-service-account", o.OpenBao.ServersServiceAccount, "ServiceAccount in the operator's namespace of the process that runs the servers of OpenBao clusters (--controllers=OpenBaoServers). These servers know it as the identity openbao-operator.")
+	fs.StringVar(&o.OpenBao.AuthorizerServiceAccount, "authorizer-service-account", o.OpenBao.AuthorizerServiceAccount, "ServiceAccount in the operator's namespace of the process that authorizes OpenBao clusters (--controllers=OpenBaoCluster), for the commands that conditions print. The default is that of this process.")
+	fs.StringVar(&o.OpenBao.ServersClusterRole, "servers-cluster-role", o.OpenBao.ServersClusterRole, "ClusterRole with the rights that running OpenBao servers in a namespace needs, for the commands that conditions print.")
 	fs.DurationVar(&o.OpenBao.ProofInterval, "proof-interval", o.OpenBao.ProofInterval, "How often every identity of an OpenBao cluster is proved by a login.")
 
 	fs.BoolVar(&o.OpenBao.AllowLocalAddresses, "openbao-allow-local-addresses", o.OpenBao.AllowLocalAddresses, "Allow OpenBao servers at loopback and link-local addresses. Whoever may create an OpenBaoCluster can then reach what listens on the machine of this process. For tests on one machine.")

@@ -76,6 +76,9 @@ func TestValidate(t *testing.T) {
 		"decoy that repairs":         {[]string{"--decoy-service-account=x", "--bootstrapper-service-account=x"}, "--decoy-service-account"},
 		"one account for both":       {[]string{"--bootstrapper-service-account=me", "--service-account=me"}, "--bootstrapper-service-account: \"me\" is --service-account"},
 		"bad bootstrapper":           {[]string{"--bootstrapper-service-account=A_b"}, "--bootstrapper-service-account: \"A_b\""},
+		"bad authorizer":             {[]string{"--authorizer-service-account=A_b"}, "--authorizer-service-account: \"A_b\""},
+		"authorizer that is none":    {[]string{"--authorizer-service-account=bailiwick-decoy"}, "--authorizer-service-account: \"bailiwick-decoy\" is the account"},
+		"bad cluster role":           {[]string{"--servers-cluster-role=A_b"}, "--servers-cluster-role: \"A_b\""},
 		"proofs all the time":        {[]string{"--proof-interval=1ms"}, "--proof-interval: 1ms is less than 100ms"},
 		"no time to drain":           {[]string{"--shutdown-timeout=0"}, "--shutdown-timeout"},
 	} {
@@ -234,5 +237,30 @@ func TestDefaultTimes(t *testing.T) {
 	const gracePeriod = 40 * time.Second // manifests/base/deployment.yaml
 	if o.ShutdownTimeout >= gracePeriod {
 		t.Errorf("work may go on for %s, the pod is killed after %s", o.ShutdownTimeout, gracePeriod)
+	}
+}
+
+// The account that proves identities is this process's, unless a flag names that of another
+// process.
+func TestAuthorizerAccount(t *testing.T) {
+	for name, tc := range map[string]struct {
+		args []string
+		want string
+	}{
+		"one process":       {[]string{"--controllers=*,OpenBaoServers", "--servers-service-account=bailiwick"}, "pods-own"},
+		"two processes":     {[]string{"--controllers=OpenBaoServers", "--authorizer-service-account=quokka"}, "quokka"},
+		"the first of two":  {nil, "pods-own"},
+		"as a flag says so": {[]string{"--service-account=numbat"}, "numbat"},
+	} {
+		o, err := parse(t, map[string]string{"POD_NAMESPACE": "bailiwick-system", "POD_SERVICE_ACCOUNT": "pods-own"}, tc.args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := o.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := o.authorizerAccount(); got != tc.want {
+			t.Errorf("%s: got %q, want %q", name, got, tc.want)
+		}
 	}
 }

@@ -4,6 +4,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -60,7 +61,8 @@ func (op *operator) addServers(ctx context.Context, o *Options, c *clients, gate
 		Serves:              kinds.serves,
 		Subject:             subject(o.OpenBao.ServersServiceAccount),
 		BootstrapperSubject: subject(o.OpenBao.BootstrapperServiceAccount),
-		BootstrapperAccount: bootstrapperAccount(o),
+		AuthorizerAccount:   o.authorizerAccount(),
+		NamespaceRole:       o.OpenBao.ServersClusterRole,
 		AllowLocalAddresses: o.OpenBao.AllowLocalAddresses,
 		Connect:             o.OpenBao.connectOpenBao,
 		Probe:               o.OpenBao.probeNode,
@@ -78,13 +80,9 @@ func (op *operator) addServers(ctx context.Context, o *Options, c *clients, gate
 	}))
 }
 
-// bootstrapperAccount is the account of the process that proves identities: this one's,
-// or, where this process runs servers only, that of the shipped first Deployment.
-func bootstrapperAccount(o *Options) string {
-	if o.ServiceAccount != o.OpenBao.ServersServiceAccount || slices.Contains(o.Controllers, "*") {
-		return o.ServiceAccount
-	}
-	return NewOptions().ServiceAccount
+// authorizerAccount is the account of the process that proves identities.
+func (o *Options) authorizerAccount() string {
+	return cmp.Or(o.OpenBao.AuthorizerServiceAccount, o.ServiceAccount)
 }
 
 // remembered asks again only when an answer has become old. One that cannot be renewed

@@ -87,6 +87,13 @@ func (o *Options) validateOpenBao() error {
 		validateServiceAccount("bootstrapper-service-account", o.OpenBao.BootstrapperServiceAccount),
 		validateServiceAccount("decoy-service-account", o.OpenBao.DecoyServiceAccount),
 		validateServiceAccount("servers-service-account", o.OpenBao.ServersServiceAccount),
+		validateServiceAccount("servers-cluster-role", o.OpenBao.ServersClusterRole),
+	}
+	if a := o.OpenBao.AuthorizerServiceAccount; a != "" {
+		errs = append(errs, validateServiceAccount("authorizer-service-account", a))
+		if a == o.OpenBao.BootstrapperServiceAccount || a == o.OpenBao.DecoyServiceAccount {
+			errs = append(errs, fmt.Errorf("--authorizer-service-account: %q is the account of the bootstrapper or the decoy, which are no processes", a))
+		}
 	}
 	if o.OpenBao.BootstrapperServiceAccount == o.ServiceAccount {
 		errs = append(errs, fmt.Errorf("--bootstrapper-service-account: %q is --service-account", o.ServiceAccount))

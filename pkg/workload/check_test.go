@@ -19,6 +19,7 @@ import (
 // TestRefusals breaks one thing in a cluster that is in order.
 func TestRefusals(t *testing.T) {
 	type cluster = openbaov1alpha1.OpenBaoCluster
+	const beyond = ", by the Pod Security Standard restricted, to which Bailiwick keeps all servers"
 	security := func(c *cluster) *openbaov1alpha1.PodSecurityContext {
 		c.Spec.SecurityContext = &openbaov1alpha1.PodSecurityContext{}
 		return c.Spec.SecurityContext
@@ -81,21 +82,23 @@ func TestRefusals(t *testing.T) {
 			"spec.replicas: profile Hardened requires at least 3: fewer servers do not survive the loss of one"},
 		{"hardened: backup without a way out", hardened, func(c *cluster) { c.Spec.Backup = &openbaov1alpha1.BackupSpec{} },
 			"spec.network.egressRules: profile Hardened requires rules where there is a spec.backup: backup jobs reach only what the rules allow"},
-		{"hardened: root", hardened, func(c *cluster) { security(c).RunAsNonRoot = new(false) },
-			"spec.securityContext.runAsNonRoot: must be true in profile Hardened, by the Pod Security Standard restricted"},
-		{"hardened: unconfined", hardened, func(c *cluster) {
+		{"root", development, func(c *cluster) { security(c).RunAsNonRoot = new(false) }, "spec.securityContext.runAsNonRoot: must be true" + beyond},
+		{"the user root", development, func(c *cluster) { security(c).RunAsUser = new(int64(0)) }, "spec.securityContext.runAsUser: must not be 0" + beyond},
+		{"hardened: root", hardened, func(c *cluster) { security(c).RunAsNonRoot = new(false) }, "spec.securityContext.runAsNonRoot: must be true" + beyond},
+		{"unconfined", development, func(c *cluster) {
 			security(c).SeccompProfile = &openbaov1alpha1.SeccompProfile{Type: "Unconfined"}
-		}, "spec.securityContext.seccompProfile.type: must be RuntimeDefault or Localhost in profile Hardened, by the Pod Security Standard restricted"},
-		{"hardened: no AppArmor", hardened, func(c *cluster) {
+		}, "spec.securityContext.seccompProfile.type: must be RuntimeDefault or Localhost" + beyond},
+		{"no AppArmor", development, func(c *cluster) {
 			security(c).AppArmorProfile = &openbaov1alpha1.AppArmorProfile{Type: "Unconfined"}
-		}, "spec.securityContext.appArmorProfile.type: must be RuntimeDefault or Localhost in profile Hardened, by the Pod Security Standard restricted"},
-		{"hardened: SELinux type", hardened, func(c *cluster) { security(c).SELinuxOptions = &openbaov1alpha1.SELinuxOptions{Type: "spc_t"} },
-			"spec.securityContext.seLinuxOptions.type: must be container_t, container_init_t, container_kvm_t or container_engine_t " +
-				"in profile Hardened, by the Pod Security Standard restricted"},
-		{"hardened: sysctl", hardened, func(c *cluster) { security(c).Sysctls = []openbaov1alpha1.Sysctl{{Name: "kernel.msgmax"}} },
-			"spec.securityContext.sysctls[kernel.msgmax]: is not one of the safe kernel parameters in profile Hardened, by the Pod Security Standard restricted"},
-		{"root against runAsNonRoot", development, func(c *cluster) { security(c).RunAsUser = new(int64(0)) },
-			"spec.securityContext.runAsUser: must not be 0: the pods are not allowed to run as root"},
+		}, "spec.securityContext.appArmorProfile.type: must be RuntimeDefault or Localhost" + beyond},
+		{"SELinux type", development, func(c *cluster) { security(c).SELinuxOptions = &openbaov1alpha1.SELinuxOptions{Type: "spc_t"} },
+			"spec.securityContext.seLinuxOptions.type: must be container_t, container_init_t, container_kvm_t or container_engine_t" + beyond},
+		{"SELinux user", development, func(c *cluster) { security(c).SELinuxOptions = &openbaov1alpha1.SELinuxOptions{User: "root"} },
+			"spec.securityContext.seLinuxOptions.user: must be left out" + beyond},
+		{"SELinux role", development, func(c *cluster) { security(c).SELinuxOptions = &openbaov1alpha1.SELinuxOptions{Role: "sysadm_r"} },
+			"spec.securityContext.seLinuxOptions.role: must be left out" + beyond},
+		{"sysctl", development, func(c *cluster) { security(c).Sysctls = []openbaov1alpha1.Sysctl{{Name: "kernel.msgmax"}} },
+			"spec.securityContext.sysctls[kernel.msgmax]: is not one of the safe kernel parameters" + beyond},
 
 		{"long name", development, func(c *cluster) { c.Name = strings.Repeat("a", 53) },
 			"metadata.name: is too long: it can have at most 52 characters, since the names of pods, Services and revisions are longer"},
@@ -224,11 +227,9 @@ func TestAllMistakesAtOnce(t *testing.T) {
 func TestDevelopmentAcceptsWithNotes(t *testing.T) {
 	c := development()
 	c.Spec.Replicas = new(int32(2))
-	c.Spec.SecurityContext = &openbaov1alpha1.PodSecurityContext{RunAsNonRoot: new(false), RunAsUser: new(int64(0))}
 	notes := strings.Join(desired(t, c, facts()).Notes, "\n")
 	for _, want := range []string{
 		"spec.tls.mode", "spec.unseal.type", "spec.selfInit.enabled", "spec.replicas",
-		"spec.securityContext.runAsNonRoot", "spec.securityContext.runAsUser",
 		"2 servers survive the loss of 0, as 1 would",
 	} {
 		if !strings.Contains(notes, want) {

@@ -91,8 +91,5 @@ func developmentNotes(c *openbaov1alpha1.OpenBaoCluster) []string {
 			notes = append(notes, fmt.Sprintf("Not fit for production: %s: %s.", rule.Field, rule.Problem))
 		}
 	}
-	for _, beyond := range beyondRestricted(c.Spec.SecurityContext) {
-		notes = append(notes, fmt.Sprintf("%s %s where a namespace enforces the Pod Security Standard restricted.", beyond.field, beyond.allowed))
-	}
 	return notes
 }

@@ -89,11 +89,13 @@ func confinedProfile(profile string) bool {
 	return profile == string(corev1.SeccompProfileTypeRuntimeDefault) || profile == string(corev1.SeccompProfileTypeLocalhost)
 }
 
-func safeSysctl(name string) bool {
-	return slices.Contains([]string{
+func safeSysctl(name string) bool { return slices.Contains(safeSysctls(), name) }
+
+func safeSysctls() []string {
+	return []string{
 		"kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.ip_local_reserved_ports",
 		"net.ipv4.ip_unprivileged_port_start", "net.ipv4.ping_group_range", "net.ipv4.tcp_syncookies",
 		"net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes",
 		"net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem",
-	}, name)
+	}
 }

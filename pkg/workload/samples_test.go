@@ -4,6 +4,7 @@
 package workload_test
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -51,6 +52,21 @@ backup:
   retention: {maxCount: 7, maxAge: 168h}
 upgrade: {jwtAuthRole: upgrade, preUpgradeSnapshot: true}
 `
+	// Jobs and seals reach only what the rules allow.
+	sampleEgress = `
+network: {egressRules: [{to: [{ipBlock: {cidr: 0.0.0.0/0}}], ports: [{protocol: TCP, port: 443}]}]}
+`
+	sampleRequests = `
+selfInit:
+  enabled: true
+  oidc: {enabled: true}
+  requests:
+    - {name: audit, operation: update, path: sys/audit/file, auditDevice: {type: file, fileOptions: {filePath: /var/log/openbao/audit.log}}}
+    - {name: admin, operation: update, path: sys/policies/acl/admin, policy: {policy: 'path "*" { capabilities = ["read", "sudo"] }'}}
+`
+	sampleGateway = `
+gateway: {enabled: true, gatewayRef: {name: traefik-gateway, namespace: default}, hostname: bao.example.com}
+`
 	sampleVerification = `
 imageVerification: {enabled: true, issuer: "https://issuer.example.com", subject: "https://example.com/release", failurePolicy: Block}
 `
@@ -62,6 +78,8 @@ imageVerification: {enabled: true, issuer: "https://issuer.example.com", subject
 func TestSamplesOfTheOpenBaoOperator(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
+		// name is that of the object, where it matters.
+		name  string
 		spec  string
 		needs []string
 	}{
@@ -70,55 +88,84 @@ func TestSamplesOfTheOpenBaoOperator(t *testing.T) {
 		"basics/openbaocluster_selfinit": {spec: sampleLogFile + sampleDevelopment + `
 selfInit:
   enabled: true
+  oidc: {enabled: true}
   requests:
     - {name: audit, operation: update, path: sys/audit/stdout, auditDevice: {type: file, fileOptions: {filePath: stdout}}}
     - {name: auth, operation: update, path: sys/auth/kubernetes, authMethod: {type: kubernetes}}
     - {name: config, operation: update, path: auth/kubernetes/config, data: {kubernetes_host: "https://kubernetes.default.svc"}}
 `, needs: []string{"spec.configuration.logging.file"}},
 		"basics/openbaocluster_pq_tls": {spec: strings.Replace(sampleDevelopment, "version: 2.4.4", "version: 2.7.0", 1) + "configuration: {listener: {}}"},
-		"integrations/openbaocluster_gateway": {spec: sampleDevelopment + `
+		"integrations/openbaocluster_gateway": {spec: sampleLogFile + sampleDevelopment + `
 initContainer: {enabled: true, image: "registry.example.com/openbao-init:dev"}
 gateway: {enabled: true, gatewayRef: {name: traefik-gateway, namespace: default}, hostname: bao.example.com, path: /}
-`, needs: []string{"spec.gateway.enabled"}},
-		"integrations/openbaocluster_ingress": {spec: sampleDevelopment + `
+`, needs: []string{"spec.configuration.logging.file", "spec.gateway.enabled"}},
+		"integrations/openbaocluster_ingress": {spec: sampleLogFile + strings.Replace(sampleDevelopment, "720h", "720h, extraSANs: [bao.localhost]", 1) + `
 service: {type: ClusterIP, annotations: {traefik.ingress.kubernetes.io/service.serversscheme: https}}
 ingress: {enabled: true, className: traefik, host: bao.localhost, path: /}
-`, needs: []string{"spec.ingress.enabled"}},
-		"production/openbaocluster_acme": {spec: sampleLogFile + strings.Replace(sampleHardened, "mode: External",
-			`mode: ACME, acme: {directoryURL: "https://acme.example.com/directory", domain: openbao.example.com, email: admin@example.com}`, 1) +
-			sampleAWS + sampleBackup + sampleVerification + "ingress: {enabled: true, host: openbao.example.com}",
-			needs: []string{"spec.configuration.logging.file", "spec.tls.mode", "spec.ingress.enabled", "spec.imageVerification.enabled", "spec.network.egressRules"}},
-		"production/openbaocluster_awskms": {spec: sampleDevelopment + sampleAWS},
+`, needs: []string{"spec.configuration.logging.file", "spec.ingress.enabled"}},
+		"production/openbaocluster_acme": {spec: sampleLogFile + strings.NewReplacer("mode: External",
+			`mode: ACME, acme: {directoryURL: "https://acme.example.com/directory", domains: [openbao.example.com], email: admin@example.com}`,
+			"selfInit: {enabled: true}", sampleRequests).Replace(sampleHardened) + sampleAWS + sampleBackup + sampleVerification + sampleEgress +
+			strings.Replace(sampleGateway, "enabled: true", "enabled: true, tlsPassthrough: true", 1),
+			needs: []string{"spec.configuration.logging.file", "spec.tls.mode", "spec.gateway.enabled", "spec.imageVerification.enabled"}},
+		"production/openbaocluster_awskms": {spec: sampleLogFile + sampleHardened + sampleAWS, needs: []string{"spec.configuration.logging.file"}},
 		"production/openbaocluster_azure": {spec: sampleLogFile + sampleHardened + `
 unseal: {type: azurekeyvault, azureKeyVault: {vaultName: my-openbao-vault, keyName: openbao-unseal-key}}
 `, needs: []string{"spec.configuration.logging.file"}},
-		"production/openbaocluster_backup":       {spec: sampleLogFile + sampleDevelopment + "selfInit: {enabled: true}" + sampleBackup, needs: []string{"spec.configuration.logging.file"}},
-		"production/openbaocluster_external_tls": {spec: strings.Replace(sampleDevelopment, "rotationPeriod: 720h", "mode: External", 1)},
-		"production/openbaocluster_full": {spec: sampleLogFile + sampleDevelopment + sampleVerification + sampleBackup + `
-selfInit: {enabled: true}
-gateway: {enabled: true, gatewayRef: {name: traefik-gateway, namespace: default}, hostname: bao.example.com}
+		// The account of its servers would be that of a backup of a cluster openbaocluster.
+		"production/openbaocluster_backup": {name: "openbaocluster-backup", spec: sampleLogFile + sampleDevelopment + `
+selfInit:
+  enabled: true
+  requests:
+    - {name: jwt, operation: update, path: sys/auth/jwt, authMethod: {type: jwt}}
+    - {name: config, operation: update, path: auth/jwt/config, data: {oidc_discovery_url: "https://kubernetes.default.svc"}}
+    - {name: role, operation: update, path: auth/jwt/role/backup, data: {role_type: jwt, bound_audiences: [openbao-internal], token_policies: backup}}
+` + sampleBackup, needs: []string{"spec.configuration.logging.file", "spec.serviceAccount.name"}},
+		"production/openbaocluster_external_tls": {spec: sampleLogFile + sampleHardened + sampleGateway + `
+unseal: {type: transit, transit: {address: "https://transit.example.com", keyName: openbao-unseal-key, mountPath: transit/}}
+`, needs: []string{"spec.configuration.logging.file", "spec.gateway.enabled", "spec.unseal.credentialsSecretRef"}},
+		"production/openbaocluster_full": {spec: strings.Replace(sampleDevelopment, "Retain", "DeleteAll", 1) + sampleVerification + sampleBackup + sampleRequests + `
+workloadHardening: {appArmorEnabled: false}
+initContainer: {enabled: true, image: "registry.example.com/openbao-init:1.2.4"}
+gateway:
+  enabled: true
+  gatewayRef: {name: traefik-gateway, namespace: default}
+  hostname: bao.example.com
+  backendTLS: {enabled: true}
+  tlsPassthrough: false
+  annotations: {bao.example.com/backend-protocol: HTTPS}
 network: {apiServerCIDR: 10.43.0.0/16, apiServerEndpointIPs: [192.168.166.2]}
-`, needs: []string{"spec.configuration.logging.file", "spec.imageVerification.enabled", "spec.gateway.enabled"}},
+configuration:
+  logLevel: debug
+  logging: {file: /var/log/openbao/openbao.log, pidFile: /var/run/openbao/openbao.pid}
+  plugin: {autoDownload: true, autoRegister: false, downloadBehavior: direct, fileUID: 1000, filePermissions: "0755"}
+  raft: {performanceMultiplier: 2}
+`, needs: []string{
+			"spec.configuration.logging.file", "spec.configuration.logging.pidFile", "spec.configuration.plugin.autoDownload",
+			"spec.configuration.plugin.downloadBehavior", "spec.imageVerification.enabled", "spec.gateway.enabled",
+		}},
 		"production/openbaocluster_gcp": {spec: sampleLogFile + sampleHardened + `
 unseal:
   type: gcpckms
   gcpCloudKMS: {project: my-gcp-project, region: us-central1, keyRing: openbao-keyring, cryptoKey: openbao-unseal-key}
 `, needs: []string{"spec.configuration.logging.file"}},
-		"production/openbaocluster_hardened": {spec: sampleLogFile + sampleHardened + sampleAWS + sampleBackup + sampleVerification,
-			needs: []string{"spec.configuration.logging.file", "spec.imageVerification.enabled", "spec.network.egressRules"}},
+		"production/openbaocluster_hardened": {spec: sampleLogFile + strings.Replace(sampleHardened, "selfInit: {enabled: true}", sampleRequests, 1) +
+			sampleAWS + sampleBackup + sampleVerification + sampleEgress,
+			needs: []string{"spec.configuration.logging.file", "spec.imageVerification.enabled"}},
+		"production/openbaocluster_hardened, without rules": {spec: sampleHardened + sampleAWS + sampleBackup, needs: []string{"spec.network.egressRules"}},
 		"production/openbaocluster_kmip": {spec: sampleLogFile + sampleHardened + `
 unseal:
   type: kmip
   kmip: {address: "kmip.example.com:5696", certificate: /etc/kmip/cert.pem, key: /etc/kmip/key.pem, caCert: /etc/kmip/ca.pem}
 `, needs: []string{"spec.configuration.logging.file", "spec.unseal.credentialsSecretRef"}},
-		"production/openbaocluster_oci": {spec: sampleHardened + `
+		"production/openbaocluster_oci": {spec: sampleLogFile + sampleHardened + `
 unseal:
   type: ocikms
   ocikms:
     keyID: ocid1.key.oc1.us-ashburn-1.example.uniqueid
     cryptoEndpoint: https://kms.us-ashburn-1.oraclecloud.com
     managementEndpoint: https://kms.us-ashburn-1.oraclecloud.com
-`},
+`, needs: []string{"spec.configuration.logging.file"}},
 		"production/openbaocluster_pkcs11": {spec: sampleLogFile + sampleHardened + `
 unseal: {type: pkcs11, pkcs11: {lib: /usr/lib/libpkcs11.so, keyLabel: vault-key}}
 `, needs: []string{"spec.configuration.logging.file", "spec.image", "spec.unseal.credentialsSecretRef", "spec.unseal.pkcs11.slot"}},
@@ -126,7 +173,7 @@ unseal: {type: pkcs11, pkcs11: {lib: /usr/lib/libpkcs11.so, keyLabel: vault-key}
 configuration:
   ui: true
   logging: {file: /var/log/openbao/openbao.log, pidFile: /var/run/openbao/openbao.pid, rotateBytes: 10485760, rotateMaxFiles: 7}
-  listener: {proxyProtocolBehavior: deny_unauthorized}
+  listener: {proxyProtocolBehavior: use_proxy_protocol}
   raft: {performanceMultiplier: 2}
   plugin: {fileUID: 1000, filePermissions: "0755", autoDownload: true, autoRegister: false, downloadBehavior: direct}
   defaultLeaseTTL: 720h
@@ -159,7 +206,7 @@ unseal:
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := &openbaov1alpha1.OpenBaoCluster{}
-			c.Name, c.Namespace = "openbaocluster-sample", "default"
+			c.Name, c.Namespace = cmp.Or(tc.name, "openbaocluster-sample"), "default"
 			if err := yaml.UnmarshalStrict([]byte(tc.spec), &c.Spec); err != nil {
 				t.Fatal(err)
 			}

@@ -4,6 +4,7 @@
 package workload_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"reflect"
 	"slices"
@@ -36,14 +37,17 @@ var withoutEffect = map[string]string{
 // refusedFields are fields, or blocks, that are refused, with the field that the refusal
 // names.
 var refusedFields = map[string]string{
-	"spec.profile":                        "spec.tls.mode",
-	"spec.tls.enabled":                    "spec.tls.enabled",
-	"spec.tls.acme":                       "spec.tls.acme",
-	"spec.ingress":                        "spec.ingress.enabled",
-	"spec.gateway":                        "spec.gateway.enabled",
-	"spec.imageVerification":              "spec.imageVerification.enabled",
-	"spec.operatorImageVerification":      "spec.operatorImageVerification.enabled",
-	"spec.securityContext.windowsOptions": "spec.securityContext.windowsOptions",
+	"spec.profile":                             "spec.tls.mode",
+	"spec.tls.enabled":                         "spec.tls.enabled",
+	"spec.tls.acme":                            "spec.tls.acme",
+	"spec.ingress":                             "spec.ingress.enabled",
+	"spec.gateway":                             "spec.gateway.enabled",
+	"spec.imageVerification":                   "spec.imageVerification.enabled",
+	"spec.operatorImageVerification":           "spec.operatorImageVerification.enabled",
+	"spec.securityContext.windowsOptions":      "spec.securityContext.windowsOptions",
+	"spec.securityContext.runAsNonRoot":        "spec.securityContext.runAsNonRoot",
+	"spec.securityContext.seLinuxOptions.user": "spec.securityContext.seLinuxOptions.user",
+	"spec.securityContext.seLinuxOptions.role": "spec.securityContext.seLinuxOptions.role",
 }
 
 // noted are blocks that do nothing, with what a note says of them.
@@ -58,6 +62,10 @@ var samples = map[string]any{
 	"spec.replicas":                                           int32(2),
 	"spec.service.type":                                       "NodePort",
 	"spec.securityContext.runAsNonRoot":                       false,
+	"spec.securityContext.seLinuxOptions.type":                "container_t",
+	"spec.securityContext.seccompProfile.type":                "Localhost",
+	"spec.securityContext.appArmorProfile.type":               "Localhost",
+	"spec.securityContext.sysctls[].name":                     "net.ipv4.tcp_syncookies",
 	"spec.network.apiServerCIDR":                              "10.0.0.0/8",
 	"spec.network.apiServerEndpointIPs[]":                     "192.0.2.77",
 	"spec.network.egressRules[].ports[].protocol":             "UDP",
@@ -142,6 +150,17 @@ func enableBlockOf(c *openbaov1alpha1.OpenBaoCluster, path string) {
 		o.Metrics.Enabled = true
 		if !strings.HasSuffix(path, ".enabled") {
 			o.Metrics.ServiceMonitor.Enabled = true
+		}
+	}
+	if s := c.Spec.SecurityContext; s != nil {
+		if s.SeccompProfile != nil {
+			s.SeccompProfile.Type = cmp.Or(s.SeccompProfile.Type, "RuntimeDefault")
+		}
+		if s.AppArmorProfile != nil {
+			s.AppArmorProfile.Type = cmp.Or(s.AppArmorProfile.Type, "RuntimeDefault")
+		}
+		for i := range s.Sysctls {
+			s.Sysctls[i].Name = cmp.Or(s.Sysctls[i].Name, "kernel.shm_rmid_forced")
 		}
 	}
 	if n := c.Spec.Network; n != nil && strings.HasSuffix(path, ".except[]") {

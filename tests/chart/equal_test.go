@@ -140,7 +140,7 @@ func TestAnyName(t *testing.T) {
 	if strings.Contains(theirs, "bailiwick-system") {
 		t.Error("the namespace bailiwick-system is left over")
 	}
-	args := []string{"--deployment=platypus", "--leader-elect-resource-name=platypus", "--bootstrapper-service-account=platypus-bootstrapper", "--decoy-service-account=platypus-decoy", "--servers-service-account=platypus-servers"}
+	args := []string{"--deployment=platypus", "--leader-elect-resource-name=platypus", "--bootstrapper-service-account=platypus-bootstrapper", "--decoy-service-account=platypus-decoy", "--servers-service-account=platypus-servers", "--servers-cluster-role=platypus-servers-namespace"}
 	for _, arg := range args {
 		line := regexp.MustCompile(`\n *- ` + regexp.QuoteMeta(arg) + `\n`)
 		if !line.MatchString(theirs) {

@@ -195,6 +195,8 @@ func TestRefusals(t *testing.T) {
 		{"watchNamespaces: [a]\nservers: {namespaces: [b]}", []string{"servers.namespaces", "not one of watchNamespaces"}},
 		{"replicas: 1\nleaderElection: {enabled: false}\nservers: {replicas: 2}", []string{"leaderElection.enabled", "servers.replicas has to be 1"}},
 		{"servers: {extraArgs: [--watch-namespaces=a]}", []string{"servers.extraArgs", "--watch-namespaces", "is watchNamespaces here"}},
+		{"servers: {extraArgs: [--servers-cluster-role=a]}", []string{"servers.extraArgs", "--servers-cluster-role", "is fullnameOverride here"}},
+		{"servers: {extraArgs: [--authorizer-service-account=a]}", []string{"servers.extraArgs", "--authorizer-service-account", "is serviceAccount.name here"}},
 		{"serviceAccount: {name: bailiwick-servers}", []string{"serviceAccount.name", "other rights"}},
 		{"podLabels: {app.kubernetes.io/instance: a}", []string{"podLabels", "pods are found"}},
 		{`priorityClassName: "a\n  b"`, []string{"/priorityClassName", "does not match"}},

@@ -259,13 +259,8 @@ func TestServersWriteTheirOwn(t *testing.T) {
 	t.Log("What others have made")
 	adopt := fmt.Sprintf("{metadata: {labels: {openbao.org/cluster: other}, ownerReferences: %s}}", asJSON(t, ownedBy("openbao.org/v1alpha1", "OpenBaoCluster", "other")))
 	want(t, "adopting", s.patch(s.servers, foreign, adopt), label)
-	for _, text := range []string{"Secret", "Service", "ServiceAccount"} {
-		o := s.object(t, fmt.Sprintf("{apiVersion: v1, kind: %s, metadata: {name: foreign}, spec: null}", text))
-		if text == "Service" {
-			o = s.object(t, "{apiVersion: v1, kind: Service, metadata: {name: foreign}, spec: {ports: [{port: 1}]}}")
-		} else {
-			delete(o.Object, "spec")
-		}
+	for _, text := range []string{"Secret", "ServiceAccount"} {
+		o := s.object(t, fmt.Sprintf("{apiVersion: v1, kind: %s, metadata: {name: foreign}}", text))
 		want(t, "deleting a foreign "+text, s.delete(s.servers, s.make(t, o)), policy)
 	}
 	t.Log("In the operator's own namespace, with the same right there")
@@ -389,6 +384,15 @@ func TestServersWriteWhatServersNeed(t *testing.T) {
 		{serversSet, pod("hostUsers: false, containers: [{name: openbao, image: x, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}, procMount: Unmasked}}]"), strict},
 		{serversSet, container("securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}, seLinuxOptions: {type: spc_t}}"), strict},
 		{serversSet, pod("securityContext: {seccompProfile: {type: Unconfined}}"), strict},
+		{serversSet, "{spec: {template: {metadata: {annotations: {container.apparmor.security.beta.kubernetes.io/openbao: unconfined}}}}}", strict},
+		{serversSet, "{spec: {template: {metadata: {annotations: {a: b}}}}}", ""},
+		{serversSet, container("securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}, appArmorProfile: {type: Unconfined}}"), strict},
+		{serversSet, container("securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}, windowsOptions: {runAsUserName: x}}"), strict},
+		{serversSet, container(safe + ", livenessProbe: {httpGet: {port: 80, host: 192.0.2.1}}"), strict},
+		{serversSet, container(safe + ", readinessProbe: {tcpSocket: {port: 80, host: 192.0.2.1}}"), strict},
+		{serversSet, container(safe + ", lifecycle: {preStop: {httpGet: {port: 80, host: 192.0.2.1}}}"), strict},
+		{serversSet, container(safe + ", livenessProbe: {httpGet: {port: 80}}, startupProbe: {exec: {command: [x]}}"), ""},
+		{serversSet, pod("resourceClaims: [{name: device, resourceClaimName: device}]"), node},
 		{serversSet, pod("securityContext: null"), strict},
 		{serversSet, container("securityContext: {allowPrivilegeEscalation: true, capabilities: {drop: [ALL]}}"), strict},
 		{serversSet, container("securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL], add: [NET_ADMIN]}}"), strict},
@@ -455,7 +459,6 @@ func TestServersDelete(t *testing.T) {
 		{s.ofCluster(t, serversSecret, "{metadata: {name: bao-tls-server}}"), secrets},
 		{outlives("bao-tls-ca"), secrets},
 		{outlives("bao-recovery-keys"), secrets},
-		{s.ofCluster(t, serversService, ""), ""},
 		{s.ofCluster(t, serversBudget, ""), ""},
 		{s.ofCluster(t, serversAccountOf, "{metadata: {name: bao-backup-serviceaccount}}"), ""},
 		{s.object(t, pod("bao-0")), ""},

@@ -128,6 +128,7 @@ label app.kubernetes.io/name of its pods.
 {{- $args := list (printf "--logging-format=%s" .Values.logFormat) "--controllers=OpenBaoServers" }}
 {{- $args = append $args (printf "--deployment=%s-servers" $fullname) }}
 {{- $args = append $args (printf "--leader-elect-resource-name=%s-servers" $fullname) }}
+{{- $args = append $args (printf "--authorizer-service-account=%s" (include "bailiwick.serviceAccountName" .)) }}
 {{- with include "bailiwick.watchNamespaces" . }}{{ $args = append $args (printf "--watch-namespaces=%s" .) }}{{ end }}
 {{- with .Values.logVerbosity }}{{ $args = append $args (printf "-v=%d" (int .)) }}{{ end }}
 {{- if not .Values.metrics.enabled }}{{ $args = append $args "--metrics-bind-address=0" }}{{ end }}
@@ -136,6 +137,7 @@ label app.kubernetes.io/name of its pods.
 {{- $args = append $args (printf "--bootstrapper-service-account=%s-bootstrapper" $fullname) }}
 {{- $args = append $args (printf "--decoy-service-account=%s-decoy" $fullname) }}
 {{- $args = append $args (printf "--servers-service-account=%s-servers" $fullname) }}
+{{- $args = append $args (printf "--servers-cluster-role=%s-servers-namespace" $fullname) }}
 {{- end }}
 {{- concat $args .Values.servers.extraArgs | toYaml }}
 {{- end }}

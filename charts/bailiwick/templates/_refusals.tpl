@@ -103,6 +103,8 @@ see README.md.
   "bootstrapper-service-account" "fullnameOverride"
   "decoy-service-account" "fullnameOverride"
   "servers-service-account" "fullnameOverride"
+  "servers-cluster-role" "fullnameOverride"
+  "authorizer-service-account" "serviceAccount.name"
   "deployment" "fullnameOverride"
   "leader-elect-resource-name" "fullnameOverride"
   "leader-elect" "leaderElection.enabled"

@@ -55,7 +55,7 @@ func newTestTask(t *testing.T, c *openbaov1alpha1.OpenBaoCluster, objects ...run
 	controller := &Controller{memories: newMemories(), opts: Options{
 		Kube: fake.NewClientset(objects...), Recorder: record.NewFakeRecorder(100), Now: func() time.Time { return testNow },
 		Gate:    func() error { return nil },
-		Subject: "system:serviceaccount:bailiwick-system:bailiwick-servers", BootstrapperAccount: "bailiwick", RecheckInterval: DefaultRecheckInterval,
+		Subject: "system:serviceaccount:bailiwick-system:bailiwick-servers", AuthorizerAccount: "bailiwick", NamespaceRole: "bailiwick-servers-namespace", RecheckInterval: DefaultRecheckInterval,
 	}}
 	return controller.newTask(c)
 }

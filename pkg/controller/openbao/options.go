@@ -66,9 +66,11 @@ type Options struct {
 	// the identity that keeps the contract.
 	Subject             string
 	BootstrapperSubject string
-	// BootstrapperAccount is the ServiceAccount whose process proves the identities, for
-	// the command that lets it.
-	BootstrapperAccount string
+	// AuthorizerAccount is the ServiceAccount whose process proves the identities, and
+	// NamespaceRole the ClusterRole of this one in a namespace with servers, for the command
+	// that lets both.
+	AuthorizerAccount string
+	NamespaceRole     string
 
 	// AllowLocalAddresses permits servers on this machine and its link.
 	AllowLocalAddresses bool
@@ -95,7 +97,7 @@ type Options struct {
 // complete checks the options and fills in the defaults.
 func (o *Options) complete() error {
 	if o.Clusters == nil || o.Kube == nil || o.Dynamic == nil || o.Informer == nil || o.Owned == nil || o.Recorder == nil ||
-		o.Issuer == nil || o.NamespaceUID == nil || o.Declared == nil || o.APIServer == nil || o.Serves == nil || o.BootstrapperAccount == "" {
+		o.Issuer == nil || o.NamespaceUID == nil || o.Declared == nil || o.APIServer == nil || o.Serves == nil || o.AuthorizerAccount == "" || o.NamespaceRole == "" {
 		return errors.New("the controller of OpenBao servers lacks a required option")
 	}
 	for _, subject := range []string{o.Subject, o.BootstrapperSubject} {

@@ -160,8 +160,8 @@ func (t *task) conflictMessage(e *owned.ConflictError) string {
 // it prove the identities of the cluster's jobs.
 func (t *task) grantMessage() string {
 	namespace, name, _ := authz.ParseSubject(t.opts.Subject)
-	command := fmt.Sprintf("kubectl -n %s create rolebinding bailiwick-servers --clusterrole=bailiwick-servers-namespace --serviceaccount=%s:%s",
-		t.obj.Namespace, namespace, name)
+	command := fmt.Sprintf("kubectl -n %s create rolebinding %s --clusterrole=%s --serviceaccount=%s:%s",
+		t.obj.Namespace, strings.TrimSuffix(t.opts.NamespaceRole, "-namespace"), t.opts.NamespaceRole, namespace, name)
 	var accounts []string
 	for _, a := range []struct {
 		wanted bool
@@ -178,10 +178,10 @@ func (t *task) grantMessage() string {
 	what := "Bailiwick may not run servers in the namespace " + t.obj.Namespace
 	if len(accounts) > 0 {
 		what += ", and the second part lets it prove what the ServiceAccounts of the cluster's jobs may do"
-		role := "bailiwick-prove-" + t.obj.Name
+		role := t.opts.AuthorizerAccount + "-prove-" + t.obj.Name
 		command += fmt.Sprintf(" ; kubectl -n %s create role %s --verb=get,create --resource=serviceaccounts,serviceaccounts/token %s && "+
 			"kubectl -n %s create rolebinding %s --role=%s --serviceaccount=%s:%s",
-			t.obj.Namespace, role, strings.Join(accounts, " "), t.obj.Namespace, role, role, namespace, t.opts.BootstrapperAccount)
+			t.obj.Namespace, role, strings.Join(accounts, " "), t.obj.Namespace, role, role, namespace, t.opts.AuthorizerAccount)
 	}
 	return what + ". Run: " + command
 }

@@ -113,6 +113,28 @@ func TestGrantNamesTheAccountsOfJobs(t *testing.T) {
 	}
 }
 
+// The names in the command are those of the installation that prints it.
+func TestGrantNamesWhatIsInstalled(t *testing.T) {
+	c := development()
+	c.Spec.Backup = &openbaov1alpha1.BackupSpec{}
+	sync := newTestTask(t, c)
+	sync.opts.Subject = "system:serviceaccount:wombat:platypus-servers"
+	sync.opts.NamespaceRole, sync.opts.AuthorizerAccount = "platypus-servers-namespace", "numbat"
+	got := sync.grantMessage()
+	for _, want := range []string{
+		"kubectl -n team-a create rolebinding platypus-servers --clusterrole=platypus-servers-namespace --serviceaccount=wombat:platypus-servers ;",
+		"kubectl -n team-a create role numbat-prove-dev ",
+		"kubectl -n team-a create rolebinding numbat-prove-dev --role=numbat-prove-dev --serviceaccount=wombat:numbat",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("there is no %q in %s", want, got)
+		}
+	}
+	if strings.Contains(strings.ReplaceAll(got, "Bailiwick", ""), "ailiwick") {
+		t.Errorf("a name of the manifests is left over in %s", got)
+	}
+}
+
 func TestUnsealKey(t *testing.T) {
 	key := func(uid string, length int) *corev1.Secret {
 		return &corev1.Secret{
