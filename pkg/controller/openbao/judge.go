@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/internal/text"
 	"github.com/bailiwick-operator/bailiwick/pkg/machine"
 	bao "github.com/bailiwick-operator/bailiwick/pkg/openbao"
@@ -231,6 +232,10 @@ func (t *task) judgeAuthorization() {
 		return
 	}
 	for _, identity := range record.Identities {
+		if identity.Identity == string(authz.RemovePeer) {
+			// Without it a server stays that could leave, and the cluster is as good as it was.
+			continue
+		}
 		if identity.State != openbaov1alpha1.Proved {
 			t.addProblem(waiting(ReasonNotProved, text.Sentence(fmt.Sprintf("The identity of role %s is not proved: %s", identity.Role, identity.Message)), t.opts.RecheckInterval))
 			return

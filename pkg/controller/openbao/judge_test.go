@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/machine"
 )
 
@@ -137,6 +138,14 @@ func TestJudge(t *testing.T) {
 			func(x *task) {
 				x.obj.Status.Authorization.Identities[0].State, x.obj.Status.Authorization.Identities[0].Message = openbaov1alpha1.NotProved, "Why."
 			}, metav1.ConditionFalse, ReasonNotProved, "openbao-operator is not proved: Why.", ReasonRunning, openbaov1alpha1.PhaseRunning,
+		},
+		"a server cannot be removed": {
+			func(x *task) {
+				record := x.obj.Status.Authorization
+				record.Identities = append(record.Identities, openbaov1alpha1.IdentityStatus{
+					Role: authz.RemovePeerRole, Identity: string(authz.RemovePeer), State: openbaov1alpha1.NotProved, Message: "Set the mode.",
+				})
+			}, metav1.ConditionTrue, ReasonReady, "3 of 3 servers", ReasonRunning, openbaov1alpha1.PhaseRunning,
 		},
 		"the proofs are of an earlier spec": {
 			func(x *task) { x.obj.Generation = 3 }, metav1.ConditionFalse, ReasonNotProved, "not proved yet", ReasonRunning, openbaov1alpha1.PhaseRunning,
