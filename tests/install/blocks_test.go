@@ -26,6 +26,10 @@ var runBy = map[section]string{
 	{"docs/troubleshooting.md", "Aiven: waiting"}:               "TestTokenWalk",
 	{"docs/troubleshooting.md", "Aiven: to correct"}:            "TestTokenWalk",
 	{"docs/troubleshooting.md", "OpenBao: the Kubernetes side"}: "TestTokenWalk",
+	// Package servers has the servers that they are about.
+	{"docs/openbao-servers.md", "Start"}:         "servers.TestGuide",
+	{"docs/openbao-servers.md", "Look"}:          "servers.TestGuide",
+	{"docs/openbao-servers.md", "Lose a server"}: "servers.TestGuide",
 }
 
 // blocksForNodes returns the blocks of all pages that need a cluster with nodes.
@@ -77,8 +81,8 @@ func claimedBy(t *testing.T, test string) []guide.Block {
 	return claimed
 }
 
-// Every block that needs nodes is run by a test of this package. That it does run it,
-// the test itself checks at its end.
+// Every block that needs nodes is run by a test, of this package where it names no other.
+// That it does run it, the test itself checks at its end.
 func TestEveryBlockForNodesIsRun(t *testing.T) {
 	found, err := blocksForNodes()
 	if err != nil {

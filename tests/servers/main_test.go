@@ -5,6 +5,7 @@ package servers
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -24,6 +25,10 @@ const (
 	// self-initialization, as far as they are the test server.
 	slowImage     = "localhost/openbao:slow"
 	selfInitDelay = 150 * time.Millisecond
+	// watchingImage is that of servers that read a new certificate by themselves, which
+	// only the test server can imitate: it is of a version that is not released.
+	watchingImage   = "localhost/openbao:watching"
+	watchingVersion = "2.7.0"
 )
 
 // shared is the node of all tests; there is none where that is not possible.
@@ -77,8 +82,11 @@ func run(m *testing.M) (code int) {
 	return code
 }
 
+// isTestServer reports whether the servers are those of hack/tools/openbao-server.
+func isTestServer() bool { return os.Getenv("BAO_IMAGE")+os.Getenv("BAO_BIN") == "" }
+
 // serverImages returns OCI layouts of the servers' image and, where they are made here, of
-// one whose servers take their time to initialize themselves.
+// those that make the test server behave otherwise.
 func serverImages(dir string) ([]string, error) {
 	if archive := os.Getenv("BAO_IMAGE"); archive != "" {
 		return []string{archive}, nil
@@ -91,8 +99,11 @@ func serverImages(dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	slow := filepath.Join(dir, "slow")
-	return []string{layout, slow}, node.WriteImageAt(slow, slowImage, binary, "/bin/bao", "BAO_TEST_SELF_INIT_DELAY="+selfInitDelay.String())
+	slow, watching := filepath.Join(dir, "slow"), filepath.Join(dir, "watching")
+	return []string{layout, slow, watching}, errors.Join(
+		node.WriteImageAt(slow, slowImage, binary, "/bin/bao", "BAO_TEST_SELF_INIT_DELAY="+selfInitDelay.String()),
+		node.WriteImageAt(watching, watchingImage, binary, "/bin/bao", "BAO_TEST_VERSION="+watchingVersion),
+	)
 }
 
 func kubectl(ctx context.Context, args ...string) (string, error) {

@@ -156,6 +156,21 @@ func (w *world) makesOneRoot(cluster string, shares ...string) {
 // request sends a request to the first server of a cluster.
 func (w *world) request(cluster, method, path, token string, body, into any) {
 	w.Helper()
+	status, answer := w.send(cluster, method, path, token, body)
+	if status >= 300 {
+		w.Fatalf("%s %s: %d %s", method, path, status, answer)
+	}
+	if into == nil {
+		return
+	}
+	if err := json.Unmarshal(answer, into); err != nil {
+		w.Fatal(fmt.Errorf("%s %s: %w", method, path, err))
+	}
+}
+
+// send sends a request to the first server of a cluster, and returns what it answers.
+func (w *world) send(cluster, method, path, token string, body any) (status int, answer []byte) {
+	w.Helper()
 	opts := w.serverOptions(cluster, cluster+"-0", openbao.Token{})
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(opts.CABundle)
@@ -175,14 +190,8 @@ func (w *world) request(cluster, method, path, token string, body, into any) {
 		w.Fatal(err)
 	}
 	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode >= 300 {
-		w.Fatalf("%s %s: %s %v %s", method, path, response.Status, err, answer)
+	if answer, err = io.ReadAll(response.Body); err != nil {
+		w.Fatal(err)
 	}
-	if into == nil {
-		return
-	}
-	if err := json.Unmarshal(answer, into); err != nil {
-		w.Fatal(fmt.Errorf("%s %s: %w", method, path, err))
-	}
+	return response.StatusCode, answer
 }

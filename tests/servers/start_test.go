@@ -82,6 +82,11 @@ func TestStart(t *testing.T) {
 		})
 		w.isWhole(w.ready("prod"))
 	})
+	t.Run("a CA that is replaced", func(t *testing.T) {
+		of := *w
+		of.T = t
+		of.replaceCA("prod")
+	})
 }
 
 func (w *world) secret(name string) error {

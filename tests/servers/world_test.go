@@ -228,6 +228,18 @@ func (w *world) grant() {
 // sh runs a command of a person.
 func (w *world) sh(command string) string {
 	w.Helper()
+	cmd := exec.CommandContext(w.ctx, "bash", "-c", command)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+shared.Kubeconfig(), "PATH="+w.path())
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		w.Fatalf("%s: %v\n%s", command, err, out)
+	}
+	return string(out)
+}
+
+// path is where commands of a person are found.
+func (w *world) path() string {
+	w.Helper()
 	bin, err := stack.Tool("kubectl")
 	if err != nil {
 		w.Fatal(err)
@@ -236,13 +248,7 @@ func (w *world) sh(command string) string {
 	if err := os.Symlink(bin, filepath.Join(folder, "kubectl")); err != nil {
 		w.Fatal(err)
 	}
-	cmd := exec.CommandContext(w.ctx, "bash", "-c", command)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+shared.Kubeconfig(), "PATH="+folder+":"+os.Getenv("PATH"))
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		w.Fatalf("%s: %v\n%s", command, err, out)
-	}
-	return string(out)
+	return folder + ":" + os.Getenv("PATH")
 }
 
 // eventually waits until check returns nil.
@@ -353,4 +359,11 @@ func (l *logBuffer) tail(n int) string {
 	defer l.mu.Unlock()
 	lines := strings.Split(l.all.String(), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
+// contains reports whether a text is in the log.
+func (l *logBuffer) contains(what string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return bytes.Contains(l.all.Bytes(), []byte(what))
 }

@@ -34,7 +34,7 @@ type tally struct {
 	foreign []string
 	// outdated are pods of an earlier revision, the leader last.
 	outdated []string
-	// stale are servers that show another certificate than they should.
+	// stale are servers that show another certificate than they should, the leader last.
 	stale []string
 }
 
@@ -65,9 +65,11 @@ func (t *task) count() tally {
 		t.countNode(&n, s, &out)
 		status.Servers = append(status.Servers, out)
 	}
-	slices.SortStableFunc(n.outdated, func(a, b string) int {
-		return boolInt(a == status.ActiveLeader) - boolInt(b == status.ActiveLeader)
-	})
+	for _, names := range [][]string{n.outdated, n.stale} {
+		slices.SortStableFunc(names, func(a, b string) int {
+			return boolInt(a == status.ActiveLeader) - boolInt(b == status.ActiveLeader)
+		})
+	}
 	status.ReadyReplicas = new(int32(n.ready))
 	return n
 }

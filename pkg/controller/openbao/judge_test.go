@@ -206,6 +206,20 @@ func TestServersInTheStatus(t *testing.T) {
 	}
 }
 
+// TestLeaderIsRestartedLast has all servers show an earlier certificate. The command that is
+// shown is for one that does not lead, as long as there is one.
+func TestLeaderIsRestartedLast(t *testing.T) {
+	x := finished(t)
+	for _, s := range x.servers {
+		s.node.CertificateSerial = "old"
+	}
+	x.judge()
+	got := conditionOf(t, x, openbaov1alpha1.ConditionTLSReady)
+	if x.obj.Status.ActiveLeader != "dev-0" || !strings.Contains(got.Message, "dev-1, dev-2, dev-0") || !strings.Contains(got.Message, "delete pod dev-1") {
+		t.Errorf("got the leader %s, and TLSReady %s: %s", x.obj.Status.ActiveLeader, got.Reason, got.Message)
+	}
+}
+
 // TestSmallLagIsNone keeps a cluster in use from being written with every look.
 func TestSmallLagIsNone(t *testing.T) {
 	x := finished(t)

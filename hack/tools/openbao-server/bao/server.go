@@ -52,11 +52,10 @@ func runServer(args []string, stderr io.Writer) int {
 	// Caught before anything is opened, so that no signal is lost.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	// There is nothing to reload: TLS files are read at each handshake. The signal
-	// must not end the process.
-	signal.Ignore(syscall.SIGHUP)
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
 
-	if err := serve(ctx, *path, *level, stderr); err != nil {
+	if err := serve(ctx, *path, *level, reload, stderr); err != nil {
 		fmt.Fprintf(stderr, "bao server: %v\n", err)
 		return 1
 	}
@@ -66,7 +65,7 @@ func runServer(args []string, stderr io.Writer) int {
 // serve runs a server until ctx is done, and returns nil then. Its order is that
 // of OpenBao (command/server.go): the node joins, and initializes itself, before
 // it answers the first request.
-func serve(ctx context.Context, path, level string, stderr io.Writer) error {
+func serve(ctx context.Context, path, level string, reload <-chan os.Signal, stderr io.Writer) error {
 	if err := adoptEnvironment(); err != nil {
 		return err
 	}
@@ -165,10 +164,20 @@ func serve(ctx context.Context, path, level string, stderr io.Writer) error {
 		go func() { failed <- s.serve() }()
 		logger.Info("serving", "address", s.listener.Addr().String())
 	}
-	select {
-	case <-ctx.Done():
-		logger.Info("stopping")
-	case err = <-failed:
+	for running := true; running; {
+		select {
+		case <-ctx.Done():
+			logger.Info("stopping")
+			running = false
+		case err = <-failed:
+			running = false
+		case <-reload:
+			for _, s := range servers {
+				if problem := s.reload(); problem != nil {
+					logger.Error("the files of a listener cannot be used; those of before stay", "error", problem)
+				}
+			}
+		}
 	}
 	return errors.Join(err, shutdown(core, servers))
 }
@@ -200,6 +209,16 @@ func unseal(ctx context.Context, core *vault.Core, marker selfinit.Marker, mayIn
 type apiServer struct {
 	http     *http.Server
 	listener net.Listener
+	// certificates is nil without TLS.
+	certificates *certificates
+}
+
+// reload has it show what its files hold now.
+func (s apiServer) reload() error {
+	if s.certificates == nil {
+		return nil
+	}
+	return s.certificates.reload()
 }
 
 func (s apiServer) serve() error {
@@ -227,17 +246,19 @@ func listen(ctx context.Context, c *config.Config, a addresses, core *vault.Core
 			ReadHeaderTimeout: 10 * time.Second,
 			ErrorLog:          logger.Named("http").StandardLogger(nil),
 		}
+		var shown *certificates
 		if !l.TLSDisable {
 			var err error
-			if server.TLSConfig, err = listenerTLS(l); err != nil {
+			if shown, err = newCertificates(l, watchesCertificates()); err != nil {
 				return nil, fmt.Errorf(`listener "tcp" %s: %w`, a.listen[i], err)
 			}
+			server.TLSConfig = shown.config()
 		}
 		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", a.listen[i])
 		if err != nil {
 			return nil, fmt.Errorf(`listener "tcp": %w`, err)
 		}
-		servers = append(servers, apiServer{http: server, listener: listener})
+		servers = append(servers, apiServer{http: server, listener: listener, certificates: shown})
 	}
 	return servers, nil
 }

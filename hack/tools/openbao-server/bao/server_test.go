@@ -262,15 +262,36 @@ audit "file" "log" {
 		t.Errorf("bao status shows is_self %v (%v), want true", shown["is_self"], err)
 	}
 
-	t.Run("a new certificate needs no signal", func(t *testing.T) {
+	t.Run("a new certificate needs a signal", func(t *testing.T) {
+		before := serial(t, n)
+		c.issue(before + 1)
+		if got := serial(t, n); got != before {
+			t.Errorf("serial %d without a signal, want %d", got, before)
+		}
+		if err := n.command.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		n.until("showing the new certificate", func() error {
+			if got := serial(t, n); got != before+1 {
+				return fmt.Errorf("serial %d, want %d", got, before+1)
+			}
+			return nil
+		})
+	})
+	n.stop(syscall.SIGTERM)
+	status(exitError)
+
+	t.Run("and none from 2.7 on", func(t *testing.T) {
+		n.env = []string{"BAO_TEST_VERSION=2.7.0"}
+		n.start()
+		n.waitHealthy()
 		before := serial(t, n)
 		c.issue(before + 1)
 		if got := serial(t, n); got != before+1 {
 			t.Errorf("serial %d, want %d", got, before+1)
 		}
+		n.stop(syscall.SIGTERM)
 	})
-	n.stop(syscall.SIGTERM)
-	status(exitError)
 }
 
 // serial returns the serial number of the certificate that the node shows.

@@ -8,22 +8,47 @@ import (
 	"crypto/x509"
 	"fmt"
 	"os"
+	"sync/atomic"
 
 	"github.com/bailiwick-operator/bailiwick/hack/tools/openbao-server/internal/config"
 )
 
-// listenerTLS returns a TLS configuration that reads the listener's files at each
-// handshake. The files have to be right when the server starts, too.
-func listenerTLS(l config.Listener) (*tls.Config, error) {
-	if _, err := readTLS(l); err != nil {
-		return nil, err
+// certificates are the files of a listener as the server last read them. From 2.7 on
+// OpenBao looks whether they have changed; before, it reads them when it starts and at
+// SIGHUP.
+type certificates struct {
+	listener config.Listener
+	watch    bool
+	current  atomic.Pointer[tls.Config]
+}
+
+// newCertificates reads the files, which have to be right when the server starts.
+func newCertificates(l config.Listener, watch bool) (*certificates, error) {
+	c := &certificates{listener: l, watch: watch}
+	return c, c.reload()
+}
+
+// reload reads the files. What is wrong leaves the server with those of before.
+func (c *certificates) reload() error {
+	read, err := readTLS(c.listener)
+	if err != nil {
+		return err
 	}
+	c.current.Store(read)
+	return nil
+}
+
+// config returns a TLS configuration that follows the files.
+func (c *certificates) config() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-			return readTLS(l)
+			if c.watch {
+				return readTLS(c.listener)
+			}
+			return c.current.Load(), nil
 		},
-	}, nil
+	}
 }
 
 func readTLS(l config.Listener) (*tls.Config, error) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 
+	goversion "github.com/hashicorp/go-version"
 	"github.com/hashicorp/vault/version"
 )
 
@@ -32,4 +33,11 @@ func versionLine() string {
 func claimVersion() {
 	version.Version = claimedVersion()
 	version.VersionPrerelease, version.VersionMetadata = "", ""
+}
+
+// watchesCertificates reports whether a server of the claimed version reads a new
+// certificate without being told to.
+func watchesCertificates() bool {
+	claimed, err := goversion.NewVersion(claimedVersion())
+	return err == nil && claimed.Core().GreaterThanOrEqual(goversion.Must(goversion.NewVersion("2.7.0")))
 }
