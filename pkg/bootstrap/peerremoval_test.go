@@ -4,12 +4,18 @@
 package bootstrap
 
 import (
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clienttesting "k8s.io/client-go/testing"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
@@ -225,5 +231,49 @@ func TestPeerRemovalIsProved(t *testing.T) {
 	f.authorizationReady(ReasonProofFailed)
 	if ok, why := f.mayRemove(); ok || !strings.Contains(why, "openbao-operator") {
 		t.Errorf("the server may be removed: %t, %q", ok, why)
+	}
+}
+
+// TestPeerRemovalWalk walks through removals while writes are refused, lost, or carried
+// out without an answer. What counts as proved is what the server holds, and when no
+// server leaves any more, nothing of it is left.
+func TestPeerRemovalWalk(t *testing.T) {
+	seeds := uint64(8)
+	if testing.Short() {
+		seeds = 2
+	}
+	for seed := range seeds {
+		w := &walk{fixture: runsServers(t, openbaov1alpha1.AuthorizationEnforce), random: rand.New(rand.NewPCG(seed, 7)), theirs: map[string]string{}}
+		w.clusters.PrependReactor("patch", "openbaoclusters", func(clienttesting.Action) (bool, runtime.Object, error) {
+			return w.apiDown, nil, errors.New("the process is gone")
+		})
+		before, proved := w.server().state(), 0
+		for range 25 {
+			server, gone := fmt.Sprintf("prod-%d", w.random.IntN(10)), w.random.IntN(3) == 0
+			w.removes(server, gone)
+			w.log = append(w.log, fmt.Sprintf("%s, gone: %t, %s", server, gone, w.weather()))
+			w.sync("prod")
+			if w.apiDown || w.random.IntN(5) == 0 {
+				w.apiDown = false
+				w.restart()
+			}
+			if ok, _ := w.mayRemove(); ok {
+				proved++
+				if text := w.server().policies[authz.RemovePeerRole]; gone || !strings.Contains(text, `["`+server+`"]`) {
+					t.Fatalf("seed %d: proved is the removal of %s, and the server holds %q. The walk:\n%s", seed, server, text, strings.Join(w.log, "\n"))
+				}
+			}
+			w.now = w.now.Add(time.Minute)
+		}
+		w.server().fail, w.server().lose, w.gateErr = func(string) error { return nil }, func(string) error { return nil }, nil
+		w.removes("", false)
+		w.sync("prod")
+		w.authorizationReady(ReasonApplied)
+		if got := w.server().state(); !maps.Equal(got, before) {
+			t.Fatalf("seed %d: left is %v, there was %v. The walk:\n%s", seed, got, before, strings.Join(w.log, "\n"))
+		}
+		if proved == 0 {
+			t.Errorf("seed %d: nothing was ever proved", seed)
+		}
 	}
 }
