@@ -79,20 +79,24 @@ func serversRights() map[string][]string {
 	own := []string{
 		"openbao.org/openbaoclusters list",         // informer
 		"openbao.org/openbaoclusters watch",        // informer
+		"openbao.org/openbaoclusters patch",        // the finalizer of spec.deletionPolicy
 		"openbao.org/openbaoclusters/status patch", // server-side apply
 		"/namespaces get",                          // the UID, for the audience
 	}
 	// What belongs to a cluster wakes it.
 	for _, resource := range []string{
-		"/pods", "/services", "/serviceaccounts", "apps/statefulsets", "networking.k8s.io/networkpolicies",
+		"/pods", "/persistentvolumeclaims", "/services", "/serviceaccounts", "apps/statefulsets", "networking.k8s.io/networkpolicies",
 		"policy/poddisruptionbudgets", "rbac.authorization.k8s.io/rolebindings",
 	} {
 		own = append(own, resource+" list", resource+" watch")
 	}
 	namespace := []string{
-		"/pods delete",                   // what uses a volume that is deleted
+		"/pods delete",                   // start a server again
+		"/pods patch",                    // take it out of the Services for clients
 		"/persistentvolumeclaims get",    // whether there is a volume, and which
-		"/persistentvolumeclaims delete", // begin a first start again
+		"/persistentvolumeclaims patch",  // grow
+		"/persistentvolumeclaims delete", // have a server begin again without data
+		"apps/statefulsets delete",       // spec.deletionPolicy
 		"rbac.authorization.k8s.io/clusterroles bind of " + serverRole,
 	}
 	// Create, then apply; read live before either.

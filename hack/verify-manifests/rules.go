@@ -80,7 +80,7 @@ func rules() []rule {
 // out: all have all of them, whatever they grant.
 func limitsTheOperator(r *rendering) []string {
 	return hasObjects(true, policiesOf(
-		"configmaps", "events", "leases", "objects", "openbao-records", "secrets", "servers", "servers-deletions",
+		"configmaps", "events", "leases", "objects", "openbao-records", "secrets", "servers", "servers-pods",
 		"servers-rolebindings", "servers-secrets", "servers-selectors", "servers-statefulsets", "token-audiences")...)(r)
 }
 

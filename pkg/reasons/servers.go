@@ -26,6 +26,7 @@ func Servers() Of {
 					{"Rolling", both, "Pods are replaced, because of another version, image, configuration, certificate or restart request: the standbys first, the leader last.", "Nothing. `status.servers` shows who is current.", showServers},
 					{"Healing", both, "A server lost its volume, or is not part of the cluster any more, and begins again without data.", "Nothing.", showServers},
 					{"QuorumGuard", both, "The next step would leave too few voters that work. It is done once the others work.", "Read the logs of the servers that do not work, with the command in the message.", showServers},
+					{"Deleting", both, "The object is being deleted, and `spec.deletionPolicy` has its data deleted with it.", "Nothing.", ""},
 					{"Paused", both, "`spec.paused` is true, and nothing is changed.", "Set `spec.paused` to false when you are done.", ""},
 				},
 			},

@@ -350,12 +350,12 @@ func TestTemplateChanges(t *testing.T) {
 func TestReservedMetadata(t *testing.T) {
 	c := development()
 	c.Spec.PodMetadata = &openbaov1alpha1.PodMetadata{
-		Labels:      map[string]string{workload.LabelComponent: "backup", "app.kubernetes.io/instance": "other", "mine": "1"},
+		Labels:      map[string]string{workload.LabelComponent: "backup", workload.LabelTraffic: "all", "app.kubernetes.io/instance": "other", "mine": "1"},
 		Annotations: map[string]string{workload.AnnotationConfigDigest: "x", workload.AnnotationRestartAt: "x", "mine": "1"},
 	}
 	template := desired(t, c, facts()).StatefulSet.Spec.Template
 	wantLabels := workload.Labels(c)
-	wantLabels[workload.LabelComponent], wantLabels["mine"] = workload.ComponentServer, "1"
+	wantLabels[workload.LabelComponent], wantLabels[workload.LabelTraffic], wantLabels["mine"] = workload.ComponentServer, workload.TrafficClients, "1"
 	if !reflect.DeepEqual(template.Labels, wantLabels) {
 		t.Errorf("got labels %v, want %v", template.Labels, wantLabels)
 	}

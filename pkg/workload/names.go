@@ -47,6 +47,15 @@ const (
 	// when the server dies.
 	LabelActive = "openbao-active"
 
+	// LabelTraffic is on the pods of servers. The Services for clients lead to those where
+	// it is TrafficClients. It is not part of the selector of the StatefulSet, so that it
+	// can be changed on a pod.
+	LabelTraffic = "openbao.org/traffic"
+	// TrafficClients is what pods are made with.
+	TrafficClients = "clients"
+	// TrafficNone is for a server that clients must not reach.
+	TrafficNone = "none"
+
 	// MaxServers is the greatest number of servers: each server looks for the others
 	// under the names of the ordinals 0 to 8.
 	MaxServers = 9

@@ -30,7 +30,7 @@ func headlessService(c *openbaov1alpha1.OpenBaoCluster) *corev1.Service {
 // publicService is the Service for clients. It leads to all servers that are ready;
 // standbys forward requests to the active one.
 func publicService(c *openbaov1alpha1.OpenBaoCluster) *corev1.Service {
-	s := service(PublicServiceName(c), ServerSelector(c), portNameAPI)
+	s := service(PublicServiceName(c), clientSelector(c), portNameAPI)
 	s.Spec.Type = corev1.ServiceTypeClusterIP
 	if c.Spec.Service != nil {
 		s.Annotations = maps.Clone(c.Spec.Service.Annotations)
@@ -41,11 +41,18 @@ func publicService(c *openbaov1alpha1.OpenBaoCluster) *corev1.Service {
 
 // activeService leads to the server that says of itself that it is the active one.
 func activeService(c *openbaov1alpha1.OpenBaoCluster) *corev1.Service {
-	selector := ServerSelector(c)
+	selector := clientSelector(c)
 	selector[LabelActive] = "true"
 	s := service(ActiveServiceName(c), selector, portNameAPI)
 	s.Spec.Type = corev1.ServiceTypeClusterIP
 	return s
+}
+
+// clientSelector selects the servers that clients may reach.
+func clientSelector(c *openbaov1alpha1.OpenBaoCluster) map[string]string {
+	selector := ServerSelector(c)
+	selector[LabelTraffic] = TrafficClients
+	return selector
 }
 
 func service(name string, selector map[string]string, ports ...string) *corev1.Service {

@@ -107,11 +107,11 @@ func keepImmutable(desired, stored *appsv1.StatefulSet) ([]Kept, error) {
 			return nil, err
 		}
 	}
-	claims, err := keptClaims(desired.Spec.VolumeClaimTemplates[0], stored.Spec.VolumeClaimTemplates)
+	claims, grows, err := keptClaims(desired.Spec.VolumeClaimTemplates[0], stored.Spec.VolumeClaimTemplates)
 	if err != nil {
 		return nil, err
 	}
-	if len(claims) > 0 {
+	if len(claims) > 0 || grows {
 		kept = append(kept, claims...)
 		desired.Spec.VolumeClaimTemplates = stored.DeepCopy().Spec.VolumeClaimTemplates
 	}
@@ -142,9 +142,9 @@ func keepSelector(desired *appsv1.StatefulSet, selector *metav1.LabelSelector) e
 	return nil
 }
 
-// keptClaims reports where the stored volumeClaimTemplates differ from the desired one.
-func keptClaims(desired corev1.PersistentVolumeClaim, stored []corev1.PersistentVolumeClaim) ([]Kept, error) {
-	var kept []Kept
+// keptClaims reports where the stored volumeClaimTemplates differ from the desired one, and
+// whether the volumes are to become larger, which the volumes themselves can.
+func keptClaims(desired corev1.PersistentVolumeClaim, stored []corev1.PersistentVolumeClaim) (kept []Kept, grows bool, err error) {
 	found := false
 	for _, claim := range stored {
 		if claim.Name != desired.Name {
@@ -153,7 +153,8 @@ func keptClaims(desired corev1.PersistentVolumeClaim, stored []corev1.Persistent
 		}
 		found = true
 		wantSize, haveSize := desired.Spec.Resources.Requests[corev1.ResourceStorage], claim.Spec.Resources.Requests[corev1.ResourceStorage]
-		if wantSize.Cmp(haveSize) != 0 {
+		grows = wantSize.Cmp(haveSize) > 0
+		if wantSize.Cmp(haveSize) < 0 {
 			kept = append(kept, Kept{"spec.storage.size", wantSize.String(), haveSize.String()})
 		}
 		if !equality.Semantic.DeepEqual(desired.Spec.StorageClassName, claim.Spec.StorageClassName) {
@@ -167,9 +168,9 @@ func keptClaims(desired corev1.PersistentVolumeClaim, stored []corev1.Persistent
 		}
 	}
 	if !found {
-		return nil, errors.New("the stored StatefulSet has no volumeClaimTemplate \"data\", and none can be added: rename or delete the StatefulSet")
+		return nil, false, errors.New("the stored StatefulSet has no volumeClaimTemplate \"data\", and none can be added: rename or delete the StatefulSet")
 	}
-	return kept, nil
+	return kept, grows, nil
 }
 
 func storageClass(claim corev1.PersistentVolumeClaim) string {

@@ -26,6 +26,8 @@ func TestKept(t *testing.T) {
 		cluster func(*openbaov1alpha1.OpenBaoCluster)
 		stored  func(*appsv1.StatefulSet)
 		want    []workload.Kept
+		// kept means that the template of the volumes stays as it is stored.
+		kept bool
 	}{
 		{name: "the same"},
 		{
@@ -38,9 +40,15 @@ func TestKept(t *testing.T) {
 			},
 		},
 		{
+			// The volumes themselves grow.
 			name:    "larger volumes",
 			cluster: func(c *openbaov1alpha1.OpenBaoCluster) { c.Spec.Storage.Size = "5Gi" },
-			want:    []workload.Kept{{Field: "spec.storage.size", Wanted: "5Gi", Kept: "1Gi"}},
+			kept:    true,
+		},
+		{
+			name:    "smaller volumes",
+			cluster: func(c *openbaov1alpha1.OpenBaoCluster) { c.Spec.Storage.Size = "512Mi" },
+			want:    []workload.Kept{{Field: "spec.storage.size", Wanted: "512Mi", Kept: "1Gi"}},
 		},
 		{
 			name:    "another class",
@@ -102,7 +110,7 @@ func TestKept(t *testing.T) {
 			aboutClaims := func(k workload.Kept) bool {
 				return strings.HasPrefix(k.Field, "spec.storage.") || strings.HasPrefix(k.Field, "volumeClaimTemplates")
 			}
-			if slices.ContainsFunc(tc.want, aboutClaims) && !reflect.DeepEqual(got.VolumeClaimTemplates, have.VolumeClaimTemplates) {
+			if (tc.kept || slices.ContainsFunc(tc.want, aboutClaims)) && !reflect.DeepEqual(got.VolumeClaimTemplates, have.VolumeClaimTemplates) {
 				t.Errorf("got %v, want the stored %v", got.VolumeClaimTemplates, have.VolumeClaimTemplates)
 			}
 			selector, err := metav1.LabelSelectorAsSelector(got.Selector)

@@ -62,6 +62,7 @@ func podLabels(c *openbaov1alpha1.OpenBaoCluster) map[string]string {
 	}
 	maps.Copy(labels, Labels(c))
 	maps.Copy(labels, ServerSelector(c))
+	labels[LabelTraffic] = TrafficClients
 	return labels
 }
 

@@ -248,6 +248,9 @@ func (t *task) disown(ctx context.Context, declared bool) reconcile.Outcome {
 	if !declared || lifecycle == nil {
 		return reconcile.Done()
 	}
+	if err := t.keepFinalizer(ctx, false); err != nil {
+		return afterWrite(err)
+	}
 	if err := t.apply(ctx, openbaov1alpha1ac.OpenBaoClusterStatus()); err != nil {
 		return afterWrite(err)
 	}

@@ -37,15 +37,15 @@ func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.
 		c.forget(ctx, name)
 		return reconcile.Done()
 	}
-	if cached.DeletionTimestamp != nil {
-		c.forget(ctx, name)
-		return reconcile.Done()
-	}
 	declared, err := c.opts.Declared(ctx)
 	if err != nil {
 		return reconcile.Retry(err)
 	}
 	t := c.newTask(c.written.Newest(cached))
+	if cached.DeletionTimestamp != nil {
+		c.forget(ctx, name)
+		return t.remove(ctx)
+	}
 	if !declared || !t.obj.DescribesServers() {
 		c.forget(ctx, name)
 		return t.disown(ctx, declared)
@@ -125,6 +125,11 @@ func (c *Controller) newTask(latest *openbaov1alpha1.OpenBaoCluster) *task {
 // reads is in t.problems.
 func (t *task) work(ctx context.Context) error {
 	t.findPods()
+	if !t.paused() {
+		if err := t.keepFinalizer(ctx, deletesData(t.obj)); err != nil {
+			return err
+		}
+	}
 	if err := t.desire(); err != nil {
 		return errors.Join(err, t.dropInitialize(ctx))
 	}
@@ -134,6 +139,11 @@ func (t *task) work(ctx context.Context) error {
 		}
 	}
 	t.observe(ctx)
+	if !t.paused() {
+		if err := errors.Join(t.divertTraffic(ctx), t.growVolumes(ctx)); err != nil {
+			return err
+		}
+	}
 	if err := t.start(ctx); err != nil {
 		return err
 	}

@@ -26,6 +26,8 @@ const (
 	ReasonHealing = "Healing"
 	// ReasonStranded: a server holds data and is not part of the cluster.
 	ReasonStranded = "ServerStranded"
+	// ReasonDeleting: the servers and their data are deleted with the object.
+	ReasonDeleting = "Deleting"
 )
 
 // reasonOfCause is what a condition, or an event, calls the cause of a step.

@@ -1,0 +1,108 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package openbao
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
+
+	"github.com/bailiwick-operator/bailiwick/pkg/workload"
+)
+
+// growVolumes asks for larger volumes where the spec does. The StatefulSet cannot: the
+// size in its template is that of the first volumes.
+func (t *task) growVolumes(ctx context.Context) error {
+	want, err := resource.ParseQuantity(t.obj.Spec.Storage.Size)
+	if err != nil {
+		return invalidSpec(err)
+	}
+	for ordinal := range workload.MaxServers {
+		object, ok := t.cached(claimResource, t.obj.Namespace, workload.VolumeClaimName(t.obj, ordinal))
+		claim, isClaim := object.(*corev1.PersistentVolumeClaim)
+		if !ok || !isClaim || claim.DeletionTimestamp != nil {
+			continue
+		}
+		have := claim.Spec.Resources.Requests[corev1.ResourceStorage]
+		if have.Cmp(want) >= 0 {
+			if pending := pendingGrowth(claim); pending != "" {
+				t.notes = append(t.notes, fmt.Sprintf("The volume %s is growing to %s%s", claim.Name, have.String(), pending))
+			}
+			continue
+		}
+		if err := t.mayWrite(); err != nil {
+			return err
+		}
+		patch, err := json.Marshal(map[string]any{
+			"metadata": map[string]any{"uid": claim.UID},
+			"spec":     map[string]any{"resources": map[string]any{"requests": map[string]any{"storage": want.String()}}},
+		})
+		if err != nil {
+			return err
+		}
+		_, err = t.opts.Kube.CoreV1().PersistentVolumeClaims(claim.Namespace).Patch(ctx, claim.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: FieldManager})
+		switch {
+		case lacksRightOrNil(err):
+			if err != nil {
+				return t.objectProblem(err)
+			}
+			klog.FromContext(ctx).Info("Asked for a larger volume", "volume", claim.Name, "size", want.String())
+			t.changed = true
+		case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
+			// The words of the API server say why: most often, the StorageClass cannot.
+			t.notes = append(t.notes, fmt.Sprintf("The volume %s cannot grow to %s: %v.", claim.Name, want.String(), err))
+		default:
+			return t.objectProblem(fmt.Errorf("grow the volume %s: %w", claim.Name, err))
+		}
+	}
+	return nil
+}
+
+func lacksRightOrNil(err error) bool { return err == nil || lacksRight(err) }
+
+// pendingGrowth says what a volume that grows waits for, empty if it has grown.
+func pendingGrowth(claim *corev1.PersistentVolumeClaim) string {
+	capacity, known := claim.Status.Capacity[corev1.ResourceStorage]
+	if wanted := claim.Spec.Resources.Requests[corev1.ResourceStorage]; !known || capacity.Cmp(wanted) >= 0 {
+		return ""
+	}
+	for _, condition := range claim.Status.Conditions {
+		if condition.Type == corev1.PersistentVolumeClaimFileSystemResizePending && condition.Status == corev1.ConditionTrue {
+			return "; its file system grows when the server is started again (spec.maintenance.restartAt)."
+		}
+	}
+	return "."
+}
+
+// divertTraffic takes servers of another cluster out of the Services for clients. What
+// they say can only take traffic away from them.
+func (t *task) divertTraffic(ctx context.Context) error {
+	for _, s := range t.servers {
+		if s.node == nil || t.ofThisCluster(s) || s.pod.DeletionTimestamp != nil || s.pod.Labels[workload.LabelTraffic] == workload.TrafficNone {
+			continue
+		}
+		if err := t.mayWrite(); err != nil {
+			return err
+		}
+		patch, err := json.Marshal(map[string]any{
+			"metadata": map[string]any{"uid": s.pod.UID, "labels": map[string]any{workload.LabelTraffic: workload.TrafficNone}},
+		})
+		if err != nil {
+			return err
+		}
+		_, err = t.opts.Kube.CoreV1().Pods(s.pod.Namespace).Patch(ctx, s.pod.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: FieldManager})
+		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+			return t.objectProblem(fmt.Errorf("take the traffic from the server %s, which is of another cluster: %w", s.pod.Name, err))
+		}
+		klog.FromContext(ctx).Info("A server of another cluster gets no traffic", "server", s.pod.Name)
+	}
+	return nil
+}
