@@ -29,6 +29,9 @@ const (
 	// only the test server can imitate: it is of a version that is not released.
 	watchingImage   = "localhost/openbao:watching"
 	watchingVersion = "2.7.0"
+	// nextImage is that of the version to which the test server can be upgraded.
+	nextImage   = "localhost/openbao:next"
+	nextVersion = "2.6.3"
 )
 
 // shared is the node of all tests; there is none where that is not possible.
@@ -99,10 +102,11 @@ func serverImages(dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	slow, watching := filepath.Join(dir, "slow"), filepath.Join(dir, "watching")
-	return []string{layout, slow, watching}, errors.Join(
+	slow, watching, next := filepath.Join(dir, "slow"), filepath.Join(dir, "watching"), filepath.Join(dir, "next")
+	return []string{layout, slow, watching, next}, errors.Join(
 		node.WriteImageAt(slow, slowImage, binary, "/bin/bao", "BAO_TEST_SELF_INIT_DELAY="+selfInitDelay.String()),
 		node.WriteImageAt(watching, watchingImage, binary, "/bin/bao", "BAO_TEST_VERSION="+watchingVersion),
+		node.WriteImageAt(next, nextImage, binary, "/bin/bao", "BAO_TEST_VERSION="+nextVersion),
 	)
 }
 
