@@ -156,6 +156,10 @@ func (t *task) judge() {
 		t.addProblem(waiting(ReasonPaused, "The cluster is paused (spec.paused), and its servers are not all started. Nothing is changed.", t.opts.RecheckInterval))
 	case !t.initialized():
 		t.addProblem(waiting(ReasonStarting, "The first server starts.", startInterval))
+	case t.step.Action == machine.Complete:
+		// Who votes is asked from the next look on. Until then, one server of several looks
+		// like a lost quorum.
+		t.addProblem(waiting(ReasonStarting, "The first server is initialized.", startInterval))
 	case len(n.foreign) > 0:
 		t.addProblem(waiting(ReasonOtherCluster, fmt.Sprintf("Servers report another cluster than the recorded %s: %s. They get no traffic from Bailiwick; find out how their volumes were exchanged.",
 			t.obj.Status.ClusterID, strings.Join(n.foreign, ", ")), t.opts.RecheckInterval))
