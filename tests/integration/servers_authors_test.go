@@ -163,8 +163,11 @@ func TestConfusedDeputiesOfServers(t *testing.T) {
 		w.ready(namespace, "main", openbaocontroller.ReasonStarting)
 		w.until("a first start to wait for its server", func() error {
 			c, err := w.api.OpenBaoV1alpha1().OpenBaoClusters(namespace).Get(w.ctx, "main", metav1.GetOptions{})
-			if err != nil || c.Status.FirstStart == nil || c.Status.FirstStart.VolumeUID == "" {
-				return fmt.Errorf("the first start is %+v, %w", c.Status.FirstStart, err)
+			if err != nil {
+				return err
+			}
+			if c.Status.FirstStart == nil || c.Status.FirstStart.VolumeUID == "" {
+				return fmt.Errorf("the first start is %+v", c.Status.FirstStart)
 			}
 			_, err = w.kube.CoreV1().Secrets(namespace).Get(w.ctx, "main-initialize", metav1.GetOptions{})
 			return err

@@ -5,6 +5,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -295,7 +296,7 @@ func (w *serversWorld) gone(resource schema.GroupVersionResource, ns, name strin
 	w.until(resource.Resource+" "+name+" to be deleted", func() error {
 		_, err := w.dynamic.Resource(resource).Namespace(ns).Get(w.ctx, name, metav1.GetOptions{})
 		if err == nil {
-			return fmt.Errorf("it is there")
+			return errors.New("it is there")
 		}
 		return ignoreNotFound(err)
 	})

@@ -141,7 +141,7 @@ func rbacDocuments() ([]string, error) {
 	}
 	var documents []string
 	for _, folder := range []string{"rbac", "rbac/optional/run-servers"} {
-		rendered, err := exec.Command(bin, "kustomize", filepath.Join(manifests, folder)).CombinedOutput()
+		rendered, err := exec.CommandContext(context.Background(), bin, "kustomize", filepath.Join(manifests, folder)).CombinedOutput()
 		if err != nil {
 			return nil, fmt.Errorf("%w: %s", err, rendered)
 		}
