@@ -5,6 +5,7 @@ package chart
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -81,7 +82,7 @@ func TestPrintedCommand(t *testing.T) {
 		}
 		ready := meta.FindStatusCondition(now.Status.Conditions, v1alpha1.ConditionReady)
 		if ready == nil || ready.Reason != openbaocontroller.ReasonNotGranted {
-			return fmt.Errorf("Ready is %+v", ready)
+			return fmt.Errorf("the condition Ready is %+v", ready)
 		}
 		_, command, _ = strings.Cut(ready.Message, " Run: ")
 		return nil
@@ -124,7 +125,7 @@ func TestPrintedCommand(t *testing.T) {
 	})
 	poll(ctx, t, "the tokens of jobs to be granted", func(context.Context) error {
 		if !may("wombat", "numbat", token) {
-			return fmt.Errorf("they are not")
+			return errors.New("they are not")
 		}
 		return nil
 	})
