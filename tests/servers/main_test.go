@@ -5,11 +5,11 @@ package servers
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -27,6 +27,9 @@ const (
 	// self-initialization, as far as they are the test server.
 	slowImage     = "localhost/openbao:slow"
 	selfInitDelay = 150 * time.Millisecond
+	// keepingImage is that of servers that keep the root token of a self-initialization.
+	keepingImage   = "localhost/openbao:keeping"
+	keepingVersion = "2.5.5"
 	// watchingImage is that of servers that read a new certificate by themselves, which
 	// only the test server can imitate: it is of a version that is not released.
 	watchingImage   = "localhost/openbao:watching"
@@ -171,11 +174,19 @@ func serverImages(dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	slow, watching := filepath.Join(dir, "slow"), filepath.Join(dir, "watching")
-	return []string{layout, slow, watching}, errors.Join(
-		node.WriteImageAt(slow, slowImage, binary, "/bin/bao", "BAO_TEST_SELF_INIT_DELAY="+selfInitDelay.String()),
-		node.WriteImageAt(watching, watchingImage, binary, "/bin/bao", "BAO_TEST_VERSION="+watchingVersion),
-	)
+	layouts := []string{layout}
+	for reference, variable := range map[string]string{
+		slowImage:     "BAO_TEST_SELF_INIT_DELAY=" + selfInitDelay.String(),
+		keepingImage:  "BAO_TEST_VERSION=" + keepingVersion,
+		watchingImage: "BAO_TEST_VERSION=" + watchingVersion,
+	} {
+		layout := filepath.Join(dir, path.Base(reference))
+		if err := node.WriteImageAt(layout, reference, binary, "/bin/bao", variable); err != nil {
+			return nil, err
+		}
+		layouts = append(layouts, layout)
+	}
+	return layouts, nil
 }
 
 func kubectl(ctx context.Context, args ...string) (string, error) {
