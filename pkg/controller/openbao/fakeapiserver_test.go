@@ -276,7 +276,9 @@ func (s *apiServer) runPods(set *appsv1.StatefulSet) error {
 		if _, err := s.Get(podResource, set.Namespace, name); err == nil {
 			continue
 		}
-		volume := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: set.Namespace, Name: "data-" + name}}
+		volume := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{
+			Namespace: set.Namespace, Name: "data-" + name, Labels: set.Spec.VolumeClaimTemplates[0].Labels,
+		}, Spec: set.Spec.VolumeClaimTemplates[0].Spec}
 		if _, err := s.put(corev1.SchemeGroupVersion.WithResource("persistentvolumeclaims"), volume, volume); err != nil {
 			return err
 		}

@@ -16,8 +16,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/certs"
 	bao "github.com/bailiwick-operator/bailiwick/pkg/openbao"
+	"github.com/bailiwick-operator/bailiwick/pkg/serverconfig"
 	"github.com/bailiwick-operator/bailiwick/pkg/workload"
 )
 
@@ -176,9 +178,23 @@ func (c *paperClient) Peers(context.Context) ([]bao.Peer, error) {
 }
 
 func (c *paperClient) Autopilot(context.Context) (bao.Autopilot, error) {
+	cluster, done, _ := c.ask(false)
+	defer done()
+	state := bao.Autopilot{Healthy: true}
+	for _, ordinal := range slices.Sorted(maps.Keys(cluster.joined)) {
+		state.Servers = append(state.Servers, bao.AutopilotServer{ID: cluster.name + "-" + ordinal, Healthy: true, LastIndex: 7})
+	}
+	return state, c.reads()
+}
+
+// AutopilotConfig is as the first start has set it.
+func (c *paperClient) AutopilotConfig(context.Context) (map[string]any, error) {
 	_, done, _ := c.ask(false)
 	defer done()
-	return bao.Autopilot{Healthy: true}, c.reads()
+	if c.token != "s."+operatorRole {
+		return nil, refused(bao.PermissionDenied, 403, "permission denied")
+	}
+	return serverconfig.Autopilot(&openbaov1alpha1.OpenBaoCluster{})
 }
 
 func (c *paperClient) RevokeSelf(context.Context) error {

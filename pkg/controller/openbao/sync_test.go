@@ -78,8 +78,9 @@ func run(t *testing.T) *running {
 		},
 		Serves:              func(context.Context, schema.GroupVersionKind) (bool, error) { return false, nil },
 		Subject:             authz.ServiceAccountSubject("bailiwick-system", "bailiwick-servers"),
-		BootstrapperSubject: authz.ServiceAccountSubject("bailiwick-system", "bailiwick-bootstrapper"), BootstrapperAccount: "bailiwick",
-		Connect: w.servers.connect, Probe: w.servers.probe,
+		BootstrapperSubject: authz.ServiceAccountSubject("bailiwick-system", "bailiwick-bootstrapper"), AuthorizerAccount: "bailiwick",
+		NamespaceRole: "bailiwick-servers-namespace",
+		Connect:       w.servers.connect, Probe: w.servers.probe,
 	})
 	if err != nil {
 		t.Fatal(err)
