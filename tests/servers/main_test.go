@@ -5,6 +5,7 @@ package servers
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"

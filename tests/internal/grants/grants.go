@@ -86,6 +86,10 @@ func OnNode() []Right {
 		{"create", "serviceaccounts/token"},
 		{"delete", "persistentvolumeclaims"},
 		{"delete", "pods"},
+		{"delete", "statefulsets"},
+		{"patch", "openbaoclusters"},
+		{"patch", "persistentvolumeclaims"},
+		{"patch", "pods"},
 	}
 }
 
