@@ -61,8 +61,6 @@ func TestPrintedCommand(t *testing.T) {
 	if pod.ServiceAccountName != servers {
 		t.Fatalf("the process runs as %s", pod.ServiceAccountName)
 	}
-	startWith(t, cluster, "wombat", pod.ServiceAccountName, pod.Containers[0].Args)
-
 	ns := cluster.Namespace(t)
 	c := &v1alpha1.OpenBaoCluster{ObjectMeta: metav1.ObjectMeta{Name: "main"}}
 	c.Spec = v1alpha1.OpenBaoClusterSpec{
@@ -71,9 +69,12 @@ func TestPrintedCommand(t *testing.T) {
 		SelfInit: &v1alpha1.SelfInitSpec{Enabled: true}, Network: &v1alpha1.NetworkSpec{APIServerCIDR: "10.96.0.0/16"},
 		Authorization: &v1alpha1.AuthorizationSpec{}, Backup: &v1alpha1.BackupSpec{},
 	}
-	if _, err := api.OpenBaoV1alpha1().OpenBaoClusters(ns).Create(ctx, c, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	poll(ctx, t, "the kind to be served", func(ctx context.Context) error {
+		_, err := api.OpenBaoV1alpha1().OpenBaoClusters(ns).Create(ctx, c, metav1.CreateOptions{})
+		return err
+	})
+	startWith(t, cluster, "wombat", pod.ServiceAccountName, pod.Containers[0].Args)
+
 	var command string
 	poll(ctx, t, "the command", func(ctx context.Context) error {
 		now, err := api.OpenBaoV1alpha1().OpenBaoClusters(ns).Get(ctx, "main", metav1.GetOptions{})

@@ -98,7 +98,7 @@ func (w *serversWorld) start() {
 	opts.Controllers = []string{"OpenBaoServers"}
 	opts.OpenBao.AuthorizerServiceAccount = operatorAccount
 	opts.Deployment, opts.LeaderElection.LeaseName = serversAccount, serversAccount
-	opts.LeaderElection.LeaseDuration, opts.LeaderElection.RenewDeadline, opts.LeaderElection.RetryPeriod = 4*time.Second, 3*time.Second, time.Second
+	opts.LeaderElection.RetryPeriod = time.Second
 	opts.HealthBindAddress, opts.MetricsBindAddress = "0", "0"
 	ctx, cancel := context.WithCancel(klog.NewContext(context.Background(),
 		textlogger.NewLogger(textlogger.NewConfig(textlogger.Verbosity(2), textlogger.Output(w.logs)))))
