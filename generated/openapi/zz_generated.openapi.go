@@ -23192,9 +23192,16 @@ func schema_pkg_apis_openbao_v1alpha1_FirstStartStatus(ref common.ReferenceCallb
 					},
 					"attempts": {
 						SchemaProps: spec.SchemaProps{
-							Description: "attempts is how often an incomplete first start was begun again on an empty volume.",
+							Description: "attempts is how often an incomplete first start was begun again on an empty volume, for the generation of the object that attemptsGeneration says.",
 							Type:        []string{"integer"},
 							Format:      "int32",
+						},
+					},
+					"attemptsGeneration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "attemptsGeneration is the generation that attempts counts for: a change of the spec may be what lets the next one succeed.",
+							Type:        []string{"integer"},
+							Format:      "int64",
 						},
 					},
 					"completedAt": {
@@ -26397,6 +26404,13 @@ func schema_pkg_apis_openbao_v1alpha1_ServerStatus(ref common.ReferenceCallback)
 						SchemaProps: spec.SchemaProps{
 							Description: "current says that the pod is of the current revision of the StatefulSet.",
 							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"emptyVolumeUID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "emptyVolumeUID is the UID of the PersistentVolumeClaim that it was last seen to have nothing on. What is on that now came from this cluster.",
+							Type:        []string{"string"},
 							Format:      "",
 						},
 					},

@@ -14,8 +14,6 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 )
 
-const serversSubject = "system:serviceaccount:bailiwick-system:bailiwick-servers"
-
 // described are the fields by which an object describes servers, whoever runs them.
 func described(s *openbaov1alpha1.OpenBaoClusterSpec) {
 	s.Version, s.Replicas = "2.6.2", new(int32(3))

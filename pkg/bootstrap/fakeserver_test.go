@@ -283,6 +283,14 @@ func (c *client) WriteAutopilot(context.Context, map[string]any) error {
 	panic("the bootstrapper does not configure the autopilot")
 }
 
+func (c *client) AutopilotConfig(context.Context) (map[string]any, error) {
+	panic("the bootstrapper does not look at the autopilot")
+}
+
+func (c *client) RemovePeer(context.Context, string) error {
+	panic("the bootstrapper removes no server")
+}
+
 func (c *client) CapabilitiesSelf(_ context.Context, paths ...string) (map[string][]string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

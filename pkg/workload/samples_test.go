@@ -6,6 +6,7 @@ package workload_test
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -82,6 +83,9 @@ func TestSamplesOfTheOpenBaoOperator(t *testing.T) {
 		name  string
 		spec  string
 		needs []string
+		// unknown is a field that the API does not have: kubectl refuses it, and other
+		// clients lose it.
+		unknown string
 	}{
 		"basics/openbaocluster":          {spec: sampleDevelopment},
 		"basics/openbaocluster_sentinel": {spec: sampleBase + "tls: {enabled: true, rotationPeriod: 720h}", needs: []string{"spec.profile"}},
@@ -94,7 +98,9 @@ selfInit:
     - {name: auth, operation: update, path: sys/auth/kubernetes, authMethod: {type: kubernetes}}
     - {name: config, operation: update, path: auth/kubernetes/config, data: {kubernetes_host: "https://kubernetes.default.svc"}}
 `, needs: []string{"spec.configuration.logging.file"}},
-		"basics/openbaocluster_pq_tls": {spec: strings.Replace(sampleDevelopment, "version: 2.4.4", "version: 2.7.0", 1) + "configuration: {listener: {}}"},
+		"basics/openbaocluster_pq_tls": {spec: strings.Replace(sampleDevelopment, "version: 2.4.4", "version: 2.7.0", 1) + `
+configuration: {listener: {tlsMinVersion: tls13, tlsMaxVersion: tls13, tlsKeyExchangePreferences: [X25519MLKEM768]}}
+`, unknown: "tlsKeyExchangePreferences"},
 		"integrations/openbaocluster_gateway": {spec: sampleLogFile + sampleDevelopment + `
 initContainer: {enabled: true, image: "registry.example.com/openbao-init:dev"}
 gateway: {enabled: true, gatewayRef: {name: traefik-gateway, namespace: default}, hostname: bao.example.com, path: /}
@@ -150,8 +156,8 @@ unseal:
   gcpCloudKMS: {project: my-gcp-project, region: us-central1, keyRing: openbao-keyring, cryptoKey: openbao-unseal-key}
 `, needs: []string{"spec.configuration.logging.file"}},
 		"production/openbaocluster_hardened": {spec: sampleLogFile + strings.Replace(sampleHardened, "selfInit: {enabled: true}", sampleRequests, 1) +
-			sampleAWS + sampleBackup + sampleVerification + sampleEgress,
-			needs: []string{"spec.configuration.logging.file", "spec.imageVerification.enabled"}},
+			sampleAWS + strings.Replace(sampleBackup, "name: s3", "name: s3, namespace: openbaocluster-hardened", 1) + sampleVerification + sampleEgress,
+			needs: []string{"spec.configuration.logging.file", "spec.imageVerification.enabled"}, unknown: "namespace"},
 		"production/openbaocluster_hardened, without rules": {spec: sampleHardened + sampleAWS + sampleBackup, needs: []string{"spec.network.egressRules"}},
 		"production/openbaocluster_kmip": {spec: sampleLogFile + sampleHardened + `
 unseal:
@@ -200,18 +206,26 @@ unseal:
     keyName: openbao-unseal-key
     mountPath: transit/
     tlsCACert: /etc/bao/seal-creds/ca.crt
-  credentialsSecretRef: {name: transit-seal-token}
-`, needs: []string{"spec.configuration.logging.file"}},
+  credentialsSecretRef: {name: transit-seal-token, namespace: openbaocluster-transit}
+`, needs: []string{"spec.configuration.logging.file"}, unknown: "namespace"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := &openbaov1alpha1.OpenBaoCluster{}
 			c.Name, c.Namespace = cmp.Or(tc.name, "openbaocluster-sample"), "default"
-			if err := yaml.UnmarshalStrict([]byte(tc.spec), &c.Spec); err != nil {
+			err := yaml.UnmarshalStrict([]byte(tc.spec), &c.Spec)
+			if tc.unknown != "" {
+				if want := fmt.Sprintf("unknown field %q", tc.unknown); err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("got %v, want an error with %s", err, want)
+				}
+				c.Spec = openbaov1alpha1.OpenBaoClusterSpec{}
+				err = yaml.Unmarshal([]byte(tc.spec), &c.Spec)
+			}
+			if err != nil {
 				t.Fatal(err)
 			}
 			_, configErr := serverconfig.Render(c)
-			err := errors.Join(workload.Check(c), configErr)
+			err = errors.Join(workload.Check(c), configErr)
 			t.Log(err)
 			got := fieldsOf(err)
 			slices.Sort(tc.needs)

@@ -5,6 +5,7 @@ package chart
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -60,8 +61,6 @@ func TestPrintedCommand(t *testing.T) {
 	if pod.ServiceAccountName != servers {
 		t.Fatalf("the process runs as %s", pod.ServiceAccountName)
 	}
-	startWith(t, cluster, "wombat", pod.ServiceAccountName, pod.Containers[0].Args)
-
 	ns := cluster.Namespace(t)
 	c := &v1alpha1.OpenBaoCluster{ObjectMeta: metav1.ObjectMeta{Name: "main"}}
 	c.Spec = v1alpha1.OpenBaoClusterSpec{
@@ -70,9 +69,12 @@ func TestPrintedCommand(t *testing.T) {
 		SelfInit: &v1alpha1.SelfInitSpec{Enabled: true}, Network: &v1alpha1.NetworkSpec{APIServerCIDR: "10.96.0.0/16"},
 		Authorization: &v1alpha1.AuthorizationSpec{}, Backup: &v1alpha1.BackupSpec{},
 	}
-	if _, err := api.OpenBaoV1alpha1().OpenBaoClusters(ns).Create(ctx, c, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	poll(ctx, t, "the kind to be served", func(ctx context.Context) error {
+		_, err := api.OpenBaoV1alpha1().OpenBaoClusters(ns).Create(ctx, c, metav1.CreateOptions{})
+		return err
+	})
+	startWith(t, cluster, "wombat", pod.ServiceAccountName, pod.Containers[0].Args)
+
 	var command string
 	poll(ctx, t, "the command", func(ctx context.Context) error {
 		now, err := api.OpenBaoV1alpha1().OpenBaoClusters(ns).Get(ctx, "main", metav1.GetOptions{})
@@ -81,7 +83,7 @@ func TestPrintedCommand(t *testing.T) {
 		}
 		ready := meta.FindStatusCondition(now.Status.Conditions, v1alpha1.ConditionReady)
 		if ready == nil || ready.Reason != openbaocontroller.ReasonNotGranted {
-			return fmt.Errorf("Ready is %+v", ready)
+			return fmt.Errorf("the condition Ready is %+v", ready)
 		}
 		_, command, _ = strings.Cut(ready.Message, " Run: ")
 		return nil
@@ -124,7 +126,7 @@ func TestPrintedCommand(t *testing.T) {
 	})
 	poll(ctx, t, "the tokens of jobs to be granted", func(context.Context) error {
 		if !may("wombat", "numbat", token) {
-			return fmt.Errorf("they are not")
+			return errors.New("they are not")
 		}
 		return nil
 	})

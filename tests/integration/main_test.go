@@ -11,13 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bailiwick-operator/bailiwick/tests/internal/grants"
 	"github.com/bailiwick-operator/bailiwick/tests/stack"
 )
 
 var (
 	// shared is what all tests of this package run on.
 	shared *stack.Stack
-	// auditLogs is the folder of what the operator's account did.
+	// auditLogs is the folder of what the accounts of the operator did.
 	auditLogs string
 )
 
@@ -43,7 +44,7 @@ func run(m *testing.M) int {
 		}
 	}()
 	auditLogs = dir
-	audit, err := auditArgs(filepath.Join(dir, "shared.log"))
+	audit, err := grants.AuditArgs(filepath.Join(dir, "shared.log"))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -59,5 +60,5 @@ func run(m *testing.M) int {
 			fmt.Fprintln(os.Stderr, "installing the manifests:", err)
 			os.Exit(1)
 		}
-	}, func(*stack.Stack) error { return checkRights(manifests+"/rbac", dir) })
+	}, func(*stack.Stack) error { return checkRights(dir) })
 }

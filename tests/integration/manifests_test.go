@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/bailiwick-operator/bailiwick/tests/aivensim"
+	"github.com/bailiwick-operator/bailiwick/tests/internal/grants"
 	"github.com/bailiwick-operator/bailiwick/tests/stack"
 )
 
@@ -32,7 +33,7 @@ func TestManifests(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	t.Cleanup(cancel)
 	audit := filepath.Join(t.TempDir(), "audit.log")
-	args, err := auditArgs(audit)
+	args, err := grants.AuditArgs(audit)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +94,7 @@ func TestManifests(t *testing.T) {
 		if _, err := kube.CoreV1().Secrets(operatorNamespace).Create(ctx, token, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		m.work(t, "team-c", withoutSecrets, right{"get", "secrets"})
+		m.work(t, "team-c", withoutSecrets, grants.Right{Verb: "get", Resource: "secrets"})
 		m.remove(t, "overlays/default-token")
 	})
 

@@ -17,6 +17,7 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/tests/aivensim"
+	"github.com/bailiwick-operator/bailiwick/tests/internal/grants"
 )
 
 // part is what an overlay can do.
@@ -33,14 +34,14 @@ const (
 
 // unasked are requests that the operator tries without having the right by
 // default, and how it goes on without.
-var unasked = map[right]string{
-	{"create", "serviceaccounts/token"}: "the accounts of jobs stay NotProved until rbac/optional/prove-identities is applied",
-	{"get", "serviceaccounts"}:          "restore stays NotProved until rbac/optional/prove-identities/restore is applied",
+var unasked = map[grants.Right]string{
+	{Verb: "create", Resource: "serviceaccounts/token"}: "the accounts of jobs stay NotProved until rbac/optional/prove-identities is applied",
+	{Verb: "get", Resource: "serviceaccounts"}:          "restore stays NotProved until rbac/optional/prove-identities/restore is applied",
 }
 
 // work lets the operator do what it does with the rights that were applied, and
 // checks that it was refused nothing else than what is listed.
-func (m *manifestsTest) work(t *testing.T, namespace string, p part, lacking ...right) {
+func (m *manifestsTest) work(t *testing.T, namespace string, p part, lacking ...grants.Right) {
 	t.Helper()
 	before, err := os.Stat(m.audit)
 	if err != nil {
@@ -63,34 +64,30 @@ func (m *manifestsTest) work(t *testing.T, namespace string, p part, lacking ...
 	}
 	stop()
 
-	used, refused, err := usedIn(m.audit, before.Size())
+	log, err := grants.Read(m.audit, before.Size(), operatorAccount)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range slices.SortedFunc(maps.Keys(refused), compareRights) {
+	for _, r := range grants.Sorted(log.Refused) {
 		if !slices.Contains(lacking, r) && unasked[r] == "" {
-			t.Errorf("%s was refused: %s", r, refused[r])
+			t.Errorf("%s was refused: %s", r, log.Refused[r])
 		}
 	}
 	for _, r := range lacking {
-		if refused[r] == "" {
+		if log.Refused[r] == "" {
 			t.Errorf("%s was never tried", r)
 		}
 	}
-	denied, err := deniedIn(m.audit, before.Size())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p == withoutSecrets && len(denied) == 0 {
+	if p == withoutSecrets && len(log.Denied) == 0 {
 		t.Error("the policy that keeps somebody's Secret was never asked")
 	}
-	for _, message := range denied {
+	for _, message := range log.Denied {
 		if p != withoutSecrets || !strings.Contains(message, "/secrets/"+takenSecret) {
 			t.Errorf("an admission policy was in the way: %s", message)
 		}
 	}
-	if len(used) < 10 {
-		t.Errorf("only %d rights were used: %v", len(used), slices.SortedFunc(maps.Keys(used), compareRights))
+	if len(log.Used) < 10 {
+		t.Errorf("only %d rights were used: %v", len(log.Used), grants.Sorted(log.Used))
 	}
 }
 

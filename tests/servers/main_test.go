@@ -10,11 +10,14 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/bailiwick-operator/bailiwick/tests/internal/baoimage"
+	"github.com/bailiwick-operator/bailiwick/tests/internal/grants"
 	"github.com/bailiwick-operator/bailiwick/tests/node"
 	"github.com/bailiwick-operator/bailiwick/tests/stack"
 )
@@ -25,6 +28,9 @@ const (
 	// self-initialization, as far as they are the test server.
 	slowImage     = "localhost/openbao:slow"
 	selfInitDelay = 150 * time.Millisecond
+	// keepingImage is that of servers that keep the root token of a self-initialization.
+	keepingImage   = "localhost/openbao:keeping"
+	keepingVersion = "2.5.5"
 	// watchingImage is that of servers that read a new certificate by themselves, which
 	// only the test server can imitate: it is of a version that is not released.
 	watchingImage   = "localhost/openbao:watching"
@@ -69,8 +75,13 @@ func run(m *testing.M) (code int) {
 		fmt.Fprintln(os.Stderr, "making the image of the servers:", err)
 		return 1
 	}
+	audit, err := grants.AuditArgs(filepath.Join(dir, "audit.log"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	installed := true
-	code = node.Main(m, node.Options{Images: archives}, func(n *node.Node) {
+	code = node.Main(m, node.Options{Images: archives, APIServerArgs: audit}, func(n *node.Node) {
 		shared = n
 		for _, folder := range []string{"crds", "rbac", "admission"} {
 			if out, err := kubectl(context.Background(), "apply", "--server-side", "-k", filepath.Join(manifests, folder)); err != nil {
@@ -82,7 +93,72 @@ func run(m *testing.M) (code int) {
 	if !installed {
 		return 1
 	}
-	return code
+	if code != 0 {
+		return code
+	}
+	if err := checkRights(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// checkRights finds rights that were refused to the accounts of both processes, and those
+// that only tests with a node can use and that these have not. tests/integration does so
+// with all others.
+func checkRights(logs string) error {
+	documents, err := rbacDocuments()
+	if err != nil {
+		return err
+	}
+	// A part of the tests uses a part of the rights.
+	partly := flag.Lookup("test.run").Value.String() != "" || flag.Lookup("test.skip").Value.String() != ""
+	var problems []error
+	for _, account := range []string{authorizing, serving} {
+		log, err := grants.ReadAll(logs, account)
+		if err != nil {
+			return err
+		}
+		problems = append(problems, log.Hindered(account)...)
+		granted, err := grants.Granted(documents, account)
+		if err != nil {
+			return err
+		}
+		if partly {
+			continue
+		}
+		problems = append(problems, log.Lacking(account, granted, optional...)...)
+		if account == serving {
+			onNode := map[grants.Right]bool{}
+			for _, r := range grants.OnNode() {
+				onNode[r] = granted[r]
+			}
+			problems = append(problems, log.Unused(account, onNode)...)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// optional are rights that a person grants to prove the identities of jobs. Without, a
+// condition says what is missing.
+var optional = []grants.Right{{Verb: "get", Resource: "serviceaccounts"}}
+
+// rbacDocuments are the rights that an installation grants, with what a person grants in
+// a namespace of servers.
+func rbacDocuments() ([]string, error) {
+	bin, err := stack.Tool("kubectl")
+	if err != nil {
+		return nil, err
+	}
+	var documents []string
+	for _, folder := range []string{"rbac", "rbac/optional/run-servers"} {
+		rendered, err := exec.CommandContext(context.Background(), bin, "kustomize", filepath.Join(manifests, folder)).CombinedOutput()
+		if err != nil {
+			return nil, fmt.Errorf("%w: %s", err, rendered)
+		}
+		documents = append(documents, strings.Split(string(rendered), "\n---\n")...)
+	}
+	return documents, nil
 }
 
 // isTestServer reports whether the servers are those of hack/tools/openbao-server.
@@ -102,12 +178,20 @@ func serverImages(dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	slow, watching, next := filepath.Join(dir, "slow"), filepath.Join(dir, "watching"), filepath.Join(dir, "next")
-	return []string{layout, slow, watching, next}, errors.Join(
-		node.WriteImageAt(slow, slowImage, binary, "/bin/bao", "BAO_TEST_SELF_INIT_DELAY="+selfInitDelay.String()),
-		node.WriteImageAt(watching, watchingImage, binary, "/bin/bao", "BAO_TEST_VERSION="+watchingVersion),
-		node.WriteImageAt(next, nextImage, binary, "/bin/bao", "BAO_TEST_VERSION="+nextVersion),
-	)
+	layouts := []string{layout}
+	for reference, variable := range map[string]string{
+		slowImage:     "BAO_TEST_SELF_INIT_DELAY=" + selfInitDelay.String(),
+		keepingImage:  "BAO_TEST_VERSION=" + keepingVersion,
+		watchingImage: "BAO_TEST_VERSION=" + watchingVersion,
+		nextImage:     "BAO_TEST_VERSION=" + nextVersion,
+	} {
+		layout := filepath.Join(dir, path.Base(reference))
+		if err := node.WriteImageAt(layout, reference, binary, "/bin/bao", variable); err != nil {
+			return nil, err
+		}
+		layouts = append(layouts, layout)
+	}
+	return layouts, nil
 }
 
 func kubectl(ctx context.Context, args ...string) (string, error) {

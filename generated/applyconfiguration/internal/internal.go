@@ -7990,6 +7990,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: attempts
       type:
         scalar: numeric
+    - name: attemptsGeneration
+      type:
+        scalar: numeric
     - name: begunAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
@@ -9152,6 +9155,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: current
       type:
         scalar: boolean
+    - name: emptyVolumeUID
+      type:
+        scalar: string
     - name: indexLag
       type:
         scalar: numeric

@@ -165,6 +165,10 @@ func (t *task) judge() {
 		t.addProblem(waiting(ReasonStarting, "The first server starts.", startInterval))
 	case duty != nil && t.duty.Duty == machine.Hold:
 		t.addProblem(duty)
+	case t.step.Action == machine.Complete:
+		// Who votes is asked from the next look on. Until then, one server of several looks
+		// like a lost quorum.
+		t.addProblem(waiting(ReasonStarting, "The first server is initialized.", startInterval))
 	case !quorum:
 		t.addProblem(waiting(ReasonNoQuorum, fmt.Sprintf("%d of %d servers are unsealed, and %s. Nobody can write. What the servers say: %s",
 			n.unsealed, want, leaders(n.leaders), t.logCommand()), 2*startInterval))

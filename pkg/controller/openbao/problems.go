@@ -241,7 +241,7 @@ func (t *task) stepProblem() *reconcile.Problem {
 		return stuck(fmt.Sprintf("There are further servers before the first one is known to be initialized, and none is taken away. If nobody has used them, run: kubectl -n %s scale statefulset %s --replicas=1",
 			ns, t.obj.Name))
 	case machine.TooManyAttempts:
-		return stuck(fmt.Sprintf("The first start failed %d times. The log of the first server says why: kubectl -n %s logs %s --previous", t.recorded().Attempts, ns, pod))
+		return stuck(fmt.Sprintf("The first start failed %d times. The log of the first server says why: kubectl -n %s logs %s --previous. A change of the spec tries again", t.recorded().Attempts, ns, pod))
 	}
 	return wait("The first start waits.")
 }

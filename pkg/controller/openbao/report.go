@@ -248,6 +248,10 @@ func (t *task) disown(ctx context.Context, declared bool) reconcile.Outcome {
 	if !declared || lifecycle == nil {
 		return reconcile.Done()
 	}
+	// Where the right is gone, so is what it was for.
+	if err := t.dropInitialize(ctx); err != nil && asProblem(err).Reason != ReasonNotGranted {
+		return afterWrite(err)
+	}
 	if err := t.keepFinalizer(ctx, false); err != nil {
 		return afterWrite(err)
 	}

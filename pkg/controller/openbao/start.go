@@ -52,7 +52,8 @@ func (t *task) start(ctx context.Context) error {
 		}
 	}
 	if t.paused() {
-		return nil
+		// A server that loses its volume must not find the requests of the first start.
+		return t.dropInitialize(ctx)
 	}
 	if err := t.mayWrite(); err != nil {
 		return err
@@ -203,7 +204,10 @@ func (t *task) recorded() machine.Record {
 	if start := s.FirstStart; start != nil {
 		// It is written together with initialized, which somebody has taken away.
 		r.Initialized = r.Initialized || start.CompletedAt != nil
-		r.Begun, r.VolumeUID, r.InitSent, r.Attempts = start.BegunAt != nil, start.VolumeUID, start.InitSentAt != nil, start.Attempts
+		r.Begun, r.VolumeUID, r.InitSent = start.BegunAt != nil, start.VolumeUID, start.InitSentAt != nil
+		if start.AttemptsGeneration == t.obj.Generation {
+			r.Attempts = start.Attempts
+		}
 	}
 	return r
 }
@@ -283,8 +287,8 @@ func (t *task) wipe(ctx context.Context, facts machine.FirstStart) error {
 	if err := t.mayWrite(); err != nil {
 		return err
 	}
-	t.obj.Status.FirstStart.Attempts++
-	t.obj.Status.FirstStart.InitSentAt = nil
+	record := t.obj.Status.FirstStart
+	record.Attempts, record.AttemptsGeneration, record.InitSentAt = facts.Recorded.Attempts+1, t.obj.Generation, nil
 	if err := t.persistRecord(ctx); err != nil {
 		return err
 	}

@@ -152,10 +152,14 @@ func (t *task) work(ctx context.Context) error {
 }
 
 // dropInitialize deletes the requests of a first start that is over, also where a mistake
-// in the spec ends the sync: they hold what people put into spec.selfInit.
+// in the spec ends the sync or the cluster is paused: they hold what people put into
+// spec.selfInit, and with them a server without a volume would start another cluster.
 func (t *task) dropInitialize(ctx context.Context) error {
-	if !t.initialized() || t.paused() {
+	if !t.recorded().Initialized {
 		return nil
+	}
+	if err := t.mayWrite(); err != nil {
+		return err
 	}
 	_, err := t.keeper.Absent(ctx, t.owner, secretResource, t.obj.Namespace, workload.InitializeSecretName(t.obj))
 	return t.objectProblem(err)

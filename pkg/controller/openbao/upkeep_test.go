@@ -188,3 +188,16 @@ func TestUpgradeIsRecorded(t *testing.T) {
 		t.Error("a downgrade is not refused")
 	}
 }
+
+// TestAttemptsAreOfOneSpec begins to count anew where the spec has changed.
+func TestAttemptsAreOfOneSpec(t *testing.T) {
+	c := development()
+	c.Status.FirstStart = &openbaov1alpha1.FirstStartStatus{BegunAt: new(metav1.Now()), Attempts: 5, AttemptsGeneration: 2}
+	if got := newTestTask(t, c).recorded().Attempts; got != 5 {
+		t.Errorf("got %d attempts, want 5", got)
+	}
+	c.Generation = 3
+	if got := newTestTask(t, c).recorded().Attempts; got != 0 {
+		t.Errorf("got %d attempts for another spec, want 0", got)
+	}
+}

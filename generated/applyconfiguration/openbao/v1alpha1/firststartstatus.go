@@ -24,8 +24,11 @@ type FirstStartStatusApplyConfiguration struct {
 	// not do so on its own (spec.selfInit).
 	InitSentAt *v1.Time `json:"initSentAt,omitempty"`
 	// attempts is how often an incomplete first start was begun again on an empty
-	// volume.
+	// volume, for the generation of the object that attemptsGeneration says.
 	Attempts *int32 `json:"attempts,omitempty"`
+	// attemptsGeneration is the generation that attempts counts for: a change of the spec
+	// may be what lets the next one succeed.
+	AttemptsGeneration *int64 `json:"attemptsGeneration,omitempty"`
 	// completedAt is when the first server was seen to be initialized and unsealed, with
 	// an identity of the contract that could log in.
 	CompletedAt *v1.Time `json:"completedAt,omitempty"`
@@ -66,6 +69,14 @@ func (b *FirstStartStatusApplyConfiguration) WithInitSentAt(value v1.Time) *Firs
 // If called multiple times, the Attempts field is set to the value of the last call.
 func (b *FirstStartStatusApplyConfiguration) WithAttempts(value int32) *FirstStartStatusApplyConfiguration {
 	b.Attempts = &value
+	return b
+}
+
+// WithAttemptsGeneration sets the AttemptsGeneration field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AttemptsGeneration field is set to the value of the last call.
+func (b *FirstStartStatusApplyConfiguration) WithAttemptsGeneration(value int64) *FirstStartStatusApplyConfiguration {
+	b.AttemptsGeneration = &value
 	return b
 }
 

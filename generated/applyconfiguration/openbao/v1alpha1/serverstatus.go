@@ -32,6 +32,9 @@ type ServerStatusApplyConfiguration struct {
 	CertificateSerial *string `json:"certificateSerial,omitempty"`
 	// current says that the pod is of the current revision of the StatefulSet.
 	Current *bool `json:"current,omitempty"`
+	// emptyVolumeUID is the UID of the PersistentVolumeClaim that it was last seen to have
+	// nothing on. What is on that now came from this cluster.
+	EmptyVolumeUID *string `json:"emptyVolumeUID,omitempty"`
 	// message says what is wrong with it.
 	Message *string `json:"message,omitempty"`
 }
@@ -103,6 +106,14 @@ func (b *ServerStatusApplyConfiguration) WithCertificateSerial(value string) *Se
 // If called multiple times, the Current field is set to the value of the last call.
 func (b *ServerStatusApplyConfiguration) WithCurrent(value bool) *ServerStatusApplyConfiguration {
 	b.Current = &value
+	return b
+}
+
+// WithEmptyVolumeUID sets the EmptyVolumeUID field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the EmptyVolumeUID field is set to the value of the last call.
+func (b *ServerStatusApplyConfiguration) WithEmptyVolumeUID(value string) *ServerStatusApplyConfiguration {
+	b.EmptyVolumeUID = &value
 	return b
 }
 

@@ -154,6 +154,7 @@ func serve(ctx context.Context, path, level string, reload <-chan os.Signal, std
 		Marker:         marker,
 		AutoUnseal:     autoUnseal,
 		BeforeRequests: devices.enable,
+		KeepRoot:       !revokesRoot(),
 		Delay:          delay,
 		Logger:         logger.Named("self-init"),
 	}); err != nil {

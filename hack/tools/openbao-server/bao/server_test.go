@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -143,6 +144,17 @@ func tokenNames(t *testing.T, n *node) []string {
 		names = append(names, token.Data.DisplayName)
 	}
 	return names
+}
+
+func TestRootTokenOfEarlierVersions(t *testing.T) {
+	n := newCluster(t).newNodes(1, "")[0]
+	n.initialize(createTestToken)
+	n.env = []string{"BAO_TEST_VERSION=2.5.5"}
+	n.start()
+	n.waitHealthy()
+	if names := tokenNames(t, n); !slices.Contains(names, "root") {
+		t.Errorf("the tokens are %q, and OpenBao 2.5 does not revoke the root token", names)
+	}
 }
 
 func TestKilledSelfInitialization(t *testing.T) {

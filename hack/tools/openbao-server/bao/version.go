@@ -37,7 +37,13 @@ func claimVersion() {
 
 // watchesCertificates reports whether a server of the claimed version reads a new
 // certificate without being told to.
-func watchesCertificates() bool {
+func watchesCertificates() bool { return claimsAtLeast("2.7.0") }
+
+// revokesRoot reports whether a server of the claimed version revokes the root token of
+// its self-initialization.
+func revokesRoot() bool { return claimsAtLeast("2.6.0") }
+
+func claimsAtLeast(since string) bool {
 	claimed, err := goversion.NewVersion(claimedVersion())
-	return err == nil && claimed.Core().GreaterThanOrEqual(goversion.Must(goversion.NewVersion("2.7.0")))
+	return err == nil && claimed.Core().GreaterThanOrEqual(goversion.Must(goversion.NewVersion(since)))
 }

@@ -120,9 +120,13 @@ type FirstStartStatus struct {
 	// +optional
 	InitSentAt *metav1.Time `json:"initSentAt,omitempty"`
 	// attempts is how often an incomplete first start was begun again on an empty
-	// volume.
+	// volume, for the generation of the object that attemptsGeneration says.
 	// +optional
 	Attempts int32 `json:"attempts,omitempty"`
+	// attemptsGeneration is the generation that attempts counts for: a change of the spec
+	// may be what lets the next one succeed.
+	// +optional
+	AttemptsGeneration int64 `json:"attemptsGeneration,omitempty"`
 	// completedAt is when the first server was seen to be initialized and unsealed, with
 	// an identity of the contract that could log in.
 	// +optional

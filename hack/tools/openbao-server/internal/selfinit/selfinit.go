@@ -40,15 +40,17 @@ type Options struct {
 	AutoUnseal bool
 	// BeforeRequests is called on the active node, unless it is nil.
 	BeforeRequests func(context.Context) error
+	// KeepRoot does not revoke the root token, as OpenBao before 2.6.
+	KeepRoot bool
 	// Delay is waited before each request, so that tests can stop a server in between.
 	Delay  time.Duration
 	Logger hclog.Logger
 }
 
 // Run initializes core and sends it the requests of the blocks with the root
-// token, which is revoked at the end whatever happened. It does nothing without
-// blocks, or if the core is initialized. An error leaves a node that will not be
-// unsealed again: the process should end.
+// token, which is revoked at the end whatever happened, unless it is kept. It does
+// nothing without blocks, or if the core is initialized. An error leaves a node that
+// will not be unsealed again: the process should end.
 func Run(ctx context.Context, core *vault.Core, o Options) (err error) {
 	if len(o.Blocks) == 0 {
 		return nil
@@ -74,6 +76,9 @@ func Run(ctx context.Context, core *vault.Core, o Options) (err error) {
 		return fmt.Errorf("self-initialization: %w", err)
 	}
 	defer func() {
+		if o.KeepRoot {
+			return
+		}
 		if revokeErr := revoke(ctx, core, result.RootToken); revokeErr != nil {
 			err = errors.Join(err, fmt.Errorf("self-initialization: revoking the root token: %w", revokeErr))
 		}
