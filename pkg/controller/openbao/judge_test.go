@@ -87,9 +87,9 @@ func TestJudge(t *testing.T) {
 			func(x *task) {
 				old(x, 0, 1)
 				silent(&x.servers[2])
-				x.servers[2].pod.CreationTimestamp = metav1.NewTime(testNow.Add(-time.Hour))
-			},
-			metav1.ConditionFalse, ReasonRollStuck, "spec.maintenance.restartAt", ReasonRollStuck, openbaov1alpha1.PhaseFailed,
+				plan(t, x)
+				x.now = x.now.Add(time.Hour)
+			}, metav1.ConditionFalse, ReasonRollStuck, "spec.maintenance.restartAt", ReasonRollStuck, openbaov1alpha1.PhaseFailed,
 		},
 		"a roll, and another server is away": {
 			func(x *task) { old(x, 0, 1); silent(&x.servers[1]) },
