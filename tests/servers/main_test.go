@@ -35,6 +35,9 @@ const (
 	// only the test server can imitate: it is of a version that is not released.
 	watchingImage   = "localhost/openbao:watching"
 	watchingVersion = "2.7.0"
+	// nextImage is that of the version to which the test server can be upgraded.
+	nextImage   = "localhost/openbao:next"
+	nextVersion = "2.6.3"
 )
 
 // shared is the node of all tests; there is none where that is not possible.
@@ -180,6 +183,7 @@ func serverImages(dir string) ([]string, error) {
 		slowImage:     "BAO_TEST_SELF_INIT_DELAY=" + selfInitDelay.String(),
 		keepingImage:  "BAO_TEST_VERSION=" + keepingVersion,
 		watchingImage: "BAO_TEST_VERSION=" + watchingVersion,
+		nextImage:     "BAO_TEST_VERSION=" + nextVersion,
 	} {
 		layout := filepath.Join(dir, path.Base(reference))
 		if err := node.WriteImageAt(layout, reference, binary, "/bin/bao", variable); err != nil {
