@@ -290,6 +290,12 @@ func (t *task) dropVolume(ctx context.Context, ordinal int) error {
 // removePeer takes the server that is recorded to leave out of the cluster, with a login
 // that can do nothing else. The next look tells whether it is out.
 func (t *task) removePeer(ctx context.Context, name string) error {
+	// From then on it can't answer clients any more.
+	if found := t.seenOf(name); found != nil {
+		if err := t.withdraw(ctx, found.pod); err != nil {
+			return t.objectProblem(err)
+		}
+	}
 	session, err := t.actAs(ctx, authz.RemovePeerRole)
 	if err != nil {
 		return t.serverProblem(fmt.Sprintf("remove the server %s from the cluster", name), err)

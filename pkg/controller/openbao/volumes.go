@@ -6,6 +6,7 @@ package openbao
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -102,18 +103,9 @@ func (t *task) divertTraffic(ctx context.Context) error {
 		if s.node == nil || t.ofThisCluster(s) || s.pod.DeletionTimestamp != nil || s.pod.Labels[workload.LabelTraffic] == workload.TrafficNone {
 			continue
 		}
-		if err := t.mayWrite(); err != nil {
+		err := t.withdraw(ctx, s.pod)
+		if errors.Is(err, errMayNotWrite) {
 			return err
-		}
-		patch, err := json.Marshal(map[string]any{
-			"metadata": map[string]any{"uid": s.pod.UID, "labels": map[string]any{workload.LabelTraffic: workload.TrafficNone}},
-		})
-		if err != nil {
-			return err
-		}
-		_, err = t.opts.Kube.CoreV1().Pods(s.pod.Namespace).Patch(ctx, s.pod.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: FieldManager})
-		if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-			continue
 		}
 		if err != nil {
 			t.notes = append(t.notes, fmt.Sprintf("The server %s is of another cluster, and it was not possible to take it out of the Services for clients: %v.", s.pod.Name, err))
@@ -122,4 +114,25 @@ func (t *task) divertTraffic(ctx context.Context) error {
 		klog.FromContext(ctx).Info("A server of another cluster gets no traffic", "server", s.pod.Name)
 	}
 	return nil
+}
+
+// withdraw takes a pod out of the Services for clients.
+func (t *task) withdraw(ctx context.Context, pod *corev1.Pod) error {
+	if pod.Labels[workload.LabelTraffic] == workload.TrafficNone {
+		return nil
+	}
+	if err := t.mayWrite(); err != nil {
+		return err
+	}
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"uid": pod.UID, "labels": map[string]any{workload.LabelTraffic: workload.TrafficNone}},
+	})
+	if err != nil {
+		return err
+	}
+	_, err = t.opts.Kube.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: FieldManager})
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil
+	}
+	return err
 }
