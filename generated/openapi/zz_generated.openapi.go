@@ -26388,7 +26388,7 @@ func schema_pkg_apis_openbao_v1alpha1_ServerStatus(ref common.ReferenceCallback)
 					},
 					"indexLag": {
 						SchemaProps: spec.SchemaProps{
-							Description: "indexLag is by how many entries of the log it was behind the leader. It is absent where that is not known.",
+							Description: "indexLag is by how many entries of the log it was behind the leader, rounded down to a power of ten; 0 is less than 100. It is absent where that is not known.",
 							Type:        []string{"integer"},
 							Format:      "int64",
 						},

@@ -287,6 +287,10 @@ func (c *client) AutopilotConfig(context.Context) (map[string]any, error) {
 	panic("the bootstrapper does not look at the autopilot")
 }
 
+func (c *client) StepDown(context.Context) error {
+	panic("the bootstrapper has no server step down")
+}
+
 func (c *client) RemovePeer(context.Context, string) error {
 	panic("the bootstrapper removes no server")
 }

@@ -3,7 +3,10 @@
 
 package machine
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Server is what is known of one server of a cluster that is initialized: of its pod, of
 // its volume, of what it says of itself, and of what the leader says of it.
@@ -20,14 +23,18 @@ type Server struct {
 	Outdated, Restart bool
 	// Ready is what the kubelet says.
 	Ready bool
-	// Age is since when there is the pod, in whole or in part: it counts from its creation.
-	Age time.Duration
+	// UnwellFor is for how long the server has been seen not to be verified: to run as its
+	// pod is to, in the cluster.
+	UnwellFor time.Duration
 
 	// Answers says that the server was asked and answered. What it said is in
 	// Initialized, Sealed, Leader, and Foreign, which means that it is part of another
 	// cluster than is recorded.
 	Answers                              bool
 	Initialized, Sealed, Leader, Foreign bool
+	// Refused says that the server could not be asked since its certificate could not be
+	// verified.
+	Refused bool
 	// Ours says that it is unsealed and part of the cluster that is recorded.
 	Ours bool
 	// Mistake is what is wrong with what it runs, empty if nothing is: another version or
@@ -35,7 +42,8 @@ type Server struct {
 	Mistake string
 
 	// Peer says that the leader lists the server, Voter that it votes there, and CaughtUp
-	// that it has the newest entries of the log. They count only where View.Known.
+	// that it keeps up with the log, as far as the leader says. They count only where
+	// View.Known.
 	Peer, Voter, CaughtUp bool
 	// StrandedFor is for how long the server has been seen to hold data while the leader
 	// does not list it.
@@ -56,9 +64,8 @@ func (s Server) works() bool {
 	return s.Pod && !s.Ending && s.Running && s.Answers && s.Initialized && !s.Sealed && !s.Foreign && s.CaughtUp
 }
 
-// verified reports whether a server runs as its pod is to, and has come back into the
-// cluster.
-func (s Server) verified() bool {
+// Verified reports whether a server runs as its pod is to, and is back in the cluster.
+func (s Server) Verified() bool {
 	return s.works() && s.Ready && s.Voter && s.Mistake == ""
 }
 
@@ -78,9 +85,13 @@ type Effect int
 const (
 	// Restarts means that the server is away for a while.
 	Restarts Effect = iota
-	// Leaves means that it is not part of the cluster any more.
+	// Leaves means that it is not part of the cluster any more, for good.
 	Leaves
-	// LosesData means that it has to get everything from the others again.
+	// LeavesForNow means that it is not part of the cluster until it has joined again.
+	LeavesForNow
+	// LosesData means that a server loses what is on its volume. A voter must leave first:
+	// one that has forgotten what it has acknowledged, and still votes, can elect a leader
+	// that never had it.
 	LosesData
 )
 
@@ -107,30 +118,32 @@ func (v View) Guard(ordinal int, effect Effect) Verdict {
 		out.Known = false
 		return out
 	}
+	i := slices.IndexFunc(v.Servers, func(s Server) bool { return s.Ordinal == ordinal })
+	subject := Server{Ordinal: ordinal}
+	if i >= 0 {
+		subject = v.Servers[i]
+	}
 	before, working := 0, 0
-	var subject Server
 	for _, s := range v.Servers {
-		if s.Ordinal == ordinal {
-			subject = s
-		}
 		if s.Foreign {
 			// Whoever exchanged its volume may have exchanged others.
 			out.Known = false
 			return out
 		}
 		before += count(s.Voter)
-		// What is to go on without the one that leaves must not be about to lose its data.
-		working += count(s.Voter && s.works() && (effect != Leaves || !s.VolumeEnding || s.Ordinal == ordinal))
-	}
-	if effect == Restarts && subject.VolumeEnding {
-		effect = LosesData
+		// What is to go on without a good one must not be about to lose its data.
+		doomed := effect == Leaves && subject.works() && s.VolumeEnding && s.Ordinal != ordinal
+		working += count(s.Voter && s.works() && !doomed)
 	}
 	out.Voters, out.Working = before, working-count(subject.Voter && subject.works())
-	if effect == Leaves {
+	if effect == Leaves || effect == LeavesForNow {
 		out.Voters -= count(subject.Voter)
 	}
 	out.Quorum = out.Voters/2 + 1
+	losesData := effect == LosesData || effect == Restarts && subject.VolumeEnding
 	switch {
+	case losesData && subject.Voter:
+		out.Allowed = false
 	case working < before/2+1:
 		// Nothing can be written, so that nothing would come back.
 		out.Allowed = false

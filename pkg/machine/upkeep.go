@@ -22,6 +22,8 @@ const (
 	// BeginRemoval records that a server is to leave, for which it gets the right to be
 	// removed.
 	BeginRemoval Duty = "BeginRemoval"
+	// StepDown has the leader hand over without ending.
+	StepDown Duty = "StepDown"
 	// RemovePeer takes it out of the cluster.
 	RemovePeer Duty = "RemovePeer"
 	// NoteRemoved records that the leader does not list it any more.
@@ -68,6 +70,9 @@ const (
 	RightMissing Cause = "RightMissing"
 	// Reverted: the server is wanted again.
 	Reverted Cause = "Reverted"
+	// CertificateRefused: a server shows a certificate that cannot be verified, and has to be
+	// started again to show another.
+	CertificateRefused Cause = "CertificateRefused"
 	// Rolling: pods are being replaced, one after the other.
 	Rolling Cause = "Rolling"
 	// RollWaits: the next pod is replaced once the last one is verified.
@@ -94,7 +99,7 @@ const (
 	// strandedPatience is how long a server may hold data without being listed. One that
 	// joins is listed before it gets its first entry.
 	strandedPatience = time.Minute
-	// rollPatience is how long a pod may take from its creation until it is verified.
+	// rollPatience is how long a server may take until it is verified.
 	rollPatience = 10 * time.Minute
 )
 
@@ -108,6 +113,8 @@ type Upkeep struct {
 	// Removed that the leader was seen not to list it any more.
 	Removing int
 	Removed  bool
+	// Replacing says that it leaves to join again without data.
+	Replacing bool
 	// MayRemove says that the right to remove that server is proved.
 	MayRemove bool
 	// Proved says that all identities of the contract are, for the contract of now.
@@ -132,7 +139,7 @@ func (u Upkeep) Next() UpkeepStep {
 	// What one thing waits for may be what a later one brings about: a change of the spec
 	// can be what lets a server work without which no other may leave.
 	out := UpkeepStep{Duty: Rest, Ordinal: -1}
-	for _, decide := range []func() (UpkeepStep, bool){u.volumes, u.stranded, u.removal, u.size, u.roll} {
+	for _, decide := range []func() (UpkeepStep, bool){u.removal, u.volumes, u.stranded, u.size, u.certificates, u.roll} {
 		step, ok := decide()
 		switch {
 		case !ok:
@@ -176,37 +183,77 @@ func (u Upkeep) removal() (UpkeepStep, bool) {
 		return UpkeepStep{}, false
 	}
 	s := u.server(u.Removing)
-	if u.Removed {
-		return u.afterRemoval(s), true
-	}
 	switch {
+	case u.Removed && u.Replacing:
+		return u.afterReplacement(s), true
+	case u.Removed:
+		return u.afterRemoval(s), true
 	case !u.Known:
 		return about(Await, Unseen, s.Ordinal), true
 	case !s.Peer:
-		return about(NoteRemoved, Shrinking, s.Ordinal), true
-	case u.Want > int32(s.Ordinal): //nolint:gosec // At most a few servers.
+		return about(NoteRemoved, u.why(), s.Ordinal), true
+	case u.Replacing && !s.losesVolume(), !u.Replacing && u.wanted(s.Ordinal):
 		return about(EndRemoval, Reverted, s.Ordinal), true
 	case !u.MayRemove:
 		return about(Await, RightMissing, s.Ordinal), true
+	case s.leads() && s.VolumeEnding:
+		// Its pod must not end before it has left, since its data would be gone.
+		return u.giveWay(u.guarded(u.leaving(), about(StepDown, LeaderLeaves, s.Ordinal))), true
 	case s.leads():
-		return u.guarded(Restarts, about(Replace, LeaderLeaves, s.Ordinal)), true
+		return u.giveWay(u.guarded(Restarts, about(Replace, LeaderLeaves, s.Ordinal))), true
 	}
-	return u.guarded(Leaves, about(RemovePeer, Shrinking, s.Ordinal)), true
+	return u.giveWay(u.guarded(u.leaving(), about(RemovePeer, u.why(), s.Ordinal))), true
+}
+
+func (u Upkeep) leaving() Effect {
+	if u.Replacing {
+		return LeavesForNow
+	}
+	return Leaves
+}
+
+func (u Upkeep) why() Cause {
+	if u.Replacing {
+		return VolumeGone
+	}
+	return Shrinking
+}
+
+// wanted reports whether the spec asks for the server of an ordinal.
+func (u Upkeep) wanted(ordinal int) bool { return ordinal < int(u.Want) }
+
+// losesVolume reports whether what a server has on its volume is lost, or will be with its
+// pod.
+func (s Server) losesVolume() bool {
+	return s.VolumeEnding || s.VolumeLost && !s.Running
+}
+
+// giveWay lets go of a server that cannot leave now where another one can begin again, and
+// may be what is missing.
+func (u Upkeep) giveWay(step UpkeepStep) UpkeepStep {
+	if step.Cause != Guarded {
+		return step
+	}
+	for _, other := range u.Servers {
+		if other.Ordinal != step.Ordinal && other.Peer && other.losesVolume() && u.Guard(other.Ordinal, LeavesForNow).Allowed {
+			return about(EndRemoval, Reverted, step.Ordinal)
+		}
+	}
+	return step
 }
 
 // afterRemoval takes away what is left of a server that is no peer any more: its data
 // would keep a later server of the same name from joining.
 func (u Upkeep) afterRemoval(s Server) UpkeepStep {
-	ordinal := int32(s.Ordinal) //nolint:gosec // At most a few servers.
 	switch {
-	case u.Known && s.Peer:
-		// It has joined again.
+	case u.Known && s.Peer, int(u.Replicas) > s.Ordinal+1:
+		// It has joined again, or there are others after it now.
 		return about(EndRemoval, Reverted, s.Ordinal)
-	case u.Replicas > ordinal && !u.Known:
+	case int(u.Replicas) > s.Ordinal && (!u.Known || s.Ordinal < 1):
 		return about(Await, Unseen, s.Ordinal)
-	case u.Replicas > ordinal:
+	case int(u.Replicas) > s.Ordinal:
 		step := about(Resize, Shrinking, s.Ordinal)
-		step.Replicas = ordinal
+		step.Replicas = u.Replicas - 1
 		return step
 	case s.Pod || s.VolumeEnding:
 		return about(Await, Shrinking, s.Ordinal)
@@ -218,28 +265,52 @@ func (u Upkeep) afterRemoval(s Server) UpkeepStep {
 	return about(EndRemoval, Shrinking, s.Ordinal)
 }
 
-// volumes lets a server begin again whose volume is gone. It keeps its name and its place
-// in the cluster.
+// afterReplacement lets a server that is no peer any more begin again.
+func (u Upkeep) afterReplacement(s Server) UpkeepStep {
+	switch {
+	case u.Known && s.Peer, !s.losesVolume():
+		return about(EndRemoval, VolumeGone, s.Ordinal)
+	case !u.Known:
+		return about(Await, Unseen, s.Ordinal)
+	case !s.VolumeEnding:
+		return u.guarded(LosesData, about(DropVolume, VolumeGone, s.Ordinal))
+	case s.Pod && !s.Ending:
+		// The claim goes with the last pod that uses it.
+		return u.guarded(LosesData, about(Replace, VolumeGone, s.Ordinal))
+	}
+	return about(Await, VolumeGone, s.Ordinal)
+}
+
+// volumes lets a server begin again whose volume is gone, or will be with its pod. It
+// leaves the cluster before: see LosesData. Where somebody has deleted the volumes of all
+// servers, each gets back from the others what it loses.
 func (u Upkeep) volumes() (UpkeepStep, bool) {
 	var gone []Server
 	for _, s := range u.Servers {
-		if s.VolumeLost && !s.VolumeEnding && !s.Running || s.VolumeEnding && s.Pod && !s.Ending {
+		if s.losesVolume() && int(u.Replicas) > s.Ordinal {
 			gone = append(gone, s)
 		}
 	}
-	if len(gone) == 0 {
+	if len(gone) == 0 || u.Removing >= 0 {
 		return UpkeepStep{}, false
 	}
 	// One that does not work any more is the first, and the leader is the last.
 	slices.SortStableFunc(gone, func(a, b Server) int {
 		return cmp.Or(cmp.Compare(count(a.works()), count(b.works())), cmp.Compare(count(a.leads()), count(b.leads())))
 	})
-	if s := gone[0]; !s.VolumeEnding {
+	s := gone[0]
+	switch {
+	case u.Known && !s.Peer && s.VolumeEnding && s.Pod && !s.Ending:
+		return u.guarded(LosesData, about(Replace, VolumeGone, s.Ordinal)), true
+	case u.Known && !s.Peer && s.VolumeEnding:
+		return about(Await, VolumeGone, s.Ordinal), true
+	case u.Known && !s.Peer:
 		return u.guarded(LosesData, about(DropVolume, VolumeGone, s.Ordinal)), true
+	case s.VolumeEnding && (!s.Pod || s.Ending):
+		// It goes by itself now.
+		return about(Await, VolumeGone, s.Ordinal), true
 	}
-	// The claim goes with the last pod that uses it. Where somebody has deleted those of all
-	// servers, each gets back from the others what it loses.
-	return u.guarded(LosesData, about(Replace, VolumeGone, gone[0].Ordinal)), true
+	return u.guarded(LeavesForNow, about(BeginRemoval, VolumeGone, s.Ordinal)), true
 }
 
 // stranded lets a server begin again that is not part of the cluster although it was.
@@ -251,7 +322,8 @@ func (u Upkeep) stranded() (UpkeepStep, bool) {
 		if s.Ordinal == u.Removing || s.Peer || !s.Answers || !s.Initialized || s.StrandedFor < strandedPatience || s.Volume == "" || s.VolumeEnding {
 			continue
 		}
-		if !s.Ours && !s.VolumeOurs {
+		// Where a person has made few servers go on alone, others may have more.
+		if !s.Ours && !s.VolumeOurs || u.voters() < int(u.Want)/2+1 {
 			return about(Hold, StrandedUnknown, s.Ordinal), true
 		}
 		return u.guarded(LosesData, about(DropVolume, Stranded, s.Ordinal)), true
@@ -283,7 +355,44 @@ func (u Upkeep) size() (UpkeepStep, bool) {
 	case u.Replicas > u.Want:
 		return u.guarded(Leaves, about(BeginRemoval, Shrinking, int(u.Replicas)-1)), true
 	}
+	// Somebody has scaled the StatefulSet, and the cluster still counts on who is gone.
+	if u.Known && len(u.Servers) > 0 {
+		if last := u.Servers[len(u.Servers)-1]; last.Peer && last.Ordinal >= int(u.Replicas) {
+			return u.guarded(Leaves, about(BeginRemoval, Shrinking, last.Ordinal)), true
+		}
+	}
 	return UpkeepStep{}, false
+}
+
+func (u Upkeep) voters() int {
+	n := 0
+	for _, s := range u.Servers {
+		n += count(s.Voter)
+	}
+	return n
+}
+
+// certificates starts servers again that show a certificate which cannot be verified, so
+// that nothing can be asked of them. Kubernetes says which of them are ready: it does not
+// verify certificates.
+func (u Upkeep) certificates() (UpkeepStep, bool) {
+	next := -1
+	for _, s := range u.Servers {
+		if s.Refused && s.Restart && s.Pod && !s.Ending {
+			next = s.Ordinal
+		}
+	}
+	if next < 0 {
+		return UpkeepStep{}, false
+	}
+	for i := range int(u.Replicas) {
+		s := u.server(i)
+		usable := s.Pod && !s.Ending && s.Running && s.Ready && !s.VolumeEnding
+		if !usable || !(s.Refused && s.Restart) && !(s.Answers && s.Initialized && !s.Sealed) {
+			return about(Await, RollWaits, i), true
+		}
+	}
+	return about(Replace, CertificateRefused, next), true
 }
 
 // joining says which server is to become a voter before the next one comes.
@@ -321,10 +430,10 @@ func (u Upkeep) roll() (UpkeepStep, bool) {
 	// at most one server is away because of a roll.
 	for i := range int(u.Replicas) {
 		s := u.server(i)
-		if slices.ContainsFunc(due, func(d Server) bool { return d.Ordinal == i }) || s.verified() {
+		if slices.ContainsFunc(due, func(d Server) bool { return d.Ordinal == i }) || s.Verified() {
 			continue
 		}
-		if s.Age >= rollPatience {
+		if s.UnwellFor >= rollPatience {
 			return about(Hold, RollStuck, i), true
 		}
 		return about(Await, RollWaits, i), true
@@ -335,12 +444,12 @@ func (u Upkeep) roll() (UpkeepStep, bool) {
 	slices.SortFunc(due, func(a, b Server) int {
 		return cmp.Or(
 			cmp.Compare(count(a.leads()), count(b.leads())),
-			cmp.Compare(count(a.verified()), count(b.verified())),
+			cmp.Compare(count(a.Verified()), count(b.Verified())),
 			cmp.Compare(b.Ordinal, a.Ordinal),
 		)
 	})
 	next := due[0]
-	if !u.Proved && next.verified() {
+	if !u.Proved && next.Verified() && next.Outdated {
 		return about(Await, NotProved, next.Ordinal), true
 	}
 	return u.guarded(Restarts, about(Replace, Rolling, next.Ordinal)), true

@@ -92,6 +92,8 @@ type Interface interface {
 	// WriteAutopilot changes the configuration of the autopilot. What data leaves out
 	// stays as it is.
 	WriteAutopilot(ctx context.Context, data map[string]any) error
+	// StepDown has the active server hand over.
+	StepDown(ctx context.Context) error
 	// RemovePeer takes a server out of the Raft configuration. The active server answers
 	// once that is agreed on; one that is not there is no error (raft.go of OpenBao).
 	RemovePeer(ctx context.Context, id string) error

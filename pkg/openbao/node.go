@@ -168,6 +168,12 @@ func (c *Client) AutopilotConfig(ctx context.Context) (map[string]any, error) {
 	return c.read(ctx, "read the configuration of the autopilot", "sys/storage/raft/autopilot/configuration")
 }
 
+// StepDown implements Interface.
+func (c *Client) StepDown(ctx context.Context) error {
+	_, err := c.write(ctx, "have the active server step down", "sys/step-down", nil)
+	return err
+}
+
 // RemovePeer implements Interface.
 func (c *Client) RemovePeer(ctx context.Context, id string) error {
 	_, err := c.write(ctx, "remove a server from the cluster", "sys/storage/raft/remove-peer", map[string]any{"server_id": id})

@@ -24,7 +24,7 @@ var blockedHops = [...]struct {
 	problem string
 }{
 	{
-		func(h Hop) bool { return h.To.number.LessThan(h.From.number) },
+		func(h Hop) bool { return h.To.Before(h.From) },
 		"the servers run %[1]s, and OpenBao reads no data that a later version has written, so that %[2]s is refused. " +
 			"Set spec.version to %[1]s or later. The way back to an earlier version is a snapshot from before the upgrade",
 	},

@@ -45,6 +45,9 @@ func (v Version) String() string {
 	return v.number.String()
 }
 
+// Before reports whether v is an earlier version than other.
+func (v Version) Before(other Version) bool { return v.number.LessThan(other.number) }
+
 // Feature is a behaviour of OpenBao that not every supported version has.
 type Feature int
 

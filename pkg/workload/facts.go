@@ -18,6 +18,8 @@ import (
 type Facts struct {
 	// Config is the rendered configuration of the servers.
 	Config serverconfig.Rendered
+	// TrustDigest is that of the CA certificates in the Secret of the servers' certificate.
+	TrustDigest string
 	// Replicas is how many servers there are to be now. It is not always what the
 	// spec asks for: a cluster has one server until it is initialized.
 	Replicas int32

@@ -23,6 +23,9 @@ const (
 	// AnnotationConfigDigest is set on pods to the digest of the configuration that
 	// their server has read.
 	AnnotationConfigDigest = "bailiwick.dev/config-digest"
+	// AnnotationTrustDigest is set on pods to the digest of the CA certificates that their
+	// server checks others with. It reads them when it is started.
+	AnnotationTrustDigest = "bailiwick.dev/trust-digest"
 	// AnnotationRestartAt is set on pods to spec.maintenance.restartAt.
 	AnnotationRestartAt = "openbao.org/restart-at"
 	// AnnotationMaintenance is "true" on all objects of a cluster while

@@ -50,7 +50,7 @@ func podTemplate(c *openbaov1alpha1.OpenBaoCluster, f Facts) (corev1.PodTemplate
 		return corev1.PodTemplateSpec{}, err
 	}
 	return corev1.PodTemplateSpec{
-		ObjectMeta: metav1.ObjectMeta{Labels: podLabels(c), Annotations: podAnnotations(c, f.Config)},
+		ObjectMeta: metav1.ObjectMeta{Labels: podLabels(c), Annotations: podAnnotations(c, f)},
 		Spec:       pod,
 	}, nil
 }
@@ -66,12 +66,16 @@ func podLabels(c *openbaov1alpha1.OpenBaoCluster) map[string]string {
 	return labels
 }
 
-func podAnnotations(c *openbaov1alpha1.OpenBaoCluster, config serverconfig.Rendered) map[string]string {
+func podAnnotations(c *openbaov1alpha1.OpenBaoCluster, f Facts) map[string]string {
 	annotations := map[string]string{}
 	if c.Spec.PodMetadata != nil {
 		maps.Copy(annotations, c.Spec.PodMetadata.Annotations)
 	}
-	annotations[AnnotationConfigDigest] = config.Digest
+	annotations[AnnotationConfigDigest] = f.Config.Digest
+	delete(annotations, AnnotationTrustDigest)
+	if f.TrustDigest != "" {
+		annotations[AnnotationTrustDigest] = f.TrustDigest
+	}
 	delete(annotations, AnnotationRestartAt)
 	if c.Spec.Maintenance != nil && c.Spec.Maintenance.RestartAt != "" {
 		annotations[AnnotationRestartAt] = c.Spec.Maintenance.RestartAt

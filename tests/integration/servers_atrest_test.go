@@ -128,7 +128,7 @@ func TestServersAtRest(t *testing.T) {
 	}
 	// An hour at the default interval takes as many looks as this.
 	const look = 5 * time.Second
-	hour := look * time.Duration(time.Hour/app.NewOptions().PollInterval)
+	hour := look * (time.Hour / app.NewOptions().PollInterval)
 	e := newEnv(t, aivensim.Options{})
 	// What the operator logs would count as its memory.
 	e.verbosity = 0

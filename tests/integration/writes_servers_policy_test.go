@@ -444,8 +444,8 @@ func TestServersDelete(t *testing.T) {
 	outlives := func(name string) *unstructured.Unstructured {
 		return s.ofCluster(t, serversSecret, "{metadata: {name: "+name+", ownerReferences: null, annotations: {bailiwick.dev/owner-uid: x}}}")
 	}
-	key := s.make(t, outlives("bao-unseal-key"))
-	s.until(t, "the policy of Secrets to be in force", func() error { return denied(s.delete(s.servers, key), secrets) })
+	certificate := s.make(t, s.ofCluster(t, serversSecret, "{metadata: {name: bao-tls-server}}"))
+	s.until(t, "the policy of Secrets to be in force", func() error { return denied(s.delete(s.servers, certificate), secrets) })
 	unlabelled := s.object(t, strings.Replace(pod("bao-3"), labels, "labels: {openbao.org/cluster: bao}", 1))
 	job := s.object(t, strings.Replace(pod("bao-4"), "component: server", "component: restore", 1))
 	alone := s.object(t, pod("bao-5"))
@@ -456,9 +456,11 @@ func TestServersDelete(t *testing.T) {
 	}{
 		{s.ofCluster(t, serversSecret, ""), ""},
 		{s.ofCluster(t, serversSecret, "{metadata: {name: bao-config-secret}}"), ""},
-		{s.ofCluster(t, serversSecret, "{metadata: {name: bao-tls-server}}"), secrets},
-		{outlives("bao-tls-ca"), secrets},
-		{outlives("bao-recovery-keys"), secrets},
+		{s.ofCluster(t, serversSecret, "{metadata: {name: bao-tls-ca}}"), secrets},
+		{outlives("bao-unseal-key"), ""},
+		{outlives("bao-tls-ca"), ""},
+		{outlives("bao-recovery-keys"), ""},
+		{outlives("bao-b-unseal-key"), secrets},
 		{s.ofCluster(t, serversBudget, ""), ""},
 		{s.ofCluster(t, serversAccountOf, "{metadata: {name: bao-backup-serviceaccount}}"), ""},
 		{s.object(t, pod("bao-0")), ""},

@@ -301,6 +301,8 @@ func (n *Node) startVolumes(ctx context.Context) error {
 			Annotations: map[string]string{"storageclass.kubernetes.io/is-default-class": "true"},
 		},
 		Provisioner: provisionerName, VolumeBindingMode: &late,
+		// Nothing resizes: what is asked for is recorded.
+		AllowVolumeExpansion: new(true),
 	}, metav1.CreateOptions{})
 	if err != nil {
 		return fmt.Errorf("making the default storage class: %w", err)

@@ -26,6 +26,7 @@ func TestRolls(t *testing.T) {
 	w.grant()
 	w.start()
 	k := w.keep("prod")
+	t.Run("not for larger volumes", func(t *testing.T) { k.in(t).volumesGrow() })
 	t.Run("for a change of the configuration", func(t *testing.T) {
 		k.in(t).rolls("configuration", `{"spec":{"configuration":{"logLevel":"debug"}}}`)
 	})

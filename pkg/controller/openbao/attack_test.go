@@ -141,9 +141,11 @@ func TestPodOfVolumeThatEndsIsDeleted(t *testing.T) {
 	volume.DeletionTimestamp, volume.Finalizers = new(metav1.Now()), []string{"kubernetes.io/pvc-protection"}
 	for _, deleting := range []bool{false, true} {
 		pod := serverPod(deleting)
-		sync, kube := attacked(t, "", volume, pod)
+		sync, kube := attacked(t, "", volume, pod, &appsv1.StatefulSet{
+			ObjectMeta: metav1.ObjectMeta{Name: "x", Namespace: "n", OwnerReferences: []metav1.OwnerReference{{UID: "uid", Controller: new(true)}}},
+			Spec:       appsv1.StatefulSetSpec{Replicas: new(int32(1))},
+		})
 		sync.servers = []seen{{pod: pod}}
-		sync.statefulSet = &appsv1.StatefulSet{Spec: appsv1.StatefulSetSpec{Replicas: new(int32(1))}}
 		facts, err := sync.firstStart(t.Context())
 		if err != nil {
 			t.Fatal(err)

@@ -75,6 +75,10 @@ func (t *task) remove(ctx context.Context) reconcile.Outcome {
 		return reconcile.Done()
 	}
 	err := t.removeData(ctx)
+	if err != nil && asProblem(err).Reason == ReasonNotGranted && t.namespaceEnds(ctx) {
+		// Everything in it is deleted, and the rights were the first to go.
+		err = nil
+	}
 	if err == nil {
 		err = t.keepFinalizer(ctx, false)
 	}
@@ -101,7 +105,7 @@ func (t *task) remove(ctx context.Context) reconcile.Outcome {
 // removeData deletes the servers, and then what the policy says. The error is the Problem
 // that says what it waits for.
 func (t *task) removeData(ctx context.Context) error {
-	if !deletesData(t.obj) || !t.recorded().Initialized && !t.recorded().Begun {
+	if !deletesData(t.obj) || !t.recorded().Initialized && !t.recorded().Begun || slices.Contains(t.obj.Finalizers, metav1.FinalizerOrphanDependents) {
 		// What is on the volumes was never this object's, or is to be kept.
 		return nil
 	}
@@ -140,6 +144,12 @@ func (t *task) removeData(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// namespaceEnds reports whether the namespace of the object is being deleted.
+func (t *task) namespaceEnds(ctx context.Context) bool {
+	namespace, err := t.opts.Kube.CoreV1().Namespaces().Get(ctx, t.obj.Namespace, metav1.GetOptions{})
+	return err == nil && namespace.DeletionTimestamp != nil
 }
 
 // removeVolume deletes the volume of a server, which no pod uses any more. Its labels say

@@ -59,7 +59,7 @@ type apiServer struct {
 func newAPIServer() *apiServer {
 	scheme := runtime.NewScheme()
 	utilruntime.Must(kubescheme.AddToScheme(scheme))
-	utilruntime.Must(openbaov1alpha1.AddToScheme(scheme))
+	utilruntime.Must(openbaov1alpha1.Install(scheme))
 	s := &apiServer{
 		ObjectTracker: clienttesting.NewObjectTracker(scheme, serializer.NewCodecFactory(scheme).UniversalDecoder()),
 		scheme:        scheme, kube: &fake.Clientset{}, custom: &bailiwickfake.Clientset{}, dynamic: dynamicfake.NewSimpleDynamicClient(scheme),

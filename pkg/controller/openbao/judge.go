@@ -91,6 +91,9 @@ func (t *task) countNode(n *tally, s seen, out *openbaov1alpha1.ServerStatus) {
 		out.Message = fmt.Sprintf("It is part of another cluster: %s.", node.ClusterID)
 		return
 	}
+	if mistake := t.mistakeOf(s); mistake != "" {
+		out.Message = text.Sentence(text.Capital(mistake))
+	}
 	votes, known := t.votes(s.pod.Name)
 	switch {
 	case !node.Initialized || node.Sealed:
@@ -108,11 +111,21 @@ func (t *task) countNode(n *tally, s seen, out *openbaov1alpha1.ServerStatus) {
 		n.unsealedVoters++
 	}
 	if lag, ok := t.membership.lag[s.pod.Name]; ok {
-		if lag < lagThreshold {
-			lag = 0
-		}
+		lag = roundLag(lag)
 		out.IndexLag = &lag
 	}
+}
+
+// roundLag keeps a cluster in use from being written with every look.
+func roundLag(lag int64) int64 {
+	if lag < lagThreshold {
+		return 0
+	}
+	rounded := int64(lagThreshold)
+	for rounded*10 <= lag {
+		rounded *= 10
+	}
+	return rounded
 }
 
 // votes reports whether a server votes, as far as the leader was asked.

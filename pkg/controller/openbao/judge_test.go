@@ -15,6 +15,7 @@ import (
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/machine"
+	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 )
 
 func TestJudge(t *testing.T) {
@@ -87,9 +88,9 @@ func TestJudge(t *testing.T) {
 			func(x *task) {
 				old(x, 0, 1)
 				silent(&x.servers[2])
-				x.servers[2].pod.CreationTimestamp = metav1.NewTime(testNow.Add(-time.Hour))
-			},
-			metav1.ConditionFalse, ReasonRollStuck, "spec.maintenance.restartAt", ReasonRollStuck, openbaov1alpha1.PhaseFailed,
+				plan(t, x)
+				x.now = x.now.Add(time.Hour)
+			}, metav1.ConditionFalse, ReasonRollStuck, "spec.maintenance.restartAt", ReasonRollStuck, openbaov1alpha1.PhaseFailed,
 		},
 		"a roll, and another server is away": {
 			func(x *task) { old(x, 0, 1); silent(&x.servers[1]) },
@@ -216,6 +217,26 @@ func TestLeaderIsRestartedLast(t *testing.T) {
 	got := conditionOf(t, x, openbaov1alpha1.ConditionTLSReady)
 	if x.obj.Status.ActiveLeader != "dev-0" || !strings.Contains(got.Message, "dev-1, dev-2, dev-0") {
 		t.Errorf("got the leader %s, and TLSReady %s: %s", x.obj.Status.ActiveLeader, got.Reason, got.Message)
+	}
+}
+
+// TestLooksAgainWhileCertificatesAreRead has servers that read a new certificate by
+// themselves, which nothing in Kubernetes tells of.
+func TestLooksAgainWhileCertificatesAreRead(t *testing.T) {
+	for _, c := range []struct {
+		version, serial string
+		want            time.Duration
+	}{
+		{"2.7.0", "old", 10 * startInterval},
+		{"2.7.0", "a1", DefaultRecheckInterval},
+		{"2.6.2", "old", DefaultRecheckInterval},
+	} {
+		x := finished(t)
+		x.obj.Spec.Version, x.servers[1].node.CertificateSerial = c.version, c.serial
+		x.judge()
+		if got := x.next(); got != reconcile.After(c.want) {
+			t.Errorf("%s with the certificate %s: got %+v, want a look after %s", c.version, c.serial, got, c.want)
+		}
 	}
 }
 

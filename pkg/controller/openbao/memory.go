@@ -26,14 +26,20 @@ type memory struct {
 	// contract are carried out, and revoked that the token is, too.
 	root          bao.Token
 	sent, revoked bool
-	// strandedSince is since when servers have been seen to hold data without being part
-	// of the cluster, by name.
-	strandedSince map[string]time.Time
+	// since is since when something has been seen of a server, see lasts. An entry ends when
+	// it is not seen any more.
+	since map[string]time.Time
+	// refusedGrowth are the volumes that could not grow, by name. There is one entry at most
+	// for each ordinal.
+	refusedGrowth map[string]refusal
 	// autopilotAt is when the settings of the autopilot were last compared, and
 	// autopilotGeneration for which generation of the object.
 	autopilotAt         time.Time
 	autopilotGeneration int64
 }
+
+// refusal is a size that a volume was refused, and the message about that.
+type refusal struct{ size, message string }
 
 // forgetInit forgets an initialization, whose storage is gone.
 func (m *memory) forgetInit() { m.root, m.sent, m.revoked = bao.Token{}, false, false }

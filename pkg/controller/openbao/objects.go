@@ -66,7 +66,7 @@ func (t *task) checkAccount(context.Context) error {
 // applyObjects keeps the objects of the cluster, with a number of servers; nil leaves the
 // StatefulSet out.
 func (t *task) applyObjects(ctx context.Context, replicas *int32) error {
-	facts := workload.Facts{Config: t.config, Stored: t.statefulSet, Operator: workload.Peer{Namespace: t.ownNamespace(), PodLabels: map[string]string{"app.kubernetes.io/part-of": "bailiwick"}}}
+	facts := workload.Facts{Config: t.config, TrustDigest: t.certificate.Digest, Stored: t.statefulSet, Operator: workload.Peer{Namespace: t.ownNamespace(), PodLabels: map[string]string{"app.kubernetes.io/part-of": "bailiwick"}}}
 	if replicas != nil {
 		facts.Replicas = *replicas
 	}

@@ -35,6 +35,8 @@ type membership struct {
 	peers []bao.Peer
 	// lag is by how many entries of the log a server is behind, by its node id.
 	lag map[string]int64
+	// healthy are those that the autopilot counts as healthy.
+	healthy map[string]bool
 	// problem says why it could not be read.
 	problem error
 }
@@ -153,7 +155,7 @@ func readMembership(ctx context.Context, client bao.Interface) (membership, erro
 	if err != nil {
 		return membership{}, err
 	}
-	m := membership{known: true, peers: peers, lag: map[string]int64{}}
+	m := membership{known: true, peers: peers, lag: map[string]int64{}, healthy: map[string]bool{}}
 	state, err := client.Autopilot(ctx)
 	if err != nil {
 		// A leader of a few seconds has none yet. Who votes is known without.
@@ -165,7 +167,7 @@ func readMembership(ctx context.Context, client bao.Interface) (membership, erro
 		newest = max(newest, s.LastIndex)
 	}
 	for _, s := range state.Servers {
-		m.lag[s.ID] = newest - s.LastIndex
+		m.lag[s.ID], m.healthy[s.ID] = newest-s.LastIndex, s.Healthy
 	}
 	return m, nil
 }

@@ -91,7 +91,7 @@ func invalidSpec(err error) error {
 		}
 		mistakes = append(mistakes, text.Sentence(spec.Error()))
 	}
-	return &reconcile.Problem{Reason: ReasonInvalidSpec, Message: strings.Join(mistakes, " "), Next: reconcile.Done(), Err: err}
+	return &reconcile.Problem{Reason: ReasonInvalidSpec, Message: strings.Join(mistakes, " "), Next: reconcile.After(DefaultRecheckInterval), Err: err}
 }
 
 // flatten returns the errors that are joined in err.

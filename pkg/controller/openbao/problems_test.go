@@ -37,7 +37,7 @@ func TestInvalidSpecListsEachMistakeOnce(t *testing.T) {
 	c.Spec.SelfInit = &openbaov1alpha1.SelfInitSpec{Enabled: true}
 	c.Spec.RecoveryKeys = &openbaov1alpha1.RecoveryKeysSpec{}
 	problem := problemOf(t, newTestTask(t, c).desire())
-	if problem.Reason != ReasonInvalidSpec || problem.Next != reconcile.Done() {
+	if problem.Reason != ReasonInvalidSpec || problem.Next != reconcile.After(DefaultRecheckInterval) {
 		t.Errorf("got %s and then %+v", problem.Reason, problem.Next)
 	}
 	for _, field := range []string{"spec.version:", "spec.tls.enabled:", "spec.replicas:", "spec.recoveryKeys:"} {

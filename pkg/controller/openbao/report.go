@@ -21,6 +21,7 @@ import (
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/machine"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
+	"github.com/bailiwick-operator/bailiwick/pkg/serverconfig"
 )
 
 // conditionTypes are the conditions that this package owns.
@@ -92,7 +93,22 @@ func (t *task) next() reconcile.Outcome {
 	if !t.nextLook.IsZero() {
 		look = max(startInterval, min(look, t.nextLook.Sub(t.now)))
 	}
+	if t.readsCertificate() {
+		look = min(look, readInterval)
+	}
 	return reconcile.After(look)
+}
+
+// readInterval is how often a cluster is looked at whose servers are about to read a new
+// certificate.
+const readInterval = 10 * startInterval
+
+// readsCertificate reports whether servers will show another certificate by themselves,
+// which no object tells of.
+func (t *task) readsCertificate() bool {
+	c := meta.FindStatusCondition(t.obj.Status.Conditions, openbaov1alpha1.ConditionTLSReady)
+	version, err := serverconfig.ParseVersion(t.obj.Spec.Version)
+	return c != nil && c.Reason == ReasonRotating && err == nil && version.Supports(serverconfig.TLSAutoReload)
 }
 
 // sumUp sets the conditions Ready and ClusterLifecycle, and the phase.

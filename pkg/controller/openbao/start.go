@@ -140,20 +140,19 @@ func isForeign(claim *corev1.PersistentVolumeClaim) bool {
 		claim.Spec.VolumeName != "" && claim.Annotations[boundByController] != "yes"
 }
 
-// liveStatefulSet returns the StatefulSet of the cluster, nil if there is none. One that
-// has lost its labels is in no cache: the number of its servers counts all the same, and
-// must not become less.
+// liveStatefulSet returns the StatefulSet of the cluster as the API server has it, nil if
+// there is none. A cache may lack one that has lost its labels, and be behind: the number of
+// its servers must not be taken back.
 func (t *task) liveStatefulSet(ctx context.Context) (*appsv1.StatefulSet, error) {
-	if t.statefulSet != nil {
-		return t.statefulSet, nil
-	}
 	set, err := t.opts.Kube.AppsV1().StatefulSets(t.obj.Namespace).Get(ctx, t.obj.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
+		t.statefulSet = nil
 		return nil, nil
 	}
 	if err != nil {
 		return nil, t.objectProblem(fmt.Errorf("read StatefulSet %s: %w", t.obj.Name, err))
 	}
+	t.statefulSet = nil
 	if owned.ControlledBy(set, t.obj.UID) {
 		t.statefulSet = set
 	}

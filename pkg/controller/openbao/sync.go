@@ -79,8 +79,6 @@ type task struct {
 	certificate certs.Info
 	bundle      []byte
 	tlsWaiting  string
-	// certificateMade and certificateChanged are when its Secret was made, and last changed.
-	certificateMade, certificateChanged time.Time
 	// nextLook is when a certificate is to be renewed.
 	nextLook time.Time
 
@@ -96,6 +94,8 @@ type task struct {
 	// emptyVolumes are the UIDs of the volumes that servers were seen to have nothing on,
 	// by the names of the servers.
 	emptyVolumes map[string]string
+	// volumes are the UIDs of the volumes that were decided about, by ordinal.
+	volumes map[int]string
 	// problems are what keeps the cluster from being Ready, the first one first.
 	problems []*reconcile.Problem
 	// changed says that something was done whose effect is to be seen immediately.
@@ -113,7 +113,7 @@ func (c *Controller) newTask(latest *openbaov1alpha1.OpenBaoCluster) *task {
 	if t.recorded().Initialized {
 		t.obj.Status.Initialized = new(true)
 	}
-	t.emptyVolumes = map[string]string{}
+	t.emptyVolumes, t.volumes = map[string]string{}, map[int]string{}
 	for _, s := range t.obj.Status.Servers {
 		t.emptyVolumes[s.Name] = s.EmptyVolumeUID
 	}

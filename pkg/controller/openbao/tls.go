@@ -30,9 +30,6 @@ func (t *task) prepareTLS(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if server != nil {
-		t.certificateMade, t.certificateChanged = server.CreationTimestamp.Time, lastChange(server)
-	}
 	if t.obj.Spec.TLS.Mode == openbaov1alpha1.TLSExternal {
 		return t.checkExternal(server, names)
 	}
@@ -120,15 +117,15 @@ func (t *task) replaceSecret(ctx context.Context, live, wanted *corev1.Secret) e
 	return t.applySecret(ctx, wanted)
 }
 
-// provenCertificates is what is known of the pods that run: those that began after the
-// last change of the Secret have read all of it, and what each shows was read from it.
+// provenCertificates is what is known of the pods that run: which bundle they were started
+// with, and what each shows.
 func (t *task) provenCertificates(server *corev1.Secret) certs.Proven {
 	if server == nil {
 		return certs.Proven{}
 	}
 	proven := certs.Proven{BundleDigest: certs.BundleDigest(server.Data[certs.KeyCA])}
 	for _, pod := range t.pods {
-		if containerStarted(pod).IsZero() || !t.certificateRead(pod) {
+		if containerStarted(pod).IsZero() || pod.Annotations[workload.AnnotationTrustDigest] != proven.BundleDigest {
 			proven.BundleDigest = ""
 		}
 	}
@@ -145,21 +142,6 @@ func (t *task) provenCertificates(server *corev1.Secret) certs.Proven {
 		proven.LeafSerials = nil
 	}
 	return proven
-}
-
-// propagation is how long the kubelet may take to show a changed Secret to a pod that
-// runs: its sync period and the time for which it caches (kubelet, syncFrequency).
-const propagation = 3 * time.Minute
-
-// lastChange is when a Secret was last written, as far as the API server recorded it.
-func lastChange(secret *corev1.Secret) time.Time {
-	last := secret.CreationTimestamp.Time
-	for _, field := range secret.ManagedFields {
-		if field.Time != nil && field.Time.After(last) {
-			last = field.Time.Time
-		}
-	}
-	return last
 }
 
 // containerStarted is when the server in a pod was started, zero if it does not run.

@@ -25,11 +25,14 @@ func (t *task) checkVersion() error {
 		// A server of the new version has led. What it wrote is there to be read.
 		from = u.TargetVersion
 	}
-	known, errFrom := serverconfig.ParseVersion(from)
-	wanted, errTo := serverconfig.ParseVersion(t.obj.Spec.Version)
-	if errFrom != nil || errTo != nil {
-		// The second is reported with the configuration.
-		return nil
+	known, err := serverconfig.ParseVersion(from)
+	if err != nil {
+		return fmt.Errorf("read status.currentVersion: %w", err)
+	}
+	wanted, err := serverconfig.ParseVersion(t.obj.Spec.Version)
+	if err != nil || status.Upgrade != nil && status.Upgrade.TargetVersion == t.obj.Spec.Version {
+		// It is reported with the configuration, or was let pass when the upgrade began.
+		return nil //nolint:nilerr // See above.
 	}
 	maintenance := t.obj.Spec.Maintenance
 	hop := serverconfig.Hop{From: known, To: wanted, Disturbs: maintenance != nil && maintenance.Enabled != nil && *maintenance.Enabled}
@@ -46,6 +49,7 @@ func (t *task) recordUpgrade(n tally) {
 		return
 	}
 	target := t.obj.Spec.Version
+	t.recordNewLeader()
 	if target == status.CurrentVersion && (status.Upgrade == nil || status.Upgrade.LastStepDownTime == nil) {
 		// Nothing is to change, or what had begun was taken back in time.
 		status.Upgrade = nil
@@ -62,7 +66,10 @@ func (t *task) recordUpgrade(n tally) {
 		status.Upgrade = &openbaov1alpha1.UpgradeStatus{FromVersion: status.CurrentVersion, StartedAt: t.stamp()}
 	}
 	u := status.Upgrade
-	u.TargetVersion, u.CompletedPods, u.CurrentPartition = target, nil, t.want()
+	if u.LastStepDownTime == nil {
+		u.TargetVersion = target
+	}
+	u.CompletedPods, u.CurrentPartition = nil, t.want()
 	for _, s := range t.servers {
 		ordinal, ok := workload.ParseOrdinal(t.obj, s.pod.Name)
 		if current := t.isCurrent(s.pod); !ok || current == nil || !*current || s.node == nil || s.node.Sealed || t.mistakeOf(s) != "" {
@@ -70,10 +77,25 @@ func (t *task) recordUpgrade(n tally) {
 		}
 		u.CompletedPods = append(u.CompletedPods, int32(ordinal))    //nolint:gosec // At most a few servers.
 		u.CurrentPartition = min(u.CurrentPartition, int32(ordinal)) //nolint:gosec // The same.
-		if !s.node.Standby && u.LastStepDownTime == nil {
-			u.LastStepDownTime = t.stamp()
-		}
 	}
+}
+
+// recordNewLeader records that a server of a later version than the cluster had leads,
+// whatever the spec says by now: what it writes is there to be read.
+func (t *task) recordNewLeader() {
+	leader, status := t.leader(), &t.obj.Status
+	if leader == nil || status.Upgrade != nil && status.Upgrade.LastStepDownTime != nil {
+		return
+	}
+	before, err := serverconfig.ParseVersion(status.CurrentVersion)
+	leads, errLeads := serverconfig.ParseVersion(leader.node.Version)
+	if err != nil || errLeads != nil || !before.Before(leads) {
+		return
+	}
+	if status.Upgrade == nil {
+		status.Upgrade = &openbaov1alpha1.UpgradeStatus{FromVersion: status.CurrentVersion, TargetVersion: leads.String(), StartedAt: t.stamp()}
+	}
+	status.Upgrade.LastStepDownTime = t.stamp()
 }
 
 // upgraded reports whether all servers run what the spec asks for, as far as they say.

@@ -44,6 +44,7 @@ func (t *task) upkeep(ctx context.Context, replicas int32) (machine.Upkeep, erro
 			return u, fmt.Errorf("status.membership names the server %q, which is none of this cluster", removing.Server)
 		}
 		u.Removing, u.Removed = ordinal, removing.RemovedAt != nil
+		u.Replacing = removing.Reason == openbaov1alpha1.RemovalReplaced
 		u.MayRemove, _ = authz.MayRemove(t.obj, t.now, t.opts.ProofInterval)
 	}
 	for ordinal := range workload.MaxServers {
@@ -64,15 +65,14 @@ func (t *task) serverFacts(ctx context.Context, ordinal int) (machine.Server, er
 	s := machine.Server{Ordinal: ordinal}
 	s.Voter, _ = t.votes(name)
 	s.Peer = slices.ContainsFunc(t.membership.peers, func(p bao.Peer) bool { return p.ID == name })
-	if lag, ok := t.membership.lag[name]; ok {
-		s.CaughtUp = lag < lagThreshold
-	}
 	found := t.seenOf(name)
+	s.CaughtUp = t.caughtUp(name, found)
 	volume, err := t.claimOf(ctx, ordinal, found != nil || s.Peer)
 	if err != nil {
 		return s, err
 	}
 	if volume != nil {
+		t.volumes[ordinal] = string(volume.UID)
 		s.Volume, s.VolumeEnding = string(volume.UID), volume.DeletionTimestamp != nil
 		s.VolumeLost = volume.Status.Phase == corev1.ClaimLost
 	}
@@ -83,18 +83,36 @@ func (t *task) serverFacts(ctx context.Context, ordinal int) (machine.Server, er
 		t.emptyVolumes[name] = s.Volume
 	}
 	s.VolumeOurs = s.Volume != "" && t.emptyVolumes[name] == s.Volume
-	s.StrandedFor = t.memory.strandedFor(name, s.Answers && s.Initialized && !s.Peer && t.membership.known, t.now)
+	s.StrandedFor = t.memory.lasts("stranded", name, s.Answers && s.Initialized && !s.Peer && t.membership.known, t.now)
+	s.UnwellFor = t.memory.lasts("unwell", name, !s.Verified(), t.now)
 	return s, nil
+}
+
+// settling is how long a server runs before what the leader says of it counts, on a cluster
+// in use: the leader hears from servers, and looks at them, every few seconds.
+const settling = 15 * time.Second
+
+// caughtUp reports whether a server keeps up with the log. Its last index is some seconds
+// old, so that on a cluster in use it says nothing about one that keeps up.
+func (t *task) caughtUp(name string, found *seen) bool {
+	lag, known := t.membership.lag[name]
+	if !known {
+		return false
+	}
+	if lag < lagThreshold {
+		return true
+	}
+	return t.membership.healthy[name] && found != nil && !containerStarted(found.pod).IsZero() && t.now.Sub(containerStarted(found.pod)) >= settling
 }
 
 // podFacts is what is known of a server that has a pod.
 func (t *task) podFacts(s *machine.Server, found seen) {
 	pod := found.pod
 	s.Pod, s.Ending, s.Running, s.Ready = true, pod.DeletionTimestamp != nil, !containerStarted(pod).IsZero(), isReady(pod)
-	s.Age = t.now.Sub(pod.CreationTimestamp.Time)
 	current := t.isCurrent(pod)
 	s.Outdated = current != nil && !*current
-	s.Restart = t.readsOldCertificates(found)
+	s.Refused = bao.ClassOf(found.err) == bao.Untrusted
+	s.Restart = t.showsOldCertificate(found)
 	node := found.node
 	if node == nil {
 		return
@@ -103,7 +121,13 @@ func (t *task) podFacts(s *machine.Server, found seen) {
 	s.Leader = node.Initialized && !node.Sealed && !node.Standby
 	s.Foreign = !t.ofThisCluster(found)
 	s.Ours = !node.Sealed && node.ClusterID != "" && node.ClusterID == t.obj.Status.ClusterID
-	s.Mistake = t.mistakeOf(found)
+	if s.Ours && pod.Labels[workload.LabelTraffic] == workload.TrafficNone {
+		// It was taken for another cluster's, and clients are to reach it again.
+		s.Restart = true
+	}
+	if t.obj.Spec.Version != t.obj.Status.CurrentVersion {
+		s.Mistake = t.mistakeOf(found)
+	}
 }
 
 // mistakeOf says what a server runs that its pod was not to run, empty if nothing.
@@ -113,45 +137,24 @@ func (t *task) mistakeOf(found seen) string {
 	if err == nil && errRuns == nil && wanted.String() != runs.String() {
 		return fmt.Sprintf("it says that it is OpenBao %s, and spec.version is %s", found.node.Version, t.obj.Spec.Version)
 	}
-	_, digest, pinned := strings.Cut(t.obj.Spec.Image, "@")
-	if id := imageID(found.pod); pinned && id != "" && !strings.HasSuffix(id, digest) {
-		return fmt.Sprintf("it runs the image %s, and spec.image is %s", id, t.obj.Spec.Image)
-	}
 	return ""
 }
 
-// imageID is what the kubelet says that a server runs.
-func imageID(pod *corev1.Pod) string {
-	for _, status := range pod.Status.ContainerStatuses {
-		if status.Name == workload.ContainerName {
-			return status.ImageID
-		}
-	}
-	return ""
-}
+// certificatePatience is how long a pod may take to find what is in a Secret that was just
+// changed. A server that shows another certificate after it is started again.
+const certificatePatience = time.Minute
 
-// readsOldCertificates reports whether a server has to be started again to use what is in
-// the Secret of its certificate. From OpenBao 2.7 on it notices by itself.
-func (t *task) readsOldCertificates(found seen) bool {
+// showsOldCertificate reports whether a server has to be started again to show the
+// certificate in the Secret. From OpenBao 2.7 on it notices by itself.
+func (t *task) showsOldCertificate(found seen) bool {
 	if version, err := serverconfig.ParseVersion(t.obj.Spec.Version); err != nil || version.Supports(serverconfig.TLSAutoReload) {
 		return false
 	}
 	started := containerStarted(found.pod)
-	if started.IsZero() || t.certificate.Serial == "" || t.certificateRead(found.pod) {
+	if started.IsZero() || t.certificate.Serial == "" || t.now.Sub(started) < certificatePatience {
 		return false
 	}
-	if found.node != nil && found.node.CertificateSerial != t.certificate.Serial {
-		return true
-	}
-	// The bundle may have changed without the certificate. The Secret as it was made is
-	// what every pod has found.
-	return t.certificateChanged.After(t.certificateMade)
-}
-
-// certificateRead reports whether what runs in a pod has been started with the Secret as
-// it is.
-func (t *task) certificateRead(pod *corev1.Pod) bool {
-	return pod.CreationTimestamp.After(t.certificateChanged) || containerStarted(pod).After(t.certificateChanged.Add(propagation))
+	return bao.ClassOf(found.err) == bao.Untrusted || found.node != nil && found.node.CertificateSerial != t.certificate.Serial
 }
 
 // claimOf returns the PersistentVolumeClaim of a server. Those that have the labels of the
@@ -204,16 +207,27 @@ func (t *task) fulfil(ctx context.Context) error {
 		t.changed = true
 		t.announce(corev1.EventTypeNormal, ReasonScaling, fmt.Sprintf("The StatefulSet has %d servers now.", t.duty.Replicas))
 	case machine.Replace:
+		if set := t.statefulSet; set != nil && set.Status.ObservedGeneration != set.Generation {
+			// The template has just been changed: what is due is not known any more.
+			return nil
+		}
 		logger.Info("Deleting the pod of a server")
 		return t.replace(ctx, name)
 	case machine.DropVolume:
 		logger.Info("Deleting the volume of a server")
 		return t.dropVolume(ctx, t.duty.Ordinal)
 	case machine.BeginRemoval:
+		reason := openbaov1alpha1.RemovalScaleDown
+		if t.duty.Cause == machine.VolumeGone {
+			reason = openbaov1alpha1.RemovalReplaced
+		}
 		t.obj.Status.Membership = &openbaov1alpha1.MembershipStatus{Removing: &openbaov1alpha1.RemovingStatus{
-			Server: name, Since: *t.stamp(), Reason: openbaov1alpha1.RemovalScaleDown,
+			Server: name, Since: *t.stamp(), Reason: reason,
 		}}
 		return t.persistRecord(ctx)
+	case machine.StepDown:
+		logger.Info("Asking the leader to step down")
+		return t.stepDown(ctx)
 	case machine.RemovePeer:
 		logger.Info("Removing a server from the cluster")
 		return t.removePeer(ctx, name)
@@ -256,6 +270,10 @@ func (t *task) dropVolume(ctx context.Context, ordinal int) error {
 	if err != nil {
 		return err
 	}
+	if claim != nil && string(claim.UID) != t.volumes[ordinal] {
+		// Somebody was faster, and this is another volume.
+		return nil
+	}
 	if claim != nil && claim.DeletionTimestamp == nil {
 		if err := t.mayWrite(); err != nil {
 			return err
@@ -272,6 +290,12 @@ func (t *task) dropVolume(ctx context.Context, ordinal int) error {
 // removePeer takes the server that is recorded to leave out of the cluster, with a login
 // that can do nothing else. The next look tells whether it is out.
 func (t *task) removePeer(ctx context.Context, name string) error {
+	// From then on it can't answer clients any more.
+	if found := t.seenOf(name); found != nil {
+		if err := t.withdraw(ctx, found.pod); err != nil {
+			return t.objectProblem(err)
+		}
+	}
 	session, err := t.actAs(ctx, authz.RemovePeerRole)
 	if err != nil {
 		return t.serverProblem(fmt.Sprintf("remove the server %s from the cluster", name), err)
@@ -350,19 +374,35 @@ func (t *task) serverProblem(what string, err error) error {
 	return retry(ReasonFailed, fmt.Sprintf("It was not possible to %s: %s.", what, strings.TrimRight(err.Error(), ".")), err)
 }
 
-// strandedFor counts for how long a server has been seen as it is now.
-func (m *memory) strandedFor(name string, stranded bool, now time.Time) time.Duration {
-	if !stranded {
-		delete(m.strandedSince, name)
+// stepDown has the leader hand over. It does not take the leadership back for a while.
+func (t *task) stepDown(ctx context.Context) error {
+	const what = "have the leader step down"
+	session, err := t.actAs(ctx, operatorRole)
+	if err != nil {
+		return t.serverProblem(what, err)
+	}
+	defer session.Revoke(ctx)
+	if err := session.Client.StepDown(ctx); err != nil {
+		return t.serverProblem(what, err)
+	}
+	t.changed = true
+	return nil
+}
+
+// lasts counts for how long something has been seen of a server.
+func (m *memory) lasts(what, name string, so bool, now time.Time) time.Duration {
+	key := what + " " + name
+	if !so {
+		delete(m.since, key)
 		return 0
 	}
-	if m.strandedSince == nil {
-		m.strandedSince = map[string]time.Time{}
+	if m.since == nil {
+		m.since = map[string]time.Time{}
 	}
-	since, known := m.strandedSince[name]
+	since, known := m.since[key]
 	if !known {
 		since = now
-		m.strandedSince[name] = since
+		m.since[key] = since
 	}
 	return now.Sub(since)
 }

@@ -4,6 +4,7 @@
 package openbao
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -11,10 +12,14 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/machine"
+	bao "github.com/bailiwick-operator/bailiwick/pkg/openbao"
+	"github.com/bailiwick-operator/bailiwick/pkg/workload"
 )
 
 func volumeNamed(name string, uid types.UID) *corev1.PersistentVolumeClaim {
@@ -114,36 +119,148 @@ func TestNothingIsDoneToAnotherPodOfTheName(t *testing.T) {
 }
 
 func TestCertificateThatIsNotNoticed(t *testing.T) {
-	made := testNow.Add(-time.Hour)
+	refused := &bao.Error{Class: bao.Untrusted}
 	for name, tc := range map[string]struct {
 		version string
 		serial  string
-		changed time.Time
-		created time.Time
+		err     error
+		runsFor time.Duration
 		want    bool
 	}{
-		"it shows what is there":        {"2.6.2", "a1", made, made, false},
-		"it shows another":              {"2.6.2", "b2", made.Add(time.Minute), made, true},
-		"it was started after that":     {"2.6.2", "b2", made.Add(time.Minute), made.Add(2 * time.Minute), false},
-		"only the bundle has changed":   {"2.6.2", "a1", made.Add(time.Minute), made, true},
-		"it reloads the certificate":    {"2.7.0", "b2", made.Add(time.Minute), made, false},
-		"made in the same second":       {"2.6.2", "a1", made, made, false},
-		"changed in that of the pod":    {"2.6.2", "a1", made.Add(time.Minute), made.Add(time.Minute), true},
-		"changed, and started long ago": {"2.6.2", "a1", made.Add(time.Minute), made.Add(time.Hour), false},
+		"it shows what is there":     {"2.6.2", "a1", nil, time.Hour, false},
+		"it shows another":           {"2.6.2", "b2", nil, time.Hour, true},
+		"it has just been started":   {"2.6.2", "b2", nil, time.Second, false},
+		"it reloads the certificate": {"2.7.0", "b2", nil, time.Hour, false},
+		"nobody accepts what it has": {"2.6.2", "", refused, time.Hour, true},
+		"it does not answer":         {"2.6.2", "", errors.New("timeout"), time.Hour, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			x := finished(t)
 			x.obj.Spec.Version = tc.version
-			x.certificateMade, x.certificateChanged = made, tc.changed
 			s := x.servers[1]
-			s.node.CertificateSerial = tc.serial
-			s.pod.CreationTimestamp = metav1.NewTime(tc.created)
-			s.pod.Status.ContainerStatuses[0].State.Running.StartedAt = metav1.NewTime(tc.created)
-			if got := x.readsOldCertificates(s); got != tc.want {
+			s.pod.Status.ContainerStatuses[0].State.Running.StartedAt = metav1.NewTime(testNow.Add(-tc.runsFor))
+			if s.node.CertificateSerial = tc.serial; tc.err != nil {
+				s.node, s.err = nil, tc.err
+			}
+			if got := x.showsOldCertificate(s); got != tc.want {
 				t.Errorf("got %v", got)
 			}
 		})
 	}
+}
+
+// TestBusyCluster has followers that are some entries behind whenever they are looked at.
+func TestBusyCluster(t *testing.T) {
+	x := finished(t)
+	x.membership.lag["dev-1"] = 500
+	if x.caughtUp("dev-1", x.seenOf("dev-1")) {
+		t.Error("a server that is behind, and that the autopilot does not count as healthy, has caught up")
+	}
+	x.membership.healthy = map[string]bool{"dev-1": true}
+	if !x.caughtUp("dev-1", x.seenOf("dev-1")) {
+		t.Error("a healthy server has not caught up")
+	}
+	x.servers[1].pod.Status.ContainerStatuses[0].State.Running.StartedAt = metav1.NewTime(testNow)
+	if x.caughtUp("dev-1", x.seenOf("dev-1")) {
+		t.Error("what the leader knew of a server before it was started counts")
+	}
+	for lag, want := range map[int64]int64{0: 0, 99: 0, 100: 100, 999: 100, 1000: 1000, 123456: 100000} {
+		if got := roundLag(lag); got != want {
+			t.Errorf("%d is shown as %d, want %d", lag, got, want)
+		}
+	}
+}
+
+// TestAnotherVolumeIsLeftAlone exchanges the volume after it was decided to delete it.
+func TestAnotherVolumeIsLeftAlone(t *testing.T) {
+	x := with(t, finished(t))
+	x.membership.peers = x.membership.peers[:2]
+	plan(t, x)
+	x.now = x.now.Add(2 * time.Minute)
+	plan(t, x)
+	claims := x.opts.Kube.CoreV1().PersistentVolumeClaims("team-a")
+	if err := claims.Delete(t.Context(), "data-dev-2", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := claims.Create(t.Context(), volumeNamed("data-dev-2", "another"), metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.fulfil(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if x.duty.Duty != machine.DropVolume || gone(t, x, "claim", "data-dev-2") || gone(t, x, "pod", "dev-2") {
+		t.Errorf("got %+v, and another volume or its pod is gone", x.duty)
+	}
+}
+
+// TestTrafficIsDiverted takes a server of another cluster out of the Services, but not where
+// nobody is left.
+func TestTrafficIsDiverted(t *testing.T) {
+	for name, all := range map[string]bool{"one": false, "all": true} {
+		t.Run(name, func(t *testing.T) {
+			x := finished(t)
+			for i := range x.servers {
+				if all || i == 2 {
+					x.servers[i].node.ClusterID = otherCluster
+				}
+			}
+			x = with(t, x)
+			if err := x.divertTraffic(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			pod, err := x.opts.Kube.CoreV1().Pods("team-a").Get(t.Context(), "dev-2", metav1.GetOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := pod.Labels[workload.LabelTraffic] == workload.TrafficNone; got == all {
+				t.Errorf("the traffic of dev-2 is diverted: %v", got)
+			}
+		})
+	}
+}
+
+func TestDeletionPolicy(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change  func(*openbaov1alpha1.OpenBaoCluster)
+		volumes bool
+		reason  string
+	}{
+		"Retain":     {func(c *openbaov1alpha1.OpenBaoCluster) { c.Spec.DeletionPolicy = openbaov1alpha1.DeletionRetain }, false, ""},
+		"DeletePVCs": {func(c *openbaov1alpha1.OpenBaoCluster) { c.Spec.DeletionPolicy = openbaov1alpha1.DeletionDeletePVCs }, true, ""},
+		"never started": {func(c *openbaov1alpha1.OpenBaoCluster) {
+			c.Spec.DeletionPolicy, c.Status.Initialized = openbaov1alpha1.DeletionDeletePVCs, nil
+		}, false, ""},
+		"orphans are kept": {func(c *openbaov1alpha1.OpenBaoCluster) {
+			c.Spec.DeletionPolicy, c.Finalizers = openbaov1alpha1.DeletionDeletePVCs, []string{metav1.FinalizerOrphanDependents, Finalizer}
+		}, false, ""},
+		"paused": {func(c *openbaov1alpha1.OpenBaoCluster) {
+			c.Spec.DeletionPolicy, c.Spec.Paused = openbaov1alpha1.DeletionDeletePVCs, new(true)
+		}, false, ReasonPaused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := initialized()
+			c.Finalizers = []string{Finalizer}
+			tc.change(c)
+			labelled := volumeNamed("data-dev-0", "v0")
+			labelled.Labels = workload.Labels(c)
+			x := newTestTask(t, c, labelled, volumeNamed("data-dev-1", "v1"))
+			x.informers, x.owned = noInformers(), map[schema.GroupVersionResource]map[string]cache.SharedIndexInformer{podResource: noInformers()}
+			err := x.removeData(t.Context())
+			if (err == nil) != (tc.reason == "") || err != nil && asProblem(err).Reason != tc.reason {
+				t.Errorf("got %v", err)
+			}
+			if got := gone(t, x, "claim", "data-dev-0"); got != tc.volumes {
+				t.Errorf("the volume is gone: %v", got)
+			}
+			if gone(t, x, "claim", "data-dev-1") {
+				t.Error("a volume is gone that is not the cluster's")
+			}
+		})
+	}
+}
+
+func noInformers() map[string]cache.SharedIndexInformer {
+	return map[string]cache.SharedIndexInformer{metav1.NamespaceAll: cache.NewSharedIndexInformer(nil, &corev1.Pod{}, 0, cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})}
 }
 
 func TestUpgradeIsRecorded(t *testing.T) {

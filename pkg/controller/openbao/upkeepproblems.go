@@ -93,7 +93,9 @@ func (t *task) dutyMessage() string {
 		return fmt.Sprintf("The next step would disturb the server %s. Of %d voters, %d would work then, and it takes %d. It is done once the others work. What they say: %s",
 			name, v.Voters, v.Working, v.Quorum, t.logCommand())
 	case machine.VolumeGone:
-		return fmt.Sprintf("The volume %s is gone or is being deleted. The server %s begins again without data and gets it from the others.", claim, name)
+		return fmt.Sprintf("The volume %s is gone or is being deleted. The server %s leaves the cluster, and joins it again without data, which it gets from the others.", claim, name)
+	case machine.CertificateRefused:
+		return fmt.Sprintf("The server %s shows a certificate that cannot be verified with the CA in the Secret %s. It is started again, to show the one in there.", name, workload.TLSSecretName(t.obj))
 	case machine.Stranded:
 		return fmt.Sprintf("The server %s has data of this cluster, and the leader does not list it any more: it would never join again. It begins again on an empty volume.", name)
 	case machine.StrandedUnknown:
@@ -106,7 +108,7 @@ func (t *task) dutyMessage() string {
 	case machine.Shrinking:
 		return fmt.Sprintf("The server %s leaves the cluster, and its volume is deleted.", name)
 	case machine.LeaderLeaves:
-		return fmt.Sprintf("The server %s is to leave the cluster and leads it. It is stopped once, so that another one takes over.", name)
+		return fmt.Sprintf("The server %s is to leave the cluster and leads it. It hands over first.", name)
 	case machine.RightMissing:
 		_, why := authz.MayRemove(t.obj, t.now, t.opts.ProofInterval)
 		return fmt.Sprintf("The server %s is to leave the cluster, for which a right exists only while that lasts. %s", name, why)

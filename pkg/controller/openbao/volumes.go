@@ -6,6 +6,7 @@ package openbao
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -38,6 +39,10 @@ func (t *task) growVolumes(ctx context.Context) error {
 			}
 			continue
 		}
+		if refused := t.memory.refusedGrowth[claim.Name]; refused.size == want.String() {
+			t.notes = append(t.notes, refused.message)
+			continue
+		}
 		if err := t.mayWrite(); err != nil {
 			return err
 		}
@@ -58,7 +63,12 @@ func (t *task) growVolumes(ctx context.Context) error {
 			t.changed = true
 		case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
 			// The words of the API server say why: most often, the StorageClass cannot.
-			t.notes = append(t.notes, fmt.Sprintf("The volume %s cannot grow to %s: %v.", claim.Name, want.String(), err))
+			message := fmt.Sprintf("The volume %s cannot grow to %s: %v.", claim.Name, want.String(), err)
+			t.notes = append(t.notes, message)
+			if t.memory.refusedGrowth == nil {
+				t.memory.refusedGrowth = map[string]refusal{}
+			}
+			t.memory.refusedGrowth[claim.Name] = refusal{want.String(), message}
 		default:
 			return t.objectProblem(fmt.Errorf("grow the volume %s: %w", claim.Name, err))
 		}
@@ -82,27 +92,47 @@ func pendingGrowth(claim *corev1.PersistentVolumeClaim) string {
 	return "."
 }
 
-// divertTraffic takes servers of another cluster out of the Services for clients. What
-// they say can only take traffic away from them.
+// divertTraffic takes servers of another cluster out of the Services for clients, while one
+// of the recorded cluster leads: where all are of another one, a snapshot was restored, or
+// the record is wrong.
 func (t *task) divertTraffic(ctx context.Context) error {
+	if t.leader() == nil || t.obj.Status.ClusterID == "" {
+		return nil
+	}
 	for _, s := range t.servers {
 		if s.node == nil || t.ofThisCluster(s) || s.pod.DeletionTimestamp != nil || s.pod.Labels[workload.LabelTraffic] == workload.TrafficNone {
 			continue
 		}
-		if err := t.mayWrite(); err != nil {
+		err := t.withdraw(ctx, s.pod)
+		if errors.Is(err, errMayNotWrite) {
 			return err
 		}
-		patch, err := json.Marshal(map[string]any{
-			"metadata": map[string]any{"uid": s.pod.UID, "labels": map[string]any{workload.LabelTraffic: workload.TrafficNone}},
-		})
 		if err != nil {
-			return err
-		}
-		_, err = t.opts.Kube.CoreV1().Pods(s.pod.Namespace).Patch(ctx, s.pod.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: FieldManager})
-		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
-			return t.objectProblem(fmt.Errorf("take the traffic from the server %s, which is of another cluster: %w", s.pod.Name, err))
+			t.notes = append(t.notes, fmt.Sprintf("The server %s is of another cluster, and it was not possible to take it out of the Services for clients: %v.", s.pod.Name, err))
+			continue
 		}
 		klog.FromContext(ctx).Info("A server of another cluster gets no traffic", "server", s.pod.Name)
 	}
 	return nil
+}
+
+// withdraw takes a pod out of the Services for clients.
+func (t *task) withdraw(ctx context.Context, pod *corev1.Pod) error {
+	if pod.Labels[workload.LabelTraffic] == workload.TrafficNone {
+		return nil
+	}
+	if err := t.mayWrite(); err != nil {
+		return err
+	}
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"uid": pod.UID, "labels": map[string]any{workload.LabelTraffic: workload.TrafficNone}},
+	})
+	if err != nil {
+		return err
+	}
+	_, err = t.opts.Kube.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: FieldManager})
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil
+	}
+	return err
 }

@@ -24,8 +24,8 @@ type ServerStatusApplyConfiguration struct {
 	Sealed      *bool `json:"sealed,omitempty"`
 	// version is the OpenBao version that it says it is.
 	Version *string `json:"version,omitempty"`
-	// indexLag is by how many entries of the log it was behind the leader. It is
-	// absent where that is not known.
+	// indexLag is by how many entries of the log it was behind the leader, rounded down to
+	// a power of ten; 0 is less than 100. It is absent where that is not known.
 	IndexLag *int64 `json:"indexLag,omitempty"`
 	// certificateSerial is the serial number of the certificate that it shows, in
 	// hexadecimal.

@@ -165,8 +165,8 @@ type ServerStatus struct {
 	// version is the OpenBao version that it says it is.
 	// +optional
 	Version string `json:"version,omitempty"`
-	// indexLag is by how many entries of the log it was behind the leader. It is
-	// absent where that is not known.
+	// indexLag is by how many entries of the log it was behind the leader, rounded down to
+	// a power of ten; 0 is less than 100. It is absent where that is not known.
 	// +optional
 	IndexLag *int64 `json:"indexLag,omitempty"`
 	// certificateSerial is the serial number of the certificate that it shows, in

@@ -10,7 +10,6 @@ import (
 	kv "github.com/hashicorp/vault-plugin-secrets-kv"
 	"github.com/hashicorp/vault/audit"
 	auditfile "github.com/hashicorp/vault/builtin/audit/file"
-	"github.com/hashicorp/vault/builtin/logical/transit"
 	"github.com/hashicorp/vault/sdk/helper/consts"
 	"github.com/hashicorp/vault/sdk/logical"
 )
@@ -23,7 +22,7 @@ func CredentialBackends() map[string]logical.Factory {
 // LogicalBackends returns the secrets engines that can be mounted, besides the
 // core's own: sys, identity and cubbyhole.
 func LogicalBackends() map[string]logical.Factory {
-	return map[string]logical.Factory{"kv": kv.Factory, "transit": transit.Factory}
+	return map[string]logical.Factory{"kv": kv.Factory}
 }
 
 // AuditBackends returns the audit devices that can be enabled.
