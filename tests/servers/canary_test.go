@@ -318,9 +318,9 @@ func (c *canary) missing(pod string) []int {
 
 // raft asks the leader who is part of the cluster, and returns whether each votes.
 func (k *kept) raft() (map[string]bool, error) {
-	leader := k.get(k.name).Status.ActiveLeader
-	if leader == "" {
-		return nil, errMessage("there is no leader")
+	leader, err := k.leading()
+	if err != nil {
+		return nil, err
 	}
 	var found struct {
 		Data struct {
@@ -340,6 +340,18 @@ func (k *kept) raft() (map[string]bool, error) {
 		votes[s.NodeID] = s.Voter
 	}
 	return votes, nil
+}
+
+// leading returns the server that leads, as far as the status says.
+func (k *kept) leading() (string, error) {
+	c, err := k.api.OpenBaoV1alpha1().OpenBaoClusters(k.ns).Get(k.ctx, k.name, metav1.GetOptions{})
+	if err != nil {
+		return "", err
+	}
+	if c.Status.ActiveLeader == "" {
+		return "", errMessage("there is no leader")
+	}
+	return c.Status.ActiveLeader, nil
 }
 
 // read asks one server for something with the token of the test.
