@@ -382,7 +382,12 @@ func (t *task) stepDown(ctx context.Context) error {
 		return t.serverProblem(what, err)
 	}
 	defer session.Revoke(ctx)
-	if err := session.Client.StepDown(ctx); err != nil {
+	err = session.Client.StepDown(ctx)
+	if bao.ClassOf(err) == bao.PermissionDenied {
+		return waiting(ReasonHealing, fmt.Sprintf("%s The leader is to step down for that, which the identity openbao-operator may not (spec.authorization.profile: Minimal). Run: bao operator step-down",
+			t.dutyMessage()), 10*startInterval)
+	}
+	if err != nil {
 		return t.serverProblem(what, err)
 	}
 	t.changed = true

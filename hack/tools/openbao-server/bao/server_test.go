@@ -367,13 +367,13 @@ storage "raft" {
 }
 seal "transit" {
   address         = %q
-  token           = %q
   key_name        = "unseal"
   mount_path      = "transit/"
   disable_renewal = true
   tls_ca_cert     = "%[2]s/transit-ca.crt"
 }
-`, n.port, c.dir, engine.URL, testToken))
+`, n.port, c.dir, engine.URL))
+	n.env = []string{"VAULT_TRANSIT_SEAL_TOKEN=" + testToken}
 	n.initialize(createTestToken)
 	for range 2 {
 		n.start()

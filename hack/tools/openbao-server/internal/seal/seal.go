@@ -6,6 +6,8 @@ package seal
 import (
 	"context"
 	"fmt"
+	"maps"
+	"os"
 
 	"github.com/hashicorp/go-hclog"
 	wrapping "github.com/hashicorp/go-kms-wrapping/v2"
@@ -42,7 +44,23 @@ func wrapperOf(ctx context.Context, s config.Seal, logger hclog.Logger) (wrappin
 		return newStatic(ctx, s.Settings)
 	case "kmip", "pkcs11":
 		return nil, fmt.Errorf("the test server has no such seal; use a static or transit seal")
+	case "transit":
+		return configutil.ConfigureWrapper(&configutil.KMS{Type: s.Type, Config: fromEnvironment(s.Settings)}, nil, nil, logger)
 	default:
 		return configutil.ConfigureWrapper(&configutil.KMS{Type: s.Type, Config: s.Settings}, nil, nil, logger)
 	}
+}
+
+// fromEnvironment returns the settings of a transit seal with those of the environment,
+// which OpenBao's seal reads itself and prefers.
+func fromEnvironment(settings map[string]string) map[string]string {
+	out := maps.Clone(settings)
+	for name, variable := range map[string]string{
+		"address": "ADDR", "token": "TOKEN", "key_name": "KEY_NAME", "mount_path": "MOUNT_PATH", "disable_renewal": "DISABLE_RENEWAL",
+	} {
+		if value := os.Getenv("VAULT_TRANSIT_SEAL_" + variable); value != "" {
+			out[name] = value
+		}
+	}
+	return out
 }
