@@ -195,6 +195,9 @@ func (t *task) judge() {
 		t.addProblem(waiting(ReasonPaused, "The cluster is paused (spec.paused), and nothing is changed. What is next without that: "+duty.Message, t.opts.RecheckInterval))
 	case duty != nil:
 		t.addProblem(duty)
+	case t.statefulSet != nil && t.statefulSet.Status.ObservedGeneration != t.statefulSet.Generation:
+		// What was just asked for must not be reported to have come about.
+		t.addProblem(waiting(ReasonRolling, "The StatefulSet of the servers has changed, and it is not known yet which pods are to be replaced for it.", startInterval))
 	case n.voters < want:
 		t.addProblem(waiting(ReasonScaling, fmt.Sprintf("%d of %d servers vote. One that has just joined votes when it has been healthy for a while (spec.configuration.raft.autopilot.serverStabilizationTime).",
 			n.voters, want), 2*startInterval))

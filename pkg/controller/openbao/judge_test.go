@@ -126,7 +126,7 @@ func TestJudge(t *testing.T) {
 		},
 		"a revision that is not known yet": {
 			func(x *task) { x.servers[0].pod.Labels[revisionLabel], x.statefulSet.Generation = "old", 1 },
-			metav1.ConditionTrue, ReasonReady, "", ReasonRunning, openbaov1alpha1.PhaseRunning,
+			metav1.ConditionFalse, ReasonRolling, "not known yet which pods", ReasonRolling, openbaov1alpha1.PhaseRunning,
 		},
 		"paused while it starts": {
 			func(x *task) { x.obj.Spec.Paused, x.step.Action = new(true), machine.Scale },
