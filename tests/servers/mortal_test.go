@@ -192,3 +192,11 @@ func (c *mortalClient) WriteAutopilot(ctx context.Context, data map[string]any) 
 func (c *mortalClient) RevokeSelf(ctx context.Context) error {
 	return c.change("revoke", func() error { return c.Interface.RevokeSelf(ctx) })
 }
+
+func (c *mortalClient) RemovePeer(ctx context.Context, id string) error {
+	return c.change("remove peer "+id, func() error { return c.Interface.RemovePeer(ctx, id) })
+}
+
+func (c *mortalClient) StepDown(ctx context.Context) error {
+	return c.change("step down", func() error { return c.Interface.StepDown(ctx) })
+}
