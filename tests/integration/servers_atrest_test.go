@@ -28,6 +28,7 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/app"
 	"github.com/bailiwick-operator/bailiwick/pkg/certs"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
+	"github.com/bailiwick-operator/bailiwick/pkg/serverconfig"
 	"github.com/bailiwick-operator/bailiwick/tests/aivensim"
 )
 
@@ -84,9 +85,19 @@ func (c *paperClient) Peers(context.Context) ([]openbao.Peer, error) {
 	return peers, nil
 }
 
-func (c *paperClient) Autopilot(context.Context) (openbao.Autopilot, error) {
+func (c *paperClient) Autopilot(ctx context.Context) (openbao.Autopilot, error) {
+	peers, err := c.Peers(ctx)
+	state := openbao.Autopilot{Healthy: true}
+	for _, p := range peers {
+		state.Servers = append(state.Servers, openbao.AutopilotServer{ID: p.ID, Healthy: true, LastIndex: 7})
+	}
+	return state, err
+}
+
+// AutopilotConfig is as the spec wants it.
+func (c *paperClient) AutopilotConfig(context.Context) (map[string]any, error) {
 	c.servers.requests.Add(1)
-	return openbao.Autopilot{Healthy: true}, nil
+	return serverconfig.Autopilot(&openbaov1alpha1.OpenBaoCluster{})
 }
 
 func (c *paperClient) RevokeSelf(context.Context) error {

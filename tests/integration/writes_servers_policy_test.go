@@ -5,6 +5,7 @@ package integration
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -421,7 +422,7 @@ func TestServersDelete(t *testing.T) {
 	s := newServersTest(t)
 	const (
 		secrets = "may delete only the Secrets"
-		servers = "may delete only pods and volumes of servers that it runs"
+		servers = "may delete and change only pods and volumes of servers that it runs"
 		of      = "which the StatefulSet of the OpenBaoCluster controls"
 	)
 	labels := "labels: {openbao.org/cluster: bao, app.kubernetes.io/managed-by: bailiwick, openbao.org/component: server}"
@@ -456,11 +457,10 @@ func TestServersDelete(t *testing.T) {
 	}{
 		{s.ofCluster(t, serversSecret, ""), ""},
 		{s.ofCluster(t, serversSecret, "{metadata: {name: bao-config-secret}}"), ""},
-		{s.ofCluster(t, serversSecret, "{metadata: {name: bao-tls-ca}}"), secrets},
 		{outlives("bao-unseal-key"), ""},
 		{outlives("bao-tls-ca"), ""},
 		{outlives("bao-recovery-keys"), ""},
-		{outlives("bao-b-unseal-key"), secrets},
+		{outlives("bao-b-unseal-key"), "may write only the Secrets"},
 		{s.ofCluster(t, serversBudget, ""), ""},
 		{s.ofCluster(t, serversAccountOf, "{metadata: {name: bao-backup-serviceaccount}}"), ""},
 		{s.object(t, pod("bao-0")), ""},
@@ -472,6 +472,68 @@ func TestServersDelete(t *testing.T) {
 		{alone, of},
 	} {
 		want(t, "deleting "+test.o.GetKind()+" "+test.o.GetName(), s.delete(s.servers, s.make(t, test.o)), test.refusal)
+	}
+}
+
+// The account of servers patches pods to take them out of the Services, volumes to grow, and
+// objects for one finalizer.
+func TestServersPatch(t *testing.T) {
+	t.Parallel()
+	s := newServersTest(t)
+	const (
+		meta   = "labels: {openbao.org/cluster: bao, app.kubernetes.io/managed-by: bailiwick, openbao.org/component: server, openbao.org/traffic: clients}"
+		pods   = "may change of a pod only the label openbao.org/traffic, to none"
+		other  = "may change no annotations, owners and finalizers"
+		volume = "may only let volumes grow"
+		object = "of an OpenBaoCluster the finalizer bailiwick.dev/openbao-servers, and nothing else"
+		spec   = "may not change the spec or the owners"
+		policy = "whose spec.deletionPolicy deletes something"
+	)
+	if _, err := s.tokenTest.admin.CoreV1().ServiceAccounts(s.ns).Get(s.ctx, "default", metav1.GetOptions{}); apierrors.IsNotFound(err) {
+		account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
+		if _, err := s.tokenTest.admin.CoreV1().ServiceAccounts(s.ns).Create(s.ctx, account, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+			t.Fatal(err)
+		}
+	}
+	pod := s.make(t, s.object(t, "{apiVersion: v1, kind: Pod, metadata: {name: bao-0, "+meta+
+		", ownerReferences: [{apiVersion: apps/v1, kind: StatefulSet, name: bao, uid: x, controller: true}]}, spec: {containers: [{name: a, image: a}]}}"))
+	claim := s.make(t, s.object(t, "{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data-bao-0, "+meta+
+		"}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}"))
+	cluster := func(name, more string) *unstructured.Unstructured {
+		return s.make(t, s.object(t, "{apiVersion: openbao.org/v1alpha1, kind: OpenBaoCluster, metadata: {name: "+name+
+			"}, spec: {version: 2.6.2, profile: Development, storage: {size: 1Gi}, tls: {enabled: true, rotationPeriod: 720h}"+more+"}}"))
+	}
+	retain, remove := cluster("bao", ""), cluster("bao-b", ", deletionPolicy: DeletePVCs")
+	s.until(t, "the rights and the policies to be in force", func() error {
+		return errors.Join(denied(s.patch(s.servers, pod, "{metadata: {labels: {a: b}}}"), pods), denied(s.patch(s.servers, retain, "{spec: {paused: true}}"), spec))
+	})
+	const finalizer = "{metadata: {finalizers: [bailiwick.dev/openbao-servers]}}"
+	for _, test := range []struct {
+		o              *unstructured.Unstructured
+		patch, refusal string
+	}{
+		{pod, "{metadata: {labels: {openbao.org/traffic: all}}}", pods},
+		{pod, "{metadata: {labels: {openbao.org/component: null}}}", pods},
+		{pod, "{metadata: {labels: {openbao.org/cluster: bao-b}}}", pods},
+		{pod, "{metadata: {annotations: {a: b}}}", other},
+		{pod, "{metadata: {finalizers: [a.b/c]}}", other},
+		{pod, "{spec: {activeDeadlineSeconds: 1}}", pods},
+		{pod, "{metadata: {labels: {openbao.org/traffic: none}}}", ""},
+		{pod, "{metadata: {labels: {openbao.org/traffic: clients}}}", pods},
+		{claim, "{metadata: {labels: {a: b}}}", volume},
+		{claim, "{metadata: {annotations: {a: b}}}", other},
+		{claim, "{metadata: {finalizers: []}}", other},
+		{retain, "{spec: {replicas: 1}}", spec},
+		{retain, "{metadata: {labels: {a: b}}}", object},
+		{retain, "{metadata: {annotations: {bailiwick.dev/authorization-mode: Once}}}", object},
+		{retain, "{metadata: {finalizers: [a.b/c]}}", object},
+		{retain, finalizer, policy},
+		{remove, "{metadata: {finalizers: [bailiwick.dev/openbao-servers, a.b/c]}}", object},
+		{remove, finalizer, ""},
+		{remove, "{spec: {deletionPolicy: DeleteAll}}", spec},
+		{remove, "{metadata: {finalizers: []}}", ""},
+	} {
+		want(t, "patching "+test.o.GetKind()+" "+test.o.GetName()+" with "+test.patch, s.patch(s.servers, test.o, test.patch), test.refusal)
 	}
 }
 
