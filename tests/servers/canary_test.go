@@ -146,7 +146,12 @@ func (k *kept) client(host string) *http.Client {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(k.tls(k.name).Data["ca.crt"])
 	return &http.Client{Timeout: connectTimeout + answerTimeout, Transport: &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: connectTimeout}).DialContext,
+		// A standby that cannot forward a request names the leader, as pods know it.
+		DialContext: (&net.Dialer{Timeout: connectTimeout, Resolver: &net.Resolver{
+			PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+				return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort(shared.Address(), "53"))
+			},
+		}}).DialContext,
 		TLSHandshakeTimeout: connectTimeout, ResponseHeaderTimeout: answerTimeout,
 		TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: host, MinVersion: tls.VersionTLS12},
 	}}
