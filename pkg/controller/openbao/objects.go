@@ -100,7 +100,8 @@ func (t *task) applyObjects(ctx context.Context, replicas *int32) error {
 			return t.objectProblem(err)
 		}
 		t.changed = t.changed || change != owned.Unchanged
-		if isSet {
+		// What is compared with the cache has no status, which what was found before has.
+		if isSet && (change != owned.Unchanged || t.statefulSet == nil) {
 			t.statefulSet = &appsv1.StatefulSet{}
 			if err := owned.Into(got, t.statefulSet); err != nil {
 				return fmt.Errorf("read StatefulSet %s: %w", set.Name, err)
