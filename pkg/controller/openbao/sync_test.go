@@ -294,6 +294,13 @@ func TestAtRest(t *testing.T) {
 		const hours = 24
 		time.Sleep(hours * time.Hour)
 		synctest.Wait()
+		for _, name := range names {
+			for _, server := range w.get(name).Status.Servers {
+				if server.Current == nil || !*server.Current {
+					t.Errorf("the status does not say that the pod of %s is of the newest revision", server.Name)
+				}
+			}
+		}
 		writes, tokens := w.api.takeWrites()
 		if len(writes) > 0 {
 			t.Errorf("%d writes at rest, the first one: %s", len(writes), writes[0])
