@@ -524,6 +524,22 @@ func (k *kept) leader() (leader, follower string) {
 // whole waits until the cluster is Ready, with all its servers.
 func (k *kept) whole() *openbaov1alpha1.OpenBaoCluster {
 	k.Helper()
+	// One server may be away while a cluster is Ready, such as the last one of a roll.
+	k.eventually("all servers to run", func() error {
+		c, err := k.api.OpenBaoV1alpha1().OpenBaoClusters(k.ns).Get(k.ctx, k.name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if len(c.Status.Servers) != int(*c.Spec.Replicas) {
+			return fmt.Errorf("the status has %d", len(c.Status.Servers))
+		}
+		for _, s := range c.Status.Servers {
+			if s.Current == nil || !*s.Current || s.Sealed == nil || *s.Sealed {
+				return fmt.Errorf("the status has %+v", s)
+			}
+		}
+		return nil
+	})
 	c := k.ready(k.name)
 	k.isWhole(c)
 	return c
