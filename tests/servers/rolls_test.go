@@ -112,7 +112,7 @@ func (k *kept) rollIsStuck(what, patch string) {
 	before := k.pods()
 	spec := k.get(k.name).Spec
 	leader, _ := k.leader()
-	seen, c := k.watch(), k.sing("stuck-"+strings.ToLower(fmt.Sprint(len(patch))))
+	seen, c := k.watch(), k.sing(strings.ReplaceAll(what, " ", "-"))
 	k.patch(k.name, patch)
 	var victim string
 	k.eventually("one pod to be made again", func() error {
