@@ -34,8 +34,9 @@ const (
 	// waits for an answer on one.
 	connectTimeout = time.Second
 	answerTimeout  = 3 * time.Second
-	// retriesFor is how long it tries to write a number until that counts as failed.
-	retriesFor = 5 * time.Second
+	// retriesFor is how long it tries to write a number until that counts as failed. How long
+	// it took is logged: what a busy machine can do in a few seconds says nothing.
+	retriesFor = 2 * time.Minute
 	// betweenWrites lets the other programs of this machine work.
 	betweenWrites = 50 * time.Millisecond
 )

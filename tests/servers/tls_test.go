@@ -8,15 +8,11 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"regexp"
-	"slices"
-	"strings"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/certs"
@@ -130,6 +126,10 @@ func TestCertificateIsReplaced(t *testing.T) {
 func (w *world) replaceCA(name string) {
 	w.Helper()
 	before := w.tls(name)
+	pods := map[string]types.UID{}
+	for _, s := range w.get(name).Status.Servers {
+		pods[s.Name] = w.pod(s.Name).UID
+	}
 	w.sh("kubectl -n " + w.ns + " delete secret " + name + "-tls-ca")
 	w.nudge(name)
 	var overlap *corev1.Secret
@@ -157,20 +157,7 @@ func (w *world) replaceCA(name string) {
 		w.Fatal("What the servers show is not of the CA of before")
 	}
 
-	// A pod that began within the second of the write does not count as one that has read it.
-	w.eventually("the clock to go on", func() error {
-		if time.Since(newest(overlap)) < 2*time.Second {
-			return errMessage("it is the same second")
-		}
-		return nil
-	})
-	for _, pod := range w.leaderLast(name) {
-		if got := serialOf(w.T, w.tls(name)); got != serialOf(w.T, before) {
-			w.Errorf("The next CA has signed while %s does not trust it", pod)
-		}
-		w.sh("kubectl -n " + w.ns + " delete pod " + pod)
-		w.votes(name, pod, "")
-	}
+	// The servers are started again one after the other, so that all of them trust both.
 	var signed *corev1.Secret
 	w.eventually("the next CA to sign", func() error {
 		if signed = w.tls(name); bytes.Equal(signed.Data["tls.crt"], before.Data["tls.crt"]) {
@@ -178,6 +165,11 @@ func (w *world) replaceCA(name string) {
 		}
 		return nil
 	})
+	for pod, uid := range pods {
+		if w.pod(pod).UID == uid {
+			w.Errorf("The next CA has signed while %s does not trust it", pod)
+		}
+	}
 	if !verifies(w.T, signed.Data["tls.crt"], next) || verifies(w.T, signed.Data["tls.crt"], before.Data["ca.crt"]) {
 		w.Error("The certificate is not one of the next CA")
 	}
@@ -203,59 +195,14 @@ func (w *world) replaceCA(name string) {
 	}
 }
 
-// leaderLast returns the servers of a cluster in the order in which they may be started
-// again.
-func (w *world) leaderLast(name string) []string {
-	w.Helper()
-	status := w.get(name).Status
-	var out []string
-	for _, s := range status.Servers {
-		if s.Name != status.ActiveLeader {
-			out = append(out, s.Name)
-		}
-	}
-	if status.ActiveLeader == "" || len(out)+1 != len(status.Servers) {
-		w.Fatalf("The leader %q is not one of the servers", status.ActiveLeader)
-	}
-	return append(out, status.ActiveLeader)
-}
-
-// restartCommand is what TLSReady says is to be run where a server shows an earlier
-// certificate.
-var restartCommand = regexp.MustCompile(`kubectl -n \S+ delete pod ([a-z0-9-]+)`)
-
-// restartsInto starts the servers again that the status names, in its order, until all
-// show the certificate with this serial.
+// restartsInto waits until all servers were started again, and show the certificate with
+// this serial.
 func (w *world) restartsInto(name, serial string) {
 	w.Helper()
-	c := w.get(name)
-	var restarted []string
-	for range c.Status.Servers {
-		var command, pod string
-		w.eventually("the status to say whom to start again", func() error {
-			if err := w.condition(name, openbaov1alpha1.ConditionTLSReady, metav1.ConditionFalse, "Rotating")(); err != nil {
-				return err
-			}
-			c = w.get(name)
-			message := meta.FindStatusCondition(c.Status.Conditions, openbaov1alpha1.ConditionTLSReady).Message
-			found := restartCommand.FindStringSubmatch(message)
-			if found == nil || !strings.Contains(message, serial) || slices.Contains(restarted, found[1]) {
-				return errMessage(message)
-			}
-			command, pod = found[0], found[1]
-			return nil
-		})
-		if len(restarted)+1 < len(c.Status.Servers) && pod == c.Status.ActiveLeader {
-			w.Errorf("The leader %s is to be started again before the others", pod)
-		}
-		w.sh(command)
-		restarted = append(restarted, pod)
-		w.votes(name, pod, serial)
+	for _, s := range w.get(name).Status.Servers {
+		w.shows(name, s.Name, serial)
 	}
 	w.eventually("the status to say so", w.condition(name, openbaov1alpha1.ConditionTLSReady, metav1.ConditionTrue, "Current"))
-	for _, pod := range restarted {
-		w.shows(name, pod, serial)
-	}
 	w.isWhole(w.ready(name))
 }
 
@@ -271,31 +218,6 @@ func (w *world) shows(name, pod, serial string) {
 			return fmt.Errorf("it shows %s, and sealed is %t", n.CertificateSerial, n.Sealed)
 		}
 		return nil
-	})
-}
-
-// votes waits until the status says that a server that was started again votes and, if
-// one is given, shows the certificate with this serial.
-func (w *world) votes(name, pod, serial string) {
-	w.Helper()
-	w.eventually(pod+" to vote", func() error {
-		n, err := w.probe(name, pod)
-		if err != nil {
-			return err
-		}
-		if n.Sealed {
-			return errMessage("it is sealed")
-		}
-		c := w.get(name)
-		at := slices.IndexFunc(c.Status.Servers, func(s openbaov1alpha1.ServerStatus) bool { return s.Name == pod })
-		if at < 0 {
-			return errMessage("the status does not have it")
-		}
-		s := c.Status.Servers[at]
-		if s.Role != openbaov1alpha1.ServerLeader && s.Role != openbaov1alpha1.ServerVoter || serial != "" && s.CertificateSerial != serial {
-			return fmt.Errorf("the status has %+v", s)
-		}
-		return w.condition(name, openbaov1alpha1.ConditionAvailable, metav1.ConditionTrue, "")()
 	})
 }
 
@@ -332,17 +254,6 @@ func serialOf(t *testing.T, secret *corev1.Secret) string {
 		t.Fatal(err)
 	}
 	return serial
-}
-
-// newest is when an object was last written.
-func newest(secret *corev1.Secret) time.Time {
-	last := secret.CreationTimestamp.Time
-	for _, f := range secret.ManagedFields {
-		if f.Time != nil && f.Time.After(last) {
-			last = f.Time.Time
-		}
-	}
-	return last
 }
 
 // verifies reports whether a certificate is one of the CAs of a bundle.
