@@ -85,7 +85,7 @@ func TestTransitSeal(t *testing.T) {
 		return errMessage("its server has not ended")
 	})
 	e.start()
-	w.votes("prod", "prod-0", "")
+	w.shows("prod", "prod-0", serialOf(t, w.tls("prod")))
 	w.isWhole(w.ready("prod"))
 	if e.asked("decrypt") == 0 {
 		t.Error("The engine was not asked to decrypt anything")
