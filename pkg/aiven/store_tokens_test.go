@@ -110,6 +110,8 @@ func TestRefusalIsToldOnce(t *testing.T) {
 	running(t, nil, func(t *testing.T, w *world) {
 		w.api.set(func() {
 			w.api.fail = func(*http.Request) *http.Response { return rawAnswer(401, `{"message":"no"}`) }
+			// Both wait for the same answer.
+			w.api.latency = time.Millisecond
 		})
 		mustPend(t, w, "a")
 		mustPend(t, w, "b")
