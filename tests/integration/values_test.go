@@ -494,9 +494,13 @@ func TestObserveFirst(t *testing.T) {
 		t.Errorf("%d changes were sent", n)
 	}
 	run("annotate", "aiven", "--all", "bailiwick.dev/management-policy-")
+	// It was Ready before, too, as somebody else's.
+	e.eventually("the plan of the spec", func() error {
+		if sv, _ := e.sim.Project(project).Service("host"); sv.Plan != "startup-8" || sv.Tags["console"] != "1" {
+			return fmt.Errorf("the service has plan %s and tags %v", sv.Plan, sv.Tags)
+		}
+		return nil
+	})
 	e.ready("PostgreSQL", "host")
 	e.ready("Database", "x")
-	if sv, _ := e.sim.Project(project).Service("host"); sv.Plan != "startup-8" || sv.Tags["console"] != "1" {
-		t.Errorf("the service has plan %s and tags %v", sv.Plan, sv.Tags)
-	}
 }
