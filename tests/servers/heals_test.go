@@ -91,6 +91,7 @@ func TestLeaderIsLost(t *testing.T) {
 
 // TestHeals has volumes go while a client writes. What was written survives all of it.
 func TestHeals(t *testing.T) {
+	long(t)
 	t.Parallel()
 	w := newWorld(t)
 	w.grant()

@@ -16,6 +16,7 @@ import (
 // that it makes to a cluster that is in use, and another go on without its memory, while a
 // client writes.
 func TestUpkeepSurvivesTheOperator(t *testing.T) {
+	long(t)
 	t.Parallel()
 	w := newWorld(t)
 	w.grant()

@@ -21,6 +21,7 @@ import (
 
 // TestRolls changes what servers have read when they were started, while a client writes.
 func TestRolls(t *testing.T) {
+	long(t)
 	t.Parallel()
 	w := newWorld(t)
 	w.grant()

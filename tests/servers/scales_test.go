@@ -17,6 +17,7 @@ import (
 
 // TestScales changes the number of servers while a client writes.
 func TestScales(t *testing.T) {
+	long(t)
 	t.Parallel()
 	w := newWorld(t)
 	w.grant()

@@ -367,3 +367,11 @@ func (l *logBuffer) contains(what string) bool {
 	defer l.mu.Unlock()
 	return bytes.Contains(l.all.Bytes(), []byte(what))
 }
+
+// long skips a test that takes minutes unless BAILIWICK_LONG is set, as make soak does.
+func long(t *testing.T) {
+	t.Helper()
+	if os.Getenv("BAILIWICK_LONG") == "" {
+		t.Skip("takes minutes; run it with BAILIWICK_LONG=1, or by make soak")
+	}
+}

@@ -21,7 +21,6 @@ import (
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/machine"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
-	"github.com/bailiwick-operator/bailiwick/pkg/serverconfig"
 )
 
 // conditionTypes are the conditions that this package owns.
@@ -90,6 +89,9 @@ func (t *task) next() reconcile.Outcome {
 		return t.problems[0].Next
 	}
 	look := t.opts.RecheckInterval
+	if t.memory.counts(t.now) {
+		look = min(look, 10*startInterval)
+	}
 	if !t.nextLook.IsZero() {
 		look = max(startInterval, min(look, t.nextLook.Sub(t.now)))
 	}
@@ -103,12 +105,11 @@ func (t *task) next() reconcile.Outcome {
 // certificate.
 const readInterval = 10 * startInterval
 
-// readsCertificate reports whether servers will show another certificate by themselves,
-// which no object tells of.
+// readsCertificate reports whether servers show an earlier certificate. No object tells when
+// they show another one, or have run for long enough to be started again.
 func (t *task) readsCertificate() bool {
 	c := meta.FindStatusCondition(t.obj.Status.Conditions, openbaov1alpha1.ConditionTLSReady)
-	version, err := serverconfig.ParseVersion(t.obj.Spec.Version)
-	return c != nil && c.Reason == ReasonRotating && err == nil && version.Supports(serverconfig.TLSAutoReload)
+	return c != nil && c.Reason == ReasonRotating
 }
 
 // sumUp sets the conditions Ready and ClusterLifecycle, and the phase.

@@ -411,3 +411,14 @@ func (m *memory) lasts(what, name string, so bool, now time.Time) time.Duration 
 	}
 	return now.Sub(since)
 }
+
+// counts reports whether something has been seen of a server for less time than matters,
+// so that the cluster is to be looked at again soon.
+func (m *memory) counts(now time.Time) bool {
+	for _, since := range m.since {
+		if now.Sub(since) < 2*time.Minute {
+			return true
+		}
+	}
+	return false
+}
