@@ -182,7 +182,8 @@ func (w *world) replaceCA(name string) {
 			w.Fatal(err)
 		}
 		opts.CABundle = overlap.Data["ca.crt"]
-		if _, err := openbao.ProbeNode(w.ctx, opts); err != nil {
+		// One that is being started again does not answer.
+		if _, err := openbao.ProbeNode(w.ctx, opts); openbao.ClassOf(err) == openbao.Untrusted {
 			w.Errorf("Somebody who has read both CAs cannot verify %s: %v", pod, err)
 		}
 	}
