@@ -73,6 +73,19 @@ func TestGuide(t *testing.T) {
 	if len(dead) != 2 {
 		t.Fatalf("%d servers were lost, and the guide tells of two", len(dead))
 	}
+	// The cluster is Ready while one server is away.
+	w.eventually("all servers to be back", func() error {
+		voters := 0
+		for _, s := range w.get("my-bao").Status.Servers {
+			if s.Role == openbaov1alpha1.ServerLeader || s.Role == openbaov1alpha1.ServerVoter {
+				voters++
+			}
+		}
+		if voters != 3 {
+			return errMessage("some are away")
+		}
+		return nil
+	})
 	c := w.get("my-bao")
 	w.isWhole(c)
 	for _, s := range c.Status.Servers {
