@@ -73,9 +73,7 @@ func (s Server) Verified() bool {
 type View struct {
 	// Known says that the leader was asked who is part of the cluster, and who has caught
 	// up. Where it is false nothing destructive is done.
-	Known bool
-	// Unknown says, for people, what could not be found out.
-	Unknown string
+	Known   bool
 	Servers []Server
 }
 

@@ -14,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/cache"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
@@ -102,19 +104,28 @@ func TestStrandedAndSealed(t *testing.T) {
 }
 
 func TestNothingIsDoneToAnotherPodOfTheName(t *testing.T) {
-	x := with(t, finished(t))
+	x := finished(t)
 	for _, s := range x.servers {
-		s.pod.Labels[revisionLabel] = "old"
+		s.pod.Labels[revisionLabel], s.pod.UID = "old", "seen"
 	}
+	x = with(t, x)
 	plan(t, x)
-	x.servers[2].pod = x.servers[2].pod.DeepCopy()
-	x.servers[2].pod.UID = "seen"
-	// The fake API server does not look at preconditions, so what is asked for is checked.
-	if got := deleteOptions("seen").Preconditions; got == nil || got.UID == nil || *got.UID != "seen" {
-		t.Errorf("got the preconditions %+v", got)
+	if err := x.fulfil(t.Context()); err != nil {
+		t.Fatal(err)
 	}
-	if x.duty.Duty != machine.Replace || x.duty.Ordinal != 2 {
-		t.Errorf("got %+v", x.duty)
+	asked := 0
+	for _, action := range x.opts.Kube.(*fake.Clientset).Actions() {
+		if !action.Matches("delete", "pods") {
+			continue
+		}
+		asked++
+		got := action.(clienttesting.DeleteActionImpl)
+		if p := got.DeleteOptions.Preconditions; got.Name != "dev-2" || p == nil || p.UID == nil || *p.UID != "seen" {
+			t.Errorf("got the deletion of %s with the preconditions %+v", got.Name, p)
+		}
+	}
+	if asked != 1 {
+		t.Errorf("%d pods were deleted, want one", asked)
 	}
 }
 
@@ -306,7 +317,7 @@ func TestUpgradeIsRecorded(t *testing.T) {
 	}
 }
 
-// TestAttemptsAreOfOneSpec begins to count anew where the spec has changed.
+// TestAttemptsAreOfOneSpec counts from zero again where the spec has changed.
 func TestAttemptsAreOfOneSpec(t *testing.T) {
 	c := development()
 	c.Status.FirstStart = &openbaov1alpha1.FirstStartStatus{BegunAt: new(metav1.Now()), Attempts: 5, AttemptsGeneration: 2}

@@ -55,12 +55,11 @@ func (t *task) growVolumes(ctx context.Context) error {
 		}
 		_, err = t.opts.Kube.CoreV1().PersistentVolumeClaims(claim.Namespace).Patch(ctx, claim.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: FieldManager})
 		switch {
-		case lacksRightOrNil(err):
-			if err != nil {
-				return t.objectProblem(err)
-			}
+		case err == nil:
 			klog.FromContext(ctx).Info("Asked for a larger volume", "volume", claim.Name, "size", want.String())
 			t.changed = true
+		case lacksRight(err):
+			return t.objectProblem(err)
 		case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
 			// The words of the API server say why: most often, the StorageClass cannot.
 			message := fmt.Sprintf("The volume %s cannot grow to %s: %v.", claim.Name, want.String(), err)
@@ -75,8 +74,6 @@ func (t *task) growVolumes(ctx context.Context) error {
 	}
 	return nil
 }
-
-func lacksRightOrNil(err error) bool { return err == nil || lacksRight(err) }
 
 // pendingGrowth says what a volume that grows waits for, empty if it has grown.
 func pendingGrowth(claim *corev1.PersistentVolumeClaim) string {
