@@ -558,7 +558,9 @@ func (r Recovery) approved() RecoveryStep {
 			return step
 		}
 	}
-	if lost {
+	// One that leads while its volume is being deleted goes on until its pod ends. The others
+	// get what it has, where nothing is left that could be needed instead.
+	if lost && (r.Phase != Deleting || !r.Verified || slices.ContainsFunc(r.Plan, r.hasToGo)) {
 		return r.hold(SurvivorLost, survivor.Ordinal)
 	}
 	switch {
@@ -580,15 +582,19 @@ func (r Recovery) approved() RecoveryStep {
 		return note(Deleting)
 	}
 	for _, p := range r.Plan {
-		s := r.server(p.Ordinal)
 		switch {
-		case !p.Deletes() || s.Volume != p.Volume:
-			// A volume that the plan does not name is left alone.
-		case !s.VolumeEnding:
+		case !r.hasToGo(p):
+		case !r.server(p.Ordinal).VolumeEnding:
 			return RecoveryStep{Action: DeleteVolume, Ordinal: p.Ordinal}
 		default:
 			return r.await(VolumeGoes, p.Ordinal)
 		}
 	}
 	return note(Rejoining)
+}
+
+// hasToGo reports whether a volume is still there that the plan has deleted. One that the
+// plan does not name is left alone.
+func (r Recovery) hasToGo(p PlannedServer) bool {
+	return p.Deletes() && r.server(p.Ordinal).Volume == p.Volume
 }
