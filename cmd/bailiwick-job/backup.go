@@ -63,7 +63,7 @@ func runBackup(ctx context.Context, args []string, o backup.Options) (result job
 	if err == nil {
 		return result, jobstep.Done
 	}
-	result.Error, result.Reason, code = err.Error(), jobstep.FailedRequest, jobstep.Final
+	result.Error, result.Reason, code = err.Error(), jobstep.ReasonRequestInvalid, jobstep.Final
 	var failure *backup.Failure
 	if errors.As(err, &failure) {
 		result.Reason = failure.Reason

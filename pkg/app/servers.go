@@ -78,9 +78,14 @@ func (op *operator) addServers(ctx context.Context, o *Options, c *clients, gate
 	if err != nil {
 		return err
 	}
-	return m.Register(metrics.NewServers(func() []metrics.ServerCounts {
-		return openbaocontroller.Measure(factories.objects(openbaocontroller.Resource))
-	}))
+	return errors.Join(
+		m.Register(metrics.NewServers(func() []metrics.ServerCounts {
+			return openbaocontroller.Measure(factories.objects(openbaocontroller.Resource))
+		})),
+		m.Register(metrics.NewBackups(func() []metrics.Backup {
+			return openbaocontroller.MeasureBackups(factories.objects(openbaocontroller.Resource))
+		})),
+	)
 }
 
 // jobImage returns what finds the image that Jobs run: the one that a flag names, or else that
@@ -90,7 +95,9 @@ func jobImage(o *Options, client kubernetes.Interface) func(context.Context) (st
 		return func(context.Context) (string, error) { return image, nil }
 	}
 	if o.OpenBao.PodName == "" || o.Namespace == "" {
-		return func(context.Context) (string, error) { return "", errors.New("POD_NAME does not name the pod of this process") }
+		return func(context.Context) (string, error) {
+			return "", errors.New("POD_NAME does not name the pod of this process")
+		}
 	}
 	// The image of a pod can be changed, if rarely.
 	found := &remembered[string]{valid: o.PollInterval, read: func(ctx context.Context) (string, error) {

@@ -74,14 +74,21 @@ type Cluster struct {
 
 // Contract is what tells whether Bailiwick can log in after a restore.
 type Contract struct {
-	// Issuer is who signs the tokens of ServiceAccounts, and KeyIDs the keys that the
+	// Issuer is who signs the tokens of ServiceAccounts, and Keys the keys that the
 	// servers accept.
-	Issuer string   `json:"issuer"`
-	KeyIDs []string `json:"keyIDs,omitempty"`
+	Issuer string `json:"issuer"`
+	Keys   []Key  `json:"keys,omitempty"`
 	// Audience is the one of tokens for the cluster.
 	Audience string `json:"audience"`
-	// Digest identifies the policy and the role of the backup identity.
+	// Digest identifies the mount, policies and roles.
 	Digest string `json:"digest,omitempty"`
+}
+
+// Key is a key that signs tokens.
+type Key struct {
+	ID string `json:"id"`
+	// Thumbprint is the SHA-256 of the public key, in hexadecimal.
+	Thumbprint string `json:"sha256,omitempty"`
 }
 
 // manifestLimit is how large a manifest may be.

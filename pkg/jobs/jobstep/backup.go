@@ -122,24 +122,38 @@ type RetainResult struct {
 // Failures of the steps of backups, as they are reported. They are the reasons that the
 // status shows.
 const (
-	// FailedStore and the next ones are about the object store.
-	FailedStore       = "StoreFailed"
-	FailedCredentials = "StoreCredentials"
-	FailedBucket      = "BucketMissing"
-	FailedUnreachable = "StoreUnreachable"
-	FailedUntrusted   = "StoreUntrusted"
-	// FailedServer and the next ones are about the servers.
-	FailedServer   = "ServerFailed"
-	FailedLogin    = "LoginRefused"
-	FailedRights   = "RightsDiffer"
-	FailedSnapshot = "SnapshotDamaged"
-	// FailedSpool means that there is too little room.
-	FailedSpool = "SpoolTooSmall"
-	// FailedDeadline means that it was too late to act.
-	FailedDeadline = "DeadlinePassed"
-	// FailedRequest means that the Job was asked for something that cannot be.
-	FailedRequest = "RequestInvalid"
+	// ReasonStoreFailed and the next ones are about the object store.
+	ReasonStoreFailed      = "StoreFailed"
+	ReasonStoreCredentials = "StoreCredentials"
+	ReasonBucketMissing    = "BucketMissing"
+	ReasonStoreUnreachable = "StoreUnreachable"
+	ReasonStoreUntrusted   = "StoreUntrusted"
+	// ReasonServerFailed and the next ones are about the servers.
+	ReasonServerFailed    = "ServerFailed"
+	ReasonLoginRefused    = "LoginRefused"
+	ReasonRightsDiffer    = "RightsDiffer"
+	ReasonSnapshotDamaged = "SnapshotDamaged"
+	// ReasonSpoolTooSmall means that there is too little room.
+	ReasonSpoolTooSmall = "SpoolTooSmall"
+	// ReasonDeadlinePassed means that it was too late to act.
+	ReasonDeadlinePassed = "DeadlinePassed"
+	// ReasonRequestInvalid means that the Job was asked for something that cannot be.
+	ReasonRequestInvalid = "RequestInvalid"
 )
+
+// KnownReasons returns the reasons that a step of a backup can report.
+func KnownReasons() []string {
+	return []string{
+		ReasonStoreFailed, ReasonStoreCredentials, ReasonBucketMissing, ReasonStoreUnreachable, ReasonStoreUntrusted, ReasonServerFailed,
+		ReasonLoginRefused, ReasonRightsDiffer, ReasonSnapshotDamaged, ReasonSpoolTooSmall, ReasonDeadlinePassed, ReasonRequestInvalid,
+	}
+}
+
+// CredentialKeys returns the keys of the Secret with the credentials that the program
+// reads. They are those of the openbao-operator, and objectstore knows what they are.
+func CredentialKeys() []string {
+	return []string{"accessKeyId", "secretAccessKey", "sessionToken", "region", "caCert", "credentials.json", "accountKey", "connectionString"}
+}
 
 const requestFlag = "--request="
 

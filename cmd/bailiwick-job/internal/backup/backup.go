@@ -75,16 +75,16 @@ func storeFailure(err error) error {
 		return err
 	}
 	class := objectstore.ClassOf(err)
-	reason := jobstep.FailedStore
+	reason := jobstep.ReasonStoreFailed
 	switch class {
 	case objectstore.Credentials:
-		reason = jobstep.FailedCredentials
+		reason = jobstep.ReasonStoreCredentials
 	case objectstore.NoBucket:
-		reason = jobstep.FailedBucket
+		reason = jobstep.ReasonBucketMissing
 	case objectstore.Unreachable:
-		reason = jobstep.FailedUnreachable
+		reason = jobstep.ReasonStoreUnreachable
 	case objectstore.Untrusted:
-		reason = jobstep.FailedUntrusted
+		reason = jobstep.ReasonStoreUntrusted
 	}
 	return &Failure{Reason: reason, Again: class.MayPass(), Err: err}
 }
@@ -102,7 +102,7 @@ const (
 // once that is in the store as a whole, the manifest that makes it count.
 func Run(ctx context.Context, r jobstep.BackupRequest, o Options) (jobstep.BackupResult, error) {
 	if err := check(r); err != nil {
-		return jobstep.BackupResult{}, fail(jobstep.FailedRequest, false, "the request is wrong: %w", err)
+		return jobstep.BackupResult{}, fail(jobstep.ReasonRequestInvalid, false, "the request is wrong: %w", err)
 	}
 	ctx, cancel := context.WithDeadline(ctx, r.Operation.Deadline)
 	defer cancel()
@@ -123,7 +123,7 @@ func Run(ctx context.Context, r jobstep.BackupRequest, o Options) (jobstep.Backu
 	}
 	spool, err := os.CreateTemp(o.SpoolDir, "snapshot-*")
 	if err != nil {
-		return jobstep.BackupResult{}, fail(jobstep.FailedSpool, false, "there is no room for the snapshot: %w", err)
+		return jobstep.BackupResult{}, fail(jobstep.ReasonSpoolTooSmall, false, "there is no room for the snapshot: %w", err)
 	}
 	defer func() {
 		// The folder ends with the pod.
@@ -135,7 +135,7 @@ func Run(ctx context.Context, r jobstep.BackupRequest, o Options) (jobstep.Backu
 		return jobstep.BackupResult{}, err
 	}
 	if _, err := spool.Seek(0, io.SeekStart); err != nil {
-		return jobstep.BackupResult{}, fail(jobstep.FailedSpool, true, "read the snapshot again: %w", err)
+		return jobstep.BackupResult{}, fail(jobstep.ReasonSpoolTooSmall, true, "read the snapshot again: %w", err)
 	}
 	if err := publish(ctx, store, r, o, spool, m); err != nil {
 		return jobstep.BackupResult{}, err
@@ -177,14 +177,14 @@ func published(ctx context.Context, store Store, r jobstep.BackupRequest) (*jobs
 		return nil, err
 	}
 	if m.Operation != r.Operation.UID || m.Cluster.ID != r.Cluster.ID {
-		return nil, fail(jobstep.FailedStore, false, "the manifest %s is there already, of another operation", snapshot.ManifestOf(r.Name))
+		return nil, fail(jobstep.ReasonStoreFailed, false, "the manifest %s is there already, of another operation", snapshot.ManifestOf(r.Name))
 	}
 	size, err := store.Size(ctx, r.Name)
 	if err != nil {
 		return nil, err
 	}
 	if size != m.Size {
-		return nil, fail(jobstep.FailedStore, false, "the snapshot %s has %d bytes, and its manifest says %d", r.Name, size, m.Size)
+		return nil, fail(jobstep.ReasonStoreFailed, false, "the snapshot %s has %d bytes, and its manifest says %d", r.Name, size, m.Size)
 	}
 	result := resultOf(r.Name, m)
 	result.Found = true
@@ -222,7 +222,7 @@ func take(ctx context.Context, r jobstep.BackupRequest, o Options, spool io.Writ
 	o.log("Taking a snapshot of the cluster %s", health.ClusterID)
 	body, err := client.Snapshot(ctx)
 	if err != nil {
-		return snapshot.Manifest{}, fail(jobstep.FailedServer, serverMayPass(err), "%w", err)
+		return snapshot.Manifest{}, fail(jobstep.ReasonServerFailed, serverMayPass(err), "%w", err)
 	}
 	defer func() { _ = body.Close() }() // it is read to its end, or given up
 	limited := &limitedWriter{to: spool, left: r.SpoolLimit}
@@ -230,14 +230,14 @@ func take(ctx context.Context, r jobstep.BackupRequest, o Options, spool io.Writ
 	switch {
 	case err == nil:
 	case errors.Is(err, errSpoolFull):
-		return snapshot.Manifest{}, fail(jobstep.FailedSpool, false, "the snapshot is larger than %d bytes, which is the limit (spec.backup.spool.size)", r.SpoolLimit)
+		return snapshot.Manifest{}, fail(jobstep.ReasonSpoolTooSmall, false, "the snapshot is larger than %d bytes, which is the limit (spec.backup.spool.size)", r.SpoolLimit)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return snapshot.Manifest{}, fail(jobstep.FailedSpool, true, "there is too little room on the node: %w", err)
+		return snapshot.Manifest{}, fail(jobstep.ReasonSpoolTooSmall, true, "there is too little room on the node: %w", err)
 	case errors.Is(err, snapshot.ErrDamaged):
 		// A server that fails in between ends it early.
-		return snapshot.Manifest{}, fail(jobstep.FailedSnapshot, true, "%w", err)
+		return snapshot.Manifest{}, fail(jobstep.ReasonSnapshotDamaged, true, "%w", err)
 	default:
-		return snapshot.Manifest{}, fail(jobstep.FailedServer, true, "the server did not send it to its end: %w", err)
+		return snapshot.Manifest{}, fail(jobstep.ReasonServerFailed, true, "the server did not send it to its end: %w", err)
 	}
 	return snapshot.Manifest{
 		Format: snapshot.Format, Snapshot: snapshot.BaseName(r.Name), Digest: archive.Digest, Size: archive.Size, Index: archive.Index, Term: archive.Term,
@@ -250,7 +250,7 @@ func take(ctx context.Context, r jobstep.BackupRequest, o Options, spool io.Writ
 func logIn(ctx context.Context, r jobstep.BackupRequest, o Options) (*openbao.Client, openbao.Health, error) {
 	raw, err := os.ReadFile(o.TokenFile)
 	if err != nil {
-		return nil, openbao.Health{}, fail(jobstep.FailedLogin, true, "read the token of the ServiceAccount: %w", err)
+		return nil, openbao.Health{}, fail(jobstep.ReasonLoginRefused, true, "read the token of the ServiceAccount: %w", err)
 	}
 	token := openbao.NewToken(strings.TrimSpace(string(raw)))
 	var errs []error
@@ -259,29 +259,29 @@ func logIn(ctx context.Context, r jobstep.BackupRequest, o Options) (*openbao.Cl
 			Address: address, CABundle: []byte(r.CABundle), AllowLocal: o.AllowLocal, Timeout: requestTimeout,
 		})
 		if err != nil {
-			return nil, openbao.Health{}, fail(jobstep.FailedRequest, false, "%w", err)
+			return nil, openbao.Health{}, fail(jobstep.ReasonRequestInvalid, false, "%w", err)
 		}
 		health, err := client.Health(ctx)
 		if err == nil && health.ClusterID != r.Cluster.ID && health.ClusterID != "" {
 			client.Close()
-			return nil, health, fail(jobstep.FailedServer, false, "the server at %s is part of the cluster %s, and this is the backup of %s", address, health.ClusterID, r.Cluster.ID)
+			return nil, health, fail(jobstep.ReasonServerFailed, false, "the server at %s is part of the cluster %s, and this is the backup of %s", address, health.ClusterID, r.Cluster.ID)
 		}
 		if err == nil {
 			var login openbao.Login
 			if login, err = client.LoginJWT(ctx, r.Mount, r.Role, token); err == nil {
 				if client, err = client.WithToken(login.Token); err != nil {
-					return nil, health, fail(jobstep.FailedRequest, false, "%w", err)
+					return nil, health, fail(jobstep.ReasonRequestInvalid, false, "%w", err)
 				}
 				return client, health, nil
 			}
 		}
 		client.Close()
 		if openbao.IsLoginRefused(err) {
-			return nil, health, fail(jobstep.FailedLogin, true, "%w", err)
+			return nil, health, fail(jobstep.ReasonLoginRefused, true, "%w", err)
 		}
 		errs = append(errs, fmt.Errorf("%s: %w", address, err))
 	}
-	return nil, openbao.Health{}, fail(jobstep.FailedServer, true, "no server lets it in: %w", errors.Join(errs...))
+	return nil, openbao.Health{}, fail(jobstep.ReasonServerFailed, true, "no server lets it in: %w", errors.Join(errs...))
 }
 
 // Paths of the backup identity's policy, and of what it must not have.
@@ -294,11 +294,11 @@ const (
 func checkRights(ctx context.Context, client *openbao.Client) error {
 	may, err := client.CapabilitiesSelf(ctx, snapshotPath, restorePath)
 	if err != nil {
-		return fail(jobstep.FailedServer, serverMayPass(err), "%w", err)
+		return fail(jobstep.ReasonServerFailed, serverMayPass(err), "%w", err)
 	}
 	for path, want := range map[string]string{snapshotPath: "read", restorePath: "deny"} {
 		if !slices.Equal(may[path], []string{want}) {
-			return fail(jobstep.FailedRights, false, "the login may %s on %s, and should %s", strings.Join(may[path], ", "), path, want)
+			return fail(jobstep.ReasonRightsDiffer, false, "the login may %s on %s, and should %s", strings.Join(may[path], ", "), path, want)
 		}
 	}
 	return nil
@@ -316,7 +316,7 @@ func serverMayPass(err error) bool {
 func publish(ctx context.Context, store Store, r jobstep.BackupRequest, o Options, spool io.Reader, m snapshot.Manifest) error {
 	encoded, err := m.Encode()
 	if err != nil {
-		return fail(jobstep.FailedRequest, false, "encode the manifest: %w", err)
+		return fail(jobstep.ReasonRequestInvalid, false, "encode the manifest: %w", err)
 	}
 	if err := inTime(r.Operation, o); err != nil {
 		return err
@@ -343,7 +343,7 @@ func publish(ctx context.Context, store Store, r jobstep.BackupRequest, o Option
 func checkSize(ctx context.Context, store Store, name string, want int64) error {
 	size, err := store.Size(ctx, name)
 	if err == nil && size != want {
-		err = fail(jobstep.FailedStore, true, "the store has %d bytes of a snapshot with %d", size, want)
+		err = fail(jobstep.ReasonStoreFailed, true, "the store has %d bytes of a snapshot with %d", size, want)
 	}
 	return err
 }
@@ -377,7 +377,7 @@ func withdraw(ctx context.Context, store Store, name string) error {
 // inTime fails once the time of the operation is over: another one may be under way.
 func inTime(op jobstep.Operation, o Options) error {
 	if !o.Now().Before(op.Deadline) {
-		return fail(jobstep.FailedDeadline, true, "the time of the operation was over at %s", op.Deadline.UTC().Format(time.RFC3339))
+		return fail(jobstep.ReasonDeadlinePassed, true, "the time of the operation was over at %s", op.Deadline.UTC().Format(time.RFC3339))
 	}
 	return nil
 }

@@ -207,7 +207,7 @@ func newFixture(t *testing.T) *fixture {
 		Servers: []string{server.URL}, CABundle: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})),
 		Mount: "jwt-operator", Role: "openbao-operator-backup",
 		Cluster:  snapshot.Cluster{ID: clusterID, Namespace: "ns", Name: "bao", UID: "uid"},
-		Contract: snapshot.Contract{Issuer: "https://issuer", KeyIDs: []string{"k1"}, Audience: "bailiwick.dev/openbao/x/bao", Digest: "d"}, SpoolLimit: 1 << 20,
+		Contract: snapshot.Contract{Issuer: "https://issuer", Keys: []snapshot.Key{{ID: "k1"}}, Audience: "bailiwick.dev/openbao/x/bao", Digest: "d"}, SpoolLimit: 1 << 20,
 	}
 	f.options = Options{
 		Open:      func(context.Context, jobstep.Target) (Store, error) { return f.store, nil },
@@ -275,7 +275,7 @@ func TestBackup(t *testing.T) {
 		t.Errorf("the same operation once more: %+v, %v", again, err)
 	}
 	f.request.Operation.UID = "op2"
-	if _, err := f.run(t); reason(err) != jobstep.FailedStore {
+	if _, err := f.run(t); reason(err) != jobstep.ReasonStoreFailed {
 		t.Errorf("another operation of the same name: %v", err)
 	}
 }
@@ -296,24 +296,24 @@ func TestBackupRefuses(t *testing.T) {
 		change func(f *fixture)
 		want   string
 	}{
-		"a snapshot that is cut":        {func(f *fixture) { f.server.sent = 20_000 }, jobstep.FailedSnapshot + ", again"},
-		"an answer that is no snapshot": {func(f *fixture) { f.server.snapshot = []byte(`{"errors":[]}`) }, jobstep.FailedSnapshot + ", again"},
+		"a snapshot that is cut":        {func(f *fixture) { f.server.sent = 20_000 }, jobstep.ReasonSnapshotDamaged + ", again"},
+		"an answer that is no snapshot": {func(f *fixture) { f.server.snapshot = []byte(`{"errors":[]}`) }, jobstep.ReasonSnapshotDamaged + ", again"},
 		"one without its sealed sums": {func(f *fixture) {
 			f.server.snapshot = snapshottest.Archive(t, snapshottest.Options{State: 9, Index: 1, Term: 1, Files: snapshottest.Files()[:3]})
-		}, jobstep.FailedSnapshot + ", again"},
-		"one larger than the spool":  {func(f *fixture) { f.request.SpoolLimit = 1000 }, jobstep.FailedSpool},
-		"no right":                   {func(f *fixture) { f.server.capabilities[snapshotPath] = []string{"deny"} }, jobstep.FailedRights},
-		"too many rights":            {func(f *fixture) { f.server.capabilities[restorePath] = []string{"update"} }, jobstep.FailedRights},
-		"root":                       {func(f *fixture) { f.server.capabilities[snapshotPath] = []string{"root"} }, jobstep.FailedRights},
-		"another cluster":            {func(f *fixture) { f.server.cluster = "other" }, jobstep.FailedServer},
-		"a login that is refused":    {func(f *fixture) { f.server.login = 400 }, jobstep.FailedLogin + ", again"},
-		"a server that is away":      {func(f *fixture) { f.request.Servers = []string{"https://127.0.0.1:1"} }, jobstep.FailedServer + ", again"},
-		"a deadline that has passed": {func(f *fixture) { f.now = f.request.Operation.Deadline }, jobstep.FailedDeadline + ", again"},
-		"no fence":                   {func(f *fixture) { f.request.Operation.Fence = 0 }, jobstep.FailedRequest},
-		"no name":                    {func(f *fixture) { f.request.Name = "x.snap" }, jobstep.FailedRequest},
-		"no bucket":                  {func(f *fixture) { f.store.failAt, f.store.fail = 1, &objectstore.Error{Class: objectstore.NoBucket} }, jobstep.FailedBucket},
-		"no rights at the store":     {func(f *fixture) { f.store.failAt, f.store.fail = 3, &objectstore.Error{Class: objectstore.Credentials} }, jobstep.FailedCredentials},
-		"a store that is away":       {func(f *fixture) { f.store.failAt, f.store.fail = 3, &objectstore.Error{Class: objectstore.Unreachable} }, jobstep.FailedUnreachable + ", again"},
+		}, jobstep.ReasonSnapshotDamaged + ", again"},
+		"one larger than the spool":  {func(f *fixture) { f.request.SpoolLimit = 1000 }, jobstep.ReasonSpoolTooSmall},
+		"no right":                   {func(f *fixture) { f.server.capabilities[snapshotPath] = []string{"deny"} }, jobstep.ReasonRightsDiffer},
+		"too many rights":            {func(f *fixture) { f.server.capabilities[restorePath] = []string{"update"} }, jobstep.ReasonRightsDiffer},
+		"root":                       {func(f *fixture) { f.server.capabilities[snapshotPath] = []string{"root"} }, jobstep.ReasonRightsDiffer},
+		"another cluster":            {func(f *fixture) { f.server.cluster = "other" }, jobstep.ReasonServerFailed},
+		"a login that is refused":    {func(f *fixture) { f.server.login = 400 }, jobstep.ReasonLoginRefused + ", again"},
+		"a server that is away":      {func(f *fixture) { f.request.Servers = []string{"https://127.0.0.1:1"} }, jobstep.ReasonServerFailed + ", again"},
+		"a deadline that has passed": {func(f *fixture) { f.now = f.request.Operation.Deadline }, jobstep.ReasonDeadlinePassed + ", again"},
+		"no fence":                   {func(f *fixture) { f.request.Operation.Fence = 0 }, jobstep.ReasonRequestInvalid},
+		"no name":                    {func(f *fixture) { f.request.Name = "x.snap" }, jobstep.ReasonRequestInvalid},
+		"no bucket":                  {func(f *fixture) { f.store.failAt, f.store.fail = 1, &objectstore.Error{Class: objectstore.NoBucket} }, jobstep.ReasonBucketMissing},
+		"no rights at the store":     {func(f *fixture) { f.store.failAt, f.store.fail = 3, &objectstore.Error{Class: objectstore.Credentials} }, jobstep.ReasonStoreCredentials},
+		"a store that is away":       {func(f *fixture) { f.store.failAt, f.store.fail = 3, &objectstore.Error{Class: objectstore.Unreachable} }, jobstep.ReasonStoreUnreachable + ", again"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
@@ -411,7 +411,7 @@ func TestRetain(t *testing.T) {
 	}
 	f.now = f.request.Operation.Deadline.Add(time.Second)
 	request.MaxCount = 1
-	if _, err := Retain(t.Context(), request, f.options); reason(err) != jobstep.FailedDeadline+", again" {
+	if _, err := Retain(t.Context(), request, f.options); reason(err) != jobstep.ReasonDeadlinePassed+", again" {
 		t.Errorf("after the deadline: %v", err)
 	}
 }

@@ -18,7 +18,7 @@ import (
 func Retain(ctx context.Context, r jobstep.RetainRequest, o Options) (jobstep.RetainResult, error) {
 	var result jobstep.RetainResult
 	if r.Operation.UID == "" || r.Operation.Deadline.IsZero() || !strings.HasSuffix(r.Folder, "/") || r.ClusterID == "" {
-		return result, fail(jobstep.FailedRequest, false, "the request is wrong: it names no operation, folder or cluster")
+		return result, fail(jobstep.ReasonRequestInvalid, false, "the request is wrong: it names no operation, folder or cluster")
 	}
 	ctx, cancel := context.WithDeadline(ctx, r.Operation.Deadline)
 	defer cancel()
