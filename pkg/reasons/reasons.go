@@ -64,6 +64,7 @@ const (
 	showServers       = `kubectl get openbaocluster "$CLUSTER" --namespace "$NAMESPACE" --output jsonpath='{range .status.servers[*]}{.name}{"\t"}{.role}{"\t"}{.message}{"\n"}{end}'`
 	showBackup        = `kubectl get openbaocluster "$CLUSTER" --namespace "$NAMESPACE" --output jsonpath='{.status.conditions[?(@.type=="BackupReady")].message}{"\n"}{.status.backup}{"\n"}'`
 	triggerBackup     = `kubectl annotate openbaocluster "$CLUSTER" --namespace "$NAMESPACE" --overwrite openbao.org/trigger-backup="$(date +%s)"`
+	showRecovery      = `kubectl get openbaocluster "$CLUSTER" --namespace "$NAMESPACE" --output jsonpath='{.status.recovery}{"\n"}'`
 	refreshCluster    = `kubectl annotate openbaocluster "$CLUSTER" --namespace "$NAMESPACE" --overwrite bailiwick.dev/refresh="$(date +%s)"`
 )
 
