@@ -152,7 +152,7 @@ func classOfStatus(status int, code string) Class {
 		return NoBucket
 	case "NoSuchKey", "BlobNotFound":
 		return NotFound
-	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "AuthenticationFailed", "InvalidIdentityToken":
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "AuthenticationFailed", "InvalidIdentityToken", "XAdminUserNotFound":
 		return Credentials
 	case "ObjectLocked", "BlobImmutableDueToPolicy":
 		return Retained
