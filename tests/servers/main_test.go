@@ -27,7 +27,7 @@ const (
 	// slowImage is that of servers that wait before each request of their
 	// self-initialization, as far as they are the test server.
 	slowImage     = "localhost/openbao:slow"
-	selfInitDelay = 150 * time.Millisecond
+	selfInitDelay = 500 * time.Millisecond
 	// keepingImage is that of servers that keep the root token of a self-initialization.
 	keepingImage   = "localhost/openbao:keeping"
 	keepingVersion = "2.5.5"
