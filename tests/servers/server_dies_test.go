@@ -4,6 +4,7 @@
 package servers
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
@@ -35,11 +37,12 @@ func TestStartSurvivesTheServer(t *testing.T) {
 		"2s after its start":    {wait: after(2 * time.Second)},
 		"4s after its start":    {wait: after(4 * time.Second)},
 		// From then on the storage is initialized, and not all requests are sent.
-		"once it is initialized": {begunAgain: isTestServer(), wait: func(w *world) {
-			w.eventually("the first server to be initialized", func() error {
-				node, err := w.probe("prod", "prod-0")
-				if err == nil && !node.Initialized {
-					err = errors.New("it is not")
+		// From then on the storage is initialized, and not all requests are sent.
+		"once its storage is initialized": {begunAgain: isTestServer(), wait: func(w *world) {
+			w.eventually("the first server to say that its storage is initialized", func() error {
+				log, err := w.kube.CoreV1().Pods(w.ns).GetLogs("prod-0", &corev1.PodLogOptions{}).DoRaw(w.ctx)
+				if err == nil && !bytes.Contains(log, []byte("security barrier initialized")) {
+					err = errors.New("it does not")
 				}
 				return err
 			})
