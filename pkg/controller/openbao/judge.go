@@ -201,6 +201,10 @@ func (t *task) judge() {
 	case n.voters < want:
 		t.addProblem(waiting(ReasonScaling, fmt.Sprintf("%d of %d servers vote. One that has just joined votes when it has been healthy for a while (spec.configuration.raft.autopilot.serverStabilizationTime).",
 			n.voters, want), 2*startInterval))
+	case n.unsealedVoters < want:
+		// What changes that changes a pod, which wakes the cluster.
+		t.addProblem(reconcile.Waiting(ReasonDegraded, fmt.Sprintf("%d of %d servers are sealed or do not answer; the others do the work. %s",
+			want-n.unsealedVoters, want, t.logCommand())))
 	default:
 		t.judgeAuthorization()
 	}

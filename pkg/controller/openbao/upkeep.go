@@ -13,6 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/klog/v2"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
@@ -30,13 +31,16 @@ func (t *task) planUpkeep(ctx context.Context, replicas int32) error {
 	if err != nil {
 		return err
 	}
+	t.memory.rolls = facts.Rolling()
 	t.duty = facts.Next()
 	return nil
 }
 
 // upkeep reads what machine.Upkeep is to know.
 func (t *task) upkeep(ctx context.Context, replicas int32) (machine.Upkeep, error) {
-	u := machine.Upkeep{Want: t.want(), Replicas: replicas, Removing: -1, Proved: t.contractProved()}
+	// The condition is what a process knows of a roll that another one has begun.
+	rolls := t.memory.rolls || t.saidToRoll()
+	u := machine.Upkeep{Want: t.want(), Replicas: replicas, Removing: -1, Proved: t.contractProved(), Rolls: rolls}
 	u.Known = t.membership.known && t.membership.lag != nil
 	if removing := t.removing(); removing != nil {
 		ordinal, ok := workload.ParseOrdinal(t.obj, removing.Server)
@@ -57,6 +61,12 @@ func (t *task) upkeep(ctx context.Context, replicas int32) (machine.Upkeep, erro
 		}
 	}
 	return u, nil
+}
+
+// saidToRoll reports whether the last look found pods that were being replaced.
+func (t *task) saidToRoll() bool {
+	c := meta.FindStatusCondition(t.before.Status.Conditions, openbaov1alpha1.ConditionReady)
+	return c != nil && (c.Reason == ReasonRolling || c.Reason == ReasonRollStuck)
 }
 
 // serverFacts is what is known of one server.
