@@ -35,7 +35,7 @@ func Servers() Of {
 				Intro: "Bailiwick waits for a person.",
 				Entries: []Entry{
 					{"NotGranted", both, "Bailiwick may not run servers in the namespace.", "Run the command in the message, once for the namespace.", showClusterReady},
-					{"InvalidSpec", both, "The spec has a mistake, or asks for what is not supported.", "Correct the fields that the message names.", showClusterReady},
+					{"InvalidSpec", both, "The spec has a mistake, or asks for what is not supported. Nothing of it is carried out, and the servers are cared for as they were applied last.", "Correct the fields that the message names.", showClusterReady},
 					{"ObjectConflict", both, "An object that the servers need exists and belongs to something else. It is left as it is.", "Delete it, or let the cluster take it over, with the commands in the message.", showClusterReady},
 					{"CertificateInvalid", []string{ready, clusterLifecycle, "TLSReady"}, "The servers' certificate is missing, has expired, or lacks a name.", "Correct what the message says, where the certificate is issued.", `kubectl get openbaocluster "$CLUSTER" --namespace "$NAMESPACE" --output jsonpath='{.status.conditions[?(@.type=="TLSReady")].message}{"\n"}'`},
 					{"RollStuck", both, "A pod that was replaced does not come to work, and no other is touched.", "Read its log with the command in the message, and correct the spec. That replaces this pod first. Another value of `spec.maintenance.restartAt` tries again.", showServers},

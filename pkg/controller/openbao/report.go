@@ -162,7 +162,7 @@ func (t *task) sumUp() {
 // them.
 func aboutServers(reason string) bool {
 	switch reason {
-	case ReasonScaling, ReasonNoQuorum, ReasonOtherCluster, ReasonRolling, ReasonRollStuck, ReasonGuarded, ReasonHealing, ReasonStranded:
+	case ReasonInvalidSpec, ReasonScaling, ReasonNoQuorum, ReasonOtherCluster, ReasonRolling, ReasonRollStuck, ReasonGuarded, ReasonHealing, ReasonStranded:
 		return true
 	}
 	return false

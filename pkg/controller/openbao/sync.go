@@ -71,6 +71,8 @@ type task struct {
 	owner       owned.Owner
 	memory      *memory
 
+	// applied is set while the spec has a mistake, see care.
+	applied  *asApplied
 	settings authz.Settings
 	config   serverconfig.Rendered
 	notes    []string
@@ -130,10 +132,14 @@ func (t *task) work(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := t.desire(); err != nil {
-		return errors.Join(err, t.dropInitialize(ctx))
+	err := t.desire()
+	if err == nil {
+		err = t.checkAccount()
 	}
-	for _, prepare := range []func(context.Context) error{t.checkAccount, t.prepareUnsealKey, t.prepareTLS} {
+	if err != nil {
+		return t.care(ctx, err)
+	}
+	for _, prepare := range []func(context.Context) error{t.prepareUnsealKey, t.prepareTLS} {
 		if err := prepare(ctx); err != nil {
 			return err
 		}
@@ -172,7 +178,8 @@ func (t *task) desire() error {
 		return invalidSpec(err)
 	}
 	t.config, err = serverconfig.Render(t.obj)
-	if err := errors.Join(err, workload.Check(t.obj), checkRecoveryKeys(t.obj), t.checkVersion()); err != nil {
+	_, errPeriod := parsePeriod(t.obj.Spec.TLS.RotationPeriod)
+	if err := errors.Join(err, workload.Check(t.obj), checkRecoveryKeys(t.obj), errPeriod, t.checkVersion()); err != nil {
 		return invalidSpec(err)
 	}
 	return nil
@@ -181,9 +188,7 @@ func (t *task) desire() error {
 // paused reports whether nothing may be changed.
 func (t *task) paused() bool { return t.obj.Spec.Paused != nil && *t.obj.Spec.Paused }
 
-// want is how many servers the spec asks for.
-func (t *task) want() int32 { return wanted(t.obj) }
-
+// wanted is how many servers the spec asks for.
 func wanted(c *openbaov1alpha1.OpenBaoCluster) int32 {
 	if c.Spec.Replicas == nil {
 		return 3

@@ -64,10 +64,8 @@ func (t *task) keepCertificates(ctx context.Context, server *corev1.Secret, name
 			return err
 		}
 	}
-	rotateBefore, err := parsePeriod(t.obj.Spec.TLS.RotationPeriod)
-	if err != nil {
-		return invalidSpec(err)
-	}
+	// A mistake in it was reported, and certificates do not wait for it to be corrected.
+	rotateBefore, _ := parsePeriod(t.obj.Spec.TLS.RotationPeriod)
 	result, err := certs.Next(certs.Material{CA: dataOf(ca), Server: dataOf(server)}, t.provenCertificates(server), certs.Options{
 		Names: names, RotateBefore: rotateBefore, Now: t.now,
 	})

@@ -122,7 +122,7 @@ func (t *task) podFacts(s *machine.Server, found seen) {
 	current := t.isCurrent(pod)
 	s.Outdated = current != nil && !*current
 	s.Refused = bao.ClassOf(found.err) == bao.Untrusted
-	s.Restart = t.showsOldCertificate(found)
+	s.Restart = t.showsOldCertificate(found) || t.asksForRestart(pod)
 	node := found.node
 	if node == nil {
 		return
@@ -135,17 +135,17 @@ func (t *task) podFacts(s *machine.Server, found seen) {
 		// It was taken for another cluster's, and clients are to reach it again.
 		s.Restart = true
 	}
-	if t.obj.Spec.Version != t.obj.Status.CurrentVersion {
+	if t.version() != t.obj.Status.CurrentVersion {
 		s.Mistake = t.mistakeOf(found)
 	}
 }
 
 // mistakeOf says what a server runs that its pod was not to run, empty if nothing.
 func (t *task) mistakeOf(found seen) string {
-	wanted, err := serverconfig.ParseVersion(t.obj.Spec.Version)
+	wanted, err := serverconfig.ParseVersion(t.version())
 	runs, errRuns := serverconfig.ParseVersion(found.node.Version)
 	if err == nil && errRuns == nil && wanted.String() != runs.String() {
-		return fmt.Sprintf("it says that it is OpenBao %s, and spec.version is %s", found.node.Version, t.obj.Spec.Version)
+		return fmt.Sprintf("it says that it is OpenBao %s, and spec.version is %s", found.node.Version, t.version())
 	}
 	return ""
 }
@@ -157,7 +157,7 @@ const certificatePatience = time.Minute
 // showsOldCertificate reports whether a server has to be started again to show the
 // certificate in the Secret. From OpenBao 2.7 on it notices by itself.
 func (t *task) showsOldCertificate(found seen) bool {
-	if version, err := serverconfig.ParseVersion(t.obj.Spec.Version); err != nil || version.Supports(serverconfig.TLSAutoReload) {
+	if version, err := serverconfig.ParseVersion(t.version()); err != nil || version.Supports(serverconfig.TLSAutoReload) {
 		return false
 	}
 	started := containerStarted(found.pod)
@@ -248,6 +248,10 @@ func (t *task) fulfil(ctx context.Context) error {
 		t.obj.Status.Membership = nil
 		return t.persistRecord(ctx)
 	case machine.Rest, machine.Await, machine.Hold:
+		if t.applied != nil {
+			// What the autopilot is to be is part of what is not carried out.
+			return nil
+		}
 		return t.keepAutopilot(ctx)
 	}
 	return nil
