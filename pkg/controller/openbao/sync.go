@@ -96,8 +96,10 @@ type task struct {
 	// emptyVolumes are the UIDs of the volumes that servers were seen to have nothing on,
 	// by the names of the servers.
 	emptyVolumes map[string]string
-	// volumes are the UIDs of the volumes that were decided about, by ordinal.
-	volumes map[int]string
+	// volumes are the UIDs of the volumes that were decided about, by ordinal. volumesRead
+	// says that those of all servers are in there.
+	volumes     map[int]string
+	volumesRead bool
 	// problems are what keeps the cluster from being Ready, the first one first.
 	problems []*reconcile.Problem
 	// changed says that something was done whose effect is to be seen immediately.

@@ -131,12 +131,16 @@ func (t *task) provenCertificates(server *corev1.Secret) certs.Proven {
 		proven.BundleDigest = ""
 	}
 	for _, known := range t.obj.Status.Servers {
+		if !slices.ContainsFunc(t.pods, func(pod *corev1.Pod) bool { return pod.Name == known.Name }) {
+			// It has no pod, and shows nothing.
+			continue
+		}
 		if known.CertificateSerial == "" {
 			return certs.Proven{BundleDigest: proven.BundleDigest}
 		}
 		proven.LeafSerials = append(proven.LeafSerials, known.CertificateSerial)
 	}
-	if len(t.obj.Status.Servers) < len(t.pods) {
+	if len(proven.LeafSerials) < len(t.pods) {
 		proven.LeafSerials = nil
 	}
 	return proven

@@ -60,6 +60,7 @@ func (t *task) upkeep(ctx context.Context, replicas int32) (machine.Upkeep, erro
 			u.Servers = append(u.Servers, s)
 		}
 	}
+	t.volumesRead = true
 	return u, nil
 }
 
@@ -77,7 +78,7 @@ func (t *task) serverFacts(ctx context.Context, ordinal int) (machine.Server, er
 	s.Peer = slices.ContainsFunc(t.membership.peers, func(p bao.Peer) bool { return p.ID == name })
 	found := t.seenOf(name)
 	s.CaughtUp = t.caughtUp(name, found)
-	volume, err := t.claimOf(ctx, ordinal, found != nil || s.Peer)
+	volume, err := t.claimOf(ctx, ordinal, found != nil || s.Peer || t.emptyVolumes[name] != "")
 	if err != nil {
 		return s, err
 	}

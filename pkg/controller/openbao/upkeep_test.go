@@ -103,6 +103,58 @@ func TestStrandedAndSealed(t *testing.T) {
 	}
 }
 
+// TestSeenEmptyIsKept has the pod of a server away between the look that saw nothing on its
+// volume and the one that rests on that, and other processes at each look.
+func TestSeenEmptyIsKept(t *testing.T) {
+	for name, tc := range map[string]struct {
+		// away changes what is there while the pod is away.
+		away func(x *task)
+		want machine.Duty
+	}{
+		"the same volume":               {func(*task) {}, machine.DropVolume},
+		"nothing is observed meanwhile": {func(x *task) { x.volumesRead, x.volumes = false, map[int]string{} }, machine.DropVolume},
+		"another volume": {func(x *task) {
+			claims := x.opts.Kube.CoreV1().PersistentVolumeClaims("team-a")
+			if err := claims.Delete(t.Context(), "data-dev-2", metav1.DeleteOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := claims.Create(t.Context(), volumeNamed("data-dev-2", "another"), metav1.CreateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			plan(t, x)
+		}, machine.Hold},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := with(t, finished(t))
+			all := x.servers
+			x.membership.peers = x.membership.peers[:2]
+			all[2].node.Initialized = false
+			plan(t, x)
+			x.judge()
+
+			x = with(t, x)
+			x.servers = all[:2]
+			plan(t, x)
+			tc.away(x)
+			x.judge()
+			if got := len(x.obj.Status.Servers); got != map[machine.Duty]int{machine.DropVolume: 3, machine.Hold: 2}[tc.want] {
+				t.Errorf("%d servers are in the status", got)
+			}
+			x.judge()
+
+			x = with(t, x)
+			x.servers = all
+			all[2].node.Initialized, all[2].node.Sealed, all[2].node.ClusterID = true, true, ""
+			plan(t, x)
+			x.now = x.now.Add(2 * time.Minute)
+			plan(t, x)
+			if x.duty.Duty != tc.want {
+				t.Errorf("got %+v, want %s", x.duty, tc.want)
+			}
+		})
+	}
+}
+
 func TestNothingIsDoneToAnotherPodOfTheName(t *testing.T) {
 	x := finished(t)
 	for _, s := range x.servers {
