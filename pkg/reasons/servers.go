@@ -34,6 +34,7 @@ func Servers() Of {
 				Title: "OpenBao servers: to correct",
 				Intro: "Bailiwick waits for a person.",
 				Entries: []Entry{
+					{"ForeignFinalizer", both, "The object is deleted, and only the finalizer of the openbao-operator, which it came from, keeps it. Bailiwick does not remove what another program holds.", "If that operator runs, nothing. If it is gone for good, save the unseal key and remove the finalizer, with the commands in the message: the servers end, volumes stay, and Secrets that the object owns are deleted.", showClusterReady},
 					{"NotGranted", both, "Bailiwick may not run servers in the namespace.", "Run the command in the message, once for the namespace.", showClusterReady},
 					{"InvalidSpec", both, "The spec has a mistake, or asks for what is not supported. Nothing of it is carried out, and the servers are cared for as they were applied last.", "Correct the fields that the message names.", showClusterReady},
 					{"ObjectConflict", both, "An object that the servers need exists and belongs to something else. It is left as it is.", "Delete it, or let the cluster take it over, with the commands in the message.", showClusterReady},

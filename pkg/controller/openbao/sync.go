@@ -44,7 +44,7 @@ func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.
 	t := c.newTask(c.written.Newest(cached))
 	if cached.DeletionTimestamp != nil {
 		c.forget(ctx, name)
-		return t.remove(ctx)
+		return t.remove(ctx, declared)
 	}
 	if !declared || !t.obj.DescribesServers() {
 		c.forget(ctx, name)

@@ -5,11 +5,14 @@ package openbao
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -21,6 +24,7 @@ import (
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/machine"
 	bao "github.com/bailiwick-operator/bailiwick/pkg/openbao"
+	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 	"github.com/bailiwick-operator/bailiwick/pkg/workload"
 )
 
@@ -317,6 +321,60 @@ func TestDeletionPolicy(t *testing.T) {
 			}
 			if gone(t, x, "claim", "data-dev-1") {
 				t.Error("a volume is gone that is not the cluster's")
+			}
+		})
+	}
+}
+
+// TestForeignFinalizer: what another program holds is never removed, and who has to is told
+// once nothing else keeps the object.
+func TestForeignFinalizer(t *testing.T) {
+	for name, tc := range map[string]struct {
+		finalizers []string
+		declared   bool
+		since      time.Duration
+		told       bool
+		want       reconcile.Outcome
+	}{
+		"nothing else":           {[]string{operatorFinalizer}, true, time.Hour, true, reconcile.After(DefaultRecheckInterval)},
+		"it has just begun":      {[]string{operatorFinalizer}, true, 20 * time.Second, false, reconcile.After(40 * time.Second)},
+		"something else":         {[]string{operatorFinalizer, metav1.FinalizerDeleteDependents}, true, time.Hour, false, reconcile.After(time.Minute)},
+		"a stranger's":           {[]string{"example.com/x"}, true, time.Hour, false, reconcile.Done()},
+		"that operator's schema": {[]string{operatorFinalizer}, false, time.Hour, false, reconcile.Done()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := initialized()
+			c.Finalizers, c.DeletionTimestamp = tc.finalizers, new(metav1.NewTime(testNow.Add(-tc.since)))
+			api := newAPIServer()
+			stored, err := api.put(Resource, c, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			x := newTestTask(t, stored.(*openbaov1alpha1.OpenBaoCluster))
+			x.written, x.opts.Clusters = reconcile.NewWrites[*openbaov1alpha1.OpenBaoCluster](), api.custom.OpenBaoV1alpha1()
+			if got := x.remove(t.Context(), tc.declared); got != tc.want {
+				t.Errorf("next is %+v, want %+v", got, tc.want)
+			}
+			object, err := api.Get(Resource, "team-a", "dev")
+			if err != nil {
+				t.Fatal(err)
+			}
+			live := object.(*openbaov1alpha1.OpenBaoCluster)
+			if !slices.Equal(live.Finalizers, tc.finalizers) {
+				t.Errorf("the finalizers are %q", live.Finalizers)
+			}
+			ready := meta.FindStatusCondition(live.Status.Conditions, openbaov1alpha1.ConditionReady)
+			if told := ready != nil && ready.Reason == ReasonForeignFinalizer; told != tc.told {
+				t.Fatalf("Ready is %+v", ready)
+			}
+			if tc.told && (!strings.Contains(ready.Message, "kubectl -n team-a patch openbaocluster dev --type=json") || !strings.Contains(ready.Message, "get secret dev-unseal-key -o yaml")) {
+				t.Errorf("the message is %s", ready.Message)
+			}
+			api.takeWrites()
+			x = x.newTask(live)
+			x.remove(t.Context(), tc.declared)
+			if writes, _ := api.takeWrites(); len(writes) > 0 {
+				t.Errorf("wrote again: %q", writes)
 			}
 		})
 	}

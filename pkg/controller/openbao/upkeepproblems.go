@@ -26,6 +26,8 @@ const (
 	ReasonHealing = "Healing"
 	// ReasonStranded: a server holds data and is not part of the cluster.
 	ReasonStranded = "ServerStranded"
+	// ReasonForeignFinalizer: the object is deleted, and another program's finalizer keeps it.
+	ReasonForeignFinalizer = "ForeignFinalizer"
 	// ReasonDeleting: the servers and their data are deleted with the object.
 	ReasonDeleting = "Deleting"
 )
