@@ -47,20 +47,21 @@ var Resource = openbaov1alpha1.Resource("openbaoclusters").WithVersion(openbaov1
 
 // Controller is the worker that sets up authorization.
 type Controller struct {
-	opts      Options
-	informers map[string]cache.SharedIndexInformer
-	loop      *reconcile.Loop
-	claims    *reconcile.Claims
-	copies    *copyTests
-	written   *reconcile.Writes[*openbaov1alpha1.OpenBaoCluster]
-	access    *server.Access
-	logins    *server.Sessions
-	proofs    *proofMemories
-	inits     *inits
-	schemas   *schemas
-	records   *records
-	served    atomic.Bool
-	synced    atomic.Bool
+	opts        Options
+	informers   map[string]cache.SharedIndexInformer
+	loop        *reconcile.Loop
+	claims      *reconcile.Claims
+	copies      *copyTests
+	written     *reconcile.Writes[*openbaov1alpha1.OpenBaoCluster]
+	access      *server.Access
+	logins      *server.Sessions
+	proofs      *proofMemories
+	comparisons *comparisons
+	inits       *inits
+	schemas     *schemas
+	records     *records
+	served      atomic.Bool
+	synced      atomic.Bool
 }
 
 // New returns a controller that does nothing before Run.
@@ -79,11 +80,12 @@ func New(ctx context.Context, opts Options) (*Controller, error) {
 			Secrets: opts.Secrets, ServiceAccounts: opts.ServiceAccounts, Self: self, AllowLocal: opts.AllowLocalAddresses,
 			Connect: opts.Connect, CountLogin: opts.Metrics.OpenBaoLogin,
 		}),
-		logins:  server.NewSessions(),
-		proofs:  newProofMemories(),
-		inits:   newInits(),
-		records: newRecords(opts.ConfigMaps.ConfigMaps(self.Namespace)),
-		schemas: &schemas{read: opts.DeclaresAuthorization, valid: opts.RecheckInterval},
+		logins:      server.NewSessions(),
+		proofs:      newProofMemories(),
+		comparisons: newComparisons(),
+		inits:       newInits(),
+		records:     newRecords(opts.ConfigMaps.ConfigMaps(self.Namespace)),
+		schemas:     &schemas{read: opts.DeclaresAuthorization, valid: opts.RecheckInterval},
 	}
 	for _, namespace := range opts.Namespaces {
 		c.informers[namespace] = opts.Informer(namespace)
@@ -162,7 +164,7 @@ func (c *Controller) handlers() cache.ResourceEventHandler {
 			if !ok {
 				return
 			}
-			c.loop.Enqueue(cache.MetaObjectToName(obj))
+			c.wake(cache.MetaObjectToName(obj))
 		},
 		UpdateFunc: func(before, after any) {
 			old, ok1 := before.(*openbaov1alpha1.OpenBaoCluster)
@@ -176,7 +178,11 @@ func (c *Controller) handlers() cache.ResourceEventHandler {
 			if old.UID != obj.UID || old.Generation != obj.Generation ||
 				!userAnnotationsEqual(old.Annotations, obj.Annotations) ||
 				!obj.DeletionTimestamp.Equal(old.DeletionTimestamp) || serversOf(old) != serversOf(obj) {
-				c.loop.Enqueue(cache.MetaObjectToName(obj))
+				c.wake(cache.MetaObjectToName(obj))
+			} else if leader := obj.Status.ActiveLeader; leader != "" && leader != old.Status.ActiveLeader {
+				// It may have been started with other data than the one before had.
+				c.comparisons.forget(cache.MetaObjectToName(obj))
+				c.loop.EnqueueAfter(cache.MetaObjectToName(obj), leaderSettles)
 			}
 		},
 		DeleteFunc: func(item any) {
@@ -190,7 +196,7 @@ func (c *Controller) handlers() cache.ResourceEventHandler {
 			if obj, ok := item.(*openbaov1alpha1.OpenBaoCluster); ok {
 				c.ended(obj)
 			}
-			c.loop.Enqueue(name)
+			c.wake(name)
 		},
 	}
 }
@@ -223,7 +229,7 @@ func userAnnotationsEqual(a, b map[string]string) bool {
 func (c *Controller) release(obj *openbaov1alpha1.OpenBaoCluster) {
 	c.copies.forget(obj.UID)
 	for _, next := range c.claims.Release(obj.UID) {
-		c.loop.Enqueue(next.Name)
+		c.wake(next.Name)
 	}
 }
 

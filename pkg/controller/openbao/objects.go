@@ -44,7 +44,7 @@ func (t *task) findPods() {
 
 // checkAccount refuses a server account that is an identity of a cluster: the servers'
 // pods would have its tokens.
-func (t *task) checkAccount(context.Context) error {
+func (t *task) checkAccount() error {
 	account := workload.ServerAccount(t.obj)
 	informer := informerOf(t.informers, t.obj.Namespace)
 	var problem error
