@@ -5,13 +5,11 @@ package bootstrap
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
@@ -58,10 +56,9 @@ type Controller struct {
 	proofs      *proofMemories
 	comparisons *comparisons
 	inits       *inits
-	schemas     *schemas
+	declared    *reconcile.Answer[bool]
 	records     *records
-	served      atomic.Bool
-	synced      atomic.Bool
+	life        reconcile.Informed
 }
 
 // New returns a controller that does nothing before Run.
@@ -85,7 +82,11 @@ func New(ctx context.Context, opts Options) (*Controller, error) {
 		comparisons: newComparisons(),
 		inits:       newInits(),
 		records:     newRecords(opts.ConfigMaps.ConfigMaps(self.Namespace)),
-		schemas:     &schemas{read: opts.DeclaresAuthorization, valid: opts.RecheckInterval},
+		// A schema changes when somebody installs another one.
+		declared: &reconcile.Answer[bool]{
+			Ask: opts.DeclaresAuthorization, Valid: opts.RecheckInterval, Again: opts.RecheckInterval, Refutes: apierrors.IsNotFound,
+		},
+		life: reconcile.Informed{Name: Name, Resource: Resource, Await: opts.Await},
 	}
 	for _, namespace := range opts.Namespaces {
 		c.informers[namespace] = opts.Informer(namespace)
@@ -102,58 +103,28 @@ func New(ctx context.Context, opts Options) (*Controller, error) {
 
 // HasSynced reports whether the caches have filled. A kind that the API server
 // does not serve yet counts as filled.
-func (c *Controller) HasSynced() bool { return !c.served.Load() || c.synced.Load() }
+func (c *Controller) HasSynced() bool { return c.life.HasSynced() }
 
 // Run works until drain is closed and the syncs under way have ended, or until
 // ctx ends. It returns when all of its goroutines have and its logins are
 // revoked.
 func (c *Controller) Run(ctx context.Context, drain <-chan struct{}) error {
-	// Informers live until the last sync has ended, and no longer.
-	ctx, stop := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer stop()
-
-	// While nothing runs yet, drain has nothing to wait for.
-	waiting, cancel := context.WithCancel(ctx)
-	defer cancel()
-	wg.Go(func() {
-		select {
-		case <-drain:
-			cancel()
-		case <-waiting.Done():
-		}
-	})
-
-	if c.opts.Await != nil {
-		if err := c.opts.Await(waiting, Resource); err != nil {
-			if waiting.Err() != nil {
-				return nil
-			}
-			return fmt.Errorf("wait for %s to be served: %w", Resource.GroupResource(), err)
-		}
-	}
-	c.served.Store(true)
-	logger := klog.LoggerWithName(klog.FromContext(ctx), Name)
-	var synced []cache.DoneChecker
+	var watches []reconcile.Watch
 	for _, informer := range c.informers {
-		registration, err := informer.AddEventHandlerWithOptions(c.handlers(), cache.HandlerOptions{Logger: &logger})
-		if err != nil {
-			return fmt.Errorf("add event handler: %w", err)
-		}
-		synced = append(synced, registration.HasSyncedChecker())
-		wg.Go(func() { informer.RunWithContext(klog.NewContext(ctx, logger)) })
+		watches = append(watches, reconcile.Watch{Informer: informer, Handler: c.handlers()})
 	}
-	if !cache.WaitFor(waiting, "", synced...) {
-		return nil
-	}
-	c.synced.Store(true)
-	wg.Go(func() { c.cleanRecords(klog.NewContext(waiting, logger)) })
-	c.loop.Run(ctx, drain)
-	// Nothing uses the logins any more. Ending them takes nothing from anyone,
-	// also when another process leads by now.
-	c.logins.EndAll(klog.NewContext(ctx, logger))
-	return nil
+	return c.life.Run(ctx, drain, watches, func(ctx, waiting context.Context) {
+		logger := klog.LoggerWithName(klog.FromContext(ctx), Name)
+		waiting, cancel := context.WithCancel(waiting)
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		defer cancel()
+		wg.Go(func() { c.cleanRecords(klog.NewContext(waiting, logger)) })
+		c.loop.Run(ctx, drain)
+		// Nothing uses the logins any more. Ending them takes nothing from anyone,
+		// also when another process leads by now.
+		c.logins.EndAll(klog.NewContext(ctx, logger))
+	})
 }
 
 // handlers only take notes and enqueue; sync reads the cache again.
@@ -260,18 +231,5 @@ func (c *Controller) lane(name cache.ObjectName) string {
 
 // get returns the cached object, which must not be changed.
 func (c *Controller) get(name cache.ObjectName) (*openbaov1alpha1.OpenBaoCluster, bool) {
-	informer, ok := c.informers[name.Namespace]
-	if !ok {
-		informer, ok = c.informers[metav1.NamespaceAll]
-	}
-	if !ok {
-		return nil, false
-	}
-	// An error of GetByKey is that of a store which cannot fail.
-	item, exists, err := informer.GetIndexer().GetByKey(name.String())
-	if err != nil || !exists {
-		return nil, false
-	}
-	obj, ok := item.(*openbaov1alpha1.OpenBaoCluster)
-	return obj, ok
+	return reconcile.Cached[*openbaov1alpha1.OpenBaoCluster](c.informers, name)
 }

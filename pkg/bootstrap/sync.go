@@ -158,7 +158,7 @@ type task struct {
 
 func (c *Controller) newTask(ctx context.Context, latest *openbaov1alpha1.OpenBaoCluster) (*task, error) {
 	now := c.opts.Now()
-	ours, err := c.schemas.oursAt(ctx, now)
+	ours, err := c.declared.Get(ctx, now)
 	if err != nil && latest.Spec.Authorization == nil && latest.Status.Authorization == nil {
 		return nil, err
 	}

@@ -225,7 +225,7 @@ func (t *task) removeVolume(ctx context.Context, ordinal int) error {
 // remainingPods are the names of the pods of servers, whoever controls them by now.
 func (t *task) remainingPods() []string {
 	var names []string
-	informer := informerOf(t.owned[podResource], t.obj.Namespace)
+	informer := reconcile.InformerOf(t.owned[podResource], t.obj.Namespace)
 	// An error is that of a selector which cannot fail.
 	_ = cache.ListAllByNamespace(informer.GetIndexer(), t.obj.Namespace, labels.SelectorFromSet(workload.ServerSelector(t.obj)), func(item any) {
 		if pod, ok := item.(*corev1.Pod); ok {
