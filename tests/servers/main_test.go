@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -36,8 +35,8 @@ const (
 	watchingImage   = "localhost/openbao:watching"
 	watchingVersion = "2.7.0"
 	// nextImage is that of the version to which the test server can be upgraded.
-	nextImage   = "localhost/openbao:next"
-	nextVersion = "2.6.3"
+	nextImage   = baoimage.NextReference
+	nextVersion = baoimage.NextVersion
 )
 
 // shared is the node of all tests; there is none where that is not possible.
@@ -161,9 +160,6 @@ func rbacDocuments() ([]string, error) {
 	return documents, nil
 }
 
-// isTestServer reports whether the servers are those of hack/tools/openbao-server.
-func isTestServer() bool { return os.Getenv("BAO_IMAGE")+os.Getenv("BAO_BIN") == "" }
-
 // serverImages returns OCI layouts of the servers' image and, where they are made here, of
 // those that make the test server behave otherwise.
 func serverImages(dir string) ([]string, error) {
@@ -174,10 +170,6 @@ func serverImages(dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	binary, err := baoimage.Binary()
-	if err != nil {
-		return nil, err
-	}
 	layouts := []string{layout}
 	for reference, variable := range map[string]string{
 		slowImage:     "BAO_TEST_SELF_INIT_DELAY=" + selfInitDelay.String(),
@@ -185,8 +177,8 @@ func serverImages(dir string) ([]string, error) {
 		watchingImage: "BAO_TEST_VERSION=" + watchingVersion,
 		nextImage:     "BAO_TEST_VERSION=" + nextVersion,
 	} {
-		layout := filepath.Join(dir, path.Base(reference))
-		if err := node.WriteImageAt(layout, reference, binary, "/bin/bao", variable); err != nil {
+		layout, err := baoimage.Variant(dir, reference, variable)
+		if err != nil {
 			return nil, err
 		}
 		layouts = append(layouts, layout)

@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/tests/internal/baoimage"
 )
 
 // TestStartSurvivesTheServer has the first server end without warning at many moments of
@@ -38,7 +39,7 @@ func TestStartSurvivesTheServer(t *testing.T) {
 		"4s after its start":    {wait: after(4 * time.Second)},
 		// From then on the storage is initialized, and not all requests are sent.
 		// From then on the storage is initialized, and not all requests are sent.
-		"once its storage is initialized": {begunAgain: isTestServer(), wait: func(w *world) {
+		"once its storage is initialized": {begunAgain: baoimage.IsTestServer(), wait: func(w *world) {
 			w.eventually("the first server to say that its storage is initialized", func() error {
 				log, err := w.kube.CoreV1().Pods(w.ns).GetLogs("prod-0", &corev1.PodLogOptions{}).DoRaw(w.ctx)
 				if err == nil && !bytes.Contains(log, []byte("security barrier initialized")) {

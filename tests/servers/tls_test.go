@@ -17,6 +17,7 @@ import (
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/certs"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
+	"github.com/bailiwick-operator/bailiwick/tests/internal/baoimage"
 	"github.com/bailiwick-operator/bailiwick/tests/internal/pki"
 )
 
@@ -105,7 +106,7 @@ func TestCertificateIsReplaced(t *testing.T) {
 		}
 	})
 	t.Run("by servers that watch it", func(t *testing.T) {
-		if !isTestServer() {
+		if !baoimage.IsTestServer() {
 			t.Skip("OpenBao reads a new certificate by itself from 2.7 on, which is not released")
 		}
 		w, before, serial := asks(t, func(c *openbaov1alpha1.OpenBaoCluster) {
