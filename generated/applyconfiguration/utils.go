@@ -385,12 +385,18 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &applyconfigurationopenbaov1alpha1.PreferredSchedulingTermApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("RaftSpec"):
 		return &applyconfigurationopenbaov1alpha1.RaftSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("RecoveredServer"):
+		return &applyconfigurationopenbaov1alpha1.RecoveredServerApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("RecoveryKeyRecipient"):
 		return &applyconfigurationopenbaov1alpha1.RecoveryKeyRecipientApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("RecoveryKeysSpec"):
 		return &applyconfigurationopenbaov1alpha1.RecoveryKeysSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("RecoveryStatus"):
+		return &applyconfigurationopenbaov1alpha1.RecoveryStatusApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("RemovingStatus"):
 		return &applyconfigurationopenbaov1alpha1.RemovingStatusApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("ReportedEntry"):
+		return &applyconfigurationopenbaov1alpha1.ReportedEntryApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("ResourceRequirements"):
 		return &applyconfigurationopenbaov1alpha1.ResourceRequirementsApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("RestoreSpec"):

@@ -436,9 +436,12 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		openbaov1alpha1.PolicyRequest{}.OpenAPIModelName():                                                  schema_pkg_apis_openbao_v1alpha1_PolicyRequest(ref),
 		openbaov1alpha1.PreferredSchedulingTerm{}.OpenAPIModelName():                                        schema_pkg_apis_openbao_v1alpha1_PreferredSchedulingTerm(ref),
 		openbaov1alpha1.RaftSpec{}.OpenAPIModelName():                                                       schema_pkg_apis_openbao_v1alpha1_RaftSpec(ref),
+		openbaov1alpha1.RecoveredServer{}.OpenAPIModelName():                                                schema_pkg_apis_openbao_v1alpha1_RecoveredServer(ref),
 		openbaov1alpha1.RecoveryKeyRecipient{}.OpenAPIModelName():                                           schema_pkg_apis_openbao_v1alpha1_RecoveryKeyRecipient(ref),
 		openbaov1alpha1.RecoveryKeysSpec{}.OpenAPIModelName():                                               schema_pkg_apis_openbao_v1alpha1_RecoveryKeysSpec(ref),
+		openbaov1alpha1.RecoveryStatus{}.OpenAPIModelName():                                                 schema_pkg_apis_openbao_v1alpha1_RecoveryStatus(ref),
 		openbaov1alpha1.RemovingStatus{}.OpenAPIModelName():                                                 schema_pkg_apis_openbao_v1alpha1_RemovingStatus(ref),
+		openbaov1alpha1.ReportedEntry{}.OpenAPIModelName():                                                  schema_pkg_apis_openbao_v1alpha1_ReportedEntry(ref),
 		openbaov1alpha1.ResourceRequirements{}.OpenAPIModelName():                                           schema_pkg_apis_openbao_v1alpha1_ResourceRequirements(ref),
 		openbaov1alpha1.RestoreSpec{}.OpenAPIModelName():                                                    schema_pkg_apis_openbao_v1alpha1_RestoreSpec(ref),
 		openbaov1alpha1.SELinuxOptions{}.OpenAPIModelName():                                                 schema_pkg_apis_openbao_v1alpha1_SELinuxOptions(ref),
@@ -24000,6 +24003,13 @@ func schema_pkg_apis_openbao_v1alpha1_MaintenanceSpec(ref common.ReferenceCallba
 							Format:      "",
 						},
 					},
+					"recoverQuorum": {
+						SchemaProps: spec.SchemaProps{
+							Description: "recoverQuorum has a cluster that has lost its quorum for good go on with what one of its volumes has. Plan stops the servers, finds out what is on the volumes, and puts what would be done into status.recovery. The hash of that plan approves it. Removing the field instead starts the servers again as they were. While a server leads, this is refused.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
 				},
 			},
 		},
@@ -25027,6 +25037,12 @@ func schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterStatus(ref common.ReferenceC
 							Ref:         ref(openbaov1alpha1.MembershipStatus{}.OpenAPIModelName()),
 						},
 					},
+					"recovery": {
+						SchemaProps: spec.SchemaProps{
+							Description: "recovery is the recovery from a lost quorum, see spec.maintenance.recoverQuorum.",
+							Ref:         ref(openbaov1alpha1.RecoveryStatus{}.OpenAPIModelName()),
+						},
+					},
 					"lastBackupTime": {
 						SchemaProps: spec.SchemaProps{
 							Description: "lastBackupTime is when the last snapshot was taken.\n\nDeprecated: Use backup.lastBackupTime.",
@@ -25079,7 +25095,7 @@ func schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterStatus(ref common.ReferenceC
 			},
 		},
 		Dependencies: []string{
-			openbaov1alpha1.AuthorizationStatus{}.OpenAPIModelName(), openbaov1alpha1.BackupStatus{}.OpenAPIModelName(), openbaov1alpha1.BlueGreenStatus{}.OpenAPIModelName(), openbaov1alpha1.BreakGlassStatus{}.OpenAPIModelName(), openbaov1alpha1.FirstStartStatus{}.OpenAPIModelName(), openbaov1alpha1.MembershipStatus{}.OpenAPIModelName(), openbaov1alpha1.OperationLockStatus{}.OpenAPIModelName(), openbaov1alpha1.ServerStatus{}.OpenAPIModelName(), openbaov1alpha1.UpgradeStatus{}.OpenAPIModelName(), openbaov1alpha1.WorkStatus{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
+			openbaov1alpha1.AuthorizationStatus{}.OpenAPIModelName(), openbaov1alpha1.BackupStatus{}.OpenAPIModelName(), openbaov1alpha1.BlueGreenStatus{}.OpenAPIModelName(), openbaov1alpha1.BreakGlassStatus{}.OpenAPIModelName(), openbaov1alpha1.FirstStartStatus{}.OpenAPIModelName(), openbaov1alpha1.MembershipStatus{}.OpenAPIModelName(), openbaov1alpha1.OperationLockStatus{}.OpenAPIModelName(), openbaov1alpha1.RecoveryStatus{}.OpenAPIModelName(), openbaov1alpha1.ServerStatus{}.OpenAPIModelName(), openbaov1alpha1.UpgradeStatus{}.OpenAPIModelName(), openbaov1alpha1.WorkStatus{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
 	}
 }
 
@@ -25706,6 +25722,63 @@ func schema_pkg_apis_openbao_v1alpha1_RaftSpec(ref common.ReferenceCallback) com
 	}
 }
 
+func schema_pkg_apis_openbao_v1alpha1_RecoveredServer(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "RecoveredServer is what was found on the volume of a server whose cluster has lost its quorum.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name is the name of its pod.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"volumeUID": {
+						SchemaProps: spec.SchemaProps{
+							Description: "volumeUID is the UID of its PersistentVolumeClaim, absent if it has none.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"verdict": {
+						SchemaProps: spec.SchemaProps{
+							Description: "verdict is what is on the volume: Survivor is the one that the cluster goes on with, Behind has data that ends earlier or at the same entry, Empty has none, Unreadable has damaged data, no pod could be started with Unreachable in time, and Lost is gone or is being deleted. All but Survivor and Empty are deleted.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"index": {
+						SchemaProps: spec.SchemaProps{
+							Description: "index and term are those of the last entry of its log.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"term": {
+						SchemaProps: spec.SchemaProps{
+							Type:   []string{"integer"},
+							Format: "int64",
+						},
+					},
+					"message": {
+						SchemaProps: spec.SchemaProps{
+							Description: "message says what is wrong with the volume.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"name", "verdict"},
+			},
+		},
+	}
+}
+
 func schema_pkg_apis_openbao_v1alpha1_RecoveryKeyRecipient(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -25793,6 +25866,97 @@ func schema_pkg_apis_openbao_v1alpha1_RecoveryKeysSpec(ref common.ReferenceCallb
 	}
 }
 
+func schema_pkg_apis_openbao_v1alpha1_RecoveryStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "RecoveryStatus is the recovery from a lost quorum. Except in the phases Refused and Completed, it alone decides which servers run.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"phase": {
+						SchemaProps: spec.SchemaProps{
+							Description: "phase is what is being done. Refused means that a server led when it was asked for.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{},
+						},
+					},
+					"operation": {
+						SchemaProps: spec.SchemaProps{
+							Description: "operation identifies this recovery. It is part of what hash covers, so that an approval is good for one recovery only.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"startedAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "startedAt is when the servers were asked to stop.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"replicas": {
+						SchemaProps: spec.SchemaProps{
+							Description: "replicas is how many servers the StatefulSet had then.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"hash": {
+						SchemaProps: spec.SchemaProps{
+							Description: "hash approves the plan when it is written to spec.maintenance.recoverQuorum.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"servers": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"name",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "servers are what was found on the volumes, and what becomes of each.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(openbaov1alpha1.RecoveredServer{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"reported": {
+						SchemaProps: spec.SchemaProps{
+							Description: "reported is the last entry that a leader was seen to have before the quorum was lost, absent if that is not known.",
+							Ref:         ref(openbaov1alpha1.ReportedEntry{}.OpenAPIModelName()),
+						},
+					},
+					"approvedAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "approvedAt is when a plan was approved. From then on, the servers are never started again as they were.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"completedAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "completedAt is when the last recovery was completed.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"phase"},
+			},
+		},
+		Dependencies: []string{
+			openbaov1alpha1.RecoveredServer{}.OpenAPIModelName(), openbaov1alpha1.ReportedEntry{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
+	}
+}
+
 func schema_pkg_apis_openbao_v1alpha1_RemovingStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -25831,6 +25995,36 @@ func schema_pkg_apis_openbao_v1alpha1_RemovingStatus(ref common.ReferenceCallbac
 					},
 				},
 				Required: []string{"server", "since", "reason"},
+			},
+		},
+		Dependencies: []string{
+			v1.Time{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_ReportedEntry(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ReportedEntry is the last entry of the log that was seen.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"index": {
+						SchemaProps: spec.SchemaProps{
+							Description: "index is its number in the log.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"at": {
+						SchemaProps: spec.SchemaProps{
+							Description: "at is when it was seen. Entries that were written later are not counted.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"index", "at"},
 			},
 		},
 		Dependencies: []string{

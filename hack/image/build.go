@@ -23,6 +23,8 @@ const (
 	// user is nobody's on a usual node, and that of the securityContext in manifests/base.
 	user       = "65532:65532"
 	entrypoint = "/bailiwick"
+	// jobProgram is where pkg/jobs/jobstep has Jobs find it.
+	jobProgram = "/bailiwick-job"
 )
 
 // platforms are those that an image is for unless others are asked for.
@@ -128,7 +130,7 @@ func baseLayer() (v1.Layer, error) {
 	})
 }
 
-// operatorLayer holds the operator, and the texts that may not be parted from it.
+// operatorLayer holds the operator, the program of its Jobs, and the texts that may not be parted from it.
 func operatorLayer(ctx context.Context, src source, b *binary) (v1.Layer, error) {
 	own, err := ownLicense(src)
 	if err != nil {
@@ -140,6 +142,7 @@ func operatorLayer(ctx context.Context, src source, b *binary) (v1.Layer, error)
 	}
 	return layer([]file{
 		{entrypoint[1:], 0o755, b.content},
+		{jobProgram[1:], 0o755, b.job},
 		{"usr/share/doc/bailiwick/LICENSE", 0o644, own},
 		{"usr/share/doc/bailiwick/THIRD_PARTY_LICENSES", 0o644, others},
 	})

@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -18,6 +20,7 @@ import (
 
 const (
 	mainPackage    = "./cmd/bailiwick"
+	jobPackage     = "./cmd/bailiwick-job"
 	versionPackage = "github.com/bailiwick-operator/bailiwick/pkg/version"
 )
 
@@ -26,6 +29,10 @@ type binary struct {
 	platform v1.Platform
 	content  []byte
 	info     *buildinfo.BuildInfo
+	// job is the program of the Jobs.
+	job []byte
+	// modules are linked into one of the two, sorted by their paths.
+	modules []*debug.Module
 }
 
 // settings are what decides, beside the source and the version of Go, which bytes a
@@ -47,28 +54,47 @@ func flags(version, revision string) []string {
 	}
 }
 
-// compile builds the operator.
+// compile builds the operator, and the program of its Jobs.
 func compile(ctx context.Context, src source, platform v1.Platform, version string) (*binary, error) {
 	dir, err := os.MkdirTemp("", "bailiwick-image-")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // what is left there is only temporary
-	file := filepath.Join(dir, "bailiwick")
-	args := slices.Concat([]string{"build"}, flags(version, src.revision()), []string{"-o", file, mainPackage})
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir, cmd.Env = src.dir, append(os.Environ(), settings(platform)...)
-	if _, err := output(cmd); err != nil {
-		return nil, fmt.Errorf("build the operator for %s: %w", platform.String(), err)
-	}
 	b := &binary{platform: platform}
-	if b.content, err = os.ReadFile(file); err != nil {
-		return nil, err
+	var job *buildinfo.BuildInfo
+	for _, one := range []struct {
+		main    string
+		content *[]byte
+		info    **buildinfo.BuildInfo
+	}{{mainPackage, &b.content, &b.info}, {jobPackage, &b.job, &job}} {
+		file := filepath.Join(dir, path.Base(one.main))
+		args := slices.Concat([]string{"build"}, flags(version, src.revision()), []string{"-o", file, one.main})
+		cmd := exec.CommandContext(ctx, "go", args...)
+		cmd.Dir, cmd.Env = src.dir, append(os.Environ(), settings(platform)...)
+		if _, err := output(cmd); err != nil {
+			return nil, fmt.Errorf("build %s for %s: %w", one.main, platform.String(), err)
+		}
+		if *one.content, err = os.ReadFile(file); err != nil {
+			return nil, err
+		}
+		if *one.info, err = buildinfo.ReadFile(file); err != nil {
+			return nil, fmt.Errorf("read what %s was built from: %w", one.main, err)
+		}
 	}
-	if b.info, err = buildinfo.ReadFile(file); err != nil {
-		return nil, fmt.Errorf("read what the operator was built from: %w", err)
-	}
+	b.modules = modulesOf(b.info, job)
 	return b, nil
+}
+
+// modulesOf returns the modules that are linked into programs, which are built from one
+// list of versions.
+func modulesOf(programs ...*buildinfo.BuildInfo) []*debug.Module {
+	var out []*debug.Module
+	for _, program := range programs {
+		out = append(out, program.Deps...)
+	}
+	slices.SortFunc(out, func(a, b *debug.Module) int { return strings.Compare(a.Path, b.Path) })
+	return slices.CompactFunc(out, func(a, b *debug.Module) bool { return a.Path == b.Path })
 }
 
 // toolchain returns the version of Go as a version without its "go", and without the

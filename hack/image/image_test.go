@@ -298,7 +298,7 @@ func rootOf(image v1.Image) (map[string]entry, error) {
 
 func TestFiles(t *testing.T) {
 	want := map[string]int64{
-		"bailiwick": 0o755, "etc/": 0o755, "etc/group": 0o644, "etc/passwd": 0o644,
+		"bailiwick": 0o755, "bailiwick-job": 0o755, "etc/": 0o755, "etc/group": 0o644, "etc/passwd": 0o644,
 		"etc/ssl/": 0o755, "etc/ssl/certs/": 0o755, "etc/ssl/certs/ca-certificates.crt": 0o644,
 		"usr/": 0o755, "usr/share/": 0o755, "usr/share/doc/": 0o755, "usr/share/doc/bailiwick/": 0o755,
 		"usr/share/doc/bailiwick/LICENSE": 0o644, "usr/share/doc/bailiwick/THIRD_PARTY_LICENSES": 0o644,

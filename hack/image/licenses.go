@@ -41,8 +41,8 @@ var legalFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice|copyright|pa
 
 // notices returns the texts that the licences of all that is linked ask to pass on.
 func notices(ctx context.Context, src source, b *binary) ([]byte, error) {
-	paths := make([]string, 0, len(b.info.Deps))
-	for _, m := range b.info.Deps {
+	paths := make([]string, 0, len(b.modules))
+	for _, m := range b.modules {
 		paths = append(paths, m.Path)
 	}
 	list := exec.CommandContext(ctx, "go", append([]string{"list", "-m", "-json"}, paths...)...)

@@ -135,7 +135,7 @@ func sbom(src source, version string, image builtImage) ([]byte, error) {
 			{operatorID, "STATIC_LINK", "SPDXRef-Go"},
 		},
 	}
-	for _, m := range image.info.Deps {
+	for _, m := range image.modules {
 		license := known[m.Path]
 		if license == "" {
 			return nil, fmt.Errorf("%s has no licence of %s; run hack/verify-licenses.sh --write", licensesFile, m.Path)

@@ -109,6 +109,9 @@ type OpenBaoOptions struct {
 	// ServersClusterRole has the rights that the process with the servers needs in a
 	// namespace in which it runs some.
 	ServersClusterRole string
+	// JobImage is the image that Jobs run on the volumes of servers. Empty means that of
+	// this pod, which PodName names.
+	JobImage, PodName string
 	// ProofInterval is how often every identity is proved.
 	ProofInterval time.Duration
 	// AllowLocalAddresses permits servers at loopback and link-local addresses.
@@ -223,6 +226,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.OpenBao.ServersServiceAccount, "servers-service-account", o.OpenBao.ServersServiceAccount, "ServiceAccount in the operator's namespace of the process that runs the servers of OpenBao clusters (--controllers=OpenBaoServers). These servers know it as the identity openbao-operator.")
 	fs.StringVar(&o.OpenBao.AuthorizerServiceAccount, "authorizer-service-account", o.OpenBao.AuthorizerServiceAccount, "ServiceAccount in the operator's namespace of the process that authorizes OpenBao clusters (--controllers=OpenBaoCluster), for the commands that conditions print. The default is that of this process.")
 	fs.StringVar(&o.OpenBao.ServersClusterRole, "servers-cluster-role", o.OpenBao.ServersClusterRole, "ClusterRole with the rights that running OpenBao servers in a namespace needs, for the commands that conditions print.")
+	fs.StringVar(&o.OpenBao.JobImage, "job-image", o.OpenBao.JobImage, "Image of Bailiwick for the Jobs that work on the volumes of OpenBao servers. The default is that of this process's pod, which is read from the API server when it is needed.")
 	fs.DurationVar(&o.OpenBao.ProofInterval, "proof-interval", o.OpenBao.ProofInterval, "How often every identity of an OpenBao cluster is proved by a login, and servers that Bailiwick runs are compared with their contract.")
 
 	fs.BoolVar(&o.OpenBao.AllowLocalAddresses, "openbao-allow-local-addresses", o.OpenBao.AllowLocalAddresses, "Allow OpenBao servers at loopback and link-local addresses. Whoever may create an OpenBaoCluster can then reach what listens on the machine of this process. For tests on one machine.")
@@ -254,6 +258,7 @@ func environment() []variable {
 		{"DEFAULT_AIVEN_TOKEN", "", "Aiven token of objects without authSecretRef, unless --default-token-secret-name is given", func(o *Options, v string) { o.DefaultToken.Value = token.NewValue(v) }},
 		{"AIVEN_WEB_URL", "aiven-url", "", func(o *Options, v string) { o.Aiven.URL = v }},
 		{"WATCHED_NAMESPACES", "watch-namespaces", "", func(o *Options, v string) { o.WatchNamespaces = splitList(v) }},
+		{"POD_NAME", "", "Name of this pod, whose image Jobs run unless --job-image is given", func(o *Options, v string) { o.OpenBao.PodName = v }},
 		{"POD_NAMESPACE", "namespace", "", func(o *Options, v string) { o.Namespace = v }},
 		{"POD_SERVICE_ACCOUNT", "service-account", "", func(o *Options, v string) { o.ServiceAccount = v }},
 	}

@@ -6,6 +6,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	kubeinformers "k8s.io/client-go/informers"
@@ -60,6 +62,7 @@ func (op *operator) addServers(ctx context.Context, o *Options, c *clients, gate
 		Declared:            now(declared),
 		APIServer:           now(addresses),
 		Serves:              kinds.serves,
+		JobImage:            jobImage(o, c.kube),
 		Subject:             subject(o.OpenBao.ServersServiceAccount),
 		BootstrapperSubject: subject(o.OpenBao.BootstrapperServiceAccount),
 		AuthorizerAccount:   o.authorizerAccount(),
@@ -80,6 +83,38 @@ func (op *operator) addServers(ctx context.Context, o *Options, c *clients, gate
 		return openbaocontroller.Measure(factories.objects(openbaocontroller.Resource))
 	}))
 }
+
+// jobImage returns what finds the image that Jobs run: the one that a flag names, or else that
+// of this process's pod, which has the program beside the operator.
+func jobImage(o *Options, client kubernetes.Interface) func(context.Context) (string, error) {
+	if image := o.OpenBao.JobImage; image != "" {
+		return func(context.Context) (string, error) { return image, nil }
+	}
+	if o.OpenBao.PodName == "" || o.Namespace == "" {
+		return func(context.Context) (string, error) { return "", errors.New("POD_NAME does not name the pod of this process") }
+	}
+	// The image of a pod can be changed, if rarely.
+	return now(&reconcile.Answer[string]{Valid: o.PollInterval, Ask: func(ctx context.Context) (string, error) {
+		// The right to list pods is there anyway, and that to get one is not.
+		pods, err := client.CoreV1().Pods(o.Namespace).List(ctx, metav1.ListOptions{
+			FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, o.OpenBao.PodName).String(),
+		})
+		if err != nil {
+			return "", fmt.Errorf("read the pod of this process: %w", err)
+		}
+		for _, pod := range pods.Items {
+			for _, container := range pod.Spec.Containers {
+				if pod.Name == o.OpenBao.PodName && (container.Name == operatorContainer || len(pod.Spec.Containers) == 1) {
+					return container.Image, nil
+				}
+			}
+		}
+		return "", fmt.Errorf("there is no pod %s/%s with a container %s", o.Namespace, o.OpenBao.PodName, operatorContainer)
+	}})
+}
+
+// operatorContainer is the name of the container of this process in its pod.
+const operatorContainer = "bailiwick"
 
 // authorizerAccount is the account of the process that proves identities.
 func (o *Options) authorizerAccount() string {

@@ -21,7 +21,8 @@ func Servers() Of {
 					{"Starting", both, "The servers start for the first time, or an identity is not proved yet.", "Nothing. If it lasts, the message names the log to read.", showServers},
 					{"Scaling", both, "Further servers start, or do not vote yet.", "Nothing. If it lasts, see what the servers report.", showServers},
 					{"Degraded", both, "A server is sealed or does not answer. The others do the work, which `Available` says.", "Nothing, if its pod is about to come back. Otherwise read its log with the command in the message.", showServers},
-					{"NoQuorum", both, "Too few servers are unsealed to elect a leader, or there is no leader.", "Read the logs of the servers that are sealed or do not answer.", showServers},
+					{"NoQuorum", both, "Too few servers are unsealed to elect a leader, or there is no leader.", "Read the logs of the servers that are sealed or do not answer. If too many of them have lost their data for good, follow [Lose the quorum](openbao-servers.md#lose-the-quorum).", showServers},
+					{"RecoveringQuorum", both, "The recovery from a lost quorum goes on. The message says what it waits for, and what helps if that lasts.", "Nothing.", showRecovery},
 					{"NotProved", onlyReady, "An identity of the authorization is not proved.", "See what the identities say.", showIdentities},
 					{"Rolling", both, "Pods are replaced, because of another version, image, configuration, certificate or restart request: the standbys first, the leader last. Rolling ends when the last one votes again.", "Nothing. `status.servers` shows who is current.", showServers},
 					{"Healing", both, "A server lost its volume, or is not part of the cluster any more, and begins again without data.", "Nothing.", showServers},
@@ -47,6 +48,8 @@ func Servers() Of {
 				Title: "OpenBao servers: data at stake",
 				Intro: "Nothing is done until a person decides, because the wrong step can lose data.",
 				Entries: []Entry{
+					{"RecoveryPlanned", both, "There is a plan for the recovery from a lost quorum. Nothing was changed.", "Read what would be lost and deleted. Approve the plan, or go back, with the commands in the message.", showRecovery},
+					{"RecoveryStuck", both, "The recovery from a lost quorum cannot go on by itself: a Job failed, or a volume that it needs is gone.", "Follow the message. A Job that failed is run again when it is deleted.", showRecovery},
 					{"UnsealKeyLost", both, "The Secret with the unseal key is gone or has another length. What is on the volumes cannot be read without it.", "Restore the Secret from a backup.", showClusterReady},
 					{"FirstStartStuck", both, "The first start cannot go on by itself.", "Read the log first: the message has the command. Where it also has one that deletes a volume, run that only if nothing on it is needed.", showClusterReady},
 					{"InitRefused", both, "The first server refused to be initialized.", "Follow the message, and read the log of the first server, the pod of ordinal 0.", ""},
@@ -72,6 +75,7 @@ func Servers() Of {
 				Title: "OpenBao servers: events",
 				Intro: "Every change of `Ready`, `ClusterLifecycle` and `TLSReady` has an event with its reason, too.",
 				Entries: []Entry{
+					{"QuorumRecovered", nil, "A cluster that had lost its quorum goes on with the data of one server.", "See in `status.recovery` what became of the others.", ""},
 					{"FirstStartBegunAgain", nil, "The first start was interrupted before anyone could use the cluster, and began again on an empty volume.", "Nothing.", ""},
 					{"CACreated", nil, "A CA for the servers was made.", "Give its certificate, `ca.crt` of the Secret with the suffix `-tls-server`, to clients.", ""},
 					{"CAReplaced", nil, "The CA in the Secret is another one than has signed the certificate. Both are trusted before it signs.", "Give the new certificate to clients.", ""},

@@ -100,7 +100,7 @@ func checkFacts(c *openbaov1alpha1.OpenBaoCluster, f Facts) error {
 	if len(f.Config.Public) == 0 || f.Config.Digest == "" {
 		errs = append(errs, errors.New("the configuration of the servers is not rendered"))
 	}
-	if f.Replicas < 0 || f.Replicas > MaxServers {
+	if f.Replicas < 0 || f.First < 0 || f.First+f.Replicas > MaxServers {
 		errs = append(errs, errors.New("the number of servers is out of range"))
 	}
 	if n := networkOf(c); len(f.APIServer) == 0 && n.APIServerCIDR == "" && len(n.APIServerEndpointIPs) == 0 {

@@ -70,6 +70,7 @@ func TestSelectors(t *testing.T) {
 	server := labels.Set(o.StatefulSet.Spec.Template.Labels)
 	// A job of the cluster that carries every label of its objects.
 	job := labels.Merge(server, labels.Set{workload.LabelComponent: workload.ComponentUpgrade})
+	alone := labels.Set(workload.RecoveryLabels(c))
 	active := labels.Merge(server, labels.Set{workload.LabelActive: "true"})
 
 	selectors := map[string]labels.Selector{}
@@ -97,19 +98,23 @@ func TestSelectors(t *testing.T) {
 	}
 	for name, selector := range selectors {
 		forJobs := name == "NetworkPolicy prod-jobs-network-policy"
+		forAlone := name == "NetworkPolicy prod-recovery-network-policy"
 		onlyActive := name == "Service prod-active"
-		if got := selector.Matches(server); got != (!forJobs && !onlyActive) {
+		if got := selector.Matches(server); got != (!forJobs && !forAlone && !onlyActive) {
 			t.Errorf("%s selects a server: %t", name, got)
 		}
-		if got := selector.Matches(active); got != !forJobs {
+		if got := selector.Matches(active); got != (!forJobs && !forAlone) {
 			t.Errorf("%s selects the active server: %t", name, got)
 		}
 		if got := selector.Matches(job); got != forJobs {
 			t.Errorf("%s selects a job: %t", name, got)
 		}
+		if got := selector.Matches(alone); got != forAlone {
+			t.Errorf("%s selects a job on a volume: %t", name, got)
+		}
 	}
-	if len(selectors) != 8 {
-		t.Errorf("got %d selectors, want 8", len(selectors))
+	if len(selectors) != 9 {
+		t.Errorf("got %d selectors, want 9", len(selectors))
 	}
 }
 

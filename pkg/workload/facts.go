@@ -23,6 +23,9 @@ type Facts struct {
 	// Replicas is how many servers there are to be now. It is not always what the
 	// spec asks for: a cluster has one server until it is initialized.
 	Replicas int32
+	// First is the ordinal of the first of them. It is 0 but for a cluster that goes on with
+	// one server after it has lost its quorum.
+	First int32
 	// Stored is the StatefulSet as the API server has it, nil if there is none. Where
 	// the spec wants something else in a field that cannot be changed, the stored
 	// value is kept.

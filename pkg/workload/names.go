@@ -44,6 +44,9 @@ const (
 	ComponentRestore = "restore"
 	// ComponentUpgrade is the component of the pods that carry out steps of upgrades.
 	ComponentUpgrade = "upgrade"
+	// ComponentRecovery is the component of the pods that work on the volumes of servers
+	// which do not run. They have no network.
+	ComponentRecovery = "recovery"
 
 	// LabelActive is set by the service registration of a server on its own pod
 	// (serviceregistration/kubernetes in OpenBao). It is a hint: nothing removes it

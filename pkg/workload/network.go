@@ -22,7 +22,8 @@ const (
 	portDNS             = 53
 )
 
-// networkPolicies returns the policy of the servers and that of the jobs.
+// networkPolicies returns the policies of the servers, of the jobs that talk to them, and of
+// those that talk to nobody.
 func networkPolicies(c *openbaov1alpha1.OpenBaoCluster, f Facts) ([]Object, error) {
 	servers, err := serversPolicy(c, f)
 	if err != nil {
@@ -32,7 +33,10 @@ func networkPolicies(c *openbaov1alpha1.OpenBaoCluster, f Facts) ([]Object, erro
 	if err != nil {
 		return nil, err
 	}
-	return []Object{servers, jobs}, nil
+	recovery := networkPolicy(c.Name+"-recovery-network-policy", metav1.LabelSelector{
+		MatchLabels: map[string]string{LabelCluster: c.Name, LabelComponent: ComponentRecovery},
+	}, nil, nil)
+	return []Object{servers, jobs, recovery}, nil
 }
 
 // serversPolicy lets the servers talk to each other, Bailiwick and the jobs talk to the

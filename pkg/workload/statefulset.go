@@ -58,6 +58,9 @@ func statefulSetOf(c *openbaov1alpha1.OpenBaoCluster, f Facts) (*appsv1.Stateful
 			},
 		},
 	}
+	if f.First != 0 {
+		s.Spec.Ordinals = &appsv1.StatefulSetOrdinals{Start: f.First}
+	}
 	if f.Stored == nil {
 		return s, nil, nil
 	}

@@ -28,10 +28,11 @@ var otherBlocks = []string{
 
 // withoutEffect are fields that change no object, with what they do instead.
 var withoutEffect = map[string]string{
-	"spec.paused":             "the caller of Desired applies nothing",
-	"spec.deletionPolicy":     "it matters once the cluster is deleted",
-	"spec.tls.rotationPeriod": "it is about the content of the Secret with the certificate",
-	"spec.tls.extraSANs[]":    "it is about the content of the Secret with the certificate",
+	"spec.paused":                    "the caller of Desired applies nothing",
+	"spec.deletionPolicy":            "it matters once the cluster is deleted",
+	"spec.tls.rotationPeriod":        "it is about the content of the Secret with the certificate",
+	"spec.maintenance.recoverQuorum": "it is about which servers there are, which is a fact",
+	"spec.tls.extraSANs[]":           "it is about the content of the Secret with the certificate",
 }
 
 // refusedFields are fields, or blocks, that are refused, with the field that the refusal

@@ -56,7 +56,7 @@ func expand(requests []string, namespaces ...string) []string {
 
 // neither lists requests that no process of Bailiwick may send, in any namespace.
 var neither = []string{
-	// Whatever runs a pod but a StatefulSet.
+	// Whatever runs a pod but a StatefulSet and a Job.
 	"POST /api/v1/namespaces/NS/pods",
 	"PUT /api/v1/namespaces/NS/pods/x",
 	"PATCH /api/v1/namespaces/NS/pods/x/ephemeralcontainers",
@@ -76,7 +76,8 @@ var neither = []string{
 	"POST /apis/apps/v1/namespaces/NS/replicasets",
 	"PUT /apis/apps/v1/namespaces/NS/statefulsets/x",
 	"PATCH /apis/apps/v1/namespaces/NS/statefulsets/x/scale",
-	"POST /apis/batch/v1/namespaces/NS/jobs",
+	"PATCH /apis/batch/v1/namespaces/NS/jobs/x",
+	"DELETE /apis/batch/v1/namespaces/NS/jobs",
 	"POST /apis/batch/v1/namespaces/NS/cronjobs",
 	// Secrets that it does not know by name.
 	"GET /api/v1/namespaces/NS/secrets",
@@ -132,6 +133,9 @@ var inNamespacesOfServers = []string{
 	"PATCH /api/v1/namespaces/NS/serviceaccounts/x",
 	"DELETE /api/v1/namespaces/NS/serviceaccounts/x",
 	"DELETE /apis/apps/v1/namespaces/NS/statefulsets/x",
+	"POST /apis/batch/v1/namespaces/NS/jobs",
+	"GET /apis/batch/v1/namespaces/NS/jobs",
+	"DELETE /apis/batch/v1/namespaces/NS/jobs/x",
 	"PATCH /api/v1/namespaces/NS/pods/x",
 	"DELETE /api/v1/namespaces/NS/pods/x",
 	"PATCH /api/v1/namespaces/NS/persistentvolumeclaims/x",

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bailiwick-operator/bailiwick/pkg/jobs/jobstep"
 	"github.com/bailiwick-operator/bailiwick/tests/internal/baoimage"
 	"github.com/bailiwick-operator/bailiwick/tests/internal/grants"
 	"github.com/bailiwick-operator/bailiwick/tests/node"
@@ -37,6 +38,8 @@ const (
 	// nextImage is that of the version to which the test server can be upgraded.
 	nextImage   = baoimage.NextReference
 	nextVersion = baoimage.NextVersion
+	// jobImage is that of Jobs: the part of Bailiwick's image that they run.
+	jobImage = "localhost/bailiwick:jobs"
 )
 
 // shared is the node of all tests; there is none where that is not possible.
@@ -70,8 +73,13 @@ func run(m *testing.M) (code int) {
 		}
 	}()
 	archives, err := serverImages(dir)
+	if err == nil {
+		var jobs string
+		jobs, err = jobsImage(dir)
+		archives = append(archives, jobs)
+	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "making the image of the servers:", err)
+		fmt.Fprintln(os.Stderr, "making the images:", err)
 		return 1
 	}
 	audit, err := grants.AuditArgs(filepath.Join(dir, "audit.log"))
@@ -184,6 +192,18 @@ func serverImages(dir string) ([]string, error) {
 		layouts = append(layouts, layout)
 	}
 	return layouts, nil
+}
+
+// jobsImage returns an OCI layout with the program of Jobs.
+func jobsImage(dir string) (string, error) {
+	binary := filepath.Join(dir, path.Base(jobstep.Program))
+	build := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-o", binary, "./cmd/bailiwick-job")
+	build.Dir, build.Env = filepath.Join("..", ".."), append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	layout := filepath.Join(dir, "jobs-image")
+	return layout, node.WriteImageAt(layout, jobImage, binary, jobstep.Program)
 }
 
 func kubectl(ctx context.Context, args ...string) (string, error) {

@@ -126,6 +126,7 @@ func (w *world) startWith(name string, change func(*app.Options)) {
 	if name == serving {
 		opts.Controllers = []string{"OpenBaoServers"}
 	}
+	opts.OpenBao.JobImage = jobImage
 	opts.OpenBao.Resolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort(shared.Address(), "53"))
 	}}

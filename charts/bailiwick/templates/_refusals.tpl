@@ -89,7 +89,7 @@ see README.md.
 - extraEnv: DEFAULT_AIVEN_TOKEN would be a token in clear text, for everybody who may read Deployments; put it into a Secret, and name that in defaultTokenSecret
 {{- else if and (hasKey . "value") (regexMatch "^[^/]*@|://[^/]*@" (toString .value)) }}
 - extraEnv: {{ .name }} has a password in clear text, for everybody who may read Deployments; take the variable from a Secret, with valueFrom.secretKeyRef
-{{- else if has .name (list "POD_NAMESPACE" "POD_SERVICE_ACCOUNT") }}
+{{- else if has .name (list "POD_NAME" "POD_NAMESPACE" "POD_SERVICE_ACCOUNT") }}
 - extraEnv: {{ .name }} is what the pod says
 {{- else if eq .name "WATCHED_NAMESPACES" }}
 - extraEnv: WATCHED_NAMESPACES is watchNamespaces here, which is about rights too

@@ -8288,6 +8288,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: enabled
       type:
         scalar: boolean
+    - name: recoverQuorum
+      type:
+        scalar: string
     - name: restartAt
       type:
         scalar: string
@@ -8668,6 +8671,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: readyReplicas
       type:
         scalar: numeric
+    - name: recovery
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RecoveryStatus
     - name: selfInitialized
       type:
         scalar: boolean
@@ -8921,6 +8927,29 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: performanceMultiplier
       type:
         scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RecoveredServer
+  map:
+    fields:
+    - name: index
+      type:
+        scalar: numeric
+    - name: message
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
+      default: ""
+    - name: term
+      type:
+        scalar: numeric
+    - name: verdict
+      type:
+        scalar: string
+      default: ""
+    - name: volumeUID
+      type:
+        scalar: string
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RecoveryKeyRecipient
   map:
     fields:
@@ -8952,6 +8981,42 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: threshold
       type:
         scalar: numeric
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RecoveryStatus
+  map:
+    fields:
+    - name: approvedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: completedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: hash
+      type:
+        scalar: string
+    - name: operation
+      type:
+        scalar: string
+    - name: phase
+      type:
+        scalar: string
+      default: ""
+    - name: replicas
+      type:
+        scalar: numeric
+    - name: reported
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ReportedEntry
+    - name: servers
+      type:
+        list:
+          elementType:
+            namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RecoveredServer
+          elementRelationship: associative
+          keys:
+          - name
+    - name: startedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RemovingStatus
   map:
     fields:
@@ -8969,6 +9034,16 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: since
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ReportedEntry
+  map:
+    fields:
+    - name: at
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: index
+      type:
+        scalar: numeric
+      default: 0
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ResourceRequirements
   map:
     fields:

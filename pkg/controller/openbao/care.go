@@ -47,7 +47,9 @@ func (t *task) care(ctx context.Context, mistake error) error {
 	}
 	set := t.statefulSet
 	problem := asProblem(mistake)
-	if problem.Reason != ReasonInvalidSpec || !t.recorded().Initialized || set == nil || set.Spec.Replicas == nil || *set.Spec.Replicas < 1 {
+	// A recovery from a lost quorum decides alone which servers run, and waits until the spec
+	// is right.
+	if problem.Reason != ReasonInvalidSpec || t.recoveryPhase().Active() || !t.recorded().Initialized || set == nil || set.Spec.Replicas == nil || *set.Spec.Replicas < 1 {
 		return mistake
 	}
 	version := t.obj.Status.CurrentVersion

@@ -100,6 +100,30 @@ func TestCareDespiteAMistake(t *testing.T) {
 	}
 }
 
+// TestNoCareDuringARecovery: while a recovery from a lost quorum decides which servers run,
+// a mistake in the spec has nothing done to any of them.
+func TestNoCareDuringARecovery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		defer w.stop()
+		w.create("dev", selfInit)
+		time.Sleep(afterStart)
+		synctest.Wait()
+		w.prove("dev")
+		w.api.takeWrites()
+		w.edit("dev", func(c *openbaov1alpha1.OpenBaoCluster) {
+			c.Spec.Version = "1.0.0"
+			c.Spec.Maintenance = &openbaov1alpha1.MaintenanceSpec{RestartAt: time.Now().Format(time.RFC3339)}
+			c.Status.Recovery = &openbaov1alpha1.RecoveryStatus{Phase: openbaov1alpha1.RecoveryPhase(machine.Starting)}
+		})
+		w.want("dev", openbaov1alpha1.ConditionReady, metav1.ConditionFalse, ReasonInvalidSpec)
+		writes, _ := w.api.takeWrites()
+		if i := slices.IndexFunc(writes, func(s string) bool { return !strings.HasPrefix(s, "apply openbaoclusters ") }); i >= 0 {
+			t.Errorf("did %s", writes[i])
+		}
+	})
+}
+
 // TestHealsDespiteAMistake has a server that the cluster does not list any more.
 func TestHealsDespiteAMistake(t *testing.T) {
 	x := with(t, finished(t))

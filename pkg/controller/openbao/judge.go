@@ -196,7 +196,12 @@ func (t *task) judge() {
 	}
 	want := int(t.want())
 	duty := t.dutyProblem()
+	recovers := t.recoveryPhase().Active()
 	switch {
+	case recovers && t.paused():
+		t.addProblem(waiting(ReasonPaused, "The cluster is paused (spec.paused), and nothing is changed. What is next without that: "+t.recoveryProblem().Message, t.opts.RecheckInterval))
+	case recovers:
+		t.addProblem(t.recoveryProblem())
 	case t.paused() && t.step.Action != machine.Finished:
 		t.addProblem(waiting(ReasonPaused, "The cluster is paused (spec.paused), and its servers are not all started. Nothing is changed.", t.opts.RecheckInterval))
 	case !t.initialized():
@@ -208,8 +213,8 @@ func (t *task) judge() {
 		// like a lost quorum.
 		t.addProblem(waiting(ReasonStarting, "The first server is initialized.", startInterval))
 	case !quorum:
-		t.addProblem(waiting(ReasonNoQuorum, fmt.Sprintf("%d of %d servers are unsealed, and %s. Nobody can write. What the servers say: %s",
-			n.unsealed, want, leaders(n.leaders), t.logCommand()), 2*startInterval))
+		t.addProblem(waiting(ReasonNoQuorum, fmt.Sprintf("%d of %d servers are unsealed, and %s. Nobody can write. What the servers say: %s%s",
+			n.unsealed, want, leaders(n.leaders), t.logCommand(), t.recoveryAdvice()), 2*startInterval))
 	case !t.membership.known:
 		why := "it was not asked yet"
 		if t.membership.problem != nil {

@@ -38,6 +38,31 @@ type memory struct {
 	// autopilotGeneration for which generation of the object.
 	autopilotAt         time.Time
 	autopilotGeneration int64
+	// lastEntry is the newest entry of the log that a leader was seen to have.
+	lastEntry entry
+	// jobTries are those of the Jobs of a recovery, by their step and server. They end with
+	// the recovery.
+	jobTries map[string]jobTry
+}
+
+// entry is one of the log, and when it was seen.
+type entry struct {
+	index int64
+	at    time.Time
+}
+
+// jobTry is how often a Job was run again, and how long that waited.
+type jobTry struct {
+	attempt int
+	wait    time.Duration
+}
+
+// countTry counts that a Job is run again.
+func (m *memory) countTry(key string, wait time.Duration) {
+	if m.jobTries == nil {
+		m.jobTries = map[string]jobTry{}
+	}
+	m.jobTries[key] = jobTry{m.jobTries[key].attempt + 1, wait}
 }
 
 // refusal is a size that a volume was refused, and the message about that.

@@ -63,12 +63,12 @@ func (t *task) checkAccount() error {
 	return problem
 }
 
-// applyObjects keeps the objects of the cluster, with a number of servers; nil leaves the
-// StatefulSet out.
-func (t *task) applyObjects(ctx context.Context, replicas *int32) error {
+// applyObjects keeps the objects of the cluster, with a number of servers from a first
+// ordinal on; nil leaves the StatefulSet out.
+func (t *task) applyObjects(ctx context.Context, first int32, replicas *int32) error {
 	facts := workload.Facts{Config: t.config, TrustDigest: t.certificate.Digest, Stored: t.statefulSet, Operator: workload.Peer{Namespace: t.ownNamespace(), PodLabels: map[string]string{"app.kubernetes.io/part-of": "bailiwick"}}}
 	if replicas != nil {
-		facts.Replicas = *replicas
+		facts.First, facts.Replicas = first, *replicas
 	}
 	var err error
 	network := t.obj.Spec.Network

@@ -35,6 +35,8 @@ type membership struct {
 	peers []bao.Peer
 	// lag is by how many entries of the log a server is behind, by its node id.
 	lag map[string]int64
+	// newest is the index of the last entry of any server.
+	newest int64
 	// healthy are those that the autopilot counts as healthy.
 	healthy map[string]bool
 	// problem says why it could not be read.
@@ -140,6 +142,9 @@ func (t *task) readMembership(ctx context.Context) {
 	if err == nil {
 		t.membership, err = readMembership(ctx, client)
 	}
+	if t.membership.newest > 0 {
+		t.memory.lastEntry = entry{t.membership.newest, t.now}
+	}
 	if bao.ClassOf(err) == bao.Unauthenticated || bao.ClassOf(err) == bao.PermissionDenied {
 		// The server has forgotten the login, or its policy has changed.
 		t.logins.End(ctx, t.name)
@@ -162,12 +167,11 @@ func readMembership(ctx context.Context, client bao.Interface) (membership, erro
 		m.lag = nil
 		return m, nil //nolint:nilerr // It is shown as unknown.
 	}
-	var newest int64
 	for _, s := range state.Servers {
-		newest = max(newest, s.LastIndex)
+		m.newest = max(m.newest, s.LastIndex)
 	}
 	for _, s := range state.Servers {
-		m.lag[s.ID], m.healthy[s.ID] = newest-s.LastIndex, s.Healthy
+		m.lag[s.ID], m.healthy[s.ID] = m.newest-s.LastIndex, s.Healthy
 	}
 	return m, nil
 }

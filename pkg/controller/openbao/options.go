@@ -61,6 +61,8 @@ type Options struct {
 	APIServer func(ctx context.Context) ([]netip.AddrPort, error)
 	// Serves reports whether the API server serves a kind.
 	Serves func(ctx context.Context, kind schema.GroupVersionKind) (bool, error)
+	// JobImage returns the image that Jobs run, which has cmd/bailiwick-job.
+	JobImage func(ctx context.Context) (string, error)
 
 	// Subject is the sub claim of the own ServiceAccount, and BootstrapperSubject that of
 	// the identity that keeps the contract.
@@ -97,7 +99,7 @@ type Options struct {
 // complete checks the options and fills in the defaults.
 func (o *Options) complete() error {
 	if o.Clusters == nil || o.Kube == nil || o.Dynamic == nil || o.Informer == nil || o.Owned == nil || o.Recorder == nil ||
-		o.Issuer == nil || o.NamespaceUID == nil || o.Declared == nil || o.APIServer == nil || o.Serves == nil || o.AuthorizerAccount == "" || o.NamespaceRole == "" {
+		o.Issuer == nil || o.NamespaceUID == nil || o.Declared == nil || o.APIServer == nil || o.Serves == nil || o.JobImage == nil || o.AuthorizerAccount == "" || o.NamespaceRole == "" {
 		return errors.New("the controller of OpenBao servers lacks a required option")
 	}
 	for _, subject := range []string{o.Subject, o.BootstrapperSubject} {

@@ -138,7 +138,7 @@ func (t *task) sumUp() {
 			if status.Upgrade != nil {
 				status.Phase = openbaov1alpha1.PhaseUpgrading
 			}
-		case ReasonInvalidSpec, ReasonStuck, ReasonUnsealKeyLost, ReasonOtherCluster, ReasonConflict, ReasonRollStuck, ReasonStranded:
+		case ReasonInvalidSpec, ReasonStuck, ReasonUnsealKeyLost, ReasonOtherCluster, ReasonConflict, ReasonRollStuck, ReasonStranded, ReasonRecoveryStuck, ReasonRecoveryPlanned:
 			status.Phase = openbaov1alpha1.PhaseFailed
 		}
 		if !t.initialized() {
@@ -162,7 +162,8 @@ func (t *task) sumUp() {
 // them.
 func aboutServers(reason string) bool {
 	switch reason {
-	case ReasonInvalidSpec, ReasonScaling, ReasonNoQuorum, ReasonOtherCluster, ReasonRolling, ReasonRollStuck, ReasonGuarded, ReasonHealing, ReasonStranded:
+	case ReasonInvalidSpec, ReasonScaling, ReasonNoQuorum, ReasonOtherCluster, ReasonRolling, ReasonRollStuck, ReasonGuarded, ReasonHealing, ReasonStranded,
+		ReasonRecovering, ReasonRecoveryPlanned, ReasonRecoveryStuck:
 		return true
 	}
 	return false
@@ -217,7 +218,7 @@ func (t *task) takeOver(decided *openbaov1alpha1.OpenBaoClusterStatus) {
 	s := &t.obj.Status
 	s.ObservedGeneration, s.Phase, s.ActiveLeader, s.ReadyReplicas, s.CurrentVersion = decided.ObservedGeneration, decided.Phase, decided.ActiveLeader, decided.ReadyReplicas, decided.CurrentVersion
 	s.Initialized, s.SelfInitialized, s.ClusterID, s.FirstStart, s.Servers = decided.Initialized, decided.SelfInitialized, decided.ClusterID, decided.FirstStart, decided.Servers
-	s.Membership, s.Upgrade = decided.Membership, decided.Upgrade
+	s.Membership, s.Upgrade, s.Recovery = decided.Membership, decided.Upgrade, decided.Recovery
 	for _, conditionType := range conditionTypes {
 		if c := meta.FindStatusCondition(decided.Conditions, conditionType); c != nil {
 			meta.SetStatusCondition(&s.Conditions, *c)
@@ -230,7 +231,7 @@ func statusConfig(status *openbaov1alpha1.OpenBaoClusterStatus) (*openbaov1alpha
 	own := openbaov1alpha1.OpenBaoClusterStatus{
 		ObservedGeneration: status.ObservedGeneration, Phase: status.Phase, ActiveLeader: status.ActiveLeader, ReadyReplicas: status.ReadyReplicas,
 		CurrentVersion: status.CurrentVersion, Initialized: status.Initialized, SelfInitialized: status.SelfInitialized, ClusterID: status.ClusterID,
-		FirstStart: status.FirstStart, Servers: status.Servers, Membership: status.Membership, Upgrade: status.Upgrade,
+		FirstStart: status.FirstStart, Servers: status.Servers, Membership: status.Membership, Upgrade: status.Upgrade, Recovery: status.Recovery,
 	}
 	for _, conditionType := range conditionTypes {
 		if c := meta.FindStatusCondition(status.Conditions, conditionType); c != nil {
@@ -278,7 +279,7 @@ func (t *task) announcements() []func() {
 		eventType := corev1.EventTypeNormal
 		switch {
 		case now.Status == metav1.ConditionTrue:
-		case now.Reason == ReasonStarting || now.Reason == ReasonScaling || now.Reason == ReasonPaused || now.Reason == ReasonRolling || now.Reason == ReasonHealing:
+		case now.Reason == ReasonStarting || now.Reason == ReasonScaling || now.Reason == ReasonPaused || now.Reason == ReasonRolling || now.Reason == ReasonHealing || now.Reason == ReasonRecovering:
 		default:
 			eventType = corev1.EventTypeWarning
 		}

@@ -43,7 +43,23 @@ func (t *task) start(ctx context.Context) error {
 	if t.step.Action == machine.Scale {
 		replicas = &t.step.Replicas
 	}
-	if t.step.Action == machine.Finished {
+	var first int32
+	if facts.Recorded.Initialized {
+		if err := t.planRecovery(ctx); err != nil {
+			return err
+		}
+	}
+	recovers := t.recoveryPhase().Active()
+	switch {
+	case recovers:
+		var servers int32
+		first, servers = t.recovery.facts.Layout()
+		replicas = &servers
+		if t.step.Action == machine.Scale {
+			// Somebody has deleted the StatefulSet. It comes back with the servers of the recovery.
+			t.step = machine.Step{Action: machine.Finished}
+		}
+	case t.step.Action == machine.Finished:
 		if err := t.planUpkeep(ctx, *replicas); err != nil {
 			return err
 		}
@@ -59,8 +75,11 @@ func (t *task) start(ctx context.Context) error {
 		return err
 	}
 	// Objects that pods need come before the pods, and further servers before nothing.
-	if err := t.applyObjects(ctx, replicas); err != nil {
+	if err := t.applyObjects(ctx, first, replicas); err != nil {
 		return err
+	}
+	if facts.Recorded.Initialized && t.step.Action == machine.Finished && (recovers || t.recovery.step.Action != machine.Leave) {
+		return t.recover(ctx)
 	}
 	return t.carryOut(ctx, facts)
 }
@@ -76,10 +95,9 @@ func (t *task) firstStart(ctx context.Context) (machine.FirstStart, error) {
 		return f, err
 	}
 	if set != nil {
-		f.Replicas = new(int32(1))
-		if set.Spec.Replicas != nil {
-			*f.Replicas = *set.Spec.Replicas
-		}
+		// Servers that do not begin at 0 go on among those that do.
+		first, replicas := layoutOf(set)
+		f.Replicas = new(first + replicas)
 	}
 	if !f.Recorded.Initialized {
 		volume, err := t.volume(ctx)
@@ -129,6 +147,18 @@ func (t *task) firstStart(ctx context.Context) (machine.FirstStart, error) {
 		f.NothingFor = t.now.Sub(t.memory.nothingSince)
 	}
 	return f, nil
+}
+
+// layoutOf returns the first ordinal and the number of the servers of a StatefulSet.
+func layoutOf(set *appsv1.StatefulSet) (first, replicas int32) {
+	replicas = 1
+	if set.Spec.Replicas != nil {
+		replicas = *set.Spec.Replicas
+	}
+	if set.Spec.Ordinals != nil {
+		first = set.Spec.Ordinals.Start
+	}
+	return first, replicas
 }
 
 // boundByController is what Kubernetes puts on a claim that it found a volume for.

@@ -93,6 +93,8 @@ type task struct {
 	step       machine.Step
 	// duty is what is next once the first start is over.
 	duty machine.UpkeepStep
+	// recovery is about a quorum that is lost.
+	recovery recovery
 	// emptyVolumes are the UIDs of the volumes that servers were seen to have nothing on,
 	// by the names of the servers.
 	emptyVolumes map[string]string

@@ -77,6 +77,7 @@ func run(t *testing.T) *running {
 		APIServer: func(context.Context) ([]netip.AddrPort, error) {
 			return []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:443")}, nil
 		},
+		JobImage:            func(context.Context) (string, error) { return "bailiwick:test", nil },
 		Serves:              func(context.Context, schema.GroupVersionKind) (bool, error) { return false, nil },
 		Subject:             authz.ServiceAccountSubject("bailiwick-system", "bailiwick-servers"),
 		BootstrapperSubject: authz.ServiceAccountSubject("bailiwick-system", "bailiwick-bootstrapper"), AuthorizerAccount: "bailiwick",

@@ -83,10 +83,13 @@ func Sorted[V any](of map[Right]V) []Right {
 // that have a node use them, and the others can't.
 func OnNode() []Right {
 	return []Right{
+		{"create", "jobs"},
 		{"create", "serviceaccounts/token"},
+		{"delete", "jobs"},
 		{"delete", "persistentvolumeclaims"},
 		{"delete", "pods"},
 		{"delete", "statefulsets"},
+		{"list", "jobs"},
 		{"patch", "openbaoclusters"},
 		{"patch", "persistentvolumeclaims"},
 		{"patch", "pods"},

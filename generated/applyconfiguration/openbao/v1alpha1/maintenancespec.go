@@ -15,6 +15,12 @@ type MaintenanceSpecApplyConfiguration struct {
 	// restartAt restarts the servers one by one whenever it changes. A time stamp
 	// says best when it was asked for.
 	RestartAt *string `json:"restartAt,omitempty"`
+	// recoverQuorum has a cluster that has lost its quorum for good go on with what one of
+	// its volumes has. Plan stops the servers, finds out what is on the volumes, and puts
+	// what would be done into status.recovery. The hash of that plan approves it. Removing
+	// the field instead starts the servers again as they were. While a server leads, this is
+	// refused.
+	RecoverQuorum *string `json:"recoverQuorum,omitempty"`
 }
 
 // MaintenanceSpecApplyConfiguration constructs a declarative configuration of the MaintenanceSpec type for use with
@@ -36,5 +42,13 @@ func (b *MaintenanceSpecApplyConfiguration) WithEnabled(value bool) *Maintenance
 // If called multiple times, the RestartAt field is set to the value of the last call.
 func (b *MaintenanceSpecApplyConfiguration) WithRestartAt(value string) *MaintenanceSpecApplyConfiguration {
 	b.RestartAt = &value
+	return b
+}
+
+// WithRecoverQuorum sets the RecoverQuorum field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RecoverQuorum field is set to the value of the last call.
+func (b *MaintenanceSpecApplyConfiguration) WithRecoverQuorum(value string) *MaintenanceSpecApplyConfiguration {
+	b.RecoverQuorum = &value
 	return b
 }

@@ -45,6 +45,8 @@ type OpenBaoClusterStatusApplyConfiguration struct {
 	Servers []ServerStatusApplyConfiguration `json:"servers,omitzero"`
 	// membership is the change of the cluster's members that is under way.
 	Membership *MembershipStatusApplyConfiguration `json:"membership,omitempty"`
+	// recovery is the recovery from a lost quorum, see spec.maintenance.recoverQuorum.
+	Recovery *RecoveryStatusApplyConfiguration `json:"recovery,omitempty"`
 	// lastBackupTime is when the last snapshot was taken.
 	//
 	// Deprecated: Use backup.lastBackupTime.
@@ -182,6 +184,14 @@ func (b *OpenBaoClusterStatusApplyConfiguration) WithServers(values ...*ServerSt
 // If called multiple times, the Membership field is set to the value of the last call.
 func (b *OpenBaoClusterStatusApplyConfiguration) WithMembership(value *MembershipStatusApplyConfiguration) *OpenBaoClusterStatusApplyConfiguration {
 	b.Membership = value
+	return b
+}
+
+// WithRecovery sets the Recovery field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Recovery field is set to the value of the last call.
+func (b *OpenBaoClusterStatusApplyConfiguration) WithRecovery(value *RecoveryStatusApplyConfiguration) *OpenBaoClusterStatusApplyConfiguration {
+	b.Recovery = value
 	return b
 }
 

@@ -59,6 +59,9 @@ type OpenBaoClusterStatus struct {
 	// membership is the change of the cluster's members that is under way.
 	// +optional
 	Membership *MembershipStatus `json:"membership,omitempty"`
+	// recovery is the recovery from a lost quorum, see spec.maintenance.recoverQuorum.
+	// +optional
+	Recovery *RecoveryStatus `json:"recovery,omitempty"`
 	// lastBackupTime is when the last snapshot was taken.
 	//
 	// Deprecated: Use backup.lastBackupTime.
@@ -215,6 +218,79 @@ type RemovingStatus struct {
 	// removedAt is when the leader no longer listed it.
 	// +optional
 	RemovedAt *metav1.Time `json:"removedAt,omitempty"`
+}
+
+// RecoveryPhase says how far the recovery from a lost quorum has come.
+// +enum
+type RecoveryPhase string
+
+// RecoveryStatus is the recovery from a lost quorum. Except in the phases Refused and
+// Completed, it alone decides which servers run.
+type RecoveryStatus struct {
+	// phase is what is being done. Refused means that a server led when it was asked for.
+	// +kubebuilder:validation:Enum=Refused;Stopping;Inspecting;Planned;Returning;Preparing;Prepared;Starting;Deleting;Rejoining;Completed
+	Phase RecoveryPhase `json:"phase"`
+	// operation identifies this recovery. It is part of what hash covers, so that an
+	// approval is good for one recovery only.
+	// +optional
+	Operation string `json:"operation,omitempty"`
+	// startedAt is when the servers were asked to stop.
+	// +optional
+	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+	// replicas is how many servers the StatefulSet had then.
+	// +optional
+	Replicas *int32 `json:"replicas,omitempty"`
+	// hash approves the plan when it is written to spec.maintenance.recoverQuorum.
+	// +optional
+	Hash string `json:"hash,omitempty"`
+	// servers are what was found on the volumes, and what becomes of each.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Servers []RecoveredServer `json:"servers,omitempty"`
+	// reported is the last entry that a leader was seen to have before the quorum was lost,
+	// absent if that is not known.
+	// +optional
+	Reported *ReportedEntry `json:"reported,omitempty"`
+	// approvedAt is when a plan was approved. From then on, the servers are never started
+	// again as they were.
+	// +optional
+	ApprovedAt *metav1.Time `json:"approvedAt,omitempty"`
+	// completedAt is when the last recovery was completed.
+	// +optional
+	CompletedAt *metav1.Time `json:"completedAt,omitempty"`
+}
+
+// ReportedEntry is the last entry of the log that was seen.
+type ReportedEntry struct {
+	// index is its number in the log.
+	Index int64 `json:"index"`
+	// at is when it was seen. Entries that were written later are not counted.
+	At metav1.Time `json:"at"`
+}
+
+// RecoveredServer is what was found on the volume of a server whose cluster has lost its
+// quorum.
+type RecoveredServer struct {
+	// name is the name of its pod.
+	Name string `json:"name"`
+	// volumeUID is the UID of its PersistentVolumeClaim, absent if it has none.
+	// +optional
+	VolumeUID string `json:"volumeUID,omitempty"`
+	// verdict is what is on the volume: Survivor is the one that the cluster goes on with,
+	// Behind has data that ends earlier or at the same entry, Empty has none, Unreadable has
+	// damaged data, no pod could be started with Unreachable in time, and Lost is gone or is
+	// being deleted. All but Survivor and Empty are deleted.
+	// +kubebuilder:validation:Enum=Survivor;Behind;Empty;Unreadable;Unreachable;Lost
+	Verdict string `json:"verdict"`
+	// index and term are those of the last entry of its log.
+	// +optional
+	Index int64 `json:"index,omitempty"`
+	// +optional
+	Term int64 `json:"term,omitempty"`
+	// message says what is wrong with the volume.
+	// +optional
+	Message string `json:"message,omitempty"`
 }
 
 // WorkStatus is what came of some work.

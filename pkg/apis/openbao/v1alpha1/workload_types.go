@@ -48,6 +48,14 @@ type MaintenanceSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +optional
 	RestartAt string `json:"restartAt,omitempty"`
+	// recoverQuorum has a cluster that has lost its quorum for good go on with what one of
+	// its volumes has. Plan stops the servers, finds out what is on the volumes, and puts
+	// what would be done into status.recovery. The hash of that plan approves it. Removing
+	// the field instead starts the servers again as they were. While a server leads, this is
+	// refused.
+	// +kubebuilder:validation:Pattern=`^(Plan|[0-9a-f]{32})$`
+	// +optional
+	RecoverQuorum string `json:"recoverQuorum,omitempty"`
 }
 
 // ServerServiceAccount is the ServiceAccount of the servers.

@@ -354,6 +354,11 @@ func (in RaftSpec) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in RecoveredServer) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RecoveredServer"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in RecoveryKeyRecipient) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RecoveryKeyRecipient"
 }
@@ -364,8 +369,18 @@ func (in RecoveryKeysSpec) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in RecoveryStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RecoveryStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in RemovingStatus) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.RemovingStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ReportedEntry) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ReportedEntry"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
