@@ -87,7 +87,7 @@ func TestServersJobs(t *testing.T) {
 		}
 	}
 	s.until(t, "the rights and the policies to be in force", func() error {
-		return denied(s.create(s.servers, s.jobOf(t, jobstep.InspectRaft, patched("{metadata: {labels: null}}"))), "only Jobs with the label")
+		return denied(s.create(s.servers, s.jobOf(t, jobstep.InspectRaft, patched("{metadata: {labels: {openbao.org/cluster: other}}}"))), "only Jobs with the label")
 	})
 	for _, step := range []string{jobstep.InspectRaft, jobstep.RecoverRaft} {
 		want(t, step, s.create(s.servers, s.jobOf(t, step, nil)), "")
