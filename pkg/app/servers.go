@@ -91,7 +91,9 @@ func jobImage(o *Options, client kubernetes.Interface) func(context.Context) (st
 		return func(context.Context) (string, error) { return image, nil }
 	}
 	if o.OpenBao.PodName == "" || o.Namespace == "" {
-		return func(context.Context) (string, error) { return "", errors.New("POD_NAME does not name the pod of this process") }
+		return func(context.Context) (string, error) {
+			return "", errors.New("POD_NAME does not name the pod of this process")
+		}
 	}
 	// The image of a pod can be changed, if rarely.
 	return now(&reconcile.Answer[string]{Valid: o.PollInterval, Ask: func(ctx context.Context) (string, error) {
