@@ -250,6 +250,8 @@ missing=()
 modules=()
 for program in $(expand "$@"); do
   describe "${program}"
+  # One program can be named twice, by itself and by its group.
+  [[ " ${missing[*]-} " != *" ${module}:${program} "* ]] || continue
   file="$(path "${program}")"
   if [[ -x "${file}" ]]; then
     [[ "${file}" == "${tools_cache}"/* ]] || echo "Using ${file}, $(release "${file}")"

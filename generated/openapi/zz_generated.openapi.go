@@ -25936,7 +25936,7 @@ func schema_pkg_apis_openbao_v1alpha1_RaftSpec(ref common.ReferenceCallback) com
 				Properties: map[string]spec.Schema{
 					"performanceMultiplier": {
 						SchemaProps: spec.SchemaProps{
-							Description: "performanceMultiplier stretches the time limits of Raft; 0 is the default.",
+							Description: "performanceMultiplier stretches the time limits of Raft, by which a leader that is gone is noticed. The default is 2; 0 is OpenBao's own default, 5.",
 							Type:        []string{"integer"},
 							Format:      "int32",
 						},

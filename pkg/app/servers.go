@@ -28,6 +28,7 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/bootstrap"
 	openbaocontroller "github.com/bailiwick-operator/bailiwick/pkg/controller/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/metrics"
+	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 )
 
 // addServers adds the controller that runs the servers of OpenBao clusters.
@@ -36,8 +37,8 @@ func (op *operator) addServers(ctx context.Context, o *Options, c *clients, gate
 ) error {
 	subject := func(name string) string { return authz.ServiceAccountSubject(o.Namespace, name) }
 	issuer := bootstrap.APIServerIssuer(c.kube.Discovery().RESTClient())
-	declared := &remembered[bool]{valid: o.PollInterval, read: bootstrap.APIServerSchema(c.kube.Discovery().RESTClient())}
-	addresses := &remembered[[]netip.AddrPort]{valid: o.PollInterval, read: func(ctx context.Context) ([]netip.AddrPort, error) {
+	declared := &reconcile.Answer[bool]{Valid: o.PollInterval, Ask: bootstrap.APIServerSchema(c.kube.Discovery().RESTClient())}
+	addresses := &reconcile.Answer[[]netip.AddrPort]{Valid: o.PollInterval, Ask: func(ctx context.Context) ([]netip.AddrPort, error) {
 		return apiServerAddresses(ctx, c.kube)
 	}}
 	kinds := &servedKinds{discovery: c.kube.Discovery(), valid: o.PollInterval}
@@ -58,8 +59,8 @@ func (op *operator) addServers(ctx context.Context, o *Options, c *clients, gate
 			found, err := issuer(ctx)
 			return found.URL, found.Keys, err
 		},
-		Declared:            declared.get,
-		APIServer:           addresses.get,
+		Declared:            now(declared),
+		APIServer:           now(addresses),
 		Serves:              kinds.serves,
 		JobImage:            jobImage(o, c.kube),
 		Subject:             subject(o.OpenBao.ServersServiceAccount),
@@ -100,7 +101,7 @@ func jobImage(o *Options, client kubernetes.Interface) func(context.Context) (st
 		}
 	}
 	// The image of a pod can be changed, if rarely.
-	found := &remembered[string]{valid: o.PollInterval, read: func(ctx context.Context) (string, error) {
+	return now(&reconcile.Answer[string]{Valid: o.PollInterval, Ask: func(ctx context.Context) (string, error) {
 		// The right to list pods is there anyway, and that to get one is not.
 		pods, err := client.CoreV1().Pods(o.Namespace).List(ctx, metav1.ListOptions{
 			FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, o.OpenBao.PodName).String(),
@@ -116,8 +117,7 @@ func jobImage(o *Options, client kubernetes.Interface) func(context.Context) (st
 			}
 		}
 		return "", fmt.Errorf("there is no pod %s/%s with a container %s", o.Namespace, o.OpenBao.PodName, operatorContainer)
-	}}
-	return found.get
+	}})
 }
 
 // operatorContainer is the name of the container of this process in its pod.
@@ -128,32 +128,9 @@ func (o *Options) authorizerAccount() string {
 	return cmp.Or(o.OpenBao.AuthorizerServiceAccount, o.ServiceAccount)
 }
 
-// remembered asks again only when an answer has become old. One that cannot be renewed
-// stays.
-type remembered[T any] struct {
-	read  func(ctx context.Context) (T, error)
-	valid time.Duration
-
-	mu    sync.Mutex
-	known bool
-	value T
-	until time.Time
-}
-
-func (r *remembered[T]) get(ctx context.Context) (T, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.known && time.Now().Before(r.until) {
-		return r.value, nil
-	}
-	value, err := r.read(ctx)
-	if err != nil && !r.known {
-		return value, err
-	}
-	if err == nil {
-		r.known, r.value, r.until = true, value, time.Now().Add(r.valid)
-	}
-	return r.value, nil
+// now has an answer asked for by the clock of the process.
+func now[T any](a *reconcile.Answer[T]) func(ctx context.Context) (T, error) {
+	return func(ctx context.Context) (T, error) { return a.Get(ctx, time.Now()) }
 }
 
 // servedKinds remembers which kinds the API server serves.
@@ -162,18 +139,18 @@ type servedKinds struct {
 	valid     time.Duration
 
 	mu    sync.Mutex
-	kinds map[schema.GroupVersionKind]*remembered[bool]
+	kinds map[schema.GroupVersionKind]*reconcile.Answer[bool]
 }
 
 // serves reports whether the API server serves a kind.
 func (s *servedKinds) serves(ctx context.Context, kind schema.GroupVersionKind) (bool, error) {
 	s.mu.Lock()
 	if s.kinds == nil {
-		s.kinds = map[schema.GroupVersionKind]*remembered[bool]{}
+		s.kinds = map[schema.GroupVersionKind]*reconcile.Answer[bool]{}
 	}
 	known := s.kinds[kind]
 	if known == nil {
-		known = &remembered[bool]{valid: s.valid, read: func(context.Context) (bool, error) {
+		known = &reconcile.Answer[bool]{Valid: s.valid, Ask: func(context.Context) (bool, error) {
 			list, err := s.discovery.ServerResourcesForGroupVersion(kind.GroupVersion().String())
 			if apierrors.IsNotFound(err) {
 				return false, nil
@@ -186,7 +163,7 @@ func (s *servedKinds) serves(ctx context.Context, kind schema.GroupVersionKind) 
 		s.kinds[kind] = known
 	}
 	s.mu.Unlock()
-	return known.get(ctx)
+	return known.Get(ctx, time.Now())
 }
 
 // apiServerAddresses returns the addresses at which pods reach the API server: that of

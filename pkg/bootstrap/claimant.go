@@ -158,7 +158,7 @@ func (t claimant) claimProblem(verdict authz.Claim, in authz.ClaimInput, others 
 		}
 	}
 	for _, name := range t.copies.wake(t.self(), t.now) {
-		t.loop.Enqueue(name)
+		t.wake(name)
 	}
 	shows := fmt.Sprintf("%s has the mark of the OpenBaoCluster %s", at, who)
 	if in.State == authz.MarkMissing {

@@ -5,13 +5,11 @@ package bootstrap
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
@@ -47,20 +45,20 @@ var Resource = openbaov1alpha1.Resource("openbaoclusters").WithVersion(openbaov1
 
 // Controller is the worker that sets up authorization.
 type Controller struct {
-	opts      Options
-	informers map[string]cache.SharedIndexInformer
-	loop      *reconcile.Loop
-	claims    *reconcile.Claims
-	copies    *copyTests
-	written   *reconcile.Writes[*openbaov1alpha1.OpenBaoCluster]
-	access    *server.Access
-	logins    *server.Sessions
-	proofs    *proofMemories
-	inits     *inits
-	schemas   *schemas
-	records   *records
-	served    atomic.Bool
-	synced    atomic.Bool
+	opts        Options
+	informers   map[string]cache.SharedIndexInformer
+	loop        *reconcile.Loop
+	claims      *reconcile.Claims
+	copies      *copyTests
+	written     *reconcile.Writes[*openbaov1alpha1.OpenBaoCluster]
+	access      *server.Access
+	logins      *server.Sessions
+	proofs      *proofMemories
+	comparisons *comparisons
+	inits       *inits
+	declared    *reconcile.Answer[bool]
+	records     *records
+	life        reconcile.Informed
 }
 
 // New returns a controller that does nothing before Run.
@@ -79,11 +77,16 @@ func New(ctx context.Context, opts Options) (*Controller, error) {
 			Secrets: opts.Secrets, ServiceAccounts: opts.ServiceAccounts, Self: self, AllowLocal: opts.AllowLocalAddresses,
 			Connect: opts.Connect, CountLogin: opts.Metrics.OpenBaoLogin,
 		}),
-		logins:  server.NewSessions(),
-		proofs:  newProofMemories(),
-		inits:   newInits(),
-		records: newRecords(opts.ConfigMaps.ConfigMaps(self.Namespace)),
-		schemas: &schemas{read: opts.DeclaresAuthorization, valid: opts.RecheckInterval},
+		logins:      server.NewSessions(),
+		proofs:      newProofMemories(),
+		comparisons: newComparisons(),
+		inits:       newInits(),
+		records:     newRecords(opts.ConfigMaps.ConfigMaps(self.Namespace)),
+		// A schema changes when somebody installs another one.
+		declared: &reconcile.Answer[bool]{
+			Ask: opts.DeclaresAuthorization, Valid: opts.RecheckInterval, Again: opts.RecheckInterval, Refutes: apierrors.IsNotFound,
+		},
+		life: reconcile.Informed{Name: Name, Resource: Resource, Await: opts.Await},
 	}
 	for _, namespace := range opts.Namespaces {
 		c.informers[namespace] = opts.Informer(namespace)
@@ -100,58 +103,28 @@ func New(ctx context.Context, opts Options) (*Controller, error) {
 
 // HasSynced reports whether the caches have filled. A kind that the API server
 // does not serve yet counts as filled.
-func (c *Controller) HasSynced() bool { return !c.served.Load() || c.synced.Load() }
+func (c *Controller) HasSynced() bool { return c.life.HasSynced() }
 
 // Run works until drain is closed and the syncs under way have ended, or until
 // ctx ends. It returns when all of its goroutines have and its logins are
 // revoked.
 func (c *Controller) Run(ctx context.Context, drain <-chan struct{}) error {
-	// Informers live until the last sync has ended, and no longer.
-	ctx, stop := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer stop()
-
-	// While nothing runs yet, drain has nothing to wait for.
-	waiting, cancel := context.WithCancel(ctx)
-	defer cancel()
-	wg.Go(func() {
-		select {
-		case <-drain:
-			cancel()
-		case <-waiting.Done():
-		}
-	})
-
-	if c.opts.Await != nil {
-		if err := c.opts.Await(waiting, Resource); err != nil {
-			if waiting.Err() != nil {
-				return nil
-			}
-			return fmt.Errorf("wait for %s to be served: %w", Resource.GroupResource(), err)
-		}
-	}
-	c.served.Store(true)
-	logger := klog.LoggerWithName(klog.FromContext(ctx), Name)
-	var synced []cache.DoneChecker
+	var watches []reconcile.Watch
 	for _, informer := range c.informers {
-		registration, err := informer.AddEventHandlerWithOptions(c.handlers(), cache.HandlerOptions{Logger: &logger})
-		if err != nil {
-			return fmt.Errorf("add event handler: %w", err)
-		}
-		synced = append(synced, registration.HasSyncedChecker())
-		wg.Go(func() { informer.RunWithContext(klog.NewContext(ctx, logger)) })
+		watches = append(watches, reconcile.Watch{Informer: informer, Handler: c.handlers()})
 	}
-	if !cache.WaitFor(waiting, "", synced...) {
-		return nil
-	}
-	c.synced.Store(true)
-	wg.Go(func() { c.cleanRecords(klog.NewContext(waiting, logger)) })
-	c.loop.Run(ctx, drain)
-	// Nothing uses the logins any more. Ending them takes nothing from anyone,
-	// also when another process leads by now.
-	c.logins.EndAll(klog.NewContext(ctx, logger))
-	return nil
+	return c.life.Run(ctx, drain, watches, func(ctx, waiting context.Context) {
+		logger := klog.LoggerWithName(klog.FromContext(ctx), Name)
+		waiting, cancel := context.WithCancel(waiting)
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		defer cancel()
+		wg.Go(func() { c.cleanRecords(klog.NewContext(waiting, logger)) })
+		c.loop.Run(ctx, drain)
+		// Nothing uses the logins any more. Ending them takes nothing from anyone,
+		// also when another process leads by now.
+		c.logins.EndAll(klog.NewContext(ctx, logger))
+	})
 }
 
 // handlers only take notes and enqueue; sync reads the cache again.
@@ -162,7 +135,7 @@ func (c *Controller) handlers() cache.ResourceEventHandler {
 			if !ok {
 				return
 			}
-			c.loop.Enqueue(cache.MetaObjectToName(obj))
+			c.wake(cache.MetaObjectToName(obj))
 		},
 		UpdateFunc: func(before, after any) {
 			old, ok1 := before.(*openbaov1alpha1.OpenBaoCluster)
@@ -176,7 +149,11 @@ func (c *Controller) handlers() cache.ResourceEventHandler {
 			if old.UID != obj.UID || old.Generation != obj.Generation ||
 				!userAnnotationsEqual(old.Annotations, obj.Annotations) ||
 				!obj.DeletionTimestamp.Equal(old.DeletionTimestamp) || serversOf(old) != serversOf(obj) {
-				c.loop.Enqueue(cache.MetaObjectToName(obj))
+				c.wake(cache.MetaObjectToName(obj))
+			} else if leader := obj.Status.ActiveLeader; leader != "" && leader != old.Status.ActiveLeader {
+				// It may have been started with other data than the one before had.
+				c.comparisons.forget(cache.MetaObjectToName(obj))
+				c.loop.EnqueueAfter(cache.MetaObjectToName(obj), leaderSettles)
 			}
 		},
 		DeleteFunc: func(item any) {
@@ -190,7 +167,7 @@ func (c *Controller) handlers() cache.ResourceEventHandler {
 			if obj, ok := item.(*openbaov1alpha1.OpenBaoCluster); ok {
 				c.ended(obj)
 			}
-			c.loop.Enqueue(name)
+			c.wake(name)
 		},
 	}
 }
@@ -223,7 +200,7 @@ func userAnnotationsEqual(a, b map[string]string) bool {
 func (c *Controller) release(obj *openbaov1alpha1.OpenBaoCluster) {
 	c.copies.forget(obj.UID)
 	for _, next := range c.claims.Release(obj.UID) {
-		c.loop.Enqueue(next.Name)
+		c.wake(next.Name)
 	}
 }
 
@@ -254,18 +231,5 @@ func (c *Controller) lane(name cache.ObjectName) string {
 
 // get returns the cached object, which must not be changed.
 func (c *Controller) get(name cache.ObjectName) (*openbaov1alpha1.OpenBaoCluster, bool) {
-	informer, ok := c.informers[name.Namespace]
-	if !ok {
-		informer, ok = c.informers[metav1.NamespaceAll]
-	}
-	if !ok {
-		return nil, false
-	}
-	// An error of GetByKey is that of a store which cannot fail.
-	item, exists, err := informer.GetIndexer().GetByKey(name.String())
-	if err != nil || !exists {
-		return nil, false
-	}
-	obj, ok := item.(*openbaov1alpha1.OpenBaoCluster)
-	return obj, ok
+	return reconcile.Cached[*openbaov1alpha1.OpenBaoCluster](c.informers, name)
 }

@@ -43,7 +43,7 @@ func TestRun(t *testing.T) {
 	f := newFixture(t)
 	f.runs = true
 	served := make(chan struct{})
-	f.controller.opts.Await = func(ctx context.Context, resource schema.GroupVersionResource) error {
+	f.controller.life.Await = func(ctx context.Context, resource schema.GroupVersionResource) error {
 		if resource != Resource {
 			t.Errorf("waits for %s", resource)
 		}
@@ -83,7 +83,7 @@ func TestRun(t *testing.T) {
 
 func TestRunEndsWhileItWaits(t *testing.T) {
 	f := newFixture(t)
-	f.controller.opts.Await = func(ctx context.Context, _ schema.GroupVersionResource) error {
+	f.controller.life.Await = func(ctx context.Context, _ schema.GroupVersionResource) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}

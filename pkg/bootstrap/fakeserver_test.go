@@ -55,8 +55,8 @@ type fakeServer struct {
 	// writes are the changes of the contract, and the ends of admin tokens. log has
 	// the logins and their ends, and marks the changes of the mark.
 	writes, log, marks []string
-	// open counts the clients that were used and not closed.
-	open int
+	// open counts the clients that were used and not closed, and requests what was asked.
+	open, requests int
 }
 
 // fakeSession is a token from a login, with the policies of its role and of its entity.
@@ -192,8 +192,9 @@ func class(c openbao.Class) error {
 	return &openbao.Error{Class: c, Op: "do it", Detail: "as told by the test", StatusCode: status[c]}
 }
 
-// use notes that the client has a connection.
+// use counts a request, and notes that the client has a connection.
 func (c *client) use() {
+	c.requests++
 	if !c.used {
 		c.used = true
 		c.open++

@@ -202,7 +202,7 @@ func TestSchemaChangesMeanwhile(t *testing.T) {
 	f := newFixture(t)
 	f.create("prod", 0)
 	reads := 0
-	f.controller.schemas.read = func(context.Context) (bool, error) { reads++; return true, nil }
+	f.controller.declared.Ask = func(context.Context) (bool, error) { reads++; return true, nil }
 	f.clusters.PrependReactor("patch", "openbaoclusters", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, errors.New("failed to create typed patch object: .status.authorization: field not declared in schema")
 	})
@@ -216,10 +216,12 @@ func TestSchemaChangesMeanwhile(t *testing.T) {
 func TestSchemaIsRemembered(t *testing.T) {
 	now, reads := time.Unix(1000, 0), 0
 	var fails error
-	s := &schemas{valid: time.Minute, read: func(context.Context) (bool, error) { reads++; return true, fails }}
+	f := newFixture(t)
+	s := f.controller.declared
+	s.Valid, s.Again, s.Ask = time.Minute, time.Minute, func(context.Context) (bool, error) { reads++; return true, fails }
 	ask := func(wantReads int) {
 		t.Helper()
-		ours, err := s.oursAt(t.Context(), now)
+		ours, err := s.Get(t.Context(), now)
 		if !ours || err != nil || reads != wantReads {
 			t.Errorf("got %t, %v after %d reads, want %d", ours, err, reads, wantReads)
 		}
@@ -228,13 +230,13 @@ func TestSchemaIsRemembered(t *testing.T) {
 	ask(1)
 	now = now.Add(time.Minute)
 	ask(2)
-	s.forget()
+	s.Forget()
 	ask(3)
 	// What cannot be renewed stays.
 	now, fails = now.Add(time.Minute), errors.New("down")
 	ask(4)
-	s.forget()
-	if _, err := s.oursAt(t.Context(), now); err == nil {
+	s.Forget()
+	if _, err := s.Get(t.Context(), now); err == nil {
 		t.Error("knows what it could not read")
 	}
 }

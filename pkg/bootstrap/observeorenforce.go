@@ -28,6 +28,18 @@ func (e *lacking) Error() string { return e.need.why }
 // Enforce, repairs it. What the bootstrapper may not do is done with an admin
 // token if a new one is given.
 func (t *task) observeOrEnforce(ctx context.Context) error {
+	if t.rests = t.rest(ctx); t.rests {
+		return nil
+	}
+	notes := len(t.notes)
+	err := t.compareOrWrite(ctx)
+	// What was noted of the server is part of the message, and has to be found again.
+	t.comparison.complete = err == nil && len(t.notes) == notes
+	return err
+}
+
+// compareOrWrite asks the server what it holds, whenever that was last done.
+func (t *task) compareOrWrite(ctx context.Context) error {
 	if err := t.reach(ctx); err != nil {
 		return err
 	}

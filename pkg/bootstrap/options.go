@@ -23,7 +23,8 @@ import (
 const (
 	// DefaultRecheckInterval is how often an object is looked at when nothing
 	// asks for it: its server in the modes Observe and Enforce, and the signing
-	// keys of the API server in all.
+	// keys of the API server in all. Servers that Bailiwick runs are asked with the
+	// proofs instead.
 	DefaultRecheckInterval = 10 * time.Minute
 	// DefaultProofInterval is how often every identity is proved.
 	DefaultProofInterval = time.Hour

@@ -292,7 +292,6 @@ func TestFirstStartWakes(t *testing.T) {
 		"initialized":     {func(s *openbaov1alpha1.OpenBaoClusterStatus) { s.Initialized = new(true) }, 1},
 		"not initialized": {func(s *openbaov1alpha1.OpenBaoClusterStatus) { s.Initialized = new(false) }, 0},
 		"a cluster":       {func(s *openbaov1alpha1.OpenBaoClusterStatus) { s.ClusterID = "id-2" }, 1},
-		"another leader":  {func(s *openbaov1alpha1.OpenBaoClusterStatus) { s.ActiveLeader = "prod-2" }, 0},
 		"more servers":    {func(s *openbaov1alpha1.OpenBaoClusterStatus) { s.ReadyReplicas = new(int32(2)) }, 0},
 		"a condition":     {says(metav1.ConditionFalse, "Starting"), 0},
 	} {

@@ -63,7 +63,7 @@ func (t *task) checkRoles(ctx context.Context) {
 	if t.settings.Mode == openbaov1alpha1.AuthorizationOnce {
 		// The last list is that of the admin token.
 		record.Unknown = []string{onceReadsNoRoles, onceListsNoRoles}
-	} else if held := t.logins.Get(t.name); held != nil && held.Target.Owner == t.obj.UID {
+	} else if held := t.logins.Get(t.name); !t.rests && held != nil && held.Target.Owner == t.obj.UID {
 		if err := t.bootstrapperSession(t.server().use(held)).listRoles(ctx); err != nil {
 			klog.FromContext(ctx).V(2).Info("Could not list the roles of the mount", "err", err)
 		}

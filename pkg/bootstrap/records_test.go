@@ -263,7 +263,7 @@ func TestTheSchemaBecomesOurs(t *testing.T) {
 	f.settle()
 	f.restart()
 	f.foreign = false
-	f.controller.schemas.forget()
+	f.controller.declared.Forget()
 	f.sync("prod")
 	f.authorizationReady(ReasonApplied)
 	record := f.record("prod")

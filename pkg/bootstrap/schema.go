@@ -7,10 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"sync"
-	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 
@@ -59,42 +56,4 @@ func declaresAuthorization(raw []byte) (bool, error) {
 		}
 	}
 	return false, fmt.Errorf("the API server's OpenAPI document of %s does not describe %s", openbaov1alpha1.GroupVersion, Kind)
-}
-
-// schemas remembers the answer of APIServerSchema for a while: a schema changes
-// when somebody installs another one.
-type schemas struct {
-	read  func(ctx context.Context) (bool, error)
-	valid time.Duration
-
-	mu    sync.Mutex
-	known bool
-	ours  bool
-	until time.Time
-}
-
-// oursAt reports whether the fields of this operator are in the schema. One call
-// reads for all that wait. An answer that cannot be renewed stays.
-func (s *schemas) oursAt(ctx context.Context, now time.Time) (bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.known && now.Before(s.until) {
-		return s.ours, nil
-	}
-	ours, err := s.read(ctx)
-	switch {
-	case err == nil:
-		s.known, s.ours = true, ours
-	case !s.known || apierrors.IsNotFound(err):
-		return false, err
-	}
-	s.until = now.Add(s.valid)
-	return s.ours, nil
-}
-
-// forget has the next call read again.
-func (s *schemas) forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.known = false
 }

@@ -118,7 +118,7 @@ func (t statusWriter) persistProblem(what string, err error) error {
 	}
 	if strings.Contains(err.Error(), "not declared in schema") {
 		// Somebody installed another schema meanwhile.
-		t.schemas.forget()
+		t.declared.Forget()
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }

@@ -42,6 +42,8 @@ const (
 
 // sync brings the contract of one object onto its server, and reports.
 func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.Outcome {
+	// It comes before the object, see comparisons.
+	compared := c.comparisons.get(name)
 	cached, ok := c.get(name)
 	if !ok {
 		c.written.Forget(name)
@@ -60,6 +62,7 @@ func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.
 	if err != nil {
 		return reconcile.Retry(err)
 	}
+	t.comparison = compared
 	defer c.endIfGone(t.obj)
 	defer t.server().disconnect()
 	work, cancel := context.WithTimeout(ctx, workTimeout)
@@ -68,7 +71,7 @@ func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.
 	t.claimant().answerFor(err)
 	err = t.restoring().restoreProblem(err)
 	t.checkRoles(work)
-	if t.provable(err) {
+	if !t.rests && t.provable(err) {
 		t.prove(work)
 		if t.byProof != nil {
 			message, err = t.firstStart().acceptProofs(t.byProof)
@@ -82,6 +85,7 @@ func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.
 // forget ends what is kept for an object that needs nothing any more.
 func (c *Controller) forget(ctx context.Context, name cache.ObjectName) {
 	c.proofs.forget(name)
+	c.comparisons.forget(name)
 	c.inits.present(name)
 	c.logins.End(ctx, name)
 }
@@ -132,6 +136,9 @@ type task struct {
 	// byProof is why there is no admin token, where the proofs may show that none is
 	// needed.
 	byProof error
+	// comparison outlives the sync. rests says that nothing is asked of the server in it.
+	comparison *comparison
+	rests      bool
 	// wrote says that the server was changed.
 	wrote bool
 	// interrupted is why the proofs are not complete, nil if they are.
@@ -151,7 +158,7 @@ type task struct {
 
 func (c *Controller) newTask(ctx context.Context, latest *openbaov1alpha1.OpenBaoCluster) (*task, error) {
 	now := c.opts.Now()
-	ours, err := c.schemas.oursAt(ctx, now)
+	ours, err := c.declared.Get(ctx, now)
 	if err != nil && latest.Spec.Authorization == nil && latest.Status.Authorization == nil {
 		return nil, err
 	}

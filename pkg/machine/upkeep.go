@@ -77,6 +77,8 @@ const (
 	Rolling Cause = "Rolling"
 	// RollWaits: the next pod is replaced once the last one is verified.
 	RollWaits Cause = "RollWaits"
+	// RollEnds: all pods are replaced, and the roll is over once the last one is verified.
+	RollEnds Cause = "RollEnds"
 	// RollStuck: the last one takes longer than it may.
 	RollStuck Cause = "RollStuck"
 	// NotProved: the identities of the contract are not proved.
@@ -119,6 +121,22 @@ type Upkeep struct {
 	MayRemove bool
 	// Proved says that all identities of the contract are, for the contract of now.
 	Proved bool
+	// Rolls says that pods had to be replaced at an earlier look, and that not all servers
+	// were seen verified since: the roll ends with its last pod.
+	Rolls bool
+}
+
+// Rolling reports whether a roll is under way, which is Rolls at the next look.
+func (u Upkeep) Rolling() bool {
+	if len(u.due()) > 0 {
+		return true
+	}
+	for i := range int(u.Replicas) {
+		if !u.server(i).Verified() {
+			return u.Rolls
+		}
+	}
+	return false
 }
 
 // Next returns the next step. At most one server is disturbed at a time.
@@ -423,7 +441,7 @@ func (u Upkeep) due() []Server {
 // does not work as it should is the first.
 func (u Upkeep) roll() (UpkeepStep, bool) {
 	due := u.due()
-	if len(due) == 0 {
+	if len(due) == 0 && !u.Rolls {
 		return UpkeepStep{}, false
 	}
 	// What is replaced already comes first. Of the others, one that is away counts as well:
@@ -433,10 +451,16 @@ func (u Upkeep) roll() (UpkeepStep, bool) {
 		if slices.ContainsFunc(due, func(d Server) bool { return d.Ordinal == i }) || s.Verified() {
 			continue
 		}
-		if s.UnwellFor >= rollPatience {
+		switch {
+		case s.UnwellFor >= rollPatience:
 			return about(Hold, RollStuck, i), true
+		case len(due) == 0:
+			return about(Await, RollEnds, i), true
 		}
 		return about(Await, RollWaits, i), true
+	}
+	if len(due) == 0 {
+		return UpkeepStep{}, false
 	}
 	if !u.Known {
 		return about(Await, Unseen, -1), true

@@ -94,6 +94,28 @@ func TestGuard(t *testing.T) {
 	}
 }
 
+// TestRolling: a roll goes on from the first pod that is to be replaced until the last one
+// is verified, and one that dies without a roll begins none.
+func TestRolling(t *testing.T) {
+	for name, tc := range map[string]struct {
+		view        View
+		rolls, want bool
+	}{
+		"nothing is to be replaced":        {three(), false, false},
+		"one is to be replaced":            {view(fine(0, outdated), fine(1), fine(2)), false, true},
+		"one is to be started again":       {view(fine(0), fine(1, restart), fine(2)), false, true},
+		"the last one is away":             {view(fine(0, nothing), fine(1), fine(2)), true, true},
+		"the last one does not vote yet":   {view(fine(0, joins), fine(1), fine(2)), true, true},
+		"the last one votes":               {three(), true, false},
+		"one dies, and nothing was rolled": {view(fine(0, down), fine(1), fine(2)), false, false},
+	} {
+		u := Upkeep{View: tc.view, Want: 3, Replicas: 3, Removing: -1, Rolls: tc.rolls}
+		if got := u.Rolling(); got != tc.want {
+			t.Errorf("%s: got %t, want %t", name, got, tc.want)
+		}
+	}
+}
+
 func TestUpkeepNext(t *testing.T) {
 	of := func(v View, changes ...func(*Upkeep)) Upkeep {
 		u := Upkeep{View: v, Want: 3, Replicas: 3, Removing: -1, Proved: true}
@@ -110,6 +132,7 @@ func TestUpkeepNext(t *testing.T) {
 	removed := func(u *Upkeep) { u.Removed = true }
 	blind := func(u *Upkeep) { u.Known = false }
 	unproved := func(u *Upkeep) { u.Proved = false }
+	rolls := func(u *Upkeep) { u.Rolls = true }
 	five := func(changes ...func(*Server)) View {
 		return view(fine(0), fine(1), fine(2), fine(3), fine(4, changes...))
 	}
@@ -189,6 +212,11 @@ func TestUpkeepNext(t *testing.T) {
 		"waits until it catches up":        {of(view(fine(0, outdated), fine(1, outdated), fine(2, behind))), Await, RollWaits, 2},
 		"waits until it is right":          {of(view(fine(0, outdated), fine(1, outdated), fine(2, mistaken))), Await, RollWaits, 2},
 		"waits until it is there":          {of(view(fine(0, outdated), fine(1, outdated), fine(2, nothing))), Await, RollWaits, 2},
+		"waits for the very last one":      {of(view(fine(0, down), fine(1, leading), fine(2)), rolls), Await, RollEnds, 0},
+		"waits until that one votes":       {of(view(fine(0, joins, standby), fine(1, leading), fine(2)), rolls), Await, RollEnds, 0},
+		"the very last one is stuck":       {of(view(fine(0, down, long), fine(1, leading), fine(2)), rolls), Hold, RollStuck, 0},
+		"all are replaced and vote":        {of(three(), rolls), Rest, "", -1},
+		"away, and nothing is replaced":    {of(view(fine(0, down), fine(1, leading), fine(2))), Rest, "", -1},
 		"stuck":                            {of(view(fine(0, outdated), fine(1, outdated), fine(2, down, long))), Hold, RollStuck, 2},
 		"stuck, and reverted":              {of(view(fine(0), fine(1), fine(2, down, long, outdated))), Replace, NotServing, 2},
 		"the broken one first":             {of(view(fine(0, outdated), fine(1, outdated, behind), fine(2, outdated))), Replace, Rolling, 1},

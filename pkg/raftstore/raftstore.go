@@ -25,6 +25,7 @@ import (
 
 	"github.com/hashicorp/go-msgpack/v2/codec"
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/bailiwick-operator/bailiwick/pkg/jobs/jobstep"
@@ -114,7 +115,7 @@ func view(path string, read func(*bbolt.Tx) error) (err error) {
 		}
 	}()
 	db, err := bbolt.Open(path, 0, &bbolt.Options{ReadOnly: true, Timeout: lockPatience})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		return ErrInUse
 	}
 	if err != nil {

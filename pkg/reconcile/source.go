@@ -57,22 +57,7 @@ func (s *source[T]) run(ctx context.Context) {
 }
 
 // get returns the cached object, which must not be changed.
-func (s *source[T]) get(name cache.ObjectName) (obj T, ok bool) {
-	inf, found := s.informers[name.Namespace]
-	if !found {
-		inf, found = s.informers[metav1.NamespaceAll]
-	}
-	if !found {
-		return obj, false
-	}
-	// An error of GetByKey is that of a store which cannot fail.
-	item, exists, err := inf.GetIndexer().GetByKey(name.String())
-	if err != nil || !exists {
-		return obj, false
-	}
-	obj, ok = item.(T)
-	return obj, ok
-}
+func (s *source[T]) get(name cache.ObjectName) (obj T, ok bool) { return Cached[T](s.informers, name) }
 
 // byIndex returns the cached objects with this index value.
 func (s *source[T]) byIndex(index, value string) []T {

@@ -70,7 +70,7 @@ func TestRefusals(t *testing.T) {
 			s.Telemetry = &openbaov1alpha1.TelemetrySpec{MaximumGaugeCardinality: new(int32(-1))}
 		}}, []string{
 			conf + "cacheSize: -1 is negative; set the number of entries, or remove it",
-			conf + "raft.performanceMultiplier: -1 is negative; set 1 to 10, or 0 for the default",
+			conf + "raft.performanceMultiplier: -1 is negative; set 1 to 10, or 0 for OpenBao's own default",
 			"spec.telemetry.maximumGaugeCardinality: -1 is negative; set the number of labels, or remove it",
 		}},
 		"leases":                          {[]change{leases("soon", "-1h")}, []string{conf + `defaultLeaseTTL: "soon" is not a duration; write 90s, 12h or 30d for example`, conf + "maxLeaseTTL: -1h is negative; set a positive duration"}},

@@ -81,7 +81,7 @@ func full(s *openbaov1alpha1.OpenBaoClusterSpec) {
 			Format: "json", File: "/bao/data/logs/server.log", RotateDuration: "24h", RotateBytes: new(int64(1 << 20)), RotateMaxFiles: new(int32(3)), PIDFile: "/tmp/bao.pid",
 		},
 		Listener:        &openbaov1alpha1.ListenerSpec{TLSDisable: new(false), ProxyProtocolBehavior: "use_always"},
-		Raft:            &openbaov1alpha1.RaftSpec{PerformanceMultiplier: new(int32(2))},
+		Raft:            &openbaov1alpha1.RaftSpec{PerformanceMultiplier: new(int32(3))},
 		Plugin:          &openbaov1alpha1.PluginSettings{FileUID: new(int64(1000)), FilePermissions: "0755", AutoDownload: new(true), AutoRegister: new(true)},
 		DefaultLeaseTTL: "12h", MaxLeaseTTL: "30d", CacheSize: new(int64(5000)), DisableCache: new(false), DetectDeadlocks: new(true),
 		RawStorageEndpoint: new(true), IntrospectionEndpoint: new(true), ImpreciseLeaseRoleTracking: new(true),
@@ -328,5 +328,22 @@ func TestMetrics(t *testing.T) {
 	})).Public)
 	if got := own["telemetry"].([]map[string]any)[0]; got["disable_hostname"] != false || got["prometheus_retention_time"] != "1h" {
 		t.Errorf("the spec's own settings became %v", got)
+	}
+}
+
+// TestPerformanceMultiplier: absent and 0 differ.
+func TestPerformanceMultiplier(t *testing.T) {
+	for name, tc := range map[string]struct {
+		raft *openbaov1alpha1.RaftSpec
+		want any
+	}{
+		"absent": {&openbaov1alpha1.RaftSpec{}, serverconfig.DefaultPerformanceMultiplier},
+		"0":      {&openbaov1alpha1.RaftSpec{PerformanceMultiplier: new(int32(0))}, nil},
+		"7":      {&openbaov1alpha1.RaftSpec{PerformanceMultiplier: new(int32(7))}, 7},
+	} {
+		out := parse(t, mustRender(t, cluster(configured(func(c *openbaov1alpha1.ConfigurationSpec) { c.Raft = tc.raft }))).Public)
+		if got := out["storage"].([]map[string]any)[0]["raft"].([]map[string]any)[0]["performance_multiplier"]; got != tc.want {
+			t.Errorf("%s: the servers have %v, want %v", name, got, tc.want)
+		}
 	}
 }

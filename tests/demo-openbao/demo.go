@@ -69,6 +69,8 @@ func (d *demo) run(ctx context.Context) error {
 		{"Waiting until the object is Ready and all servers vote", d.becomesReady},
 		{"Checking that nothing of the first start remains", d.leavesNothing},
 		{"Ending the leader without warning", d.endLeader},
+		{"Deleting the volume of a server", d.loseVolume},
+		{"Rolling out " + d.rolled(), d.roll},
 	} {
 		d.out.Line("%s", step.title)
 		if err := step.do(ctx); err != nil {

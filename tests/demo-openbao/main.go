@@ -5,7 +5,7 @@
 // starts a Kubernetes node (package node), installs the operator from its own image and
 // manifests, applies one OpenBaoCluster, runs the command that the object asks for, and
 // prints how the servers start, join, vote and are proved. Then it ends the leader and
-// waits for the next one.
+// waits for the next one, deletes a volume, and rolls out another version.
 //
 // Its exit status is 0 only if all of that happened. What it starts ends with it.
 // "make demo-openbao" builds the tools that it needs and runs it.

@@ -18,6 +18,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -72,7 +73,15 @@ func (d *demo) startNode(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if d.node, err = node.Start(ctx, node.Options{Logs: d.path(logFolder), Images: []string{servers}}); err != nil {
+	images := []string{servers}
+	if baoimage.IsTestServer() {
+		next, err := baoimage.NextLayout(d.path("images"))
+		if err != nil {
+			return "", err
+		}
+		images = append(images, next)
+	}
+	if d.node, err = node.Start(ctx, node.Options{Logs: d.path(logFolder), Images: images}); err != nil {
 		return "", err
 	}
 	if d.kube, err = kubernetes.NewForConfig(d.node.Config()); err != nil {
@@ -253,4 +262,80 @@ func (d *demo) endLeader(ctx context.Context) error {
 	}
 	d.out.Line("  another server leads after %.1f s", time.Since(began).Seconds())
 	return d.becomesReady(ctx)
+}
+
+// loseVolume deletes the volume of a server that does not lead, and waits until the server
+// has joined again, with nothing but what the others gave it.
+func (d *demo) loseVolume(ctx context.Context) error {
+	c, err := d.get(ctx)
+	if err != nil {
+		return err
+	}
+	server := clusterName + "-0"
+	if c.Status.ActiveLeader == server {
+		server = clusterName + "-1"
+	}
+	claim := "data-" + server
+	before, err := d.volume(ctx, claim)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	command := "kubectl delete pvc " + claim + " --wait=false"
+	d.out.Line("  %s", command)
+	if _, err := d.sh(ctx, command); err != nil {
+		return err
+	}
+	err = d.until(ctx, func(*openbaov1alpha1.OpenBaoCluster) error {
+		now, err := d.volume(ctx, claim)
+		if err == nil && now == before {
+			err = fmt.Errorf("%s is still there", claim)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := d.becomesReady(ctx); err != nil {
+		return err
+	}
+	d.out.Line("  %s votes again after %.1f s, on another volume", server, time.Since(began).Seconds())
+	return nil
+}
+
+// volume returns the UID of a PersistentVolumeClaim.
+func (d *demo) volume(ctx context.Context, claim string) (types.UID, error) {
+	found, err := d.kube.CoreV1().PersistentVolumeClaims(namespace).Get(ctx, claim, metav1.GetOptions{})
+	if err != nil {
+		return "", err
+	}
+	return found.UID, nil
+}
+
+// rolled says what roll changes.
+func (d *demo) rolled() string {
+	if baoimage.IsTestServer() {
+		return "OpenBao " + baoimage.NextVersion
+	}
+	return "a restart"
+}
+
+// roll changes the version where there is another one, and otherwise only starts the
+// servers again: the standbys first, the leader last.
+func (d *demo) roll(ctx context.Context) error {
+	change := fmt.Sprintf(`{"spec":{"version":%q,"image":%q}}`, baoimage.NextVersion, baoimage.NextReference)
+	if !baoimage.IsTestServer() {
+		change = fmt.Sprintf(`{"spec":{"maintenance":{"restartAt":%q}}}`, time.Now().UTC().Format(time.RFC3339))
+	}
+	began := time.Now()
+	command := "kubectl patch openbaocluster " + clusterName + " --type merge --patch '" + change + "'"
+	d.out.Line("  %s", command)
+	if _, err := d.sh(ctx, command); err != nil {
+		return err
+	}
+	if err := d.becomesReady(ctx); err != nil {
+		return err
+	}
+	d.out.Line("  all servers are replaced after %.1f s", time.Since(began).Seconds())
+	return nil
 }

@@ -86,6 +86,7 @@ func (s seen) changes(c *openbaov1alpha1.OpenBaoCluster) []string {
 	}
 	for _, server := range c.Status.Servers {
 		say(server.Name, describe(server))
+		say(server.Name+" runs OpenBao", server.Version)
 	}
 	if a := c.Status.Authorization; a != nil {
 		for _, identity := range a.Identities {

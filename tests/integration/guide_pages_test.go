@@ -4,6 +4,7 @@
 package integration
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -145,6 +146,10 @@ func newReader(t *testing.T, cluster *stack.Kubernetes, release string) *reader 
 	e := newEnvOn(t, cluster, "default", aivensim.Options{
 		Tokens: []aivensim.Token{tokenOwn, tokenOther}, Projects: []string{"demo-project"},
 	})
+	// Namespaces and kinds take their time to end.
+	ctx, cancel := context.WithTimeout(context.Background(), 3*envTime)
+	t.Cleanup(cancel)
+	e.ctx = ctx
 	r := &reader{env: e, folder: t.TempDir(), ours: []string{
 		releaseURL, release + "/", "YOUR_AIVEN_API_TOKEN", tokenOwn.Value, "YOUR_AIVEN_PROJECT", project,
 		"AIVEN_OPERATOR_NAMESPACE", peerNamespace, "AIVEN_OPERATOR", peerName, "--namespace NAMESPACE", "--namespace " + e.ns,
@@ -191,11 +196,12 @@ func (r *reader) run(place, commands string) string {
 	cmd.Dir, cmd.Env = r.folder, r.environment
 	var failures strings.Builder
 	cmd.Stderr = &failures
+	started := time.Now()
 	out, err := cmd.Output()
 	if err != nil {
 		r.Fatalf("%s: %v: %s%s\n%s", place, err, out, failures.String(), commands)
 	}
-	r.Logf("%s printed: %s%s", place, out, failures.String())
+	r.Logf("%s took %s and printed: %s%s", place, time.Since(started).Round(100*time.Millisecond), out, failures.String())
 	return string(out)
 }
 
@@ -536,9 +542,6 @@ func uninstallPage() guidePage {
 				r.Errorf("%s shows what remains: %s", block.Place(), printed)
 			}
 		},
-		finish: func(r *reader) {
-			r.gone("PostgreSQL", guideService)
-			r.run("cleaning up", "kubectl delete -k manifests/crds\nkubectl delete secret "+guideToken)
-		},
+		finish: func(r *reader) { r.gone("PostgreSQL", guideService) },
 	}
 }

@@ -39,7 +39,7 @@ func TestLeaderIsLost(t *testing.T) {
 	w := newWorld(t)
 	w.grant()
 	w.start()
-	k := w.keep("prod")
+	k := w.keep("prod", asNobodySays)
 	for _, way := range []struct {
 		name string
 		lose func(k *kept, leader string) error

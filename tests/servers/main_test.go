@@ -28,7 +28,7 @@ const (
 	// slowImage is that of servers that wait before each request of their
 	// self-initialization, as far as they are the test server.
 	slowImage     = "localhost/openbao:slow"
-	selfInitDelay = 150 * time.Millisecond
+	selfInitDelay = 500 * time.Millisecond
 	// keepingImage is that of servers that keep the root token of a self-initialization.
 	keepingImage   = "localhost/openbao:keeping"
 	keepingVersion = "2.5.5"
@@ -37,8 +37,8 @@ const (
 	watchingImage   = "localhost/openbao:watching"
 	watchingVersion = "2.7.0"
 	// nextImage is that of the version to which the test server can be upgraded.
-	nextImage   = "localhost/openbao:next"
-	nextVersion = "2.6.3"
+	nextImage   = baoimage.NextReference
+	nextVersion = baoimage.NextVersion
 	// jobImage is that of Jobs: the part of Bailiwick's image that they run.
 	jobImage = "localhost/bailiwick:jobs"
 )
@@ -169,9 +169,6 @@ func rbacDocuments() ([]string, error) {
 	return documents, nil
 }
 
-// isTestServer reports whether the servers are those of hack/tools/openbao-server.
-func isTestServer() bool { return os.Getenv("BAO_IMAGE")+os.Getenv("BAO_BIN") == "" }
-
 // serverImages returns OCI layouts of the servers' image and, where they are made here, of
 // those that make the test server behave otherwise.
 func serverImages(dir string) ([]string, error) {
@@ -182,10 +179,6 @@ func serverImages(dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	binary, err := baoimage.Binary()
-	if err != nil {
-		return nil, err
-	}
 	layouts := []string{layout}
 	for reference, variable := range map[string]string{
 		slowImage:     "BAO_TEST_SELF_INIT_DELAY=" + selfInitDelay.String(),
@@ -193,8 +186,8 @@ func serverImages(dir string) ([]string, error) {
 		watchingImage: "BAO_TEST_VERSION=" + watchingVersion,
 		nextImage:     "BAO_TEST_VERSION=" + nextVersion,
 	} {
-		layout := filepath.Join(dir, path.Base(reference))
-		if err := node.WriteImageAt(layout, reference, binary, "/bin/bao", variable); err != nil {
+		layout, err := baoimage.Variant(dir, reference, variable)
+		if err != nil {
 			return nil, err
 		}
 		layouts = append(layouts, layout)

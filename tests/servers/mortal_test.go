@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -122,6 +123,8 @@ func changesObjects(r *http.Request) bool {
 type mortalClient struct {
 	openbao.Interface
 	m *mortal
+	// root says that it has a root token.
+	root bool
 }
 
 // change sends a request that changes something.
@@ -143,7 +146,9 @@ func (c *mortalClient) As(token openbao.Token) (openbao.Interface, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &mortalClient{Interface: client, m: c.m}, nil
+	c.m.mu.Lock()
+	defer c.m.mu.Unlock()
+	return &mortalClient{Interface: client, m: c.m, root: slices.Contains(c.m.roots, token)}, nil
 }
 
 func (c *mortalClient) LoginJWT(ctx context.Context, mount, role string, jwt openbao.Token) (openbao.Login, error) {
@@ -189,7 +194,15 @@ func (c *mortalClient) WriteAutopilot(ctx context.Context, data map[string]any) 
 	return c.change("autopilot", func() error { return c.Interface.WriteAutopilot(ctx, data) })
 }
 
+// RevokeSelf is a change if it ends a root token. A login is left to its lease otherwise:
+// each process has its own, and ends it before it has changed anything.
 func (c *mortalClient) RevokeSelf(ctx context.Context) error {
+	if !c.root {
+		if c.m.isDead() {
+			return errDead
+		}
+		return c.Interface.RevokeSelf(ctx)
+	}
 	return c.change("revoke", func() error { return c.Interface.RevokeSelf(ctx) })
 }
 

@@ -34,7 +34,7 @@ func TestStartSurvivesTheOperator(t *testing.T) {
 			w.start(authorizing)
 			w.create(w.cluster("prod", replicas))
 			ended, most := 0, 0
-			for deadline := time.Now().Add(patience); ; ended++ {
+			for deadline := time.Now().Add(2 * patience); ; ended++ {
 				left := n
 				m := w.startMortal(func(string) bool { left--; return left == 0 })
 				if w.readyOr(m, deadline) {

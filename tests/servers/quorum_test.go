@@ -82,7 +82,6 @@ func TestQuorumIsRecovered(t *testing.T) {
 	k.recovered(lost)
 
 	t.Log("A hash that is left behind does nothing")
-	pods = k.pods()
 	k.patch("prod", `{"spec":{"podMetadata":{"labels":{"nothing":"much"}}}}`)
 	k.eventually("the change to be seen", k.condition("prod", openbaov1alpha1.ConditionClusterLifecycle, metav1.ConditionTrue, ""))
 	if phase := k.get("prod").Status.Recovery.Phase; phase != "Completed" {

@@ -13,6 +13,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -22,6 +23,7 @@ import (
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
+	"github.com/bailiwick-operator/bailiwick/tests/internal/baoimage"
 )
 
 // TestStartWithoutSelfInit has Bailiwick initialize the servers. The shares that it keeps
@@ -32,9 +34,12 @@ func TestStartWithoutSelfInit(t *testing.T) {
 		w := newWorld(t)
 		w.grant()
 		w.start(authorizing)
-		m := w.startMortal(func(change string) bool {
+		var generator string
+		var m *mortal
+		m = w.startMortal(func(change string) bool {
 			if change == "init" {
 				// The process waits for this before it does anything more.
+				generator = w.generator("prod", m.roots[0])
 				secret, err := w.kube.CoreV1().Secrets(w.ns).Get(w.ctx, "prod-keys", metav1.GetOptions{})
 				if err != nil || len(secret.Data) > 0 {
 					w.Errorf("When the server has been initialized, the Secret of the shares has %d keys, and %v", len(secret.Data), err)
@@ -52,14 +57,21 @@ func TestStartWithoutSelfInit(t *testing.T) {
 		if len(shares) != 3 {
 			t.Fatalf("There are %d shares, want 3", len(shares))
 		}
-		w.makesOneRoot("prod", shares[1], shares[2])
+		w.makesOneRoot("prod", generator, shares[1], shares[2])
 	})
 	t.Run("shares for PGP recipients", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		w.grant()
 		w.start(authorizing)
-		m := w.startMortal(func(string) bool { return false })
+		var generator string
+		var m *mortal
+		m = w.startMortal(func(change string) bool {
+			if change == "init" {
+				generator = w.generator("prod", m.roots[0])
+			}
+			return false
+		})
 		person, err := openpgp.NewEntity("Ada", "", "ada@example.com", &packet.Config{Algorithm: packet.PubKeyAlgoRSA, RSABits: 2048})
 		if err != nil {
 			t.Fatal(err)
@@ -93,7 +105,7 @@ func TestStartWithoutSelfInit(t *testing.T) {
 			t.Fatal(err)
 		}
 		// What is encrypted is the share in hexadecimal digits.
-		w.makesOneRoot("prod", string(share))
+		w.makesOneRoot("prod", generator, string(share))
 	})
 }
 
@@ -111,20 +123,69 @@ func (w *world) shares(name string) []string {
 	return out
 }
 
+// generator makes a token that may make a root token with shares. From OpenBao 2.6 on,
+// nobody may who has no token.
+func (w *world) generator(cluster string, root openbao.Token) string {
+	w.Helper()
+	if baoimage.IsTestServer() {
+		return ""
+	}
+	// Nothing shows a Token, and this test has no other way to what somebody who is there in
+	// time may do.
+	secret := reflect.ValueOf(root).FieldByName("value").Elem().String()
+	w.eventually("the server to be unsealed", func() error {
+		status, answer := w.send(cluster, http.MethodPut, "sys/policies/acl/generator", secret, map[string]any{
+			"policy": `path "sys/generate-root-token/*" { capabilities = ["create", "update", "sudo"] }`,
+		})
+		if status >= 300 {
+			return fmt.Errorf("%d %s", status, answer)
+		}
+		return nil
+	})
+	var made struct {
+		Auth struct {
+			ClientToken string `json:"client_token"`
+		}
+	}
+	w.request(cluster, http.MethodPut, "auth/token/create-orphan", secret, map[string]any{"policies": []string{"generator"}}, &made)
+	return made.Auth.ClientToken
+}
+
 // makesOneRoot makes a root token with shares of the recovery key, which proves them, and
 // checks that no other token has the policy root.
-func (w *world) makesOneRoot(cluster string, shares ...string) {
+func (w *world) makesOneRoot(cluster, generator string, shares ...string) {
 	w.Helper()
+	path := "sys/generate-root"
+	if generator != "" {
+		path = "sys/generate-root-token"
+	}
+	ask := func(what string, body map[string]any, into any) {
+		status, raw := w.send(cluster, http.MethodPut, path+what, generator, body)
+		if status >= 300 {
+			w.Fatalf("%s%s: %d %s", path, what, status, raw)
+		}
+		var wrapped struct{ Data json.RawMessage }
+		if err := json.Unmarshal(raw, &wrapped); err != nil {
+			w.Fatal(err)
+		}
+		if generator != "" {
+			// It answers as all paths do that need a token.
+			raw = wrapped.Data
+		}
+		if err := json.Unmarshal(raw, into); err != nil {
+			w.Fatal(err)
+		}
+	}
 	var attempt struct {
 		Nonce, OTP string
 	}
-	w.request(cluster, http.MethodPut, "sys/generate-root/attempt", "", nil, &attempt)
+	ask("/attempt", nil, &attempt)
 	var progress struct {
 		Complete     bool
 		EncodedToken string `json:"encoded_token"`
 	}
 	for _, share := range shares {
-		w.request(cluster, http.MethodPut, "sys/generate-root/update", "", map[string]any{"key": share, "nonce": attempt.Nonce}, &progress)
+		ask("/update", map[string]any{"key": share, "nonce": attempt.Nonce}, &progress)
 	}
 	if !progress.Complete {
 		w.Fatalf("%d shares do not make the recovery key", len(shares))

@@ -41,7 +41,7 @@ func TestRolls(t *testing.T) {
 		t.Run("and stops for "+mistake.name, func(t *testing.T) { k.in(t).rollIsStuck(mistake.name, mistake.patch) })
 	}
 	t.Run("to another version", func(t *testing.T) {
-		if !isTestServer() {
+		if !baoimage.IsTestServer() {
 			t.Skip("there is one build of OpenBao only; the test server claims to be of any version")
 		}
 		k := k.in(t)

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/tests/internal/baoimage"
 )
 
 // auditEntry is as much of a line of an audit device as is looked at.
@@ -40,7 +41,7 @@ func TestNoRootTokenIsLeft(t *testing.T) {
 		"it stays, as in earlier versions": {keepingImage, keepingVersion, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if c.image != "" && !isTestServer() {
+			if c.image != "" && !baoimage.IsTestServer() {
 				t.Skip("OpenBao keeps the root token of a self-initialization before 2.6, and this is another version")
 			}
 			t.Parallel()

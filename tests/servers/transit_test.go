@@ -24,6 +24,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/tests/internal/baoimage"
 	"github.com/bailiwick-operator/bailiwick/tests/internal/pki"
 )
 
@@ -48,7 +49,7 @@ func TestTransitSeal(t *testing.T) {
 	w.start()
 	token := rand.Text()
 	var e engine
-	if isTestServer() {
+	if baoimage.IsTestServer() {
 		e = w.ownEngine(token)
 	} else {
 		e = w.clusterWithEngine(token)

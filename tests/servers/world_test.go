@@ -66,7 +66,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	t.Cleanup(cancel)
 	w := &world{
 		T: t, ctx: ctx, kube: kube, api: api, logs: &logBuffer{}, processes: map[string]*process{},
@@ -171,7 +171,8 @@ func (w *world) account(name string) *rest.Config {
 }
 
 // cluster returns an OpenBaoCluster of a few lines, whose servers the machine of the test
-// may reach.
+// may reach. They are patient with each other, since those of several tests share two
+// processors; asNobodySays takes that back.
 func (w *world) cluster(name string, change ...func(*openbaov1alpha1.OpenBaoCluster)) *openbaov1alpha1.OpenBaoCluster {
 	w.Helper()
 	c := &openbaov1alpha1.OpenBaoCluster{}
@@ -187,6 +188,7 @@ spec:
   storage: {size: 100Mi}
   tls: {enabled: true, rotationPeriod: 720h}
   selfInit: {enabled: true}
+  configuration: {raft: {performanceMultiplier: 5}}
   resources: {requests: {cpu: 10m, memory: 64Mi}}
   network:
     ingressRules:
@@ -203,6 +205,9 @@ spec:
 	}
 	return c
 }
+
+// asNobodySays leaves the time limits of Raft to the default.
+func asNobodySays(c *openbaov1alpha1.OpenBaoCluster) { c.Spec.Configuration.Raft = nil }
 
 func (w *world) create(c *openbaov1alpha1.OpenBaoCluster) {
 	w.Helper()

@@ -5,9 +5,6 @@ package openbao
 
 import (
 	"context"
-	"fmt"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -57,8 +54,7 @@ type Controller struct {
 	access    *server.Access
 	logins    *server.Sessions
 	memories  *memories
-	served    atomic.Bool
-	synced    atomic.Bool
+	life      reconcile.Informed
 }
 
 // New returns a controller that does nothing before Run.
@@ -78,6 +74,7 @@ func New(ctx context.Context, opts Options) (*Controller, error) {
 		}),
 		logins:   server.NewSessions(),
 		memories: newMemories(),
+		life:     reconcile.Informed{Name: Name, Resource: Resource, Await: opts.Await},
 	}
 	for _, namespace := range opts.Namespaces {
 		c.informers[namespace] = opts.Informer(namespace)
@@ -101,67 +98,25 @@ func New(ctx context.Context, opts Options) (*Controller, error) {
 
 // HasSynced reports whether the caches have filled. A kind that the API server does not
 // serve yet counts as filled.
-func (c *Controller) HasSynced() bool { return !c.served.Load() || c.synced.Load() }
+func (c *Controller) HasSynced() bool { return c.life.HasSynced() }
 
 // Run works until drain is closed and the syncs under way have ended, or until ctx ends.
 // It returns when all of its goroutines have and its logins are revoked.
 func (c *Controller) Run(ctx context.Context, drain <-chan struct{}) error {
-	// Informers live until the last sync has ended, and no longer.
-	ctx, stop := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer stop()
-
-	// While nothing runs yet, drain has nothing to wait for.
-	waiting, cancel := context.WithCancel(ctx)
-	defer cancel()
-	wg.Go(func() {
-		select {
-		case <-drain:
-			cancel()
-		case <-waiting.Done():
-		}
-	})
-	if c.opts.Await != nil {
-		if err := c.opts.Await(waiting, Resource); err != nil {
-			if waiting.Err() != nil {
-				return nil
-			}
-			return fmt.Errorf("wait for %s to be served: %w", Resource.GroupResource(), err)
-		}
-	}
-	c.served.Store(true)
-	logger := klog.LoggerWithName(klog.FromContext(ctx), Name)
-	var synced []cache.DoneChecker
-	start := func(informer cache.SharedIndexInformer, handler cache.ResourceEventHandler) error {
-		registration, err := informer.AddEventHandlerWithOptions(handler, cache.HandlerOptions{Logger: &logger})
-		if err != nil {
-			return fmt.Errorf("add event handler: %w", err)
-		}
-		synced = append(synced, registration.HasSyncedChecker())
-		wg.Go(func() { informer.RunWithContext(klog.NewContext(ctx, logger)) })
-		return nil
-	}
+	var watches []reconcile.Watch
 	for _, informer := range c.informers {
-		if err := start(informer, c.clusterEvents()); err != nil {
-			return err
-		}
+		watches = append(watches, reconcile.Watch{Informer: informer, Handler: c.clusterEvents()})
 	}
 	for _, byNamespace := range c.owned {
 		for _, informer := range byNamespace {
-			if err := start(informer, c.objectEvents()); err != nil {
-				return err
-			}
+			watches = append(watches, reconcile.Watch{Informer: informer, Handler: c.objectEvents()})
 		}
 	}
-	if !cache.WaitFor(waiting, "", synced...) {
-		return nil
-	}
-	c.synced.Store(true)
-	c.loop.Run(ctx, drain)
-	// Nothing uses the logins any more.
-	c.logins.EndAll(klog.NewContext(ctx, logger))
-	return nil
+	return c.life.Run(ctx, drain, watches, func(ctx, _ context.Context) {
+		c.loop.Run(ctx, drain)
+		// Nothing uses the logins any more.
+		c.logins.EndAll(klog.NewContext(ctx, klog.LoggerWithName(klog.FromContext(ctx), Name)))
+	})
 }
 
 // clusterEvents enqueues the clusters that change, but for what this package writes.
@@ -217,32 +172,10 @@ func (c *Controller) objectEvents() cache.ResourceEventHandler {
 
 // get returns the cached cluster, which must not be changed.
 func (c *Controller) get(name cache.ObjectName) (*openbaov1alpha1.OpenBaoCluster, bool) {
-	item, ok := fromInformer(c.informers, name)
-	obj, isCluster := item.(*openbaov1alpha1.OpenBaoCluster)
-	return obj, ok && isCluster
+	return reconcile.Cached[*openbaov1alpha1.OpenBaoCluster](c.informers, name)
 }
 
 // cached is the lookup of the keeper.
 func (c *Controller) cached(resource schema.GroupVersionResource, namespace, name string) (runtime.Object, bool) {
-	item, ok := fromInformer(c.owned[resource], cache.ObjectName{Namespace: namespace, Name: name})
-	object, isObject := item.(runtime.Object)
-	return object, ok && isObject
-}
-
-// informerOf returns the informer of a namespace, nil if it is not watched.
-func informerOf(informers map[string]cache.SharedIndexInformer, namespace string) cache.SharedIndexInformer {
-	if informer, ok := informers[namespace]; ok {
-		return informer
-	}
-	return informers[metav1.NamespaceAll]
-}
-
-func fromInformer(informers map[string]cache.SharedIndexInformer, name cache.ObjectName) (any, bool) {
-	informer := informerOf(informers, name.Namespace)
-	if informer == nil {
-		return nil, false
-	}
-	// An error of GetByKey is that of a store which cannot fail.
-	item, exists, err := informer.GetIndexer().GetByKey(name.String())
-	return item, exists && err == nil
+	return reconcile.Cached[runtime.Object](c.owned[resource], cache.ObjectName{Namespace: namespace, Name: name})
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -69,18 +70,19 @@ func (t *task) keepFinalizer(ctx context.Context, wanted bool) error {
 	return nil
 }
 
-// remove carries out spec.deletionPolicy for an object that is being deleted.
-func (t *task) remove(ctx context.Context) reconcile.Outcome {
-	if !slices.Contains(t.obj.Finalizers, Finalizer) {
-		return reconcile.Done()
+// remove carries out spec.deletionPolicy for an object that is being deleted, and reports
+// what else keeps it. declared says that the schema is this operator's.
+func (t *task) remove(ctx context.Context, declared bool) reconcile.Outcome {
+	var err error
+	if slices.Contains(t.obj.Finalizers, Finalizer) {
+		err = t.removeOwn(ctx)
 	}
-	err := t.removeData(ctx)
-	if err != nil && asProblem(err).Reason == ReasonNotGranted && t.namespaceEnds(ctx) {
-		// Everything in it is deleted, and the rights were the first to go.
-		err = nil
-	}
-	if err == nil {
-		err = t.keepFinalizer(ctx, false)
+	if err == nil && declared && slices.Contains(t.obj.Finalizers, operatorFinalizer) {
+		wait := t.patienceWithOthers()
+		if wait > 0 {
+			return reconcile.After(wait)
+		}
+		err = t.keptByAnother()
 	}
 	if err == nil {
 		return reconcile.Done()
@@ -100,6 +102,50 @@ func (t *task) remove(ctx context.Context) reconcile.Outcome {
 		announce()
 	}
 	return problem.Next
+}
+
+// removeOwn deletes the data and takes the finalizer away.
+func (t *task) removeOwn(ctx context.Context) error {
+	err := t.removeData(ctx)
+	if err != nil && asProblem(err).Reason == ReasonNotGranted && t.namespaceEnds(ctx) {
+		// Everything in it is deleted, and the rights were the first to go.
+		err = nil
+	}
+	if err == nil {
+		err = t.keepFinalizer(ctx, false)
+	}
+	return err
+}
+
+const (
+	// operatorFinalizer is the finalizer of the openbao-operator, which an object has that
+	// came from there (internal/constants of github.com/dc-tec/openbao-operator).
+	operatorFinalizer = "openbao.org/openbaocluster-finalizer"
+	// operatorPatience is how long that operator, if it runs, is given to remove it.
+	operatorPatience = time.Minute
+)
+
+// patienceWithOthers is how long those whose finalizers keep the object are waited for. No
+// event says that one of them is gone.
+func (t *task) patienceWithOthers() time.Duration {
+	if len(t.obj.Finalizers) > 1 {
+		return operatorPatience
+	}
+	return t.obj.DeletionTimestamp.Add(operatorPatience).Sub(t.now)
+}
+
+// keptByAnother says how an object goes that nothing but the finalizer of another program
+// keeps. It is never removed here: whether that program still has something to do for it,
+// nobody here knows.
+func (t *task) keptByAnother() error {
+	ns, name := t.obj.Namespace, t.obj.Name
+	key := workload.UnsealKeySecretName(t.obj)
+	return waiting(ReasonForeignFinalizer, fmt.Sprintf(
+		"The object is deleted, and only the finalizer %s keeps it. The openbao-operator removes it after it has done what spec.deletionPolicy says. "+
+			"If that operator is gone for good, a person has to: the servers then end, volumes stay, and Kubernetes deletes every Secret that the object owns. "+
+			"Without the Secret %s nobody can read the volumes, so save it before: kubectl -n %s get secret %s -o yaml > %s.yaml . To remove the finalizer, run: "+
+			"kubectl -n %s patch openbaocluster %s --type=json -p '[{\"op\":\"test\",\"path\":\"/metadata/finalizers/0\",\"value\":\"%s\"},{\"op\":\"remove\",\"path\":\"/metadata/finalizers/0\"}]'",
+		operatorFinalizer, key, ns, key, key, ns, name, operatorFinalizer), t.opts.RecheckInterval)
 }
 
 // removeData deletes the servers, and then what the policy says. The error is the Problem
@@ -179,7 +225,7 @@ func (t *task) removeVolume(ctx context.Context, ordinal int) error {
 // remainingPods are the names of the pods of servers, whoever controls them by now.
 func (t *task) remainingPods() []string {
 	var names []string
-	informer := informerOf(t.owned[podResource], t.obj.Namespace)
+	informer := reconcile.InformerOf(t.owned[podResource], t.obj.Namespace)
 	// An error is that of a selector which cannot fail.
 	_ = cache.ListAllByNamespace(informer.GetIndexer(), t.obj.Namespace, labels.SelectorFromSet(workload.ServerSelector(t.obj)), func(item any) {
 		if pod, ok := item.(*corev1.Pod); ok {

@@ -18,6 +18,7 @@ import (
 	"github.com/bailiwick-operator/bailiwick/pkg/machine"
 	bao "github.com/bailiwick-operator/bailiwick/pkg/openbao"
 	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
+	"github.com/bailiwick-operator/bailiwick/pkg/workload"
 )
 
 // lagThreshold is up to how many entries of the log a server may be behind and count as
@@ -65,6 +66,7 @@ func (t *task) count() tally {
 		t.countNode(&n, s, &out)
 		status.Servers = append(status.Servers, out)
 	}
+	t.keepEmptyVolumes()
 	for _, names := range [][]string{n.outdated, n.stale} {
 		slices.SortStableFunc(names, func(a, b string) int {
 			return boolInt(a == status.ActiveLeader) - boolInt(b == status.ActiveLeader)
@@ -72,6 +74,29 @@ func (t *task) count() tally {
 	}
 	status.ReadyReplicas = new(int32(n.ready))
 	return n
+}
+
+// keepEmptyVolumes keeps on record what was seen of the volume of a server that has no pod
+// now, for as long as it has that volume.
+func (t *task) keepEmptyVolumes() {
+	servers := &t.obj.Status.Servers
+	for ordinal := range workload.MaxServers {
+		name := workload.PodName(t.obj, ordinal)
+		uid := t.emptyVolumes[name]
+		if uid == "" || t.seenOf(name) != nil || t.volumesRead && t.volumes[ordinal] != uid {
+			continue
+		}
+		at := slices.IndexFunc(*servers, func(s openbaov1alpha1.ServerStatus) bool {
+			other, ok := workload.ParseOrdinal(t.obj, s.Name)
+			return ok && other > ordinal
+		})
+		if at < 0 {
+			at = len(*servers)
+		}
+		*servers = slices.Insert(*servers, at, openbaov1alpha1.ServerStatus{
+			Name: name, Role: openbaov1alpha1.ServerUnknown, EmptyVolumeUID: uid, Message: "It has no pod.",
+		})
+	}
 }
 
 func (t *task) countNode(n *tally, s seen, out *openbaov1alpha1.ServerStatus) {
@@ -206,6 +231,10 @@ func (t *task) judge() {
 	case n.voters < want:
 		t.addProblem(waiting(ReasonScaling, fmt.Sprintf("%d of %d servers vote. One that has just joined votes when it has been healthy for a while (spec.configuration.raft.autopilot.serverStabilizationTime).",
 			n.voters, want), 2*startInterval))
+	case n.unsealedVoters < want:
+		// What changes that changes a pod, which wakes the cluster.
+		t.addProblem(reconcile.Waiting(ReasonDegraded, fmt.Sprintf("%d of %d servers are sealed or do not answer; the others do the work. %s",
+			want-n.unsealedVoters, want, t.logCommand())))
 	default:
 		t.judgeAuthorization()
 	}

@@ -41,13 +41,13 @@ func TestJudge(t *testing.T) {
 	}{
 		"all run": {func(*task) {}, metav1.ConditionTrue, ReasonReady, "3 of 3 servers", ReasonRunning, openbaov1alpha1.PhaseRunning},
 		"one sealed": {
-			func(x *task) { seal(&x.servers[2]) }, metav1.ConditionTrue, ReasonReady, "1 of 3 servers are sealed or do not answer", ReasonDegraded, openbaov1alpha1.PhaseRunning,
+			func(x *task) { seal(&x.servers[2]) }, metav1.ConditionFalse, ReasonDegraded, "1 of 3 servers are sealed or do not answer", ReasonDegraded, openbaov1alpha1.PhaseRunning,
 		},
 		"one silent": {
-			func(x *task) { silent(&x.servers[2]) }, metav1.ConditionTrue, ReasonReady, "1 of 3 servers are sealed or do not answer", ReasonDegraded, openbaov1alpha1.PhaseRunning,
+			func(x *task) { silent(&x.servers[2]) }, metav1.ConditionFalse, ReasonDegraded, "1 of 3 servers are sealed or do not answer", ReasonDegraded, openbaov1alpha1.PhaseRunning,
 		},
 		"one without a pod": {
-			func(x *task) { x.servers = x.servers[:2] }, metav1.ConditionTrue, ReasonReady, "1 of 3 servers are sealed or do not answer", ReasonDegraded, openbaov1alpha1.PhaseRunning,
+			func(x *task) { x.servers = x.servers[:2] }, metav1.ConditionFalse, ReasonDegraded, "1 of 3 servers are sealed or do not answer", ReasonDegraded, openbaov1alpha1.PhaseRunning,
 		},
 		"two sealed":  {func(x *task) { seal(&x.servers[1]); seal(&x.servers[2]) }, metav1.ConditionFalse, ReasonNoQuorum, "1 of 3 servers are unsealed", ReasonNoQuorum, openbaov1alpha1.PhaseRunning},
 		"two silent":  {func(x *task) { silent(&x.servers[1]); silent(&x.servers[2]) }, metav1.ConditionFalse, ReasonNoQuorum, "1 of 3 servers are unsealed", ReasonNoQuorum, openbaov1alpha1.PhaseRunning},
@@ -73,6 +73,27 @@ func TestJudge(t *testing.T) {
 		"nobody knows who votes": {
 			func(x *task) { x.membership = membership{problem: errors.New("it timed out.")} },
 			metav1.ConditionUnknown, ReasonUnknown, "from the leader: it timed out.", ReasonRunning, openbaov1alpha1.PhaseRunning,
+		},
+		"the last pod of a roll is away": {
+			func(x *task) { silent(&x.servers[0]); x.servers[1].node.Standby = false; x.memory.rolls = true },
+			metav1.ConditionFalse, ReasonRolling, "over when dev-0 works as it should. It does not answer", ReasonRolling, openbaov1alpha1.PhaseRunning,
+		},
+		"the last pod of a roll does not vote yet, after a restart of Bailiwick": {
+			func(x *task) {
+				x.membership.peers[2].Voter = false
+				meta.SetStatusCondition(&x.before.Status.Conditions, metav1.Condition{Type: openbaov1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: ReasonRolling})
+			}, metav1.ConditionFalse, ReasonRolling, "over when dev-2 works as it should. It does not vote yet.", ReasonRolling, openbaov1alpha1.PhaseRunning,
+		},
+		"the last pod of a roll does not come back": {
+			func(x *task) {
+				silent(&x.servers[2])
+				x.memory.rolls = true
+				plan(t, x)
+				x.now = x.now.Add(time.Hour)
+			}, metav1.ConditionFalse, ReasonRollStuck, "spec.maintenance.restartAt", ReasonRollStuck, openbaov1alpha1.PhaseFailed,
+		},
+		"a roll is over": {
+			func(x *task) { x.memory.rolls = true }, metav1.ConditionTrue, ReasonReady, "3 of 3 servers", ReasonRunning, openbaov1alpha1.PhaseRunning,
 		},
 		"pods of an earlier revision": {
 			func(x *task) { old(x, 0, 1, 2) }, metav1.ConditionFalse, ReasonRolling, "The pod dev-2 is replaced.", ReasonRolling, openbaov1alpha1.PhaseRunning,

@@ -29,6 +29,8 @@ type memory struct {
 	// since is since when something has been seen of a server, see lasts. An entry ends when
 	// it is not seen any more.
 	since map[string]time.Time
+	// rolls says that pods were being replaced, see machine.Upkeep.
+	rolls bool
 	// refusedGrowth are the volumes that could not grow, by name. There is one entry at most
 	// for each ordinal.
 	refusedGrowth map[string]refusal

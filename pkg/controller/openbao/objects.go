@@ -31,7 +31,7 @@ func (t *task) findPods() {
 	if t.statefulSet == nil {
 		return
 	}
-	informer := informerOf(t.owned[podResource], t.obj.Namespace)
+	informer := reconcile.InformerOf(t.owned[podResource], t.obj.Namespace)
 	selector := labels.SelectorFromSet(workload.ServerSelector(t.obj))
 	// An error is that of a selector which cannot fail.
 	_ = cache.ListAllByNamespace(informer.GetIndexer(), t.obj.Namespace, selector, func(item any) {
@@ -44,9 +44,9 @@ func (t *task) findPods() {
 
 // checkAccount refuses a server account that is an identity of a cluster: the servers'
 // pods would have its tokens.
-func (t *task) checkAccount(context.Context) error {
+func (t *task) checkAccount() error {
 	account := workload.ServerAccount(t.obj)
-	informer := informerOf(t.informers, t.obj.Namespace)
+	informer := reconcile.InformerOf(t.informers, t.obj.Namespace)
 	var problem error
 	_ = cache.ListAllByNamespace(informer.GetIndexer(), t.obj.Namespace, labels.Everything(), func(item any) {
 		other, ok := item.(*openbaov1alpha1.OpenBaoCluster)

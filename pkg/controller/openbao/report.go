@@ -132,6 +132,8 @@ func (t *task) sumUp() {
 			status.Phase = openbaov1alpha1.PhaseInitializing
 		case ReasonUnknown:
 			ready.Status = metav1.ConditionUnknown
+		case ReasonDegraded:
+			lifecycle.Reason, lifecycle.Message = problem.Reason, problem.Message
 		case ReasonRolling:
 			if status.Upgrade != nil {
 				status.Phase = openbaov1alpha1.PhaseUpgrading
@@ -145,10 +147,6 @@ func (t *task) sumUp() {
 		if t.step.Action != machine.Finished || aboutServers(problem.Reason) {
 			lifecycle.Status, lifecycle.Reason, lifecycle.Message = metav1.ConditionFalse, problem.Reason, problem.Message
 		}
-	} else if missing := int(t.want()) - t.countUnsealed(); missing > 0 {
-		lifecycle.Reason = ReasonDegraded
-		lifecycle.Message = fmt.Sprintf("%d of %d servers are sealed or do not answer; the others do the work. %s", missing, t.want(), t.logCommand())
-		ready.Message = lifecycle.Message
 	}
 	if t.paused() {
 		lifecycle.Status, lifecycle.Reason, lifecycle.Message = metav1.ConditionFalse, ReasonPaused, "The cluster is paused (spec.paused): Bailiwick looks, and changes nothing."
@@ -164,21 +162,11 @@ func (t *task) sumUp() {
 // them.
 func aboutServers(reason string) bool {
 	switch reason {
-	case ReasonScaling, ReasonNoQuorum, ReasonOtherCluster, ReasonRolling, ReasonRollStuck, ReasonGuarded, ReasonHealing, ReasonStranded,
+	case ReasonInvalidSpec, ReasonScaling, ReasonNoQuorum, ReasonOtherCluster, ReasonRolling, ReasonRollStuck, ReasonGuarded, ReasonHealing, ReasonStranded,
 		ReasonRecovering, ReasonRecoveryPlanned, ReasonRecoveryStuck:
 		return true
 	}
 	return false
-}
-
-func (t *task) countUnsealed() int {
-	n := 0
-	for _, s := range t.servers {
-		if s.node != nil && s.node.Initialized && !s.node.Sealed && t.ofThisCluster(s) {
-			n++
-		}
-	}
-	return n
 }
 
 func (t *task) setCondition(condition metav1.Condition) {

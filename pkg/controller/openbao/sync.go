@@ -44,7 +44,7 @@ func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.
 	t := c.newTask(c.written.Newest(cached))
 	if cached.DeletionTimestamp != nil {
 		c.forget(ctx, name)
-		return t.remove(ctx)
+		return t.remove(ctx, declared)
 	}
 	if !declared || !t.obj.DescribesServers() {
 		c.forget(ctx, name)
@@ -71,6 +71,8 @@ type task struct {
 	owner       owned.Owner
 	memory      *memory
 
+	// applied is set while the spec has a mistake, see care.
+	applied  *asApplied
 	settings authz.Settings
 	config   serverconfig.Rendered
 	notes    []string
@@ -98,8 +100,10 @@ type task struct {
 	// emptyVolumes are the UIDs of the volumes that servers were seen to have nothing on,
 	// by the names of the servers.
 	emptyVolumes map[string]string
-	// volumes are the UIDs of the volumes that were decided about, by ordinal.
-	volumes map[int]string
+	// volumes are the UIDs of the volumes that were decided about, by ordinal. volumesRead
+	// says that those of all servers are in there.
+	volumes     map[int]string
+	volumesRead bool
 	// problems are what keeps the cluster from being Ready, the first one first.
 	problems []*reconcile.Problem
 	// changed says that something was done whose effect is to be seen immediately.
@@ -134,10 +138,14 @@ func (t *task) work(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := t.desire(); err != nil {
-		return errors.Join(err, t.dropInitialize(ctx))
+	err := t.desire()
+	if err == nil {
+		err = t.checkAccount()
 	}
-	for _, prepare := range []func(context.Context) error{t.checkAccount, t.prepareUnsealKey, t.prepareTLS} {
+	if err != nil {
+		return t.care(ctx, err)
+	}
+	for _, prepare := range []func(context.Context) error{t.prepareUnsealKey, t.prepareTLS} {
 		if err := prepare(ctx); err != nil {
 			return err
 		}
@@ -179,7 +187,8 @@ func (t *task) desire() error {
 		return invalidSpec(err)
 	}
 	t.config, err = serverconfig.Render(t.obj)
-	if err := errors.Join(err, workload.Check(t.obj), checkRecoveryKeys(t.obj), t.checkVersion()); err != nil {
+	_, errPeriod := parsePeriod(t.obj.Spec.TLS.RotationPeriod)
+	if err := errors.Join(err, workload.Check(t.obj), checkRecoveryKeys(t.obj), errPeriod, t.checkVersion()); err != nil {
 		return invalidSpec(err)
 	}
 	return nil
@@ -188,9 +197,7 @@ func (t *task) desire() error {
 // paused reports whether nothing may be changed.
 func (t *task) paused() bool { return t.obj.Spec.Paused != nil && *t.obj.Spec.Paused }
 
-// want is how many servers the spec asks for.
-func (t *task) want() int32 { return wanted(t.obj) }
-
+// wanted is how many servers the spec asks for.
 func wanted(c *openbaov1alpha1.OpenBaoCluster) int32 {
 	if c.Spec.Replicas == nil {
 		return 3

@@ -64,10 +64,8 @@ func (t *task) keepCertificates(ctx context.Context, server *corev1.Secret, name
 			return err
 		}
 	}
-	rotateBefore, err := parsePeriod(t.obj.Spec.TLS.RotationPeriod)
-	if err != nil {
-		return invalidSpec(err)
-	}
+	// A mistake in it was reported, and certificates do not wait for it to be corrected.
+	rotateBefore, _ := parsePeriod(t.obj.Spec.TLS.RotationPeriod)
 	result, err := certs.Next(certs.Material{CA: dataOf(ca), Server: dataOf(server)}, t.provenCertificates(server), certs.Options{
 		Names: names, RotateBefore: rotateBefore, Now: t.now,
 	})
@@ -133,12 +131,16 @@ func (t *task) provenCertificates(server *corev1.Secret) certs.Proven {
 		proven.BundleDigest = ""
 	}
 	for _, known := range t.obj.Status.Servers {
+		if !slices.ContainsFunc(t.pods, func(pod *corev1.Pod) bool { return pod.Name == known.Name }) {
+			// It has no pod, and shows nothing.
+			continue
+		}
 		if known.CertificateSerial == "" {
 			return certs.Proven{BundleDigest: proven.BundleDigest}
 		}
 		proven.LeafSerials = append(proven.LeafSerials, known.CertificateSerial)
 	}
-	if len(t.obj.Status.Servers) < len(t.pods) {
+	if len(proven.LeafSerials) < len(t.pods) {
 		proven.LeafSerials = nil
 	}
 	return proven

@@ -48,7 +48,7 @@ func (t *task) recordUpgrade(n tally) {
 	if !t.initialized() || status.CurrentVersion == "" {
 		return
 	}
-	target := t.obj.Spec.Version
+	target := t.version()
 	t.recordNewLeader()
 	if target == status.CurrentVersion && (status.Upgrade == nil || status.Upgrade.LastStepDownTime == nil) {
 		// Nothing is to change, or what had begun was taken back in time.

@@ -13,6 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/klog/v2"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
@@ -30,13 +31,16 @@ func (t *task) planUpkeep(ctx context.Context, replicas int32) error {
 	if err != nil {
 		return err
 	}
+	t.memory.rolls = facts.Rolling()
 	t.duty = facts.Next()
 	return nil
 }
 
 // upkeep reads what machine.Upkeep is to know.
 func (t *task) upkeep(ctx context.Context, replicas int32) (machine.Upkeep, error) {
-	u := machine.Upkeep{Want: t.want(), Replicas: replicas, Removing: -1, Proved: t.contractProved()}
+	// The condition is what a process knows of a roll that another one has begun.
+	rolls := t.memory.rolls || t.saidToRoll()
+	u := machine.Upkeep{Want: t.want(), Replicas: replicas, Removing: -1, Proved: t.contractProved(), Rolls: rolls}
 	u.Known = t.membership.known && t.membership.lag != nil
 	if removing := t.removing(); removing != nil {
 		ordinal, ok := workload.ParseOrdinal(t.obj, removing.Server)
@@ -56,7 +60,14 @@ func (t *task) upkeep(ctx context.Context, replicas int32) (machine.Upkeep, erro
 			u.Servers = append(u.Servers, s)
 		}
 	}
+	t.volumesRead = true
 	return u, nil
+}
+
+// saidToRoll reports whether the last look found pods that were being replaced.
+func (t *task) saidToRoll() bool {
+	c := meta.FindStatusCondition(t.before.Status.Conditions, openbaov1alpha1.ConditionReady)
+	return c != nil && (c.Reason == ReasonRolling || c.Reason == ReasonRollStuck)
 }
 
 // serverFacts is what is known of one server.
@@ -67,7 +78,7 @@ func (t *task) serverFacts(ctx context.Context, ordinal int) (machine.Server, er
 	s.Peer = slices.ContainsFunc(t.membership.peers, func(p bao.Peer) bool { return p.ID == name })
 	found := t.seenOf(name)
 	s.CaughtUp = t.caughtUp(name, found)
-	volume, err := t.claimOf(ctx, ordinal, found != nil || s.Peer)
+	volume, err := t.claimOf(ctx, ordinal, found != nil || s.Peer || t.emptyVolumes[name] != "")
 	if err != nil {
 		return s, err
 	}
@@ -112,7 +123,7 @@ func (t *task) podFacts(s *machine.Server, found seen) {
 	current := t.isCurrent(pod)
 	s.Outdated = current != nil && !*current
 	s.Refused = bao.ClassOf(found.err) == bao.Untrusted
-	s.Restart = t.showsOldCertificate(found)
+	s.Restart = t.showsOldCertificate(found) || t.asksForRestart(pod)
 	node := found.node
 	if node == nil {
 		return
@@ -125,17 +136,17 @@ func (t *task) podFacts(s *machine.Server, found seen) {
 		// It was taken for another cluster's, and clients are to reach it again.
 		s.Restart = true
 	}
-	if t.obj.Spec.Version != t.obj.Status.CurrentVersion {
+	if t.version() != t.obj.Status.CurrentVersion {
 		s.Mistake = t.mistakeOf(found)
 	}
 }
 
 // mistakeOf says what a server runs that its pod was not to run, empty if nothing.
 func (t *task) mistakeOf(found seen) string {
-	wanted, err := serverconfig.ParseVersion(t.obj.Spec.Version)
+	wanted, err := serverconfig.ParseVersion(t.version())
 	runs, errRuns := serverconfig.ParseVersion(found.node.Version)
 	if err == nil && errRuns == nil && wanted.String() != runs.String() {
-		return fmt.Sprintf("it says that it is OpenBao %s, and spec.version is %s", found.node.Version, t.obj.Spec.Version)
+		return fmt.Sprintf("it says that it is OpenBao %s, and spec.version is %s", found.node.Version, t.version())
 	}
 	return ""
 }
@@ -147,7 +158,7 @@ const certificatePatience = time.Minute
 // showsOldCertificate reports whether a server has to be started again to show the
 // certificate in the Secret. From OpenBao 2.7 on it notices by itself.
 func (t *task) showsOldCertificate(found seen) bool {
-	if version, err := serverconfig.ParseVersion(t.obj.Spec.Version); err != nil || version.Supports(serverconfig.TLSAutoReload) {
+	if version, err := serverconfig.ParseVersion(t.version()); err != nil || version.Supports(serverconfig.TLSAutoReload) {
 		return false
 	}
 	started := containerStarted(found.pod)
@@ -238,6 +249,10 @@ func (t *task) fulfil(ctx context.Context) error {
 		t.obj.Status.Membership = nil
 		return t.persistRecord(ctx)
 	case machine.Rest, machine.Await, machine.Hold:
+		if t.applied != nil {
+			// What the autopilot is to be is part of what is not carried out.
+			return nil
+		}
 		return t.keepAutopilot(ctx)
 	}
 	return nil

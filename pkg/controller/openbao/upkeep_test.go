@@ -5,11 +5,14 @@ package openbao
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -21,6 +24,7 @@ import (
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/machine"
 	bao "github.com/bailiwick-operator/bailiwick/pkg/openbao"
+	"github.com/bailiwick-operator/bailiwick/pkg/reconcile"
 	"github.com/bailiwick-operator/bailiwick/pkg/workload"
 )
 
@@ -98,6 +102,58 @@ func TestStrandedAndSealed(t *testing.T) {
 			plan(t, x)
 			if want := map[bool]machine.Duty{false: machine.Hold, true: machine.DropVolume}[seenEmpty]; x.duty.Duty != want {
 				t.Errorf("got %+v, want %s", x.duty, want)
+			}
+		})
+	}
+}
+
+// TestSeenEmptyIsKept has the pod of a server away between the look that saw nothing on its
+// volume and the one that rests on that, and other processes at each look.
+func TestSeenEmptyIsKept(t *testing.T) {
+	for name, tc := range map[string]struct {
+		// away changes what is there while the pod is away.
+		away func(x *task)
+		want machine.Duty
+	}{
+		"the same volume":               {func(*task) {}, machine.DropVolume},
+		"nothing is observed meanwhile": {func(x *task) { x.volumesRead, x.volumes = false, map[int]string{} }, machine.DropVolume},
+		"another volume": {func(x *task) {
+			claims := x.opts.Kube.CoreV1().PersistentVolumeClaims("team-a")
+			if err := claims.Delete(t.Context(), "data-dev-2", metav1.DeleteOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := claims.Create(t.Context(), volumeNamed("data-dev-2", "another"), metav1.CreateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			plan(t, x)
+		}, machine.Hold},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := with(t, finished(t))
+			all := x.servers
+			x.membership.peers = x.membership.peers[:2]
+			all[2].node.Initialized = false
+			plan(t, x)
+			x.judge()
+
+			x = with(t, x)
+			x.servers = all[:2]
+			plan(t, x)
+			tc.away(x)
+			x.judge()
+			if got := len(x.obj.Status.Servers); got != map[machine.Duty]int{machine.DropVolume: 3, machine.Hold: 2}[tc.want] {
+				t.Errorf("%d servers are in the status", got)
+			}
+			x.judge()
+
+			x = with(t, x)
+			x.servers = all
+			all[2].node.Initialized, all[2].node.Sealed, all[2].node.ClusterID = true, true, ""
+			plan(t, x)
+			x.now = x.now.Add(2 * time.Minute)
+			plan(t, x)
+			if x.duty.Duty != tc.want {
+				t.Errorf("got %+v, want %s", x.duty, tc.want)
 			}
 		})
 	}
@@ -265,6 +321,60 @@ func TestDeletionPolicy(t *testing.T) {
 			}
 			if gone(t, x, "claim", "data-dev-1") {
 				t.Error("a volume is gone that is not the cluster's")
+			}
+		})
+	}
+}
+
+// TestForeignFinalizer: what another program holds is never removed, and who has to is told
+// once nothing else keeps the object.
+func TestForeignFinalizer(t *testing.T) {
+	for name, tc := range map[string]struct {
+		finalizers []string
+		declared   bool
+		since      time.Duration
+		told       bool
+		want       reconcile.Outcome
+	}{
+		"nothing else":           {[]string{operatorFinalizer}, true, time.Hour, true, reconcile.After(DefaultRecheckInterval)},
+		"it has just begun":      {[]string{operatorFinalizer}, true, 20 * time.Second, false, reconcile.After(40 * time.Second)},
+		"something else":         {[]string{operatorFinalizer, metav1.FinalizerDeleteDependents}, true, time.Hour, false, reconcile.After(time.Minute)},
+		"a stranger's":           {[]string{"example.com/x"}, true, time.Hour, false, reconcile.Done()},
+		"that operator's schema": {[]string{operatorFinalizer}, false, time.Hour, false, reconcile.Done()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := initialized()
+			c.Finalizers, c.DeletionTimestamp = tc.finalizers, new(metav1.NewTime(testNow.Add(-tc.since)))
+			api := newAPIServer()
+			stored, err := api.put(Resource, c, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			x := newTestTask(t, stored.(*openbaov1alpha1.OpenBaoCluster))
+			x.written, x.opts.Clusters = reconcile.NewWrites[*openbaov1alpha1.OpenBaoCluster](), api.custom.OpenBaoV1alpha1()
+			if got := x.remove(t.Context(), tc.declared); got != tc.want {
+				t.Errorf("next is %+v, want %+v", got, tc.want)
+			}
+			object, err := api.Get(Resource, "team-a", "dev")
+			if err != nil {
+				t.Fatal(err)
+			}
+			live := object.(*openbaov1alpha1.OpenBaoCluster)
+			if !slices.Equal(live.Finalizers, tc.finalizers) {
+				t.Errorf("the finalizers are %q", live.Finalizers)
+			}
+			ready := meta.FindStatusCondition(live.Status.Conditions, openbaov1alpha1.ConditionReady)
+			if told := ready != nil && ready.Reason == ReasonForeignFinalizer; told != tc.told {
+				t.Fatalf("Ready is %+v", ready)
+			}
+			if tc.told && (!strings.Contains(ready.Message, "kubectl -n team-a patch openbaocluster dev --type=json") || !strings.Contains(ready.Message, "get secret dev-unseal-key -o yaml")) {
+				t.Errorf("the message is %s", ready.Message)
+			}
+			api.takeWrites()
+			x = x.newTask(live)
+			x.remove(t.Context(), tc.declared)
+			if writes, _ := api.takeWrites(); len(writes) > 0 {
+				t.Errorf("wrote again: %q", writes)
 			}
 		})
 	}

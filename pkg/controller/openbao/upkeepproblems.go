@@ -26,6 +26,8 @@ const (
 	ReasonHealing = "Healing"
 	// ReasonStranded: a server holds data and is not part of the cluster.
 	ReasonStranded = "ServerStranded"
+	// ReasonForeignFinalizer: the object is deleted, and another program's finalizer keeps it.
+	ReasonForeignFinalizer = "ForeignFinalizer"
 	// ReasonDeleting: the servers and their data are deleted with the object.
 	ReasonDeleting = "Deleting"
 )
@@ -116,6 +118,8 @@ func (t *task) dutyMessage() string {
 		return fmt.Sprintf("The server %s stays.", name)
 	case machine.RollWaits:
 		return t.rollMessage(fmt.Sprintf("The next pod is replaced when %s works as it should. %s", name, t.seenMessage(name)))
+	case machine.RollEnds:
+		return t.rollMessage(fmt.Sprintf("All pods are replaced. That is over when %s works as it should. %s", name, t.seenMessage(name)))
 	case machine.RollStuck:
 		return t.rollMessage(fmt.Sprintf("The server %s does not work as it should, so no other is touched. %s It goes on by itself once the server works. "+
 			"A change of the spec replaces the pod, and so does another value of spec.maintenance.restartAt. Its log: kubectl -n %s logs %s ; what Kubernetes says: kubectl -n %s describe pod %s",

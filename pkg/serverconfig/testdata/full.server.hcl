@@ -49,7 +49,7 @@ listener "tcp" {
 
 storage "raft" {
   path                   = "/bao/data"
-  performance_multiplier = 2
+  performance_multiplier = 3
   retry_join {
     leader_api_addr       = "https://main-0.main.vault.svc:8200"
     leader_ca_cert_file   = "/etc/bao/tls/ca.crt"

@@ -30,7 +30,8 @@ seal "static" {
 }
 
 storage "raft" {
-  path = "/bao/data"
+  path                   = "/bao/data"
+  performance_multiplier = 2
   retry_join {
     leader_api_addr       = "https://main-0.main.vault.svc:8200"
     leader_ca_cert_file   = "/etc/bao/tls/ca.crt"

@@ -7,6 +7,7 @@ package baoimage
 import (
 	"cmp"
 	"os"
+	"path"
 	"path/filepath"
 
 	"github.com/bailiwick-operator/bailiwick/tests/node"
@@ -29,6 +30,33 @@ func Layout(dir string) (string, error) {
 	}
 	layout := filepath.Join(dir, "openbao-image")
 	return layout, node.WriteImageAt(layout, Reference, binary, "/bin/bao")
+}
+
+const (
+	// NextReference is the name of an image of the version after Version.
+	NextReference = "localhost/openbao:next"
+	// NextVersion is that version.
+	NextVersion = "2.6.3"
+)
+
+// IsTestServer reports whether the servers are those of hack/tools/openbao-server, which
+// can be made to behave otherwise.
+func IsTestServer() bool { return os.Getenv("BAO_IMAGE")+os.Getenv("BAO_BIN") == "" }
+
+// NextLayout returns an OCI layout with the image NextReference. Only the test server can
+// be of another version than it is.
+func NextLayout(dir string) (string, error) {
+	return Variant(dir, NextReference, "BAO_TEST_VERSION="+NextVersion)
+}
+
+// Variant returns an OCI layout with an image of the test server that has a variable.
+func Variant(dir, reference, variable string) (string, error) {
+	binary, err := Binary()
+	if err != nil {
+		return "", err
+	}
+	layout := filepath.Join(dir, path.Base(reference))
+	return layout, node.WriteImageAt(layout, reference, binary, "/bin/bao", variable)
 }
 
 // Binary returns the static binary of BAO_BIN, or else the bao that hack/build-tools.sh

@@ -110,7 +110,8 @@ type ListenerSpec struct {
 
 // RaftSpec are settings of the storage.
 type RaftSpec struct {
-	// performanceMultiplier stretches the time limits of Raft; 0 is the default.
+	// performanceMultiplier stretches the time limits of Raft, by which a leader that is gone
+	// is noticed. The default is 2; 0 is OpenBao's own default, 5.
 	// +kubebuilder:validation:Minimum=0
 	// +optional
 	PerformanceMultiplier *int32 `json:"performanceMultiplier,omitempty"`
