@@ -52,6 +52,8 @@ func (t *task) start(ctx context.Context) error {
 	recovers := t.recoveryPhase().Active()
 	switch {
 	case recovers:
+		// No pod is replaced while a recovery decides which there are.
+		t.memory.rolls = false
 		var servers int32
 		first, servers = t.recovery.facts.Layout()
 		replicas = &servers
