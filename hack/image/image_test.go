@@ -481,25 +481,27 @@ func TestSBOM(t *testing.T) {
 				t.Error("not all packages are related to another, or some that are do not exist")
 			}
 
-			// What go itself says of the binary in the image.
-			path := filepath.Join(t.TempDir(), "bailiwick")
-			if err := os.WriteFile(path, image.root["bailiwick"].content, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			modules := 0
-			for line := range strings.Lines(must(output(exec.Command("go", "version", "-m", path)))(t)) {
-				fields := strings.Fields(line)
-				if len(fields) != 4 || fields[0] != "dep" {
-					continue
+			// What go itself says of the programs in the image.
+			modules := map[string]bool{}
+			for _, program := range []string{"bailiwick", "bailiwick-job"} {
+				path := filepath.Join(t.TempDir(), program)
+				if err := os.WriteFile(path, image.root[program].content, 0o600); err != nil {
+					t.Fatal(err)
 				}
-				modules++
-				p := byName[fields[1]]
-				if p.Version != fields[2] || len(p.Checksums) != 1 || len(p.Checksums[0].Value) != 64 {
-					t.Errorf("%s %s is listed as %+v", fields[1], fields[2], p)
+				for line := range strings.Lines(must(output(exec.Command("go", "version", "-m", path)))(t)) {
+					fields := strings.Fields(line)
+					if len(fields) != 4 || fields[0] != "dep" {
+						continue
+					}
+					modules[fields[1]] = true
+					p := byName[fields[1]]
+					if p.Version != fields[2] || len(p.Checksums) != 1 || len(p.Checksums[0].Value) != 64 {
+						t.Errorf("%s %s of %s is listed as %+v", fields[1], fields[2], program, p)
+					}
 				}
 			}
-			if modules < 50 || len(got.Packages) != modules+4 {
-				t.Errorf("there are %d packages, and %d modules in the binary", len(got.Packages), modules)
+			if len(modules) < 50 || len(got.Packages) != len(modules)+4 {
+				t.Errorf("there are %d packages, and %d modules in the programs", len(got.Packages), len(modules))
 			}
 			if certificates := byName[rootsModule]; certificates.Version == "" {
 				t.Error("the certificates are not listed")

@@ -62,9 +62,10 @@ func (t *task) rest(ctx context.Context) bool {
 	if !t.comparison.complete || !t.mayRest() {
 		return false
 	}
-	// Why there is no login, the comparison finds out.
+	// Why there is no login, or why it could not be renewed, the comparison finds out.
 	_, err := t.bootstrapper().standing(ctx)
-	return err == nil
+	held := t.logins.Get(t.name)
+	return err == nil && held != nil && t.now.Before(held.RenewAt)
 }
 
 // mayRest reports whether servers that were compared need not be compared again now.

@@ -118,6 +118,17 @@ func TestWhatIsCompared(t *testing.T) {
 			f.sync("prod")
 			srv.fail = func(string) error { return nil }
 		}, true},
+		"a login that could not be renewed": {func(f *fixture, srv *fakeServer) {
+			srv.fail = func(op string) error {
+				if op == "Login "+bootstrapperRole {
+					return errors.New("not now")
+				}
+				return nil
+			}
+			f.now = f.now.Add(45 * time.Minute)
+			f.sync("prod")
+			srv.fail = func(string) error { return nil }
+		}, true},
 		"another process": {func(f *fixture, _ *fakeServer) { f.controller.comparisons = newComparisons() }, true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -56,6 +56,7 @@ func (t *task) persist(ctx context.Context) error {
 	}
 	klog.FromContext(ctx).V(2).Info("Applied status")
 	t.written.Store(got)
+	t.obj.ResourceVersion = got.ResourceVersion
 	t.obj.DeepCopyInto(t.before)
 	if t.ours {
 		// The record of another schema has become part of the status.
@@ -157,5 +158,11 @@ func (t statusWriter) statusConfig() (*openbaov1alpha1ac.OpenBaoClusterApplyConf
 				WithLastTransitionTime(condition.LastTransitionTime))
 		}
 	}
-	return openbaov1alpha1ac.OpenBaoCluster(t.obj.Name, t.obj.Namespace).WithUID(t.obj.UID).WithStatus(status), nil
+	config := openbaov1alpha1ac.OpenBaoCluster(t.obj.Name, t.obj.Namespace).WithUID(t.obj.UID).WithStatus(status)
+	if t.ours && t.sumsUp() && t.obj.DescribesServers() {
+		// What a cache that is behind shows must not replace what the process that runs the
+		// servers has said meanwhile.
+		config.WithResourceVersion(t.obj.ResourceVersion)
+	}
+	return config, nil
 }

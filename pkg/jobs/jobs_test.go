@@ -91,9 +91,9 @@ func TestRead(t *testing.T) {
 	}{
 		"no pod yet":             {nil, "", "", Running, false, "no pod yet"},
 		"not scheduled":          {pod(time.Second, unscheduled), "", "", Running, false, "affinity conflict"},
-		"not scheduled for long": {pod(4*time.Minute, unscheduled), "", "", Running, true, "affinity conflict"},
+		"not scheduled for long": {pod(11*time.Minute, unscheduled), "", "", Running, true, "affinity conflict"},
 		"being created":          {pod(time.Second, waiting("ContainerCreating", "")), "", "", Running, false, "describe pod p"},
-		"being created for long": {pod(4*time.Minute, waiting("ContainerCreating", "")), "", "", Running, true, "describe pod p"},
+		"being created for long": {pod(11*time.Minute, waiting("ContainerCreating", "")), "", "", Running, true, "describe pod p"},
 		"no image":               {pod(time.Second, waiting("ImagePullBackOff", "no such host")), "", "", Failed, false, "the image image: ImagePullBackOff: no such host"},
 		"done":                   {pod(time.Second, ended(0, `{"raft":{"last":{"index":4,"term":2}}}`, "")), "", "", Done, false, ""},
 		"done without a report":  {pod(time.Second, ended(0, "", "")), batchv1.JobComplete, "", Again, false, "reported nothing"},

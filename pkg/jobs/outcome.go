@@ -43,8 +43,9 @@ type Outcome struct {
 	Ended time.Time
 }
 
-// startPatience is how long a pod may wait for a node and its volume.
-const startPatience = 3 * time.Minute
+// startPatience is how long a pod may wait for a node and its volume. Kubernetes takes six
+// minutes to detach a volume from a node that is lost.
+const startPatience = 10 * time.Minute
 
 // Read returns what came of a Job. Of the pods, those count that it controls.
 func Read(job *batchv1.Job, pods []corev1.Pod, now time.Time) Outcome {

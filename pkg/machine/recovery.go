@@ -185,6 +185,9 @@ const (
 	NoReturn RecoveryCause = "NoReturn"
 	// SurvivorLost: the volume that the cluster was to go on with is gone.
 	SurvivorLost RecoveryCause = "SurvivorLost"
+	// VolumeUnplanned: there is a volume that the plan does not know, and its server may count
+	// on others than the survivor.
+	VolumeUnplanned RecoveryCause = "VolumeUnplanned"
 	// SurvivorStarts: the survivor is not seen to lead the cluster alone yet.
 	SurvivorStarts RecoveryCause = "SurvivorStarts"
 	// VolumeGoes: a volume is being deleted.
@@ -285,7 +288,7 @@ func (r Recovery) MakePlan() []PlannedServer {
 				p.Verdict = Empty
 			default:
 				p.Verdict = Behind
-				if best < 0 || plan[best].Last.before(p.Last) {
+				if p.Last.Index > 0 && (best < 0 || plan[best].Last.before(p.Last)) {
 					best = len(plan)
 				}
 			}
@@ -484,7 +487,23 @@ func (r Recovery) outdated() bool {
 	})
 }
 
+// unplanned returns the ordinal of a server with a volume that the plan does not know.
+func (r Recovery) unplanned(survivor int) (int, bool) {
+	for _, s := range r.Servers {
+		known := slices.ContainsFunc(r.Plan, func(p PlannedServer) bool { return p.Ordinal == s.Ordinal && p.Volume == s.Volume })
+		if s.Volume != "" && s.Ordinal != survivor && !known {
+			return s.Ordinal, true
+		}
+	}
+	return 0, false
+}
+
 func (r Recovery) planned() RecoveryStep {
+	if r.Asked == "" && r.Committed {
+		// The servers can't go back. What can be read may be more by the time that a plan is
+		// asked for again.
+		return r.begin()
+	}
 	if step, yes := r.withdrawn(); yes {
 		return step
 	}
@@ -578,6 +597,11 @@ func (r Recovery) approved() RecoveryStep {
 	switch {
 	case !r.Verified:
 		return r.await(SurvivorStarts, survivor.Ordinal)
+	}
+	if ordinal, yes := r.unplanned(survivor.Ordinal); yes {
+		return r.hold(VolumeUnplanned, ordinal)
+	}
+	switch {
 	case r.Phase == Starting:
 		return note(Deleting)
 	}

@@ -61,7 +61,8 @@ func TestRecovery(t *testing.T) {
 		"stopped":                     {planned(func(r *Recovery) { r.Phase = Stopping }), note(Inspecting)},
 		"a leader at the last moment": {planned(func(r *Recovery) { r.Phase, r.Led = Stopping, true }), note(Returning)},
 		"taken back":                  {planned(func(r *Recovery) { r.Asked = "" }), note(Returning)},
-		"taken back too late":         {planned(func(r *Recovery) { r.Asked, r.Committed = "", true }), step(HoldRecovery, NoReturn, -1)},
+		"taken back too late":         {planned(func(r *Recovery) { r.Asked, r.Committed, r.Phase = "", true, Stopping }), step(HoldRecovery, NoReturn, -1)},
+		"to be looked at again":       {planned(func(r *Recovery) { r.Asked, r.Committed = "", true }), step(BeginRecovery, "", -1)},
 		"a Job for each":              {planned(func(r *Recovery) { r.Phase = Inspecting }), step(RunJob, "", 1)},
 		"a Job that failed": {planned(func(r *Recovery) {
 			r.Phase, r.Servers[0].Job, r.Servers[1].Job = Inspecting, JobRuns, JobFailed
@@ -86,7 +87,8 @@ func TestRecovery(t *testing.T) {
 		"a stray pod":                     {in(Deleting, func(r *Recovery) { r.Verified, r.Servers[0].Pod = true, true }), step(AwaitRecovery, PodsRemain, 1)},
 		"delete":                          {in(Deleting, func(r *Recovery) { r.Verified = true }), step(DeleteVolume, "", 1)},
 		"it goes":                         {in(Deleting, func(r *Recovery) { r.Verified, r.Servers[0].VolumeEnding = true, true }), step(AwaitRecovery, VolumeGoes, 1)},
-		"not what is new":                 {in(Deleting, func(r *Recovery) { r.Verified, r.Servers[0].Volume = true, "x" }), note(Rejoining)},
+		"not what is new":                 {in(Deleting, func(r *Recovery) { r.Verified, r.Servers[0].Volume = true, "x" }), step(HoldRecovery, VolumeUnplanned, 1)},
+		"what is new before that":         {in(Starting, func(r *Recovery) { r.Verified, r.Servers[0].Volume = true, "x" }), step(HoldRecovery, VolumeUnplanned, 1)},
 		"the survivor goes as well":       {in(Deleting, func(r *Recovery) { r.Verified, r.Servers[1].VolumeEnding = true, true }), step(HoldRecovery, SurvivorLost, 2)},
 		"the others come":                 {in(Rejoining, nil), step(AwaitRecovery, ServersReturn, -1)},
 		"they are there":                  {in(Rejoining, func(r *Recovery) { r.Replicas = 3 }), note(Completed)},

@@ -250,7 +250,7 @@ func (b *bereft) people(faults bool) {
 		}
 	case 7:
 		// Somebody brings a volume back from elsewhere.
-		if _, pod := b.pods[i]; !pod && b.phase != Completed && !b.committed {
+		if _, pod := b.pods[i]; !pod && b.phase != Completed && b.phase != Rejoining {
 			b.stores[i] = &store{uid: b.uid(), data: true, last: Position{Index: 95, Term: 2}, voters: []int{0, 1, 2}}
 		}
 	}
@@ -293,8 +293,13 @@ func (b *bereft) facts() Recovery {
 func (b *bereft) operate() {
 	r := b.facts()
 	step := r.Next()
-	if b.phase.Active() {
-		b.first, b.replicas = r.Layout()
+	// Where another phase is to be recorded, its layout counts.
+	if b.phase.Active() && step.Action != NotePhase && step.Action != BeginRecovery {
+		first, replicas := r.Layout()
+		if r.Led && !r.Committed && replicas < b.replicas {
+			b.fail("a cluster with a leader is stopped")
+		}
+		b.first, b.replicas = first, replicas
 	}
 	if b.rng.IntN(4) == 0 {
 		return
@@ -425,8 +430,8 @@ func TestRecoveryWalk(t *testing.T) {
 			b.operate()
 		}
 		ends[b.phase]++
-		if next := b.facts().Next(); next.Cause == SurvivorLost {
-			// A person deletes what is left, or the pod.
+		if next := b.facts().Next(); next.Cause == SurvivorLost || next.Cause == VolumeUnplanned {
+			// A person deletes what is left, the pod, or the volume.
 			continue
 		}
 		if b.phase == Rejoining || b.phase == Deleting || b.phase == Prepared || b.phase == Inspecting {

@@ -124,6 +124,9 @@ type Upkeep struct {
 	// Rolls says that pods had to be replaced at an earlier look, and that not all servers
 	// were seen verified since: the roll ends with its last pod.
 	Rolls bool
+	// Fixed says that no server comes or goes for good, whatever Want is: the spec, which
+	// would say so, has a mistake.
+	Fixed bool
 }
 
 // Rolling reports whether a roll is under way, which is Rolls at the next look.
@@ -204,13 +207,15 @@ func (u Upkeep) removal() (UpkeepStep, bool) {
 	switch {
 	case u.Removed && u.Replacing:
 		return u.afterReplacement(s), true
+	case u.Removed && u.Fixed:
+		return about(Await, Shrinking, s.Ordinal), true
 	case u.Removed:
 		return u.afterRemoval(s), true
 	case !u.Known:
 		return about(Await, Unseen, s.Ordinal), true
 	case !s.Peer:
 		return about(NoteRemoved, u.why(), s.Ordinal), true
-	case u.Replacing && !s.losesVolume(), !u.Replacing && u.wanted(s.Ordinal):
+	case u.Replacing && !s.losesVolume(), !u.Replacing && (u.Fixed || u.wanted(s.Ordinal)):
 		return about(EndRemoval, Reverted, s.Ordinal), true
 	case !u.MayRemove:
 		return about(Await, RightMissing, s.Ordinal), true
@@ -358,7 +363,7 @@ func (u Upkeep) size() (UpkeepStep, bool) {
 		return step, true
 	}
 	switch {
-	case u.Removing >= 0:
+	case u.Removing >= 0, u.Fixed:
 		return UpkeepStep{}, false
 	case u.Replicas < 1:
 		// Somebody has scaled it to nothing, which loses no data.

@@ -21,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-msgpack/v2/codec"
@@ -62,11 +63,21 @@ func Read(dir string) (jobstep.Raft, error) {
 			s.missing = append(s.missing, file.name)
 		case errors.Is(err, ErrInUse):
 			return jobstep.Raft{}, fmt.Errorf("%s: %w", file.name, ErrInUse)
+		case refused(err):
+			return jobstep.Raft{}, fmt.Errorf("%s: %w", file.name, err)
 		case err != nil:
 			return jobstep.Raft{Problem: fmt.Sprintf("%s: %v", file.name, err)}, nil
 		}
 	}
 	return s.result(), nil
+}
+
+// refused reports whether the system refused to open or read a file, which says nothing of
+// what is in it.
+func refused(err error) bool {
+	var path *fs.PathError
+	var number syscall.Errno
+	return errors.As(err, &path) || errors.As(err, &number)
 }
 
 // state is what was found.

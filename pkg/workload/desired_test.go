@@ -66,6 +66,7 @@ func TestOwner(t *testing.T) {
 // TestSelectors wants the pods of servers, and no others, selected as servers.
 func TestSelectors(t *testing.T) {
 	c, f := complete()
+	f.Recovers = true
 	o := desired(t, c, f)
 	server := labels.Set(o.StatefulSet.Spec.Template.Labels)
 	// A job of the cluster that carries every label of its objects.

@@ -26,6 +26,8 @@ type Facts struct {
 	// First is the ordinal of the first of them. It is 0 but for a cluster that goes on with
 	// one server after it has lost its quorum.
 	First int32
+	// Recovers means that Jobs work on the volumes of the servers.
+	Recovers bool
 	// Stored is the StatefulSet as the API server has it, nil if there is none. Where
 	// the spec wants something else in a field that cannot be changed, the stored
 	// value is kept.

@@ -22,8 +22,8 @@ const (
 	portDNS             = 53
 )
 
-// networkPolicies returns the policies of the servers, of the jobs that talk to them, and of
-// those that talk to nobody.
+// networkPolicies returns the policies of the servers, of the jobs that talk to them, and,
+// where there are any, of those that talk to nobody.
 func networkPolicies(c *openbaov1alpha1.OpenBaoCluster, f Facts) ([]Object, error) {
 	servers, err := serversPolicy(c, f)
 	if err != nil {
@@ -33,10 +33,18 @@ func networkPolicies(c *openbaov1alpha1.OpenBaoCluster, f Facts) ([]Object, erro
 	if err != nil {
 		return nil, err
 	}
-	recovery := networkPolicy(c.Name+"-recovery-network-policy", metav1.LabelSelector{
+	out := []Object{servers, jobs}
+	if f.Recovers {
+		out = append(out, recoveryPolicy(c))
+	}
+	return out, nil
+}
+
+// recoveryPolicy has the pods that work on volumes without any network.
+func recoveryPolicy(c *openbaov1alpha1.OpenBaoCluster) *networkingv1.NetworkPolicy {
+	return networkPolicy(c.Name+"-recovery-network-policy", metav1.LabelSelector{
 		MatchLabels: map[string]string{LabelCluster: c.Name, LabelComponent: ComponentRecovery},
 	}, nil, nil)
-	return []Object{servers, jobs, recovery}, nil
 }
 
 // serversPolicy lets the servers talk to each other, Bailiwick and the jobs talk to the

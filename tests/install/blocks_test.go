@@ -29,6 +29,7 @@ var runBy = map[section]string{
 	// Package servers has the servers that they are about.
 	{"docs/openbao-servers.md", "Start"}:            "servers.TestGuide",
 	{"docs/openbao-servers.md", "Look"}:             "servers.TestGuide",
+	{"docs/openbao-servers.md", "At rest"}:          "servers.TestGuide",
 	{"docs/openbao-servers.md", "Lose a server"}:    "servers.TestGuide",
 	{"docs/openbao-servers.md", "Change a cluster"}: "servers.TestGuide",
 	{"docs/openbao-servers.md", "Lose a volume"}:    "servers.TestGuide",

@@ -67,11 +67,21 @@ func codeOf(t testing.TB, path, comment string) string {
 	return found[at].Code
 }
 
+// lostQuorum is what no reader of a page has. TestQuorumIsRecovered of tests/servers runs
+// the same commands as the condition prints them.
+const lostQuorum = "a cluster that has lost its quorum"
+
 // notRun are the blocks that no test runs, word by word, by what they need.
 var notRun = map[string]string{
 	"kind create cluster\n": "a container engine",
 	"make demo\n":           "a terminal; the tests of tests/demo run what it starts",
 	"make test\n":           "nothing: this test is part of it",
+	"kubectl patch openbaocluster my-bao --type=merge -p '{\"spec\":{\"maintenance\":{\"recoverQuorum\":\"Plan\"}}}'\n" +
+		"kubectl wait --for=condition=Ready=false openbaocluster/my-bao\n" +
+		"kubectl get openbaocluster my-bao -o jsonpath='{.status.recovery}'\n": lostQuorum,
+	"kubectl patch openbaocluster my-bao --type=merge -p '{\"spec\":{\"maintenance\":{\"recoverQuorum\":\"HASH\"}}}'\n" +
+		"# Or: start the servers again as they were.\n" +
+		"kubectl patch openbaocluster my-bao --type=merge -p '{\"spec\":{\"maintenance\":{\"recoverQuorum\":null}}}'\n": lostQuorum,
 	"terraform state list\nterraform state rm aiven_pg.my_postgresql\nterraform plan\n": "Terraform, and the reader's state",
 }
 

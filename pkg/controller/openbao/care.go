@@ -39,8 +39,9 @@ func (t *task) version() string {
 }
 
 // care looks after servers whose spec has a mistake. They are healed, and started again for
-// their certificate or on request, with the StatefulSet as it is. Nothing of the spec is
-// carried out, and no other object is changed. The error is always the mistake.
+// their certificate or on request, with the StatefulSet as it is. Of the spec, only what
+// certificates are made from is carried out, and no other object is changed. The error is
+// the mistake, with what else went wrong.
 func (t *task) care(ctx context.Context, mistake error) error {
 	if err := t.dropInitialize(ctx); err != nil {
 		return errors.Join(mistake, err)
@@ -60,21 +61,33 @@ func (t *task) care(ctx context.Context, mistake error) error {
 	// The key and the certificate come before anything that restarts a server.
 	for _, prepare := range []func(context.Context) error{t.prepareUnsealKey, t.prepareTLS} {
 		if err := prepare(ctx); err != nil {
-			return errors.Join(mistake, err)
+			return careFailed(problem, err)
 		}
 	}
 	t.observe(ctx)
+	t.memory.lasts("leaderless", "", t.leader() == nil, t.now)
 	if err := t.heal(ctx); err != nil {
-		return errors.Join(mistake, err)
+		return careFailed(problem, err)
 	}
 	out := *problem
-	out.Message += " Nothing of the spec is carried out until that is corrected. The servers stay as they were applied last: " +
+	out.Message += " Nothing of the spec but spec.tls is carried out until that is corrected. The servers stay as they were applied last: " +
 		"they are healed, and started again for their certificate and for a later time in spec.maintenance.restartAt."
 	if duty := t.dutyProblem(); duty != nil {
 		out.Message, out.Next = out.Message+" "+duty.Message, duty.Next
 	} else {
 		out.Next = reconcile.Outcome{}
 	}
+	return &out
+}
+
+// careFailed is a mistake in the spec, and why the servers could not be cared for, which
+// says when that is tried again.
+func careFailed(mistake *reconcile.Problem, err error) error {
+	if errors.Is(err, errMayNotWrite) || errors.Is(err, errGone) {
+		return err
+	}
+	out, why := *mistake, asProblem(err)
+	out.Message, out.Next = out.Message+" The servers could not be cared for: "+why.Message, why.Next
 	return &out
 }
 
@@ -92,24 +105,24 @@ func (t *task) heal(ctx context.Context) error {
 	if t.step = facts.Next(); t.step.Action != machine.Finished {
 		return nil
 	}
+	// A cache may be behind.
+	t.applied.replicas = *facts.Replicas
 	if err := t.planUpkeep(ctx, *facts.Replicas); err != nil {
 		return err
 	}
-	if t.paused() || t.duty.Duty == machine.Resize {
-		// The number of servers is part of what is not carried out.
+	if t.paused() {
 		return nil
 	}
 	return t.fulfil(ctx)
 }
 
-// asksForRestart reports whether a server was started before the time of a restart that
-// could not be applied to its pod. Another text than a time waits until the spec is right.
+// asksForRestart reports whether a pod was made before the time of a restart that could not
+// be applied to it. Another text than a time waits until the spec is right.
 func (t *task) asksForRestart(pod *corev1.Pod) bool {
 	maintenance := t.obj.Spec.Maintenance
 	if t.applied == nil || maintenance == nil || pod.Annotations[workload.AnnotationRestartAt] == maintenance.RestartAt {
 		return false
 	}
 	at, err := time.Parse(time.RFC3339, maintenance.RestartAt)
-	started := containerStarted(pod)
-	return err == nil && !started.IsZero() && started.Before(at) && !at.After(t.now)
+	return err == nil && pod.CreationTimestamp.Time.Before(at) && !at.After(t.now)
 }

@@ -63,7 +63,7 @@ func TestCareDespiteAMistake(t *testing.T) {
 					w.want("dev", openbaov1alpha1.ConditionReady, metav1.ConditionFalse, ReasonInvalidSpec)
 					w.want("dev", openbaov1alpha1.ConditionClusterLifecycle, metav1.ConditionFalse, ReasonInvalidSpec)
 					message := meta.FindStatusCondition(w.get("dev").Status.Conditions, openbaov1alpha1.ConditionReady).Message
-					if !strings.Contains(message, "Nothing of the spec is carried out") || !strings.Contains(message, pod) {
+					if !strings.Contains(message, "Nothing of the spec but spec.tls is carried out") || !strings.Contains(message, pod) {
 						t.Errorf("the message is %s", message)
 					}
 					writes, _ := w.api.takeWrites()
@@ -124,6 +124,20 @@ func TestNoCareDuringARecovery(t *testing.T) {
 	})
 }
 
+// TestScaledDespiteAMistake has somebody scale the StatefulSet while the spec has a mistake:
+// nobody leaves for that, since the spec would say otherwise.
+func TestScaledDespiteAMistake(t *testing.T) {
+	x := with(t, finished(t))
+	x.obj.Spec.Version = "1.0.0"
+	x.applied = &asApplied{replicas: 2, version: "2.6.2"}
+	if err := x.planUpkeep(t.Context(), 2); err != nil {
+		t.Fatal(err)
+	}
+	if x.duty.Duty != machine.Rest {
+		t.Errorf("got %+v", x.duty)
+	}
+}
+
 // TestHealsDespiteAMistake has a server that the cluster does not list any more.
 func TestHealsDespiteAMistake(t *testing.T) {
 	x := with(t, finished(t))
@@ -162,7 +176,7 @@ func TestAsksForRestart(t *testing.T) {
 				x.applied = &asApplied{replicas: 3, version: "2.6.2"}
 			}
 			x.obj.Spec.Maintenance = &openbaov1alpha1.MaintenanceSpec{RestartAt: tc.restartAt}
-			pod := &corev1.Pod{Status: x.servers[1].pod.Status}
+			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: metav1.NewTime(testNow.Add(-time.Minute))}}
 			pod.Annotations = map[string]string{workload.AnnotationRestartAt: tc.has}
 			if got := x.asksForRestart(pod); got != tc.want {
 				t.Errorf("got %t, want %t", got, tc.want)

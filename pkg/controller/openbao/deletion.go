@@ -139,13 +139,17 @@ func (t *task) patienceWithOthers() time.Duration {
 // nobody here knows.
 func (t *task) keptByAnother() error {
 	ns, name := t.obj.Namespace, t.obj.Name
-	key := workload.UnsealKeySecretName(t.obj)
+	what := ""
+	if !deletesData(t.obj) {
+		key := workload.UnsealKeySecretName(t.obj)
+		what = fmt.Sprintf(": the servers then end, volumes stay, and Kubernetes deletes every Secret that the object owns. "+
+			"Without the Secret %s nobody can read the volumes, so save it before: kubectl -n %s get secret %s -o yaml > %s.yaml", key, ns, key, key)
+	}
 	return waiting(ReasonForeignFinalizer, fmt.Sprintf(
 		"The object is deleted, and only the finalizer %s keeps it. The openbao-operator removes it after it has done what spec.deletionPolicy says. "+
-			"If that operator is gone for good, a person has to: the servers then end, volumes stay, and Kubernetes deletes every Secret that the object owns. "+
-			"Without the Secret %s nobody can read the volumes, so save it before: kubectl -n %s get secret %s -o yaml > %s.yaml . To remove the finalizer, run: "+
+			"If that operator is gone for good, a person has to%s . To remove the finalizer, run: "+
 			"kubectl -n %s patch openbaocluster %s --type=json -p '[{\"op\":\"test\",\"path\":\"/metadata/finalizers/0\",\"value\":\"%s\"},{\"op\":\"remove\",\"path\":\"/metadata/finalizers/0\"}]'",
-		operatorFinalizer, key, ns, key, key, ns, name, operatorFinalizer), t.opts.RecheckInterval)
+		operatorFinalizer, what, ns, name, operatorFinalizer), t.opts.RecheckInterval)
 }
 
 // removeData deletes the servers, and then what the policy says. The error is the Problem

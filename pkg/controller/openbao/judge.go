@@ -206,7 +206,7 @@ func (t *task) judge() {
 		t.addProblem(waiting(ReasonPaused, "The cluster is paused (spec.paused), and its servers are not all started. Nothing is changed.", t.opts.RecheckInterval))
 	case !t.initialized():
 		t.addProblem(waiting(ReasonStarting, "The first server starts.", startInterval))
-	case duty != nil && t.duty.Duty == machine.Hold:
+	case duty != nil && t.duty.Duty == machine.Hold && (quorum || t.duty.Cause != machine.RollStuck):
 		t.addProblem(duty)
 	case t.step.Action == machine.Complete:
 		// Who votes is asked from the next look on. Until then, one server of several looks
@@ -232,9 +232,9 @@ func (t *task) judge() {
 		t.addProblem(waiting(ReasonScaling, fmt.Sprintf("%d of %d servers vote. One that has just joined votes when it has been healthy for a while (spec.configuration.raft.autopilot.serverStabilizationTime).",
 			n.voters, want), 2*startInterval))
 	case n.unsealedVoters < want:
-		// What changes that changes a pod, which wakes the cluster.
-		t.addProblem(reconcile.Waiting(ReasonDegraded, fmt.Sprintf("%d of %d servers are sealed or do not answer; the others do the work. %s",
-			want-n.unsealedVoters, want, t.logCommand())))
+		// Most of what changes that changes a pod, which wakes the cluster.
+		t.addProblem(waiting(ReasonDegraded, fmt.Sprintf("%d of %d servers are sealed or do not answer; the others do the work. %s",
+			want-n.unsealedVoters, want, t.logCommand()), 10*startInterval))
 	default:
 		t.judgeAuthorization()
 	}

@@ -66,7 +66,7 @@ func (t *task) checkAccount() error {
 // applyObjects keeps the objects of the cluster, with a number of servers from a first
 // ordinal on; nil leaves the StatefulSet out.
 func (t *task) applyObjects(ctx context.Context, first int32, replicas *int32) error {
-	facts := workload.Facts{Config: t.config, TrustDigest: t.certificate.Digest, Stored: t.statefulSet, Operator: workload.Peer{Namespace: t.ownNamespace(), PodLabels: map[string]string{"app.kubernetes.io/part-of": "bailiwick"}}}
+	facts := workload.Facts{Config: t.config, TrustDigest: t.certificate.Digest, Stored: t.statefulSet, Recovers: t.recoveryPhase().Active(), Operator: workload.Peer{Namespace: t.ownNamespace(), PodLabels: map[string]string{"app.kubernetes.io/part-of": "bailiwick"}}}
 	if replicas != nil {
 		facts.First, facts.Replicas = first, *replicas
 	}

@@ -29,8 +29,8 @@ import (
 const (
 	// inspectDeadline and recoverDeadline are how long a Job may take, with the time that its
 	// volume takes to be mounted.
-	inspectDeadline = 5 * time.Minute
-	recoverDeadline = 10 * time.Minute
+	inspectDeadline = 15 * time.Minute
+	recoverDeadline = 15 * time.Minute
 )
 
 // betweenTries is the wait before a Job is run again.
@@ -72,8 +72,10 @@ func (t *task) planRecovery(ctx context.Context) error {
 	facts := machine.Recovery{
 		Asked: t.asksRecovery(), Phase: t.recoveryPhase(), Want: t.want(), Led: t.leader() != nil,
 	}
-	returning := facts.Phase == machine.Returning
-	r.leaderlessFor = t.memory.lasts("leaderless", "", t.initialized() && !facts.Led && !returning, t.now)
+	if !facts.Phase.Active() {
+		facts.Led = t.someoneLeads()
+	}
+	r.leaderlessFor = t.memory.lasts("leaderless", "", t.initialized() && !facts.Led && !t.unseen() && facts.Phase != machine.Returning, t.now)
 	facts.LeaderlessFor = r.leaderlessFor
 	if status := t.obj.Status.Recovery; status != nil {
 		facts.Hash, facts.Committed = status.Hash, status.ApprovedAt != nil && facts.Phase.Active()
@@ -110,6 +112,19 @@ func (t *task) planRecovery(ctx context.Context) error {
 		t.notes = append(t.notes, note)
 	}
 	return nil
+}
+
+// someoneLeads reports whether a server says that it leads, whatever cluster that is.
+func (t *task) someoneLeads() bool {
+	return slices.ContainsFunc(t.servers, func(s seen) bool {
+		return s.node != nil && s.node.Initialized && !s.node.Sealed && !s.node.Standby
+	})
+}
+
+// unseen reports whether a server is unsealed, as the kubelet finds, and does not answer this
+// process. It may lead.
+func (t *task) unseen() bool {
+	return slices.ContainsFunc(t.servers, func(s seen) bool { return s.node == nil && s.pod.DeletionTimestamp == nil && isReady(s.pod) })
 }
 
 // leadsAlone reports whether a server leads the recorded cluster and lists itself as its
@@ -247,10 +262,14 @@ func (t *task) recover(ctx context.Context) error {
 		logger.Info("The recovery from a lost quorum goes on", "next", r.step.Phase)
 		return t.notePhase(ctx, r.step.Phase)
 	case machine.NoteSettled:
-		if completed := t.obj.Status.Recovery; completed.CompletedAt != nil {
-			completed.Phase = openbaov1alpha1.RecoveryPhase(machine.Completed)
-		} else {
+		switch status := t.obj.Status.Recovery; {
+		case status.CompletedAt == nil:
 			t.obj.Status.Recovery = nil
+		case status.ApprovedAt == nil:
+			// What it has besides is of a plan that was not carried out.
+			t.obj.Status.Recovery = &openbaov1alpha1.RecoveryStatus{Phase: openbaov1alpha1.RecoveryPhase(machine.Completed), CompletedAt: status.CompletedAt}
+		default:
+			status.Phase = openbaov1alpha1.RecoveryPhase(machine.Completed)
 		}
 		return t.persistRecord(ctx)
 	case machine.NotePlan:
@@ -278,12 +297,13 @@ func (t *task) beginRecovery(ctx context.Context) error {
 		Replicas: new(t.recovery.facts.Replicas),
 	}
 	if before != nil {
-		now.CompletedAt, now.Reported = before.CompletedAt, before.Reported
+		now.CompletedAt = before.CompletedAt
 		if t.recovery.facts.Phase.Active() {
-			now.Replicas, now.ApprovedAt = before.Replicas, before.ApprovedAt
+			now.Replicas, now.ApprovedAt, now.Reported = before.Replicas, before.ApprovedAt, before.Reported
 		}
 	}
-	if seen := t.memory.lastEntry; seen.index > 0 {
+	// What a survivor has written alone says nothing of what the cluster had before.
+	if seen := t.memory.lastEntry; seen.index > 0 && now.ApprovedAt == nil {
 		now.Reported = &openbaov1alpha1.ReportedEntry{Index: seen.index, At: metav1.NewTime(seen.at).Rfc3339Copy()}
 	}
 	t.obj.Status.Recovery = now

@@ -43,14 +43,18 @@ const hopelessAfter = 5 * time.Minute
 
 // recoveryAdvice says what a person can do where servers cannot come back.
 func (t *task) recoveryAdvice() string {
-	if !t.initialized() || t.leader() != nil {
+	if !t.initialized() || t.someoneLeads() {
 		return ""
+	}
+	if t.unseen() {
+		return " Servers are ready, as their nodes find, and do not answer this process: look for what keeps it from them, such as a NetworkPolicy."
 	}
 	switch t.recovery.step.Cause {
 	case machine.PerhapsElecting:
 		return " spec.maintenance.recoverQuorum is acted upon when no server has led for a while."
 	case machine.HasLeader:
-		return " spec.maintenance.recoverQuorum was set while a server led, and is ignored. To ask for a plan now, run: " + t.withdrawCommand() + " && " + t.askCommand(machine.AskPlan)
+		return " spec.maintenance.recoverQuorum was set while a server led, or while the servers were started again, and is ignored. To ask for a plan now, take it back: " +
+			t.withdrawCommand() + " . Then, once status.recovery.phase is not Refused any more, run: " + t.askCommand(machine.AskPlan)
 	case machine.NoPlan:
 		return " spec.maintenance.recoverQuorum approves a plan that does not exist. To ask for one, run: " + t.askCommand(machine.AskPlan)
 	}
@@ -80,7 +84,11 @@ func (t *task) recoveryNote() string {
 	case !r.facts.Led || r.facts.Phase.Active() || r.facts.Asked == "" || r.facts.Phase == machine.Completed && r.facts.Asked == r.facts.Hash:
 		return ""
 	case r.facts.Asked == machine.AskPlan:
-		return "spec.maintenance.recoverQuorum is refused, since " + t.leader().pod.Name + " leads the cluster: there is a quorum. To take it back, run: " + t.withdrawCommand()
+		who := "a server"
+		if leader := t.leader(); leader != nil {
+			who = leader.pod.Name
+		}
+		return "spec.maintenance.recoverQuorum is refused, since " + who + " leads the cluster: there is a quorum. To take it back, run: " + t.withdrawCommand()
 	}
 	return "spec.maintenance.recoverQuorum approves a plan that does not exist, and does nothing. To take it back, run: " + t.withdrawCommand()
 }
@@ -127,6 +135,10 @@ func (t *task) recoveryProblem() *reconcile.Problem {
 	case machine.SurvivorLost:
 		return waiting(ReasonRecoveryStuck, fmt.Sprintf("The volume of %s, which the cluster was to go on with, is gone or is being deleted. To plan again with what is left, run: %s",
 			name, t.askCommand(machine.AskPlan)), look)
+	case machine.VolumeUnplanned:
+		claim := workload.VolumeClaimName(t.obj, r.step.Ordinal)
+		return waiting(ReasonRecoveryStuck, fmt.Sprintf("The volume %s has come up since the plan was approved. A server that is started with it could count on others than the survivor, so no further server is started. "+
+			"Delete it: kubectl -n %s delete pvc %s . To keep what is on it, set persistentVolumeReclaimPolicy Retain of its PersistentVolume before.", claim, ns, claim), look)
 	case machine.SurvivorStarts:
 		return goesOn(fmt.Sprintf("%s is to lead the cluster %s alone before any volume is deleted. %s Its log: kubectl -n %s logs %s . If it cannot come up, plan again, without its volume if that is deleted before: %s",
 			name, t.obj.Status.ClusterID, t.seenMessage(name), ns, name, t.askCommand(machine.AskPlan)))
@@ -139,7 +151,7 @@ func (t *task) recoveryProblem() *reconcile.Problem {
 
 // recoveryProgress says what the phase does.
 func (t *task) recoveryProgress() string {
-	switch t.recovery.facts.Phase {
+	switch t.recoveryPhase() {
 	case machine.Stopping:
 		return "For the recovery from a lost quorum, the servers are being stopped."
 	case machine.Inspecting:
@@ -201,8 +213,17 @@ func (t *task) planMessage() string {
 		out += fmt.Sprintf(" At least %d entries are lost: at %s, the leader had the index %d. What was written after that is not counted.",
 			reported.Index-signed(survivor.Last.Index), reported.At.UTC().Format(time.RFC3339), reported.Index)
 	default:
-		out += fmt.Sprintf(" It has all that the leader was seen to have at %s (index %d). What was written after that may be lost.",
+		out += fmt.Sprintf(" Its log is no shorter than that of the leader at %s (index %d). What was written after that may be lost.",
 			reported.At.UTC().Format(time.RFC3339), reported.Index)
+	}
+	if status.ApprovedAt != nil {
+		out += " An earlier plan was approved: what other volumes have beyond it is not part of this one, however far its log goes."
+	}
+	for _, p := range t.recovery.facts.Plan {
+		if p.Verdict == machine.Unreachable {
+			out += fmt.Sprintf(" The volume of %s could not be read, may have newer entries, and is deleted unread. To look again, take back spec.maintenance.recoverQuorum and ask for a plan again.",
+				workload.PodName(t.obj, p.Ordinal))
+		}
 	}
 	out += " Entries of the survivor that were never acknowledged become part of the data."
 	if len(deleted) == 0 {

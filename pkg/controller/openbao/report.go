@@ -256,6 +256,10 @@ func (t *task) disown(ctx context.Context, declared bool) reconcile.Outcome {
 	if !declared || lifecycle == nil {
 		return reconcile.Done()
 	}
+	if r := t.obj.Status.Recovery; r != nil && r.ApprovedAt != nil && t.recoveryPhase().Active() {
+		// Without the record, servers that were left out would be started again.
+		return reconcile.After(t.opts.RecheckInterval)
+	}
 	// Where the right is gone, so is what it was for.
 	if err := t.dropInitialize(ctx); err != nil && asProblem(err).Reason != ReasonNotGranted {
 		return afterWrite(err)

@@ -52,6 +52,8 @@ func (t *task) start(ctx context.Context) error {
 	recovers := t.recoveryPhase().Active()
 	switch {
 	case recovers:
+		// No pod is replaced while a recovery decides which there are.
+		t.memory.rolls = false
 		var servers int32
 		first, servers = t.recovery.facts.Layout()
 		replicas = &servers
@@ -66,6 +68,16 @@ func (t *task) start(ctx context.Context) error {
 		if t.duty.Duty == machine.Resize {
 			replicas = &t.duty.Replicas
 		}
+	}
+	if a := t.recovery.step.Action; recovers && (a == machine.NotePhase || a == machine.BeginRecovery) {
+		// The StatefulSet follows what is recorded: the layout of now may be that of a phase
+		// which a server that leads has made wrong.
+		replicas = nil
+	}
+	if !recovers && t.recovery.facts.First != 0 {
+		return waiting(ReasonRecoveryStuck, fmt.Sprintf("The servers of the StatefulSet %s begin with number %d, which only the recovery from a lost quorum has them do, and status.recovery does not have it. "+
+			"Nothing is done, since servers that were left out could elect a leader of their own. If they are to be started, with what is on their volumes, run: "+
+			"kubectl -n %s patch statefulset %s --type=merge -p '{\"spec\":{\"ordinals\":null}}'", t.obj.Name, t.recovery.facts.First, t.obj.Namespace, t.obj.Name), 10*startInterval)
 	}
 	if t.paused() {
 		// A server that loses its volume must not find the requests of the first start.

@@ -40,7 +40,7 @@ func (t *task) planUpkeep(ctx context.Context, replicas int32) error {
 func (t *task) upkeep(ctx context.Context, replicas int32) (machine.Upkeep, error) {
 	// The condition is what a process knows of a roll that another one has begun.
 	rolls := t.memory.rolls || t.saidToRoll()
-	u := machine.Upkeep{Want: t.want(), Replicas: replicas, Removing: -1, Proved: t.contractProved(), Rolls: rolls}
+	u := machine.Upkeep{Want: t.want(), Replicas: replicas, Removing: -1, Proved: t.contractProved(), Rolls: rolls, Fixed: t.applied != nil}
 	u.Known = t.membership.known && t.membership.lag != nil
 	if removing := t.removing(); removing != nil {
 		ordinal, ok := workload.ParseOrdinal(t.obj, removing.Server)
@@ -132,7 +132,7 @@ func (t *task) podFacts(s *machine.Server, found seen) {
 	s.Leader = node.Initialized && !node.Sealed && !node.Standby
 	s.Foreign = !t.ofThisCluster(found)
 	s.Ours = !node.Sealed && node.ClusterID != "" && node.ClusterID == t.obj.Status.ClusterID
-	if s.Ours && pod.Labels[workload.LabelTraffic] == workload.TrafficNone {
+	if removing := t.removing(); s.Ours && pod.Labels[workload.LabelTraffic] == workload.TrafficNone && (removing == nil || removing.Server != pod.Name) {
 		// It was taken for another cluster's, and clients are to reach it again.
 		s.Restart = true
 	}

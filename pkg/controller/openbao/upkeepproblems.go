@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
 	"github.com/bailiwick-operator/bailiwick/pkg/internal/text"
 	"github.com/bailiwick-operator/bailiwick/pkg/machine"
@@ -65,7 +66,12 @@ func (t *task) dutyProblem() *reconcile.Problem {
 	if t.duty.Duty == machine.Hold {
 		look = 10 * startInterval
 	}
-	return waiting(reasonOfCause(t.duty.Cause), t.dutyMessage(), look)
+	reason := reasonOfCause(t.duty.Cause)
+	if removing := t.removing(); reason == ReasonScaling && removing != nil && removing.Reason == openbaov1alpha1.RemovalReplaced {
+		// The server leaves only to join again.
+		reason = ReasonHealing
+	}
+	return waiting(reason, t.dutyMessage(), look)
 }
 
 // dutyMessage is for people: what is going on, and what they can do.
