@@ -1,8 +1,9 @@
 // Copyright The Bailiwick Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command bailiwick-job carries out one step of what Bailiwick does with the volume of an
-// OpenBao server, in a Job that has no access to the Kubernetes API and no network.
+// Command bailiwick-job carries out one step of what Bailiwick does with OpenBao servers
+// and their volumes, in a Job that has no access to the Kubernetes API. Steps about a
+// volume have no network, and those of backups reach the servers and the object store.
 package main
 
 import (
@@ -42,6 +43,9 @@ func run(args []string, log io.Writer, report func([]byte) error) int {
 func step(args []string) (jobstep.Result, int) {
 	if len(args) == 0 {
 		return failed(errors.New("usage: bailiwick-job STEP [flags]"))
+	}
+	if isBackupStep(args[0]) {
+		return backupStep(args)
 	}
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	flags.SetOutput(io.Discard)

@@ -19,6 +19,9 @@ func TestRun(t *testing.T) {
 		code int
 		want string
 	}{
+		"no request":     {[]string{jobstep.Backup}, jobstep.Final, jobstep.ReasonRequestInvalid},
+		"half a request": {[]string{jobstep.Retain, "--request={"}, jobstep.Final, jobstep.ReasonRequestInvalid},
+		"no operation":   {[]string{jobstep.Backup, "--request={}"}, jobstep.Final, "names no operation"},
 		"no step":        {nil, jobstep.Final, "usage"},
 		"unknown step":   {[]string{"destroy", "--path=x"}, jobstep.Final, "unknown step"},
 		"unknown flag":   {[]string{jobstep.InspectRaft, "--id=x"}, jobstep.Final, "id"},
@@ -42,12 +45,15 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestDependencies keeps the Kubernetes client and Aiven out of the program that runs on
-// volumes, and what reads volumes out of the operator.
+// TestDependencies keeps the Kubernetes client and Aiven out of the program of the Jobs, and
+// what reads volumes or knows object stores out of the operator.
 func TestDependencies(t *testing.T) {
 	for program, unwanted := range map[string][]string{
-		".":            {"k8s.io/", "github.com/bailiwick-operator/bailiwick/pkg/aiven", "github.com/aiven/", "github.com/openbao/"},
-		"../bailiwick": {"go.etcd.io/bbolt", "github.com/hashicorp/go-msgpack", "github.com/bailiwick-operator/bailiwick/pkg/raftstore"},
+		".": {"k8s.io/", "github.com/bailiwick-operator/bailiwick/pkg/aiven", "github.com/aiven/"},
+		"../bailiwick": {
+			"go.etcd.io/bbolt", "github.com/hashicorp/go-msgpack", "github.com/bailiwick-operator/bailiwick/pkg/raftstore",
+			"gocloud.dev", "github.com/aws/", "github.com/Azure/", "cloud.google.com/", "github.com/bailiwick-operator/bailiwick/pkg/objectstore",
+		},
 	} {
 		out, err := exec.Command("go", "list", "-deps", program).Output()
 		if err != nil {

@@ -6,6 +6,8 @@ package main
 
 import (
 	"os"
+	// Schedules name time zones, and the image has none of its own.
+	_ "time/tzdata"
 
 	"k8s.io/component-base/cli"
 

@@ -277,10 +277,14 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &applyconfigurationopenbaov1alpha1.AzureTargetApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("BackendTLSSpec"):
 		return &applyconfigurationopenbaov1alpha1.BackendTLSSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("BackupOperationStatus"):
+		return &applyconfigurationopenbaov1alpha1.BackupOperationStatusApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("BackupRetention"):
 		return &applyconfigurationopenbaov1alpha1.BackupRetentionApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("BackupSpec"):
 		return &applyconfigurationopenbaov1alpha1.BackupSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("BackupSpool"):
+		return &applyconfigurationopenbaov1alpha1.BackupSpoolApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("BackupStatus"):
 		return &applyconfigurationopenbaov1alpha1.BackupStatusApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("BackupTarget"):
@@ -353,6 +357,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &applyconfigurationopenbaov1alpha1.NodeSelectorRequirementApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("NodeSelectorTerm"):
 		return &applyconfigurationopenbaov1alpha1.NodeSelectorTermApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("ObjectLock"):
+		return &applyconfigurationopenbaov1alpha1.ObjectLockApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("ObservabilitySpec"):
 		return &applyconfigurationopenbaov1alpha1.ObservabilitySpecApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("OCIKMSUnseal"):
@@ -421,6 +427,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &applyconfigurationopenbaov1alpha1.ServerClaimStatusApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("ServerServiceAccount"):
 		return &applyconfigurationopenbaov1alpha1.ServerServiceAccountApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("ServerSideEncryption"):
+		return &applyconfigurationopenbaov1alpha1.ServerSideEncryptionApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("ServerStatus"):
 		return &applyconfigurationopenbaov1alpha1.ServerStatusApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("ServiceAccountReference"):

@@ -381,8 +381,10 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		openbaov1alpha1.AzureKeyVaultUnseal{}.OpenAPIModelName():                                            schema_pkg_apis_openbao_v1alpha1_AzureKeyVaultUnseal(ref),
 		openbaov1alpha1.AzureTarget{}.OpenAPIModelName():                                                    schema_pkg_apis_openbao_v1alpha1_AzureTarget(ref),
 		openbaov1alpha1.BackendTLSSpec{}.OpenAPIModelName():                                                 schema_pkg_apis_openbao_v1alpha1_BackendTLSSpec(ref),
+		openbaov1alpha1.BackupOperationStatus{}.OpenAPIModelName():                                          schema_pkg_apis_openbao_v1alpha1_BackupOperationStatus(ref),
 		openbaov1alpha1.BackupRetention{}.OpenAPIModelName():                                                schema_pkg_apis_openbao_v1alpha1_BackupRetention(ref),
 		openbaov1alpha1.BackupSpec{}.OpenAPIModelName():                                                     schema_pkg_apis_openbao_v1alpha1_BackupSpec(ref),
+		openbaov1alpha1.BackupSpool{}.OpenAPIModelName():                                                    schema_pkg_apis_openbao_v1alpha1_BackupSpool(ref),
 		openbaov1alpha1.BackupStatus{}.OpenAPIModelName():                                                   schema_pkg_apis_openbao_v1alpha1_BackupStatus(ref),
 		openbaov1alpha1.BackupTarget{}.OpenAPIModelName():                                                   schema_pkg_apis_openbao_v1alpha1_BackupTarget(ref),
 		openbaov1alpha1.BlueGreenSpec{}.OpenAPIModelName():                                                  schema_pkg_apis_openbao_v1alpha1_BlueGreenSpec(ref),
@@ -420,6 +422,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		openbaov1alpha1.NodeSelectorRequirement{}.OpenAPIModelName():                                        schema_pkg_apis_openbao_v1alpha1_NodeSelectorRequirement(ref),
 		openbaov1alpha1.NodeSelectorTerm{}.OpenAPIModelName():                                               schema_pkg_apis_openbao_v1alpha1_NodeSelectorTerm(ref),
 		openbaov1alpha1.OCIKMSUnseal{}.OpenAPIModelName():                                                   schema_pkg_apis_openbao_v1alpha1_OCIKMSUnseal(ref),
+		openbaov1alpha1.ObjectLock{}.OpenAPIModelName():                                                     schema_pkg_apis_openbao_v1alpha1_ObjectLock(ref),
 		openbaov1alpha1.ObservabilitySpec{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_ObservabilitySpec(ref),
 		openbaov1alpha1.OpenBaoCluster{}.OpenAPIModelName():                                                 schema_pkg_apis_openbao_v1alpha1_OpenBaoCluster(ref),
 		openbaov1alpha1.OpenBaoClusterList{}.OpenAPIModelName():                                             schema_pkg_apis_openbao_v1alpha1_OpenBaoClusterList(ref),
@@ -454,6 +457,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		openbaov1alpha1.SelfInitSpec{}.OpenAPIModelName():                                                   schema_pkg_apis_openbao_v1alpha1_SelfInitSpec(ref),
 		openbaov1alpha1.ServerClaimStatus{}.OpenAPIModelName():                                              schema_pkg_apis_openbao_v1alpha1_ServerClaimStatus(ref),
 		openbaov1alpha1.ServerServiceAccount{}.OpenAPIModelName():                                           schema_pkg_apis_openbao_v1alpha1_ServerServiceAccount(ref),
+		openbaov1alpha1.ServerSideEncryption{}.OpenAPIModelName():                                           schema_pkg_apis_openbao_v1alpha1_ServerSideEncryption(ref),
 		openbaov1alpha1.ServerStatus{}.OpenAPIModelName():                                                   schema_pkg_apis_openbao_v1alpha1_ServerStatus(ref),
 		openbaov1alpha1.ServiceAccountReference{}.OpenAPIModelName():                                        schema_pkg_apis_openbao_v1alpha1_ServiceAccountReference(ref),
 		openbaov1alpha1.ServiceMonitorSpec{}.OpenAPIModelName():                                             schema_pkg_apis_openbao_v1alpha1_ServiceMonitorSpec(ref),
@@ -22473,6 +22477,59 @@ func schema_pkg_apis_openbao_v1alpha1_BackendTLSSpec(ref common.ReferenceCallbac
 	}
 }
 
+func schema_pkg_apis_openbao_v1alpha1_BackupOperationStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "BackupOperationStatus is a backup that is under way.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"uid": {
+						SchemaProps: spec.SchemaProps{
+							Description: "uid tells it from all others. It holds the lock of the cluster.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "kind is Scheduled or Manual.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"phase": {
+						SchemaProps: spec.SchemaProps{
+							Description: "phase is Taking while the snapshot is taken and published, Retaining while expired ones are deleted, and Ending while its Jobs are removed.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"startedAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "startedAt is when it was decided.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"fence": {
+						SchemaProps: spec.SchemaProps{
+							Description: "fence is the number of its lock.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+				},
+				Required: []string{"uid", "kind", "phase", "startedAt"},
+			},
+		},
+		Dependencies: []string{
+			v1.Time{}.OpenAPIModelName()},
+	}
+}
+
 func schema_pkg_apis_openbao_v1alpha1_BackupRetention(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -22514,10 +22571,23 @@ func schema_pkg_apis_openbao_v1alpha1_BackupSpec(ref common.ReferenceCallback) c
 							Format:      "",
 						},
 					},
+					"timeZone": {
+						SchemaProps: spec.SchemaProps{
+							Description: "timeZone is the time zone of the schedule, Europe/Berlin for example. The default is UTC.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
 					"target": {
 						SchemaProps: spec.SchemaProps{
 							Description: "target says where the snapshots go.",
 							Ref:         ref(openbaov1alpha1.BackupTarget{}.OpenAPIModelName()),
+						},
+					},
+					"spool": {
+						SchemaProps: spec.SchemaProps{
+							Description: "spool is where a snapshot is verified before it is stored.",
+							Ref:         ref(openbaov1alpha1.BackupSpool{}.OpenAPIModelName()),
 						},
 					},
 					"jwtAuthRole": {
@@ -22550,7 +22620,28 @@ func schema_pkg_apis_openbao_v1alpha1_BackupSpec(ref common.ReferenceCallback) c
 			},
 		},
 		Dependencies: []string{
-			openbaov1alpha1.BackupRetention{}.OpenAPIModelName(), openbaov1alpha1.BackupTarget{}.OpenAPIModelName(), openbaov1alpha1.LocalObjectReference{}.OpenAPIModelName()},
+			openbaov1alpha1.BackupRetention{}.OpenAPIModelName(), openbaov1alpha1.BackupSpool{}.OpenAPIModelName(), openbaov1alpha1.BackupTarget{}.OpenAPIModelName(), openbaov1alpha1.LocalObjectReference{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_BackupSpool(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "BackupSpool is room for one snapshot on the node of the job.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"size": {
+						SchemaProps: spec.SchemaProps{
+							Description: "size is how large a snapshot may be. The default is 10Gi.",
+							Ref:         ref(resource.Quantity{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			resource.Quantity{}.OpenAPIModelName()},
 	}
 }
 
@@ -22620,11 +22711,96 @@ func schema_pkg_apis_openbao_v1alpha1_BackupStatus(ref common.ReferenceCallback)
 							Format:      "",
 						},
 					},
+					"lastFailureMessage": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lastFailureMessage is the same for people, and lastFailureGeneration the generation of the object that it failed for.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"lastFailureGeneration": {
+						SchemaProps: spec.SchemaProps{
+							Type:   []string{"integer"},
+							Format: "int64",
+						},
+					},
+					"retryAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "retryAt is when it is tried again. It is absent where only the schedule, a change or a person brings another try.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"lastBackupIndex": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lastBackupIndex is the last entry of the Raft log in the last snapshot.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"lastBackupDigest": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lastBackupDigest is its SHA-256, in hexadecimal.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"lastBackupVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lastBackupVersion is the OpenBao version that made it.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"stored": {
+						SchemaProps: spec.SchemaProps{
+							Description: "stored is how many snapshots of the cluster were in the storage after the last retention, and deleted how many of them that deleted.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"deleted": {
+						SchemaProps: spec.SchemaProps{
+							Type:   []string{"integer"},
+							Format: "int32",
+						},
+					},
+					"retentionMessage": {
+						SchemaProps: spec.SchemaProps{
+							Description: "retentionMessage says why the last retention failed, or what it left.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"schedule": {
+						SchemaProps: spec.SchemaProps{
+							Description: "schedule is the schedule that counts since scheduleSince, with its time zone.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"scheduleSince": {
+						SchemaProps: spec.SchemaProps{
+							Ref: ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"handledTrigger": {
+						SchemaProps: spec.SchemaProps{
+							Description: "handledTrigger is the last value of the annotation openbao.org/trigger-backup that a backup was taken for.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"operation": {
+						SchemaProps: spec.SchemaProps{
+							Description: "operation is the backup that is under way.",
+							Ref:         ref(openbaov1alpha1.BackupOperationStatus{}.OpenAPIModelName()),
+						},
+					},
 				},
 			},
 		},
 		Dependencies: []string{
-			v1.Time{}.OpenAPIModelName()},
+			openbaov1alpha1.BackupOperationStatus{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
 	}
 }
 
@@ -22713,6 +22889,25 @@ func schema_pkg_apis_openbao_v1alpha1_BackupTarget(ref common.ReferenceCallback)
 							Format:      "",
 						},
 					},
+					"storageClass": {
+						SchemaProps: spec.SchemaProps{
+							Description: "storageClass is the storage class of new snapshots, for Azure their access tier. The default is that of the bucket.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"serverSideEncryption": {
+						SchemaProps: spec.SchemaProps{
+							Description: "serverSideEncryption is how the storage encrypts new snapshots, where that is not as the bucket does by itself.",
+							Ref:         ref(openbaov1alpha1.ServerSideEncryption{}.OpenAPIModelName()),
+						},
+					},
+					"objectLock": {
+						SchemaProps: spec.SchemaProps{
+							Description: "objectLock keeps new snapshots from being deleted by anybody for a time. The bucket must allow that. Azure does it by a policy of the container.",
+							Ref:         ref(openbaov1alpha1.ObjectLock{}.OpenAPIModelName()),
+						},
+					},
 					"gcs": {
 						SchemaProps: spec.SchemaProps{
 							Description: "gcs are the settings of the provider gcs.",
@@ -22730,7 +22925,7 @@ func schema_pkg_apis_openbao_v1alpha1_BackupTarget(ref common.ReferenceCallback)
 			},
 		},
 		Dependencies: []string{
-			openbaov1alpha1.AzureTarget{}.OpenAPIModelName(), openbaov1alpha1.GCSTarget{}.OpenAPIModelName(), openbaov1alpha1.LocalObjectReference{}.OpenAPIModelName()},
+			openbaov1alpha1.AzureTarget{}.OpenAPIModelName(), openbaov1alpha1.GCSTarget{}.OpenAPIModelName(), openbaov1alpha1.LocalObjectReference{}.OpenAPIModelName(), openbaov1alpha1.ObjectLock{}.OpenAPIModelName(), openbaov1alpha1.ServerSideEncryption{}.OpenAPIModelName()},
 	}
 }
 
@@ -24531,6 +24726,37 @@ func schema_pkg_apis_openbao_v1alpha1_OCIKMSUnseal(ref common.ReferenceCallback)
 	}
 }
 
+func schema_pkg_apis_openbao_v1alpha1_ObjectLock(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ObjectLock keeps objects from being deleted.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"mode": {
+						SchemaProps: spec.SchemaProps{
+							Description: "mode says who may end the lock early: Governance means those with a right of their own, and Compliance nobody.\n\nPossible enum values:\n - `\"Compliance\"` means nobody.\n - `\"Governance\"` means those with a right of their own.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Compliance", "Governance"},
+						},
+					},
+					"retainFor": {
+						SchemaProps: spec.SchemaProps{
+							Description: "retainFor is for how long, 720h for example.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"mode", "retainFor"},
+			},
+		},
+	}
+}
+
 func schema_pkg_apis_openbao_v1alpha1_ObservabilitySpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -25137,6 +25363,13 @@ func schema_pkg_apis_openbao_v1alpha1_OperationLockStatus(ref common.ReferenceCa
 						SchemaProps: spec.SchemaProps{
 							Description: "renewedAt is when the holder last confirmed it.",
 							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"fence": {
+						SchemaProps: spec.SchemaProps{
+							Description: "fence counts how often the lock was taken.",
+							Type:        []string{"integer"},
+							Format:      "int32",
 						},
 					},
 				},
@@ -26529,6 +26762,33 @@ func schema_pkg_apis_openbao_v1alpha1_ServerServiceAccount(ref common.ReferenceC
 									},
 								},
 							},
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_pkg_apis_openbao_v1alpha1_ServerSideEncryption(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ServerSideEncryption is how a storage encrypts what it is given.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"algorithm": {
+						SchemaProps: spec.SchemaProps{
+							Description: "algorithm is for S3. The default is aws:kms with a key, and AES256 without.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"key": {
+						SchemaProps: spec.SchemaProps{
+							Description: "key is the name of the key for S3 and GCS, and the encryption scope for Azure.",
+							Type:        []string{"string"},
+							Format:      "",
 						},
 					},
 				},

@@ -97,9 +97,12 @@ func serversRights() map[string][]string {
 		"/persistentvolumeclaims patch",  // grow
 		"/persistentvolumeclaims delete", // have a server begin again without data
 		"apps/statefulsets delete",       // spec.deletionPolicy
-		"batch/jobs create",              // work on the volume of a server that does not run
-		"batch/jobs list",                // what came of it
-		"batch/jobs delete",              // once that is recorded
+		"coordination.k8s.io/leases get", // the lock of a cluster's operations
+		"coordination.k8s.io/leases create",
+		"coordination.k8s.io/leases update",
+		"batch/jobs create", // work on the volume of a server that does not run, or take a backup
+		"batch/jobs list",   // what came of it
+		"batch/jobs delete", // once that is recorded
 		"rbac.authorization.k8s.io/clusterroles bind of " + serverRole,
 	}
 	// Create, then apply; read live before either.

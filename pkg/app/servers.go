@@ -79,9 +79,14 @@ func (op *operator) addServers(ctx context.Context, o *Options, c *clients, gate
 	if err != nil {
 		return err
 	}
-	return m.Register(metrics.NewServers(func() []metrics.ServerCounts {
-		return openbaocontroller.Measure(factories.objects(openbaocontroller.Resource))
-	}))
+	return errors.Join(
+		m.Register(metrics.NewServers(func() []metrics.ServerCounts {
+			return openbaocontroller.Measure(factories.objects(openbaocontroller.Resource))
+		})),
+		m.Register(metrics.NewBackups(func() []metrics.Backup {
+			return openbaocontroller.MeasureBackups(factories.objects(openbaocontroller.Resource))
+		})),
+	)
 }
 
 // jobImage returns what finds the image that Jobs run: the one that a flag names, or else that

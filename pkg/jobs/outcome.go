@@ -117,7 +117,7 @@ func ofExit(status *corev1.ContainerStateTerminated) Outcome {
 	case status.ExitCode == jobstep.Done:
 		return Outcome{State: Again, Why: err.Error()}
 	case status.ExitCode == jobstep.TryAgain:
-		return Outcome{State: Again, Why: cmp.Or(result.Error, "it could not be done now")}
+		return Outcome{State: Again, Result: result, Why: cmp.Or(result.Error, "it could not be done now")}
 	case status.ExitCode == jobstep.Final && result.Error != "":
 		return Outcome{State: Failed, Result: result, Why: result.Error}
 	}

@@ -70,7 +70,9 @@ func (g *guard) trip(req *http.Request) outcome {
 		out.err, out.inactive = errRedirect, true
 		return out
 	}
-	resp.Body = &boundedBody{body: resp.Body, left: maxBody}
+	if resp.StatusCode != http.StatusOK || !unbounded(req.Context()) {
+		resp.Body = &boundedBody{body: resp.Body, left: maxBody}
+	}
 	if resp.StatusCode >= http.StatusBadRequest {
 		text, err := hide(req, resp)
 		if err != nil {

@@ -62,6 +62,8 @@ const (
 	showIdentities    = `kubectl get openbaocluster "$CLUSTER" --namespace "$NAMESPACE" --output jsonpath='{range .status.authorization.identities[*]}{.role}{"\t"}{.state}{"\t"}{.message}{"\n"}{end}'`
 	showClusterReady  = `kubectl get openbaocluster "$CLUSTER" --namespace "$NAMESPACE" --output jsonpath='{.status.conditions[?(@.type=="Ready")].message}{"\n"}'`
 	showServers       = `kubectl get openbaocluster "$CLUSTER" --namespace "$NAMESPACE" --output jsonpath='{range .status.servers[*]}{.name}{"\t"}{.role}{"\t"}{.message}{"\n"}{end}'`
+	showBackup        = `kubectl get openbaocluster "$CLUSTER" --namespace "$NAMESPACE" --output jsonpath='{.status.conditions[?(@.type=="BackupReady")].message}{"\n"}{.status.backup}{"\n"}'`
+	triggerBackup     = `kubectl annotate openbaocluster "$CLUSTER" --namespace "$NAMESPACE" --overwrite openbao.org/trigger-backup="$(date +%s)"`
 	showRecovery      = `kubectl get openbaocluster "$CLUSTER" --namespace "$NAMESPACE" --output jsonpath='{.status.recovery}{"\n"}'`
 	refreshCluster    = `kubectl annotate openbaocluster "$CLUSTER" --namespace "$NAMESPACE" --overwrite bailiwick.dev/refresh="$(date +%s)"`
 )

@@ -7,9 +7,10 @@ package reasons
 func Servers() Of {
 	both := []string{ready, clusterLifecycle}
 	onlyReady := []string{ready}
+	backup := []string{"BackupReady"}
 	fact := func(conditionType string) []string { return []string{conditionType} }
 	return Of{
-		Packages: []string{"pkg/controller/openbao", "pkg/certs"},
+		Packages: []string{"pkg/controller/openbao", "pkg/certs", "pkg/jobs/jobstep"},
 		Preamble: "CLUSTER=my-bao NAMESPACE=default",
 		Sections: []Section{
 			{
@@ -58,6 +59,28 @@ func Servers() Of {
 				},
 			},
 			{
+				Title: "OpenBao servers: backups",
+				Intro: "`BackupReady` is about `spec.backup` alone. It keeps no cluster from being `Ready`.",
+				Entries: []Entry{
+					{"BackupCurrent", backup, "The last backup succeeded: its snapshot is verified and stored.", "Nothing.", showBackup},
+					{"BackupPending", backup, "No backup was taken yet.", "Nothing. The message says when the first is due.", showBackup},
+					{"BackupWaits", backup, "A backup is due, and waits until other work on the cluster is over, or until the backup identity is proved.", "Nothing. If it lasts, follow the message.", showBackup},
+					{"BackupFailed", backup, "A backup failed, for a reason that has no name of its own.", "Follow the message.", showBackup},
+					{"StoreFailed", backup, "The object store refused a request, or did something unexpected.", "Read the message, and correct `spec.backup.target`.", showBackup},
+					{"StoreCredentials", backup, "The object store does not accept the credentials, or they lack a right: list, read, write and, for retention, delete.", "Correct the Secret that `spec.backup.target.credentialsSecretRef` names, or the rights of its account. Then ask for a backup.", triggerBackup},
+					{"BucketMissing", backup, "There is no such bucket or container. Bailiwick creates none.", "Create it, or correct `spec.backup.target.bucket`. Then ask for a backup.", triggerBackup},
+					{"StoreUnreachable", backup, "The object store does not answer. It is tried again after a wait that rises.", "Nothing at first. If it lasts, allow the store in `spec.network.egressRules`.", showBackup},
+					{"StoreUntrusted", backup, "The certificate of the object store cannot be verified.", "Put the CA into the key `caCert` of the Secret with the credentials.", showBackup},
+					{"ServerFailed", backup, "The servers did not answer, or did not send the snapshot to its end. It is tried again.", "Nothing at first. If it lasts, see what the servers report.", showServers},
+					{"LoginRefused", backup, "The servers refused the login of the backup identity.", "See what the identities say.", showIdentities},
+					{"RightsDiffer", backup, "The login of the backup identity has other rights than to take snapshots.", "See what the identities say.", showIdentities},
+					{"SnapshotDamaged", backup, "The server sent a snapshot that is cut short or damaged. Nothing of it was stored, and it is tried again.", "Nothing at first. If it lasts, read the log of the leader.", showServers},
+					{"SpoolTooSmall", backup, "There is too little room for the snapshot where it is verified.", "Raise `spec.backup.spool.size`, or free room on the node.", showBackup},
+					{"DeadlinePassed", backup, "The backup took longer than an hour, and did not act any more.", "Nothing. It is tried again.", showBackup},
+					{"RequestInvalid", backup, "The Job and the operator do not understand each other: they are of different versions.", "Let `--job-image` of the Deployment `bailiwick-servers` name the image of the same version.", showBackup},
+				},
+			},
+			{
 				Title: "OpenBao servers: single facts",
 				Intro: "Conditions that other tools read.",
 				Entries: []Entry{
@@ -77,6 +100,8 @@ func Servers() Of {
 				Entries: []Entry{
 					{"QuorumRecovered", nil, "A cluster that had lost its quorum goes on with the data of one server.", "See in `status.recovery` what became of the others.", ""},
 					{"FirstStartBegunAgain", nil, "The first start was interrupted before anyone could use the cluster, and began again on an empty volume.", "Nothing.", ""},
+					{"BackupTaken", nil, "A snapshot is verified and stored.", "Nothing.", ""},
+					{"RetentionFailed", nil, "Expired snapshots were not deleted. The backup itself counts.", "Follow the message.", ""},
 					{"CACreated", nil, "A CA for the servers was made.", "Give its certificate, `ca.crt` of the Secret with the suffix `-tls-server`, to clients.", ""},
 					{"CAReplaced", nil, "The CA in the Secret is another one than has signed the certificate. Both are trusted before it signs.", "Give the new certificate to clients.", ""},
 					{"CAPublished", nil, "The next CA was added to the trusted ones. It signs nothing yet.", "Let clients read `ca.crt` again.", ""},

@@ -30,7 +30,8 @@ func notesOf(c *openbaov1alpha1.OpenBaoCluster, f Facts) []string {
 	}
 	note(c.Spec.DeletionPolicy == openbaov1alpha1.DeletionDeletePVCs || c.Spec.DeletionPolicy == openbaov1alpha1.DeletionDeleteAll, fmt.Sprintf(
 		"spec.deletionPolicy %s is not carried out yet: when the object is deleted, the volumes and the Secrets with their keys stay.", c.Spec.DeletionPolicy))
-	note(c.Spec.Backup != nil && c.Spec.Backup.Schedule != "", "No backups are taken yet: spec.backup gives the backup job its policy and role, and nothing runs it.")
+	note(c.Spec.Backup != nil && c.Spec.Backup.Target == nil, "No backups are taken: spec.backup.target does not say where they go.")
+	note(c.Spec.Backup != nil && c.Spec.Backup.Image != "", "spec.backup.image is not used: the Jobs of backups run the image of Bailiwick.")
 	note(c.Spec.Upgrade != nil && c.Spec.Upgrade.PreUpgradeSnapshot != nil && *c.Spec.Upgrade.PreUpgradeSnapshot,
 		"spec.upgrade.preUpgradeSnapshot is not carried out yet: no snapshot is taken before an upgrade.")
 	note(c.Spec.BreakGlassAck != "", "spec.breakGlassAck is not used: nothing waits for it.")

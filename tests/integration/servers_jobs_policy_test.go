@@ -94,8 +94,8 @@ func TestServersJobs(t *testing.T) {
 	}
 	const (
 		whose    = "only Jobs with the label openbao.org/cluster"
-		network  = "by which they have no network"
-		token    = "may have no token of a ServiceAccount"
+		network  = "by which their network is limited"
+		token    = "may have no token for the Kubernetes API"
 		volume   = "one volume, which is that of a server"
 		program  = "which runs /bailiwick-job"
 		once     = "must run once"

@@ -143,6 +143,8 @@ var inNamespacesOfServers = []string{
 	"DELETE /api/v1/namespaces/NS/persistentvolumeclaims/x",
 	"POST /apis/rbac.authorization.k8s.io/v1/namespaces/NS/rolebindings",
 	"PATCH /apis/rbac.authorization.k8s.io/v1/namespaces/NS/rolebindings/x",
+	"GET /apis/coordination.k8s.io/v1/namespaces/NS/leases/x",
+	"PUT /apis/coordination.k8s.io/v1/namespaces/NS/leases/x",
 	"POST /apis/networking.k8s.io/v1/namespaces/NS/networkpolicies",
 	"POST /apis/policy/v1/namespaces/NS/poddisruptionbudgets",
 	"DELETE /apis/policy/v1/namespaces/NS/poddisruptionbudgets/x",

@@ -7712,6 +7712,27 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: hostname
       type:
         scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupOperationStatus
+  map:
+    fields:
+    - name: fence
+      type:
+        scalar: numeric
+    - name: kind
+      type:
+        scalar: string
+      default: ""
+    - name: phase
+      type:
+        scalar: string
+      default: ""
+    - name: startedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: uid
+      type:
+        scalar: string
+      default: ""
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupRetention
   map:
     fields:
@@ -7736,27 +7757,51 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: schedule
       type:
         scalar: string
+    - name: spool
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupSpool
     - name: target
       type:
         namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupTarget
+    - name: timeZone
+      type:
+        scalar: string
     - name: tokenSecretRef
       type:
         namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.LocalObjectReference
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupSpool
+  map:
+    fields:
+    - name: size
+      type:
+        namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupStatus
   map:
     fields:
     - name: consecutiveFailures
       type:
         scalar: numeric
+    - name: deleted
+      type:
+        scalar: numeric
+    - name: handledTrigger
+      type:
+        scalar: string
     - name: lastAttemptScheduledTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: lastAttemptTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: lastBackupDigest
+      type:
+        scalar: string
     - name: lastBackupDuration
       type:
         scalar: string
+    - name: lastBackupIndex
+      type:
+        scalar: numeric
     - name: lastBackupName
       type:
         scalar: string
@@ -7766,12 +7811,39 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: lastBackupTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: lastBackupVersion
+      type:
+        scalar: string
+    - name: lastFailureGeneration
+      type:
+        scalar: numeric
+    - name: lastFailureMessage
+      type:
+        scalar: string
     - name: lastFailureReason
       type:
         scalar: string
     - name: nextScheduledBackup
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: operation
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupOperationStatus
+    - name: retentionMessage
+      type:
+        scalar: string
+    - name: retryAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: schedule
+      type:
+        scalar: string
+    - name: scheduleSince
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: stored
+      type:
+        scalar: numeric
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupTarget
   map:
     fields:
@@ -7797,6 +7869,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: insecureSkipVerify
       type:
         scalar: boolean
+    - name: objectLock
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ObjectLock
     - name: partSize
       type:
         scalar: numeric
@@ -7810,6 +7885,12 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
     - name: roleArn
+      type:
+        scalar: string
+    - name: serverSideEncryption
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServerSideEncryption
+    - name: storageClass
       type:
         scalar: string
     - name: usePathStyle
@@ -8465,6 +8546,17 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: ""
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ObjectLock
+  map:
+    fields:
+    - name: mode
+      type:
+        scalar: string
+      default: ""
+    - name: retainFor
+      type:
+        scalar: string
+      default: ""
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ObservabilitySpec
   map:
     fields:
@@ -8697,6 +8789,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: acquiredAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: fence
+      type:
+        scalar: numeric
     - name: holder
       type:
         scalar: string
@@ -9219,6 +9314,15 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
     - name: name
+      type:
+        scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServerSideEncryption
+  map:
+    fields:
+    - name: algorithm
+      type:
+        scalar: string
+    - name: key
       type:
         scalar: string
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServerStatus

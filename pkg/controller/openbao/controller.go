@@ -135,7 +135,7 @@ func (c *Controller) clusterEvents() cache.ResourceEventHandler {
 				return
 			}
 			if old.UID != obj.UID || old.Generation != obj.Generation || !obj.DeletionTimestamp.Equal(old.DeletionTimestamp) ||
-				authorizationOf(old) != authorizationOf(obj) {
+				authorizationOf(old) != authorizationOf(obj) || triggerOf(old) != triggerOf(obj) {
 				enqueue(obj)
 			}
 		},

@@ -97,6 +97,10 @@ func (s *apiServer) react(action clienttesting.Action) (bool, runtime.Object, er
 		s.wrote("delete", a.Resource, a.Name, nil)
 		return true, nil, s.Delete(a.Resource, a.Namespace, a.Name)
 	case clienttesting.UpdateActionImpl:
+		if a.Resource.Resource == "leases" {
+			object, err := s.update(a.Resource, a.Object)
+			return true, object, err
+		}
 		return true, nil, fmt.Errorf("an update of %s, which this package does not do", a.Resource.Resource)
 	}
 	return clienttesting.ObjectReaction(s.ObjectTracker)(action)
@@ -191,6 +195,27 @@ func (s *apiServer) create(resource schema.GroupVersionResource, object runtime.
 		return nil, apierrors.NewAlreadyExists(resource.GroupResource(), accessor.GetName())
 	}
 	s.wrote("create", resource, accessor.GetName(), object)
+	return s.put(resource, object, accessor)
+}
+
+// update changes an object that is of the version that it was read in.
+func (s *apiServer) update(resource schema.GroupVersionResource, object runtime.Object) (runtime.Object, error) {
+	object, accessor, err := s.typed(object)
+	if err != nil {
+		return nil, err
+	}
+	live, err := s.Get(resource, accessor.GetNamespace(), accessor.GetName())
+	if err != nil {
+		return nil, err
+	}
+	was, err := meta.Accessor(live)
+	if err != nil {
+		return nil, err
+	}
+	if was.GetResourceVersion() != accessor.GetResourceVersion() {
+		return nil, apierrors.NewConflict(resource.GroupResource(), accessor.GetName(), errors.New("the object has been modified"))
+	}
+	s.wrote("update", resource, accessor.GetName(), object)
 	return s.put(resource, object, accessor)
 }
 

@@ -4,6 +4,8 @@
 package openbao
 
 import (
+	"time"
+
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/metrics"
 )
@@ -28,6 +30,32 @@ func Measure(objects []any) []metrics.ServerCounts {
 			if s.Role == openbaov1alpha1.ServerLeader || s.Role == openbaov1alpha1.ServerVoter {
 				one.Voters++
 			}
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+// MeasureBackups returns what is known of the backups of cached OpenBaoClusters for the
+// metrics. The objects are not changed; those that ask for none are left out.
+func MeasureBackups(objects []any) []metrics.Backup {
+	var out []metrics.Backup
+	for _, object := range objects {
+		obj, ok := object.(*openbaov1alpha1.OpenBaoCluster)
+		if !ok || !obj.DescribesServers() || obj.Spec.Backup == nil || obj.Spec.Backup.Target == nil {
+			continue
+		}
+		one := metrics.Backup{Namespace: obj.Namespace, Name: obj.Name}
+		if status := obj.Status.Backup; status != nil {
+			one.LastSuccess, one.Next, one.UnderWay = timeOf(status.LastBackupTime), timeOf(status.NextScheduledBackup), status.Operation != nil
+			if status.LastBackupSize != nil {
+				one.Size = *status.LastBackupSize
+			}
+			if status.ConsecutiveFailures != nil {
+				one.Failures = int(*status.ConsecutiveFailures)
+			}
+			// It was written by this package.
+			one.Duration, _ = time.ParseDuration(status.LastBackupDuration)
 		}
 		out = append(out, one)
 	}

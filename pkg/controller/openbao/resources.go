@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -18,6 +19,7 @@ var (
 	podResource         = corev1.SchemeGroupVersion.WithResource("pods")
 	secretResource      = corev1.SchemeGroupVersion.WithResource("secrets")
 	claimResource       = corev1.SchemeGroupVersion.WithResource("persistentvolumeclaims")
+	leaseResource       = coordinationv1.SchemeGroupVersion.WithResource("leases")
 	statefulSetResource = appsv1.SchemeGroupVersion.WithResource("statefulsets")
 )
 

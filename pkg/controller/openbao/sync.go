@@ -81,7 +81,7 @@ type task struct {
 	certificate certs.Info
 	bundle      []byte
 	tlsWaiting  string
-	// nextLook is when a certificate is to be renewed.
+	// nextLook is when a certificate is to be renewed, or a backup is due.
 	nextLook time.Time
 
 	statefulSet *appsv1.StatefulSet
@@ -95,6 +95,8 @@ type task struct {
 	duty machine.UpkeepStep
 	// recovery is about a quorum that is lost.
 	recovery recovery
+	// backups is about snapshots.
+	backups backups
 	// emptyVolumes are the UIDs of the volumes that servers were seen to have nothing on,
 	// by the names of the servers.
 	emptyVolumes map[string]string
@@ -155,6 +157,9 @@ func (t *task) work(ctx context.Context) error {
 		}
 	}
 	if err := t.start(ctx); err != nil {
+		return err
+	}
+	if err := t.keepBackups(ctx); err != nil {
 		return err
 	}
 	t.judge()

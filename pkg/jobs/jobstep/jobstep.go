@@ -82,8 +82,13 @@ type Raft struct {
 type Result struct {
 	// Raft is that of InspectRaft.
 	Raft *Raft `json:"raft,omitempty"`
-	// Error says why a step failed.
-	Error string `json:"error,omitempty"`
+	// Backup is that of Backup, and Retain that of Retain.
+	Backup *BackupResult `json:"backup,omitempty"`
+	Retain *RetainResult `json:"retain,omitempty"`
+	// Error says why a step failed, and Reason the same in one word where the step has
+	// one.
+	Error  string `json:"error,omitempty"`
+	Reason string `json:"reason,omitempty"`
 }
 
 // maxMessage is how many bytes of a termination message Kubernetes keeps.

@@ -13,8 +13,13 @@ package v1alpha1
 type BackupSpecApplyConfiguration struct {
 	// schedule says when, as a cron expression of five fields.
 	Schedule *string `json:"schedule,omitempty"`
+	// timeZone is the time zone of the schedule, Europe/Berlin for example. The default
+	// is UTC.
+	TimeZone *string `json:"timeZone,omitempty"`
 	// target says where the snapshots go.
 	Target *BackupTargetApplyConfiguration `json:"target,omitempty"`
+	// spool is where a snapshot is verified before it is stored.
+	Spool *BackupSpoolApplyConfiguration `json:"spool,omitempty"`
 	// jwtAuthRole names the JWT role of the backup job. The policy keeps its name.
 	// The default is openbao-operator-backup.
 	JWTAuthRole *string `json:"jwtAuthRole,omitempty"`
@@ -40,11 +45,27 @@ func (b *BackupSpecApplyConfiguration) WithSchedule(value string) *BackupSpecApp
 	return b
 }
 
+// WithTimeZone sets the TimeZone field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the TimeZone field is set to the value of the last call.
+func (b *BackupSpecApplyConfiguration) WithTimeZone(value string) *BackupSpecApplyConfiguration {
+	b.TimeZone = &value
+	return b
+}
+
 // WithTarget sets the Target field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Target field is set to the value of the last call.
 func (b *BackupSpecApplyConfiguration) WithTarget(value *BackupTargetApplyConfiguration) *BackupSpecApplyConfiguration {
 	b.Target = value
+	return b
+}
+
+// WithSpool sets the Spool field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Spool field is set to the value of the last call.
+func (b *BackupSpecApplyConfiguration) WithSpool(value *BackupSpoolApplyConfiguration) *BackupSpecApplyConfiguration {
+	b.Spool = value
 	return b
 }
 

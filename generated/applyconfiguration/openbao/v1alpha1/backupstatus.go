@@ -32,6 +32,33 @@ type BackupStatusApplyConfiguration struct {
 	ConsecutiveFailures *int32 `json:"consecutiveFailures,omitempty"`
 	// lastFailureReason says why the last one failed.
 	LastFailureReason *string `json:"lastFailureReason,omitempty"`
+	// lastFailureMessage is the same for people, and lastFailureGeneration the generation of
+	// the object that it failed for.
+	LastFailureMessage    *string `json:"lastFailureMessage,omitempty"`
+	LastFailureGeneration *int64  `json:"lastFailureGeneration,omitempty"`
+	// retryAt is when it is tried again. It is absent where only the schedule, a change or a
+	// person brings another try.
+	RetryAt *v1.Time `json:"retryAt,omitempty"`
+	// lastBackupIndex is the last entry of the Raft log in the last snapshot.
+	LastBackupIndex *int64 `json:"lastBackupIndex,omitempty"`
+	// lastBackupDigest is its SHA-256, in hexadecimal.
+	LastBackupDigest *string `json:"lastBackupDigest,omitempty"`
+	// lastBackupVersion is the OpenBao version that made it.
+	LastBackupVersion *string `json:"lastBackupVersion,omitempty"`
+	// stored is how many snapshots of the cluster were in the storage after the last
+	// retention, and deleted how many of them that deleted.
+	Stored  *int32 `json:"stored,omitempty"`
+	Deleted *int32 `json:"deleted,omitempty"`
+	// retentionMessage says why the last retention failed, or what it left.
+	RetentionMessage *string `json:"retentionMessage,omitempty"`
+	// schedule is the schedule that counts since scheduleSince, with its time zone.
+	Schedule      *string  `json:"schedule,omitempty"`
+	ScheduleSince *v1.Time `json:"scheduleSince,omitempty"`
+	// handledTrigger is the last value of the annotation openbao.org/trigger-backup that a
+	// backup was taken for.
+	HandledTrigger *string `json:"handledTrigger,omitempty"`
+	// operation is the backup that is under way.
+	Operation *BackupOperationStatusApplyConfiguration `json:"operation,omitempty"`
 }
 
 // BackupStatusApplyConfiguration constructs a declarative configuration of the BackupStatus type for use with
@@ -109,5 +136,109 @@ func (b *BackupStatusApplyConfiguration) WithConsecutiveFailures(value int32) *B
 // If called multiple times, the LastFailureReason field is set to the value of the last call.
 func (b *BackupStatusApplyConfiguration) WithLastFailureReason(value string) *BackupStatusApplyConfiguration {
 	b.LastFailureReason = &value
+	return b
+}
+
+// WithLastFailureMessage sets the LastFailureMessage field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastFailureMessage field is set to the value of the last call.
+func (b *BackupStatusApplyConfiguration) WithLastFailureMessage(value string) *BackupStatusApplyConfiguration {
+	b.LastFailureMessage = &value
+	return b
+}
+
+// WithLastFailureGeneration sets the LastFailureGeneration field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastFailureGeneration field is set to the value of the last call.
+func (b *BackupStatusApplyConfiguration) WithLastFailureGeneration(value int64) *BackupStatusApplyConfiguration {
+	b.LastFailureGeneration = &value
+	return b
+}
+
+// WithRetryAt sets the RetryAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RetryAt field is set to the value of the last call.
+func (b *BackupStatusApplyConfiguration) WithRetryAt(value v1.Time) *BackupStatusApplyConfiguration {
+	b.RetryAt = &value
+	return b
+}
+
+// WithLastBackupIndex sets the LastBackupIndex field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastBackupIndex field is set to the value of the last call.
+func (b *BackupStatusApplyConfiguration) WithLastBackupIndex(value int64) *BackupStatusApplyConfiguration {
+	b.LastBackupIndex = &value
+	return b
+}
+
+// WithLastBackupDigest sets the LastBackupDigest field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastBackupDigest field is set to the value of the last call.
+func (b *BackupStatusApplyConfiguration) WithLastBackupDigest(value string) *BackupStatusApplyConfiguration {
+	b.LastBackupDigest = &value
+	return b
+}
+
+// WithLastBackupVersion sets the LastBackupVersion field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastBackupVersion field is set to the value of the last call.
+func (b *BackupStatusApplyConfiguration) WithLastBackupVersion(value string) *BackupStatusApplyConfiguration {
+	b.LastBackupVersion = &value
+	return b
+}
+
+// WithStored sets the Stored field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Stored field is set to the value of the last call.
+func (b *BackupStatusApplyConfiguration) WithStored(value int32) *BackupStatusApplyConfiguration {
+	b.Stored = &value
+	return b
+}
+
+// WithDeleted sets the Deleted field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Deleted field is set to the value of the last call.
+func (b *BackupStatusApplyConfiguration) WithDeleted(value int32) *BackupStatusApplyConfiguration {
+	b.Deleted = &value
+	return b
+}
+
+// WithRetentionMessage sets the RetentionMessage field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RetentionMessage field is set to the value of the last call.
+func (b *BackupStatusApplyConfiguration) WithRetentionMessage(value string) *BackupStatusApplyConfiguration {
+	b.RetentionMessage = &value
+	return b
+}
+
+// WithSchedule sets the Schedule field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Schedule field is set to the value of the last call.
+func (b *BackupStatusApplyConfiguration) WithSchedule(value string) *BackupStatusApplyConfiguration {
+	b.Schedule = &value
+	return b
+}
+
+// WithScheduleSince sets the ScheduleSince field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ScheduleSince field is set to the value of the last call.
+func (b *BackupStatusApplyConfiguration) WithScheduleSince(value v1.Time) *BackupStatusApplyConfiguration {
+	b.ScheduleSince = &value
+	return b
+}
+
+// WithHandledTrigger sets the HandledTrigger field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the HandledTrigger field is set to the value of the last call.
+func (b *BackupStatusApplyConfiguration) WithHandledTrigger(value string) *BackupStatusApplyConfiguration {
+	b.HandledTrigger = &value
+	return b
+}
+
+// WithOperation sets the Operation field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Operation field is set to the value of the last call.
+func (b *BackupStatusApplyConfiguration) WithOperation(value *BackupOperationStatusApplyConfiguration) *BackupStatusApplyConfiguration {
+	b.Operation = value
 	return b
 }

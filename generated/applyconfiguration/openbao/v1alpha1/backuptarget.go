@@ -37,6 +37,15 @@ type BackupTargetApplyConfiguration struct {
 	UsePathStyle *bool `json:"usePathStyle,omitempty"`
 	// insecureSkipVerify does not check the certificate of the endpoint.
 	InsecureSkipVerify *bool `json:"insecureSkipVerify,omitempty"`
+	// storageClass is the storage class of new snapshots, for Azure their access tier.
+	// The default is that of the bucket.
+	StorageClass *string `json:"storageClass,omitempty"`
+	// serverSideEncryption is how the storage encrypts new snapshots, where that is not
+	// as the bucket does by itself.
+	ServerSideEncryption *ServerSideEncryptionApplyConfiguration `json:"serverSideEncryption,omitempty"`
+	// objectLock keeps new snapshots from being deleted by anybody for a time. The bucket
+	// must allow that. Azure does it by a policy of the container.
+	ObjectLock *ObjectLockApplyConfiguration `json:"objectLock,omitempty"`
 	// gcs are the settings of the provider gcs.
 	GCS *GCSTargetApplyConfiguration `json:"gcs,omitempty"`
 	// azure are the settings of the provider azure.
@@ -134,6 +143,30 @@ func (b *BackupTargetApplyConfiguration) WithUsePathStyle(value bool) *BackupTar
 // If called multiple times, the InsecureSkipVerify field is set to the value of the last call.
 func (b *BackupTargetApplyConfiguration) WithInsecureSkipVerify(value bool) *BackupTargetApplyConfiguration {
 	b.InsecureSkipVerify = &value
+	return b
+}
+
+// WithStorageClass sets the StorageClass field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the StorageClass field is set to the value of the last call.
+func (b *BackupTargetApplyConfiguration) WithStorageClass(value string) *BackupTargetApplyConfiguration {
+	b.StorageClass = &value
+	return b
+}
+
+// WithServerSideEncryption sets the ServerSideEncryption field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ServerSideEncryption field is set to the value of the last call.
+func (b *BackupTargetApplyConfiguration) WithServerSideEncryption(value *ServerSideEncryptionApplyConfiguration) *BackupTargetApplyConfiguration {
+	b.ServerSideEncryption = value
+	return b
+}
+
+// WithObjectLock sets the ObjectLock field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ObjectLock field is set to the value of the last call.
+func (b *BackupTargetApplyConfiguration) WithObjectLock(value *ObjectLockApplyConfiguration) *BackupTargetApplyConfiguration {
+	b.ObjectLock = value
 	return b
 }
 

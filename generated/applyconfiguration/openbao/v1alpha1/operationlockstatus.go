@@ -24,6 +24,8 @@ type OperationLockStatusApplyConfiguration struct {
 	AcquiredAt *v1.Time `json:"acquiredAt,omitempty"`
 	// renewedAt is when the holder last confirmed it.
 	RenewedAt *v1.Time `json:"renewedAt,omitempty"`
+	// fence counts how often the lock was taken.
+	Fence *int32 `json:"fence,omitempty"`
 }
 
 // OperationLockStatusApplyConfiguration constructs a declarative configuration of the OperationLockStatus type for use with
@@ -69,5 +71,13 @@ func (b *OperationLockStatusApplyConfiguration) WithAcquiredAt(value v1.Time) *O
 // If called multiple times, the RenewedAt field is set to the value of the last call.
 func (b *OperationLockStatusApplyConfiguration) WithRenewedAt(value v1.Time) *OperationLockStatusApplyConfiguration {
 	b.RenewedAt = &value
+	return b
+}
+
+// WithFence sets the Fence field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Fence field is set to the value of the last call.
+func (b *OperationLockStatusApplyConfiguration) WithFence(value int32) *OperationLockStatusApplyConfiguration {
+	b.Fence = &value
 	return b
 }

@@ -32,6 +32,11 @@ const (
 	AnnotationRecord = "bailiwick.dev/authorization-record"
 )
 
+// AnnotationTriggerBackup asks for a backup now, whenever its value changes. It is that of
+// the openbao-operator, which removes it; here status.backup.handledTrigger has the value
+// that was served.
+const AnnotationTriggerBackup = "openbao.org/trigger-backup"
+
 // A Secret is sent to a server only if the Secret itself agrees to that: by its
 // type or its label, together with the address that it is meant for.
 const (

@@ -521,6 +521,9 @@ const (
 	// ConditionAvailable is True while a quorum of the servers is unsealed and has a
 	// leader.
 	ConditionAvailable = "Available"
+	// ConditionBackupReady is True when the last backup succeeded. It is there for objects
+	// with spec.backup.target.
+	ConditionBackupReady = "BackupReady"
 	// ConditionTLSReady is True when all servers show the certificate that they should.
 	ConditionTLSReady = "TLSReady"
 	// ConditionOpenBaoInitialized, ConditionOpenBaoSealed and ConditionOpenBaoLeader are

@@ -3,6 +3,8 @@
 
 package v1alpha1
 
+import "k8s.io/apimachinery/pkg/api/resource"
+
 // BackupSpec says when snapshots are taken and where they go, and requests the
 // identity of the backup job.
 type BackupSpec struct {
@@ -11,9 +13,20 @@ type BackupSpec struct {
 	// +optional
 	Schedule string `json:"schedule,omitempty"`
 
+	// timeZone is the time zone of the schedule, Europe/Berlin for example. The default
+	// is UTC.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	TimeZone string `json:"timeZone,omitempty"`
+
 	// target says where the snapshots go.
 	// +optional
 	Target *BackupTarget `json:"target,omitempty"`
+
+	// spool is where a snapshot is verified before it is stored.
+	// +optional
+	Spool *BackupSpool `json:"spool,omitempty"`
 
 	// jwtAuthRole names the JWT role of the backup job. The policy keeps its name.
 	// The default is openbao-operator-backup.
@@ -31,6 +44,13 @@ type BackupSpec struct {
 	// image is the container image of the job.
 	// +optional
 	Image string `json:"image,omitempty"`
+}
+
+// BackupSpool is room for one snapshot on the node of the job.
+type BackupSpool struct {
+	// size is how large a snapshot may be. The default is 10Gi.
+	// +optional
+	Size *resource.Quantity `json:"size,omitempty"`
 }
 
 // BackupRetention says which snapshots are deleted.
@@ -102,12 +122,59 @@ type BackupTarget struct {
 	// insecureSkipVerify does not check the certificate of the endpoint.
 	// +optional
 	InsecureSkipVerify *bool `json:"insecureSkipVerify,omitempty"`
+	// storageClass is the storage class of new snapshots, for Azure their access tier.
+	// The default is that of the bucket.
+	// +kubebuilder:validation:MinLength=1
+	// +optional
+	StorageClass string `json:"storageClass,omitempty"`
+	// serverSideEncryption is how the storage encrypts new snapshots, where that is not
+	// as the bucket does by itself.
+	// +optional
+	ServerSideEncryption *ServerSideEncryption `json:"serverSideEncryption,omitempty"`
+	// objectLock keeps new snapshots from being deleted by anybody for a time. The bucket
+	// must allow that. Azure does it by a policy of the container.
+	// +optional
+	ObjectLock *ObjectLock `json:"objectLock,omitempty"`
 	// gcs are the settings of the provider gcs.
 	// +optional
 	GCS *GCSTarget `json:"gcs,omitempty"`
 	// azure are the settings of the provider azure.
 	// +optional
 	Azure *AzureTarget `json:"azure,omitempty"`
+}
+
+// ServerSideEncryption is how a storage encrypts what it is given.
+type ServerSideEncryption struct {
+	// algorithm is for S3. The default is aws:kms with a key, and AES256 without.
+	// +kubebuilder:validation:Enum=AES256;aws:kms
+	// +optional
+	Algorithm string `json:"algorithm,omitempty"`
+	// key is the name of the key for S3 and GCS, and the encryption scope for Azure.
+	// +kubebuilder:validation:MinLength=1
+	// +optional
+	Key string `json:"key,omitempty"`
+}
+
+// ObjectLockMode says who may end an object lock early.
+// +enum
+type ObjectLockMode string
+
+const (
+	// LockGovernance means those with a right of their own.
+	LockGovernance ObjectLockMode = "Governance"
+	// LockCompliance means nobody.
+	LockCompliance ObjectLockMode = "Compliance"
+)
+
+// ObjectLock keeps objects from being deleted.
+type ObjectLock struct {
+	// mode says who may end the lock early: Governance means those with a right of their
+	// own, and Compliance nobody.
+	// +kubebuilder:validation:Enum=Governance;Compliance
+	Mode ObjectLockMode `json:"mode"`
+	// retainFor is for how long, 720h for example.
+	// +kubebuilder:validation:MinLength=1
+	RetainFor string `json:"retainFor"`
 }
 
 // GCSTarget are settings of Google Cloud Storage.

@@ -370,6 +370,65 @@ type BackupStatus struct {
 	// lastFailureReason says why the last one failed.
 	// +optional
 	LastFailureReason string `json:"lastFailureReason,omitempty"`
+
+	// lastFailureMessage is the same for people, and lastFailureGeneration the generation of
+	// the object that it failed for.
+	// +optional
+	LastFailureMessage string `json:"lastFailureMessage,omitempty"`
+	// +optional
+	LastFailureGeneration int64 `json:"lastFailureGeneration,omitempty"`
+	// retryAt is when it is tried again. It is absent where only the schedule, a change or a
+	// person brings another try.
+	// +optional
+	RetryAt *metav1.Time `json:"retryAt,omitempty"`
+	// lastBackupIndex is the last entry of the Raft log in the last snapshot.
+	// +optional
+	LastBackupIndex *int64 `json:"lastBackupIndex,omitempty"`
+	// lastBackupDigest is its SHA-256, in hexadecimal.
+	// +optional
+	LastBackupDigest string `json:"lastBackupDigest,omitempty"`
+	// lastBackupVersion is the OpenBao version that made it.
+	// +optional
+	LastBackupVersion string `json:"lastBackupVersion,omitempty"`
+	// stored is how many snapshots of the cluster were in the storage after the last
+	// retention, and deleted how many of them that deleted.
+	// +optional
+	Stored *int32 `json:"stored,omitempty"`
+	// +optional
+	Deleted *int32 `json:"deleted,omitempty"`
+	// retentionMessage says why the last retention failed, or what it left.
+	// +optional
+	RetentionMessage string `json:"retentionMessage,omitempty"`
+	// schedule is the schedule that counts since scheduleSince, with its time zone.
+	// +optional
+	Schedule string `json:"schedule,omitempty"`
+	// +optional
+	ScheduleSince *metav1.Time `json:"scheduleSince,omitempty"`
+	// handledTrigger is the last value of the annotation openbao.org/trigger-backup that a
+	// backup was taken for.
+	// +optional
+	HandledTrigger string `json:"handledTrigger,omitempty"`
+	// operation is the backup that is under way.
+	// +optional
+	Operation *BackupOperationStatus `json:"operation,omitempty"`
+}
+
+// BackupOperationStatus is a backup that is under way.
+type BackupOperationStatus struct {
+	// uid tells it from all others. It holds the lock of the cluster.
+	UID string `json:"uid"`
+	// kind is Scheduled or Manual.
+	// +kubebuilder:validation:Enum=Scheduled;Manual
+	Kind string `json:"kind"`
+	// phase is Taking while the snapshot is taken and published, Retaining while expired ones
+	// are deleted, and Ending while its Jobs are removed.
+	// +kubebuilder:validation:Enum=Taking;Retaining;Ending
+	Phase string `json:"phase"`
+	// startedAt is when it was decided.
+	StartedAt metav1.Time `json:"startedAt"`
+	// fence is the number of its lock.
+	// +optional
+	Fence int32 `json:"fence,omitempty"`
 }
 
 // BlueGreenStatus is how far a blue/green upgrade has come.
@@ -428,6 +487,9 @@ type OperationLockStatus struct {
 	// renewedAt is when the holder last confirmed it.
 	// +optional
 	RenewedAt *metav1.Time `json:"renewedAt,omitempty"`
+	// fence counts how often the lock was taken.
+	// +optional
+	Fence int32 `json:"fence,omitempty"`
 }
 
 // BreakGlassStatus says what a person must repair.

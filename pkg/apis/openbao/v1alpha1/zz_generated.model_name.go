@@ -79,6 +79,11 @@ func (in BackendTLSSpec) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in BackupOperationStatus) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupOperationStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in BackupRetention) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupRetention"
 }
@@ -86,6 +91,11 @@ func (in BackupRetention) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in BackupSpec) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in BackupSpool) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupSpool"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -274,6 +284,11 @@ func (in OCIKMSUnseal) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ObjectLock) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ObjectLock"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in ObservabilitySpec) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ObservabilitySpec"
 }
@@ -441,6 +456,11 @@ func (in ServerClaimStatus) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in ServerServiceAccount) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServerServiceAccount"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ServerSideEncryption) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.ServerSideEncryption"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.

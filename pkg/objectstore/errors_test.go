@@ -1,0 +1,91 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package objectstore
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/aws/smithy-go"
+	"google.golang.org/api/googleapi"
+
+	"github.com/bailiwick-operator/bailiwick/pkg/jobs/jobstep"
+)
+
+func TestClassify(t *testing.T) {
+	for name, test := range map[string]struct {
+		err  error
+		want Class
+	}{
+		"azure, no container": {&azcore.ResponseError{StatusCode: 404, ErrorCode: "ContainerNotFound"}, NoBucket},
+		"azure, no blob":      {&azcore.ResponseError{StatusCode: 404, ErrorCode: "BlobNotFound"}, NotFound},
+		"azure, key":          {&azcore.ResponseError{StatusCode: 403, ErrorCode: "AuthenticationFailed"}, Credentials},
+		"azure, immutable":    {&azcore.ResponseError{StatusCode: 409, ErrorCode: "BlobImmutableDueToPolicy"}, Retained},
+		"gcs, no object":      {&googleapi.Error{Code: 404}, NotFound},
+		"gcs, busy":           {&googleapi.Error{Code: 503}, Unreachable},
+		"gcs, too often":      {&googleapi.Error{Code: 429}, Unreachable},
+		"gcs, wrong":          {&googleapi.Error{Code: 400, Message: "no"}, Invalid},
+		"anything":            {errors.New("what"), Unknown},
+		"s3, without status":  {&smithy.GenericAPIError{Code: "AccessDenied"}, Unknown},
+	} {
+		if got := ClassOf(classify("x", fmt.Errorf("wrapped: %w", test.err))); got != test.want {
+			t.Errorf("%s: got %s, want %s", name, got, test.want)
+		}
+	}
+	if classify("x", nil) != nil || ClassOf(nil) != "" {
+		t.Error("no error is one")
+	}
+}
+
+func TestTargetsThatCannotBe(t *testing.T) {
+	for says, target := range map[string]Target{
+		"no bucket":            {Provider: S3},
+		"no provider":          {Provider: "ftp", Bucket: "b"},
+		"no http or https":     {Provider: S3, Bucket: "b", Endpoint: "ftp://x"},
+		"without user":         {Provider: S3, Bucket: "b", Endpoint: "https://user:secret@x"},
+		"no time for it":       {Provider: S3, Bucket: "b", LockMode: Governance},
+		"no lock mode":         {Provider: S3, Bucket: "b", LockMode: "Forever"},
+		"policy of the":        {Provider: Azure, Bucket: "b", LockMode: Governance, LockFor: 1},
+		"no storage account":   {Provider: Azure, Bucket: "b"},
+		"no key of a service":  {Provider: GCS, Bucket: "b"},
+		"only one of":          {Provider: S3, Bucket: "b", Endpoint: "https://x"},
+		"no connection string": {Provider: Azure, Bucket: "b2"},
+		"no PEM-encoded":       {Provider: S3, Bucket: "b2"},
+	} {
+		secrets := map[string]Secrets{
+			"no key of a service": {KeyCredentialsJSON: `{"type":"external_account","token_url":"https://evil"}`}, "only one of": {KeyAccessKeyID: "k"},
+			"no connection string": {KeyConnectionString: "what-is-secret"}, "no PEM-encoded": {KeyCACert: "x"},
+		}[says]
+		store, err := Open(t.Context(), target, secrets)
+		if store != nil || ClassOf(err) != Invalid || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "user:secret") || strings.Contains(err.Error(), "what-is-secret") {
+			t.Errorf("%s: %v", says, err)
+		}
+	}
+}
+
+func TestReadSecrets(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, KeyAccessKeyID), []byte("id\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	secrets, err := ReadSecrets(dir)
+	if err != nil || secrets[KeyAccessKeyID] != "id" || len(secrets) != 1 {
+		t.Errorf("%d secrets, %v", len(secrets), err)
+	}
+	if text := fmt.Sprintf("%v %+v %s", secrets, secrets, secrets); strings.Contains(text, "id") {
+		t.Errorf("printed: %s", text)
+	}
+	if secrets, err := ReadSecrets(filepath.Join(dir, "none")); err != nil || len(secrets) != 0 {
+		t.Errorf("%v", err)
+	}
+	if !slices.Equal(secretKeys[:], jobstep.CredentialKeys()) {
+		t.Error("the Job mounts other keys than are read")
+	}
+}

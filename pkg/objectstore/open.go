@@ -1,0 +1,170 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package objectstore
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/azureblob"
+	"gocloud.dev/blob/gcsblob"
+	"gocloud.dev/blob/s3blob"
+	"gocloud.dev/gcp"
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/google"
+	"google.golang.org/api/option"
+)
+
+const opOpen = "open the object store"
+
+// Open returns the bucket of a target. Nothing is asked of it yet.
+func Open(ctx context.Context, t Target, s Secrets) (*Store, error) {
+	if err := t.check(); err != nil {
+		return nil, err
+	}
+	client, err := httpClient(t, s)
+	if err != nil {
+		return nil, err
+	}
+	var bucket *blob.Bucket
+	switch t.Provider {
+	case S3:
+		bucket, err = openS3(ctx, t, s, client)
+	case GCS:
+		bucket, err = openGCS(ctx, t, s, client)
+	case Azure:
+		bucket, err = openAzure(ctx, t, s, client)
+	default:
+		return nil, invalid(opOpen, "there is no provider %q", t.Provider)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Store{bucket: bucket, target: t, now: time.Now}, nil
+}
+
+func openS3(ctx context.Context, t Target, s Secrets, client *http.Client) (*blob.Bucket, error) {
+	region := cmp.Or(s[KeyRegion], t.Region, "us-east-1")
+	settings := aws.Config{Region: region, HTTPClient: client}
+	switch {
+	case s[KeyAccessKeyID] != "" && s[KeySecretAccessKey] != "":
+		settings.Credentials = credentials.NewStaticCredentialsProvider(s[KeyAccessKeyID], s[KeySecretAccessKey], s[KeySessionToken])
+	case s[KeyAccessKeyID] != "" || s[KeySecretAccessKey] != "":
+		return nil, invalid(opOpen, "the credentials have only one of %s and %s", KeyAccessKeyID, KeySecretAccessKey)
+	case t.RoleARN != "":
+		identity := stscreds.IdentityTokenFile(t.WebIdentityTokenFile)
+		settings.Credentials = aws.NewCredentialsCache(stscreds.NewWebIdentityRoleProvider(sts.NewFromConfig(settings), t.RoleARN, identity))
+	default:
+		// The identity of the pod, as the platform gives it.
+		own, err := config.LoadDefaultConfig(ctx, config.WithRegion(region), config.WithHTTPClient(client))
+		if err != nil {
+			return nil, classify(opOpen, err)
+		}
+		settings = own
+	}
+	checksums := aws.RequestChecksumCalculationWhenSupported
+	if t.Endpoint != "" && t.LockMode == "" {
+		// Stores of others do not all know the checksums of AWS. A lock needs one.
+		checksums = aws.RequestChecksumCalculationWhenRequired
+	}
+	return s3blob.OpenBucket(ctx, s3.NewFromConfig(settings, func(o *s3.Options) {
+		o.UsePathStyle = t.UsePathStyle
+		o.RequestChecksumCalculation, o.ResponseChecksumValidation = checksums, aws.ResponseChecksumValidationWhenRequired
+		if t.Endpoint != "" {
+			o.BaseEndpoint = &t.Endpoint
+		}
+	}), t.Bucket, &s3blob.Options{
+		EncryptionType: s3types.ServerSideEncryption(t.EncryptionAlgorithm), KMSEncryptionID: t.EncryptionKey, RequestChecksumCalculation: checksums,
+	})
+}
+
+// scopeGCS is what objects are read and written with.
+const scopeGCS = "https://www.googleapis.com/auth/devstorage.read_write"
+
+func openGCS(ctx context.Context, t Target, s Secrets, client *http.Client) (*blob.Bucket, error) {
+	// The tokens, too, are got through the client.
+	tokens := context.WithValue(ctx, oauth2.HTTPClient, client)
+	authorized := client
+	switch {
+	case s[KeyCredentialsJSON] != "":
+		// Other types than a service account can name programs and files.
+		account, err := google.JWTConfigFromJSON([]byte(s[KeyCredentialsJSON]), scopeGCS)
+		if err != nil {
+			return nil, invalid(opOpen, "%s holds no key of a service account", KeyCredentialsJSON)
+		}
+		authorized = account.Client(tokens)
+	case t.Endpoint == "":
+		own, err := google.FindDefaultCredentials(tokens, scopeGCS)
+		if err != nil {
+			return nil, &Error{Class: Credentials, Op: opOpen, Detail: "there are no credentials, and the pod has no identity at Google", err: err}
+		}
+		authorized = oauth2.NewClient(tokens, own.TokenSource)
+	}
+	var options []option.ClientOption
+	if t.Endpoint != "" {
+		options = append(options, option.WithEndpoint(strings.TrimRight(t.Endpoint, "/")+"/storage/v1/"))
+	}
+	return gcsblob.OpenBucket(ctx, &gcp.HTTPClient{Client: *authorized}, t.Bucket, &gcsblob.Options{ClientOptions: options})
+}
+
+func openAzure(ctx context.Context, t Target, s Secrets, client *http.Client) (*blob.Bucket, error) {
+	options := &container.ClientOptions{ClientOptions: policy.ClientOptions{Transport: client}}
+	if text := s[KeyConnectionString]; text != "" {
+		c, err := container.NewClientFromConnectionString(text, t.Bucket, options)
+		if err != nil {
+			return nil, invalid(opOpen, "%s is no connection string", KeyConnectionString)
+		}
+		return azureblob.OpenBucket(ctx, c, nil)
+	}
+	if t.StorageAccount == "" {
+		return nil, invalid(opOpen, "there is no storage account")
+	}
+	endpoint := cmp.Or(strings.TrimRight(t.Endpoint, "/"), "https://"+t.StorageAccount+".blob.core.windows.net")
+	address := endpoint + "/" + t.Bucket
+	if key := s[KeyAccountKey]; key != "" {
+		shared, err := container.NewSharedKeyCredential(t.StorageAccount, key)
+		if err != nil {
+			return nil, invalid(opOpen, "%s is no key of an account", KeyAccountKey)
+		}
+		c, err := container.NewClientWithSharedKeyCredential(address, shared, options)
+		if err != nil {
+			return nil, classify(opOpen, err)
+		}
+		return azureblob.OpenBucket(ctx, c, nil)
+	}
+	own, err := azureIdentity(client)
+	if err != nil {
+		return nil, &Error{Class: Credentials, Op: opOpen, Detail: "there are no credentials, and the pod has no identity at Azure", err: err}
+	}
+	c, err := container.NewClient(address, own, options)
+	if err != nil {
+		return nil, classify(opOpen, err)
+	}
+	return azureblob.OpenBucket(ctx, c, nil)
+}
+
+// azureIdentity is the identity of the pod: that of its ServiceAccount, or that of its node.
+func azureIdentity(client *http.Client) (azcore.TokenCredential, error) {
+	options := policy.ClientOptions{Transport: client}
+	account, err := azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{ClientOptions: options})
+	if err == nil {
+		return account, nil
+	}
+	return azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{ClientOptions: options})
+}

@@ -1,0 +1,148 @@
+// Copyright The Bailiwick Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package workload
+
+import (
+	"cmp"
+	"errors"
+	"net/url"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
+	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/jobs/jobstep"
+	"github.com/bailiwick-operator/bailiwick/pkg/snapshot"
+)
+
+// Backup is what the spec says of backups.
+type Backup struct {
+	Target jobstep.Target
+	// Folder is where the snapshots of the cluster are, with a slash at the end.
+	Folder string
+	// Credentials is the name of the Secret with the credentials, empty for the identity of
+	// the pod. CloudAudience is who a token for the cloud provider is for, empty for none.
+	Credentials, CloudAudience string
+	Retention                  snapshot.Retention
+	// Spool is how large a snapshot may be.
+	Spool resource.Quantity
+}
+
+// audienceAWS is who AWS wants the tokens to be for that it is given for a role.
+const audienceAWS = "sts.amazonaws.com"
+
+// BackupOf reads spec.backup, which has a target. The error joins a *authz.SpecError for
+// each mistake in it.
+func BackupOf(c *openbaov1alpha1.OpenBaoCluster) (Backup, error) {
+	spec, t := c.Spec.Backup, c.Spec.Backup.Target
+	var errs []error
+	wrong := func(field, problem string) {
+		errs = append(errs, &authz.SpecError{Field: "spec.backup." + field, Problem: problem})
+	}
+	duration := func(field, text string) time.Duration {
+		if text == "" {
+			return 0
+		}
+		d, err := time.ParseDuration(text)
+		if err != nil || d <= 0 {
+			wrong(field, "must be a time such as 168h")
+		}
+		return d
+	}
+	b := Backup{
+		Folder: snapshot.Folder(t.PathPrefix, c.Namespace, c.Name), Spool: resource.MustParse("10Gi"),
+		Target: jobstep.Target{
+			Provider: string(cmp.Or(t.Provider, openbaov1alpha1.BackupS3)), Endpoint: t.Endpoint, Bucket: t.Bucket, Region: t.Region,
+			UsePathStyle: isTrue(t.UsePathStyle), InsecureSkipVerify: isTrue(t.InsecureSkipVerify), RoleARN: t.RoleARN, StorageClass: t.StorageClass,
+		},
+	}
+	if t.Endpoint != "" {
+		if u, err := url.Parse(t.Endpoint); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || u.RawQuery != "" {
+			wrong("target.endpoint", "must be an https or http URL without user and query")
+		}
+	}
+	if t.PartSize != nil {
+		b.Target.PartSize = int(*t.PartSize)
+	}
+	if t.Concurrency != nil {
+		b.Target.Concurrency = int(*t.Concurrency)
+	}
+	if t.CredentialsSecretRef != nil {
+		b.Credentials = t.CredentialsSecretRef.Name
+	}
+	if t.RoleARN != "" {
+		if b.Target.Provider != string(openbaov1alpha1.BackupS3) {
+			wrong("target.roleArn", "is for the provider s3 only")
+		}
+		b.CloudAudience = audienceAWS
+	}
+	if b.Target.Provider == string(openbaov1alpha1.BackupAzure) && t.Azure != nil {
+		b.Target.StorageAccount = t.Azure.StorageAccount
+		b.Target.Bucket = cmp.Or(t.Azure.Container, b.Target.Bucket)
+	}
+	if e := t.ServerSideEncryption; e != nil {
+		b.Target.EncryptionAlgorithm, b.Target.EncryptionKey = e.Algorithm, e.Key
+		switch {
+		case b.Target.Provider != string(openbaov1alpha1.BackupS3):
+			b.Target.EncryptionAlgorithm = ""
+			if e.Algorithm != "" {
+				wrong("target.serverSideEncryption.algorithm", "is for the provider s3 only")
+			}
+		case e.Algorithm == "" && e.Key != "":
+			b.Target.EncryptionAlgorithm = "aws:kms"
+		case e.Algorithm == "":
+			b.Target.EncryptionAlgorithm = "AES256"
+		case e.Algorithm == "AES256" && e.Key != "":
+			wrong("target.serverSideEncryption.key", "cannot be used with AES256")
+		}
+	}
+	if l := t.ObjectLock; l != nil {
+		b.Target.LockMode, b.Target.LockFor = string(l.Mode), duration("target.objectLock.retainFor", l.RetainFor)
+		if b.Target.Provider == string(openbaov1alpha1.BackupAzure) {
+			wrong("target.objectLock", "does not exist in Azure, which locks by a policy of the container")
+		}
+	}
+	if r := spec.Retention; r != nil {
+		if r.MaxCount != nil {
+			b.Retention.MaxCount = int(*r.MaxCount)
+		}
+		b.Retention.MaxAge = duration("retention.maxAge", r.MaxAge)
+	}
+	if s := spec.Spool; s != nil && s.Size != nil {
+		if b.Spool = *s.Size; b.Spool.Cmp(resource.MustParse("1Mi")) < 0 {
+			wrong("spool.size", "must be 1Mi or more")
+		}
+	}
+	if spec.TokenSecretRef != nil {
+		wrong("tokenSecretRef", "is not supported: backups log in as the ServiceAccount "+authz.BackupAccount(c))
+	}
+	return b, errors.Join(errs...)
+}
+
+func isTrue(b *bool) bool { return b != nil && *b }
+
+// BackupLabels returns the labels of the Jobs of backups, and of their pods. ServerSelector
+// does not select them, and the NetworkPolicy of jobs does. The map is the caller's.
+func BackupLabels(c *openbaov1alpha1.OpenBaoCluster) map[string]string {
+	labels := Labels(c)
+	labels[LabelComponent] = ComponentBackup
+	return labels
+}
+
+// BackupPod is JobPod for a Job that is bound to no volume and no server: any node will do
+// that the servers may run on.
+func BackupPod(c *openbaov1alpha1.OpenBaoCluster) (corev1.PodSpec, error) {
+	pod, err := JobPod(c)
+	if pod.Affinity != nil {
+		// What keeps servers apart from each other says nothing of a Job.
+		pod.Affinity.PodAntiAffinity, pod.Affinity.PodAffinity = nil, nil
+	}
+	return pod, err
+}
+
+// OperationLeaseName returns the name of the Lease that is the lock of a cluster's
+// operations.
+func OperationLeaseName(c *openbaov1alpha1.OpenBaoCluster) string { return c.Name + "-operation" }
