@@ -27,12 +27,13 @@ var runBy = map[section]string{
 	{"docs/troubleshooting.md", "Aiven: to correct"}:            "TestTokenWalk",
 	{"docs/troubleshooting.md", "OpenBao: the Kubernetes side"}: "TestTokenWalk",
 	// Package servers has the servers that they are about.
-	{"docs/openbao-servers.md", "Start"}:            "servers.TestGuide",
-	{"docs/openbao-servers.md", "Look"}:             "servers.TestGuide",
-	{"docs/openbao-servers.md", "At rest"}:          "servers.TestGuide",
-	{"docs/openbao-servers.md", "Lose a server"}:    "servers.TestGuide",
-	{"docs/openbao-servers.md", "Change a cluster"}: "servers.TestGuide",
-	{"docs/openbao-servers.md", "Lose a volume"}:    "servers.TestGuide",
+	{"docs/openbao-servers.md", "Start"}:             "servers.TestGuide",
+	{"docs/openbao-servers.md", "Look"}:              "servers.TestGuide",
+	{"docs/openbao-servers.md", "At rest"}:           "servers.TestGuide",
+	{"docs/openbao-servers.md", "Lose a server"}:     "servers.TestGuide",
+	{"docs/openbao-servers.md", "Change a cluster"}:  "servers.TestGuide",
+	{"docs/openbao-servers.md", "Lose a volume"}:     "servers.TestGuide",
+	{"docs/openbao-servers.md", "Back up a cluster"}: "servers.TestGuide",
 }
 
 // blocksForNodes returns the blocks of all pages that need a cluster with nodes.

@@ -21,9 +21,11 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/yaml"
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/snapshot"
+	"github.com/bailiwick-operator/bailiwick/tests/guide"
 	"github.com/bailiwick-operator/bailiwick/tests/stack"
 )
 
@@ -37,13 +39,16 @@ type bucketStore struct {
 }
 
 const (
-	storeSecret = "store"
+	storeSecret    = "store"
+	storeAccessKey = "access"
+	storeSecretKey = "secret-key"
 	// rarely is a schedule that is not due while a test runs, but on a leap day.
 	rarely = "0 3 29 2 *"
 )
 
-// newStore starts an S3 server that pods reach, and makes the Secret with its credentials.
-func (w *world) newStore() *bucketStore {
+// newStore starts an S3 server that pods reach, and makes a Secret with its credentials, if
+// that has a name.
+func (w *world) newStore(secretName string) *bucketStore {
 	w.Helper()
 	binary, err := stack.Tool("versitygw")
 	if err != nil {
@@ -64,7 +69,7 @@ func (w *world) newStore() *bucketStore {
 		w.Fatal(err)
 	}
 	server := exec.Command(binary, "--port", net.JoinHostPort(s.host, fmt.Sprint(s.port)), "posix", root)
-	server.Env = append(os.Environ(), "ROOT_ACCESS_KEY=access", "ROOT_SECRET_KEY=secret-key")
+	server.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+storeAccessKey, "ROOT_SECRET_KEY="+storeSecretKey)
 	server.WaitDelay = 5 * time.Second
 	if err := server.Start(); err != nil {
 		w.Fatal(err)
@@ -73,7 +78,10 @@ func (w *world) newStore() *bucketStore {
 		_ = server.Process.Kill()
 		_ = server.Wait() // It was killed.
 	})
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: storeSecret}, StringData: map[string]string{"accessKeyId": "access", "secretAccessKey": "secret-key"}}
+	if secretName == "" {
+		return s
+	}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: secretName}, StringData: map[string]string{"accessKeyId": storeAccessKey, "secretAccessKey": storeSecretKey}}
 	if _, err := w.kube.CoreV1().Secrets(w.ns).Create(w.ctx, secret, metav1.CreateOptions{}); err != nil {
 		w.Fatal(err)
 	}
@@ -91,11 +99,38 @@ func (s *bucketStore) backedUp(c *openbaov1alpha1.OpenBaoCluster) {
 		Retention: &openbaov1alpha1.BackupRetention{MaxCount: new(int32(2))},
 		Spool:     &openbaov1alpha1.BackupSpool{},
 	}
+	c.Spec.Network.EgressRules = append(c.Spec.Network.EgressRules, s.egress())
+}
+
+// egress lets pods reach it.
+func (s *bucketStore) egress() openbaov1alpha1.NetworkPolicyEgressRule {
 	port := intstr.FromInt32(int32(s.port))
-	c.Spec.Network.EgressRules = append(c.Spec.Network.EgressRules, openbaov1alpha1.NetworkPolicyEgressRule{
+	return openbaov1alpha1.NetworkPolicyEgressRule{
 		To:    []openbaov1alpha1.NetworkPolicyPeer{{IPBlock: &openbaov1alpha1.IPBlock{CIDR: s.host + "/32"}}},
 		Ports: []openbaov1alpha1.NetworkPolicyPort{{Protocol: new("TCP"), Port: &port}},
-	})
+	}
+}
+
+// patch is the patch of a guide, for this store instead of that of the guide.
+func (s *bucketStore) patch(b guide.Block) []byte {
+	s.Helper()
+	var patch struct {
+		Spec openbaov1alpha1.OpenBaoClusterSpec `json:"spec"`
+	}
+	if err := yaml.UnmarshalStrict([]byte(b.Code), &patch); err != nil {
+		s.Fatalf("%s: %v", b.Place(), err)
+	}
+	target := patch.Spec.Backup.Target
+	target.Endpoint, target.UsePathStyle = fmt.Sprintf("http://%s:%d", s.host, s.port), new(true)
+	// A merge patch replaces the whole list.
+	rules := append(s.cluster("").Spec.Network.EgressRules, s.egress())
+	out, err := yaml.Marshal(map[string]any{"spec": map[string]any{
+		"backup": patch.Spec.Backup, "network": map[string]any{"egressRules": rules},
+	}})
+	if err != nil {
+		s.Fatal(err)
+	}
+	return out
 }
 
 // grantBackup lets Bailiwick prove the backup identity of a cluster.
@@ -168,7 +203,7 @@ func TestBackup(t *testing.T) {
 	w.grant()
 	w.grantBackup("prod")
 	w.start()
-	s := w.newStore()
+	s := w.newStore(storeSecret)
 	k := w.keep("prod", s.backedUp)
 	c := k.sing("while-backing-up")
 
@@ -234,7 +269,7 @@ func TestBackupIsKilled(t *testing.T) {
 	w.grant()
 	w.grantBackup("prod")
 	w.start()
-	s := w.newStore()
+	s := w.newStore(storeSecret)
 	w.create(w.cluster("prod", s.backedUp))
 	w.ready("prod")
 	for i := range 10 {

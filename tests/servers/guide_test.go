@@ -32,14 +32,15 @@ func TestGuide(t *testing.T) {
 		t.Fatal(err)
 	}
 	folder := t.TempDir()
-	environment := w.environment()
+	store := w.newStore("")
+	environment := append(w.environment(), "ACCESS_KEY_ID="+storeAccessKey, "SECRET_ACCESS_KEY="+storeSecretKey)
 	var shown string
 	var dead []types.UID
 	printed := map[string][]string{}
 	for _, b := range blocks {
 		switch {
 		case b.Comment != "":
-			if err := os.WriteFile(filepath.Join(folder, b.Comment), w.onThisNode(b), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(folder, b.Comment), w.onThisNode(b, store), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			continue
@@ -69,6 +70,9 @@ func TestGuide(t *testing.T) {
 
 	if got := printed["Look"]; len(got) != 1 || strings.Count(got[0], "my-bao-") < 3 || !strings.Contains(got[0], "Leader") || !strings.Contains(got[0], "Running") {
 		t.Errorf("A look shows %q", got)
+	}
+	if got := printed["Back up a cluster"]; len(got) != 4 || !strings.Contains(got[3], ".snap") || len(store.published()) != 1 {
+		t.Errorf("The backup shows %q", got)
 	}
 	if len(dead) != 2 {
 		t.Fatalf("%d servers were lost, and the guide tells of two", len(dead))
@@ -101,11 +105,14 @@ func oneLine(command string) string {
 }
 
 // onThisNode returns the manifest of a guide with what only servers of this node need.
-func (w *world) onThisNode(b guide.Block) []byte {
+func (w *world) onThisNode(b guide.Block, s *bucketStore) []byte {
 	w.Helper()
 	var c openbaov1alpha1.OpenBaoCluster
 	if err := yaml.UnmarshalStrict([]byte(b.Code), &c); err != nil {
 		w.Fatalf("%s: %v", b.Place(), err)
+	}
+	if c.Spec.Backup != nil {
+		return s.patch(b)
 	}
 	ours := w.cluster(c.Name)
 	c.Spec.Image, c.Spec.Version, c.Spec.Network, c.Spec.Resources = ours.Spec.Image, ours.Spec.Version, ours.Spec.Network, ours.Spec.Resources
