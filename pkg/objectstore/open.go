@@ -6,6 +6,7 @@ package objectstore
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -35,7 +36,7 @@ const opOpen = "open the object store"
 
 // Open returns the bucket of a target. Nothing is asked of it yet.
 func Open(ctx context.Context, t Target, s Secrets) (*Store, error) {
-	if err := t.check(); err != nil {
+	if err := errors.Join(t.check(), t.checkSecrets(s)); err != nil {
 		return nil, err
 	}
 	client, err := httpClient(t, s)
@@ -129,6 +130,9 @@ func openAzure(ctx context.Context, t Target, s Secrets, client *http.Client) (*
 		c, err := container.NewClientFromConnectionString(text, t.Bucket, options)
 		if err != nil {
 			return nil, invalid(opOpen, "%s is no connection string", KeyConnectionString)
+		}
+		if t.StorageAccount != "" && !strings.Contains(";"+text+";", ";AccountName="+t.StorageAccount+";") {
+			return nil, invalid(opOpen, "%s is for another storage account than %q", KeyConnectionString, t.StorageAccount)
 		}
 		return azureblob.OpenBucket(ctx, c, nil)
 	}

@@ -52,12 +52,24 @@ func (s *Store) Check(ctx context.Context, prefix string) error {
 // r fails or ctx ends, what was sent before is given up. The error is that of r where r
 // failed.
 func (s *Store) Put(ctx context.Context, name, contentType string, r io.Reader) error {
+	return s.put(ctx, name, contentType, r, s.beforeWrite)
+}
+
+// PutForNow is Put for an object that will be deleted soon: it is not locked, and has the
+// storage class of the bucket. Some classes are paid for months.
+func (s *Store) PutForNow(ctx context.Context, name, contentType string, r io.Reader) error {
+	t := s.target
+	t.LockMode, t.LockFor, t.StorageClass = "", 0, ""
+	return s.put(ctx, name, contentType, r, (&Store{target: t, now: s.now}).beforeWrite)
+}
+
+func (s *Store) put(ctx context.Context, name, contentType string, r io.Reader, before func(func(any) bool) error) error {
 	op := fmt.Sprintf("store %q", name)
 	// What is written counts with Close. A context that has ended before makes it abort.
 	ctx, abort := context.WithCancel(ctx)
 	defer abort()
 	w, err := s.bucket.NewWriter(ctx, name, &blob.WriterOptions{
-		ContentType: contentType, BufferSize: s.target.PartSize, MaxConcurrency: s.target.Concurrency, BeforeWrite: s.beforeWrite,
+		ContentType: contentType, BufferSize: s.target.PartSize, MaxConcurrency: s.target.Concurrency, BeforeWrite: before,
 	})
 	if err != nil {
 		return classify(op, err)

@@ -8,8 +8,11 @@ package backup
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"path/filepath"
@@ -18,6 +21,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/bailiwick-operator/bailiwick/pkg/encryption"
 	"github.com/bailiwick-operator/bailiwick/pkg/jobs/jobstep"
 	"github.com/bailiwick-operator/bailiwick/pkg/objectstore"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
@@ -28,6 +32,7 @@ import (
 type Store interface {
 	Check(ctx context.Context, prefix string) error
 	Put(ctx context.Context, name, contentType string, r io.Reader) error
+	PutForNow(ctx context.Context, name, contentType string, r io.Reader) error
 	Size(ctx context.Context, name string) (int64, error)
 	Get(ctx context.Context, name string) (io.ReadCloser, error)
 	Delete(ctx context.Context, name string) error
@@ -98,11 +103,17 @@ const (
 	requestTimeout = 15 * time.Second
 )
 
-// Run takes a snapshot, verifies it to its end, and publishes it: first the snapshot, and
-// once that is in the store as a whole, the manifest that makes it count.
+// Run takes a snapshot, verifies it to its end, and publishes it: first a mark that says
+// who stores it, then the snapshot, and once that is in the store as a whole, the manifest
+// that makes it count. Where it is killed in between, Retain of a later operation knows by
+// the mark what may be deleted.
 func Run(ctx context.Context, r jobstep.BackupRequest, o Options) (jobstep.BackupResult, error) {
 	if err := check(r); err != nil {
 		return jobstep.BackupResult{}, fail(jobstep.ReasonRequestInvalid, false, "the request is wrong: %w", err)
+	}
+	recipients, err := encryption.Parse(r.Encryption, o.Now())
+	if err != nil {
+		return jobstep.BackupResult{}, fail(jobstep.ReasonRequestInvalid, false, "the snapshot cannot be encrypted: %w", err)
 	}
 	ctx, cancel := context.WithDeadline(ctx, r.Operation.Deadline)
 	defer cancel()
@@ -119,6 +130,7 @@ func Run(ctx context.Context, r jobstep.BackupRequest, o Options) (jobstep.Backu
 		if err != nil {
 			return jobstep.BackupResult{}, storeFailure(err)
 		}
+		unmark(ctx, store, r.Name, o)
 		return *done, nil
 	}
 	spool, err := os.CreateTemp(o.SpoolDir, "snapshot-*")
@@ -137,7 +149,7 @@ func Run(ctx context.Context, r jobstep.BackupRequest, o Options) (jobstep.Backu
 	if _, err := spool.Seek(0, io.SeekStart); err != nil {
 		return jobstep.BackupResult{}, fail(jobstep.ReasonSpoolTooSmall, true, "read the snapshot again: %w", err)
 	}
-	if err := publish(ctx, store, r, o, spool, m); err != nil {
+	if err := publish(ctx, store, r, o, recipients, spool, m); err != nil {
 		return jobstep.BackupResult{}, err
 	}
 	return resultOf(r.Name, m), nil
@@ -183,8 +195,8 @@ func published(ctx context.Context, store Store, r jobstep.BackupRequest) (*jobs
 	if err != nil {
 		return nil, err
 	}
-	if size != m.Size {
-		return nil, fail(jobstep.ReasonStoreFailed, false, "the snapshot %s has %d bytes, and its manifest says %d", r.Name, size, m.Size)
+	if want := m.Stored().Size; size != want {
+		return nil, fail(jobstep.ReasonStoreFailed, false, "the snapshot %s has %d bytes, and its manifest says %d", r.Name, size, want)
 	}
 	result := resultOf(r.Name, m)
 	result.Found = true
@@ -313,21 +325,27 @@ func serverMayPass(err error) bool {
 }
 
 // publish stores the snapshot, and then its manifest.
-func publish(ctx context.Context, store Store, r jobstep.BackupRequest, o Options, spool io.Reader, m snapshot.Manifest) error {
-	encoded, err := m.Encode()
-	if err != nil {
-		return fail(jobstep.ReasonRequestInvalid, false, "encode the manifest: %w", err)
-	}
+func publish(ctx context.Context, store Store, r jobstep.BackupRequest, o Options, recipients encryption.Recipients, spool io.Reader, m snapshot.Manifest) error {
 	if err := inTime(r.Operation, o); err != nil {
 		return err
 	}
+	if err := mark(ctx, store, r, m, recipients); err != nil {
+		return storeFailure(err)
+	}
 	o.log("Storing %s: %d bytes, index %d", r.Name, m.Size, m.Index)
-	err = store.Put(ctx, r.Name, typeSnapshot, spool)
+	stored, err := storeData(ctx, store, r.Name, recipients, spool, m)
 	if err == nil {
-		err = checkSize(ctx, store, r.Name, m.Size)
+		err = checkSize(ctx, store, r.Name, stored.Size)
 	}
 	if err == nil {
 		err = inTime(r.Operation, o)
+	}
+	var encoded []byte
+	if err == nil {
+		if !recipients.None() {
+			m.Encryption, m.Recipients, m.Object = recipients.Method(), recipients.Fingerprints(), &stored
+		}
+		encoded, err = m.Encode()
 	}
 	if err != nil {
 		// The answer to what was stored may have been lost.
@@ -335,9 +353,121 @@ func publish(ctx context.Context, store Store, r jobstep.BackupRequest, o Option
 	}
 	name := snapshot.ManifestOf(r.Name)
 	if err := store.Put(ctx, name, typeManifest, bytes.NewReader(encoded)); err != nil {
-		return settle(ctx, store, r, err)
+		if err := settle(ctx, store, r, err); err != nil {
+			return err
+		}
+	}
+	unmark(ctx, store, r.Name, o)
+	return nil
+}
+
+// mark says in the store which operation is about to store the snapshot. It fails where
+// something of that name is there that the operation did not store.
+func mark(ctx context.Context, store Store, r jobstep.BackupRequest, m snapshot.Manifest, recipients encryption.Recipients) error {
+	name := snapshot.PendingOf(r.Name)
+	earlier, err := readPending(ctx, store, name)
+	switch {
+	case err == nil && (earlier.Operation != r.Operation.UID || earlier.Cluster.ID != r.Cluster.ID):
+		return fail(jobstep.ReasonStoreFailed, false, "the mark %s is there already, of another operation", name)
+	case objectstore.ClassOf(err) == objectstore.NotFound:
+		_, err := store.Size(ctx, r.Name)
+		if err == nil {
+			return fail(jobstep.ReasonStoreFailed, false, "there is an object %s already, and nothing says whose it is", r.Name)
+		}
+		if objectstore.ClassOf(err) != objectstore.NotFound {
+			return err
+		}
+	case err != nil:
+		return err
+	}
+	p := snapshot.Pending{
+		Format: snapshot.Format, Snapshot: m.Snapshot, Cluster: r.Cluster, Operation: r.Operation.UID, Fence: r.Operation.Fence, Deadline: r.Operation.Deadline,
+	}
+	if recipients.None() {
+		p.Size = m.Size
+	}
+	encoded, err := p.Encode()
+	if err != nil {
+		return err
+	}
+	if err := store.PutForNow(ctx, name, typeManifest, bytes.NewReader(encoded)); err != nil {
+		return errors.Join(storeFailure(err), withdraw(ctx, store, r.Name))
 	}
 	return nil
+}
+
+// unmark deletes the mark of a snapshot that is published. Where that fails, Retain does it.
+func unmark(ctx context.Context, store Store, name string, o Options) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+	defer cancel()
+	if err := store.Delete(ctx, snapshot.PendingOf(name)); err != nil {
+		o.log("The mark %s stays for now, and means nothing: %v", snapshot.PendingOf(name), err)
+	}
+}
+
+func readPending(ctx context.Context, store Store, name string) (snapshot.Pending, error) {
+	body, err := store.Get(ctx, name)
+	if err != nil {
+		return snapshot.Pending{}, err
+	}
+	defer func() { _ = body.Close() }() // it is read
+	return snapshot.ReadPending(name, body)
+}
+
+// storeData stores the snapshot, encrypted where there are recipients, and returns what the
+// store was given. What is read from the spool must still be what was verified.
+func storeData(ctx context.Context, store Store, name string, recipients encryption.Recipients, spool io.Reader, m snapshot.Manifest) (snapshot.Object, error) {
+	clear, stored := newMeter(), newMeter()
+	source, contentType := io.TeeReader(spool, clear), typeSnapshot
+	end := func() {}
+	if !recipients.None() {
+		contentType = recipients.ContentType()
+		source, end = encrypt(recipients, source)
+	}
+	err := store.Put(ctx, name, contentType, io.TeeReader(source, stored))
+	end()
+	if err == nil && clear.object() != (snapshot.Object{Digest: m.Digest, Size: m.Size}) {
+		err = fail(jobstep.ReasonSnapshotDamaged, true, "what was stored is not what was verified: the node lost or changed a part of it")
+	}
+	return stored.object(), err
+}
+
+// encrypt returns what r has, encrypted. The caller calls end once it reads no more.
+func encrypt(recipients encryption.Recipients, r io.Reader) (encrypted io.Reader, end func()) {
+	from, to := io.Pipe()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w, err := recipients.Encrypt(to)
+		if err == nil {
+			if _, err = io.Copy(w, r); err == nil {
+				err = w.Close()
+			}
+		}
+		_ = to.CloseWithError(err) // it returns none
+	}()
+	return from, func() {
+		_ = from.Close() // it returns none
+		<-ended
+	}
+}
+
+// meter measures what is written to it.
+type meter struct {
+	sum hash.Hash
+	n   int64
+}
+
+func newMeter() *meter { return &meter{sum: sha256.New()} }
+
+// Write implements io.Writer.
+func (m *meter) Write(p []byte) (int, error) {
+	m.n += int64(len(p))
+	return m.sum.Write(p)
+}
+
+func (m *meter) object() snapshot.Object {
+	return snapshot.Object{Digest: hex.EncodeToString(m.sum.Sum(nil)), Size: m.n}
 }
 
 func checkSize(ctx context.Context, store Store, name string, want int64) error {
@@ -364,12 +494,17 @@ func settle(ctx context.Context, store Store, r jobstep.BackupRequest, putErr er
 	return storeFailure(putErr)
 }
 
-// withdraw deletes a snapshot that will have no manifest.
+// withdraw deletes a snapshot that will have no manifest, and then its mark: with the
+// mark, a later operation can do the same.
 func withdraw(ctx context.Context, store Store, name string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 	defer cancel()
-	if err := store.Delete(ctx, name); err != nil {
-		return fmt.Errorf("the snapshot %s stays, and does not count: %w", name, err)
+	err := store.Delete(ctx, name)
+	if err == nil {
+		err = store.Delete(ctx, snapshot.PendingOf(name))
+	}
+	if err != nil {
+		return fmt.Errorf("the snapshot %s stays for now, and does not count: %w", name, err)
 	}
 	return nil
 }
