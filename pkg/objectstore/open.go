@@ -57,7 +57,20 @@ func Open(ctx context.Context, t Target, s Secrets) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{bucket: bucket, target: t, now: time.Now}, nil
+	store := &Store{bucket: bucket, target: t, now: time.Now, checksums: t.checksums() == aws.RequestChecksumCalculationWhenSupported}
+	if t.Provider == S3 && !bucket.As(&store.s3) {
+		store.s3 = nil
+	}
+	return store, nil
+}
+
+// checksums says which requests to S3 have checksums of AWS.
+func (t Target) checksums() aws.RequestChecksumCalculation {
+	if t.Endpoint != "" && t.LockMode == "" {
+		// Stores of others do not all know them. A lock needs one.
+		return aws.RequestChecksumCalculationWhenRequired
+	}
+	return aws.RequestChecksumCalculationWhenSupported
 }
 
 func openS3(ctx context.Context, t Target, s Secrets, client *http.Client) (*blob.Bucket, error) {
@@ -79,11 +92,7 @@ func openS3(ctx context.Context, t Target, s Secrets, client *http.Client) (*blo
 		}
 		settings = own
 	}
-	checksums := aws.RequestChecksumCalculationWhenSupported
-	if t.Endpoint != "" && t.LockMode == "" {
-		// Stores of others do not all know the checksums of AWS. A lock needs one.
-		checksums = aws.RequestChecksumCalculationWhenRequired
-	}
+	checksums := t.checksums()
 	return s3blob.OpenBucket(ctx, s3.NewFromConfig(settings, func(o *s3.Options) {
 		o.UsePathStyle = t.UsePathStyle
 		o.RequestChecksumCalculation, o.ResponseChecksumValidation = checksums, aws.ResponseChecksumValidationWhenRequired

@@ -206,6 +206,16 @@ func (f failingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// brokenAt can be read at its beginning only.
+type brokenAt struct{ err error }
+
+func (b brokenAt) ReadAt(p []byte, off int64) (int, error) {
+	if off > 8<<20 {
+		return 0, b.err
+	}
+	return len(p), nil
+}
+
 func random(size int) []byte {
 	data := make([]byte, size)
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(data) // It cannot fail.
@@ -235,6 +245,17 @@ func keepsObjects(t *testing.T, store *Store) {
 		t.Errorf("what was read is not what was written: %v", err)
 	}
 
+	if err := store.PutFile(ctx, "a/c.snap", "application/gzip", bytes.NewReader(data), int64(len(data))); err != nil {
+		t.Fatal(err)
+	}
+	if body, err = store.Get(ctx, "a/c.snap"); err != nil {
+		t.Fatal(err)
+	}
+	got, err = io.ReadAll(body)
+	if err := errors.Join(err, body.Close(), store.Delete(ctx, "a/c.snap")); err != nil || sha256.Sum256(got) != sha256.Sum256(data) {
+		t.Errorf("what was read is not what the file was: %v", err)
+	}
+
 	t.Log("What is given up leaves nothing")
 	broken := errors.New("broken")
 	for name, size := range map[string]int{"a/small.snap": 1000, "a/large.snap": 17 << 20} {
@@ -246,8 +267,16 @@ func keepsObjects(t *testing.T, store *Store) {
 			t.Errorf("%s is there: %v", name, err)
 		}
 	}
+	if err := store.PutFile(ctx, "a/file.snap", "application/gzip", brokenAt{broken}, 17<<20); err == nil {
+		t.Error("a file that cannot be read was stored")
+	} else if _, err := store.Size(ctx, "a/file.snap"); ClassOf(err) != NotFound {
+		t.Errorf("a file that cannot be read is there: %v", err)
+	}
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
+	if err := store.PutFile(ended, "a/ended.snap", "application/gzip", bytes.NewReader(data), int64(len(data))); err == nil {
+		t.Error("a file was stored after the end")
+	}
 	if err := store.Put(ended, "a/ended.snap", "application/gzip", bytes.NewReader(data)); err == nil {
 		t.Error("it was stored after the end")
 	}
@@ -305,8 +334,12 @@ func classifies(t *testing.T, f *front, target Target, secrets Secrets, attempts
 		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 		err := reach(ctx, changed, a.secrets)
 		cancel()
+		t.Logf("%s: %v", name, err)
 		if ClassOf(err) != a.want {
 			t.Errorf("%s: %q: %v, want %q", name, ClassOf(err), err, a.want)
+		}
+		if err != nil && strings.Contains(err.Error(), "prefix=") {
+			t.Errorf("%s: the error holds the address of a request: %v", name, err)
 		}
 		for key, secret := range a.secrets {
 			if err != nil && key != KeyCACert && len(secret) > 8 && strings.Contains(err.Error(), secret) {

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
 	tmtypes "github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"gocloud.dev/blob"
 )
 
@@ -24,6 +25,9 @@ type Store struct {
 	bucket *blob.Bucket
 	target Target
 	now    func() time.Time
+	// s3 is the client of S3, nil for others, and checksums says that parts have one.
+	s3        *s3.Client
+	checksums bool
 }
 
 // Object is an object in a store.

@@ -23,8 +23,8 @@ type Pending struct {
 	Operation string    `json:"operation"`
 	Fence     int32     `json:"fence"`
 	Deadline  time.Time `json:"deadline"`
-	// Size is that of what will be stored, 0 where it is not known before.
-	Size int64 `json:"size,omitempty"`
+	// Size is that of what will be stored.
+	Size int64 `json:"size"`
 }
 
 // Encode returns the bytes of it.
@@ -40,7 +40,7 @@ func ReadPending(name string, r io.Reader) (Pending, error) {
 		return Pending{}, err
 	}
 	snapshot, ok := SnapshotOfPending(name)
-	if p.Format != Format || p.Cluster.ID == "" || p.Operation == "" || p.Fence <= 0 || p.Deadline.IsZero() || p.Size < 0 || !ok || baseName(snapshot) != p.Snapshot {
+	if p.Format != Format || p.Cluster.ID == "" || p.Operation == "" || p.Fence <= 0 || p.Deadline.IsZero() || p.Size <= 0 || !ok || baseName(snapshot) != p.Snapshot {
 		return Pending{}, fmt.Errorf("the object %s does not say which operation stores %q", name, p.Snapshot)
 	}
 	return p, nil

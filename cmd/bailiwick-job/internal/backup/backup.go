@@ -32,6 +32,7 @@ import (
 type Store interface {
 	Check(ctx context.Context, prefix string) error
 	Put(ctx context.Context, name, contentType string, r io.Reader) error
+	PutFile(ctx context.Context, name, contentType string, file io.ReaderAt, size int64) error
 	PutForNow(ctx context.Context, name, contentType string, r io.Reader) error
 	Size(ctx context.Context, name string) (int64, error)
 	Get(ctx context.Context, name string) (io.ReadCloser, error)
@@ -142,12 +143,9 @@ func Run(ctx context.Context, r jobstep.BackupRequest, o Options) (jobstep.Backu
 		_ = spool.Close()
 		_ = os.Remove(spool.Name())
 	}()
-	m, err := take(ctx, r, o, spool)
+	m, err := take(ctx, r, o, recipients, spool)
 	if err != nil {
 		return jobstep.BackupResult{}, err
-	}
-	if _, err := spool.Seek(0, io.SeekStart); err != nil {
-		return jobstep.BackupResult{}, fail(jobstep.ReasonSpoolTooSmall, true, "read the snapshot again: %w", err)
 	}
 	if err := publish(ctx, store, r, o, recipients, spool, m); err != nil {
 		return jobstep.BackupResult{}, err
@@ -212,8 +210,9 @@ func readManifest(ctx context.Context, store Store, name string) (snapshot.Manif
 	return snapshot.ReadManifest(name, body)
 }
 
-// take logs in, and spools a snapshot that is verified.
-func take(ctx context.Context, r jobstep.BackupRequest, o Options, spool io.Writer) (snapshot.Manifest, error) {
+// take logs in, and spools a snapshot that is verified. What is spooled is what will be
+// stored: where there are recipients, it is encrypted on its way to the disk.
+func take(ctx context.Context, r jobstep.BackupRequest, o Options, recipients encryption.Recipients, spool io.Writer) (snapshot.Manifest, error) {
 	client, health, err := logIn(ctx, r, o)
 	if err != nil {
 		return snapshot.Manifest{}, err
@@ -237,8 +236,7 @@ func take(ctx context.Context, r jobstep.BackupRequest, o Options, spool io.Writ
 		return snapshot.Manifest{}, fail(jobstep.ReasonServerFailed, serverMayPass(err), "%w", err)
 	}
 	defer func() { _ = body.Close() }() // it is read to its end, or given up
-	limited := &limitedWriter{to: spool, left: r.SpoolLimit}
-	archive, err := snapshot.Verify(body, limited)
+	archive, object, err := verify(body, recipients, &limitedWriter{to: spool, left: r.SpoolLimit})
 	switch {
 	case err == nil:
 	case errors.Is(err, errSpoolFull):
@@ -251,11 +249,34 @@ func take(ctx context.Context, r jobstep.BackupRequest, o Options, spool io.Writ
 	default:
 		return snapshot.Manifest{}, fail(jobstep.ReasonServerFailed, true, "the server did not send it to its end: %w", err)
 	}
-	return snapshot.Manifest{
+	m := snapshot.Manifest{
 		Format: snapshot.Format, Snapshot: snapshot.BaseName(r.Name), Digest: archive.Digest, Size: archive.Size, Index: archive.Index, Term: archive.Term,
 		Kind: r.Kind, TakenAt: takenAt, Cluster: r.Cluster, Version: health.Version, SealKeyID: archive.SealKeyID, Encryption: snapshot.NoEncryption,
 		Contract: r.Contract, Operation: r.Operation.UID, Fence: r.Operation.Fence,
-	}, nil
+	}
+	if !recipients.None() {
+		m.Encryption, m.Recipients, m.Object = recipients.Method(), recipients.Fingerprints(), &object
+	}
+	return m, nil
+}
+
+// verify reads the archive to its end, and writes it to spool, encrypted where there are
+// recipients. It returns what was written, too.
+func verify(r io.Reader, recipients encryption.Recipients, spool io.Writer) (snapshot.Archive, snapshot.Object, error) {
+	if recipients.None() {
+		a, err := snapshot.Verify(r, spool)
+		return a, snapshot.Object{}, err
+	}
+	written := newMeter()
+	w, err := recipients.Encrypt(io.MultiWriter(spool, written))
+	if err != nil {
+		return snapshot.Archive{}, snapshot.Object{}, err
+	}
+	a, err := snapshot.Verify(r, w)
+	if err == nil {
+		err = w.Close()
+	}
+	return a, written.object(), err
 }
 
 // logIn logs in at the active server, which any of the servers leads to.
@@ -325,27 +346,24 @@ func serverMayPass(err error) bool {
 }
 
 // publish stores the snapshot, and then its manifest.
-func publish(ctx context.Context, store Store, r jobstep.BackupRequest, o Options, recipients encryption.Recipients, spool io.Reader, m snapshot.Manifest) error {
+func publish(ctx context.Context, store Store, r jobstep.BackupRequest, o Options, recipients encryption.Recipients, spool io.ReaderAt, m snapshot.Manifest) error {
+	encoded, err := m.Encode()
+	if err != nil {
+		return fail(jobstep.ReasonRequestInvalid, false, "encode the manifest: %w", err)
+	}
 	if err := inTime(r.Operation, o); err != nil {
 		return err
 	}
-	if err := mark(ctx, store, r, m, recipients); err != nil {
+	if err := mark(ctx, store, r, m); err != nil {
 		return storeFailure(err)
 	}
 	o.log("Storing %s: %d bytes, index %d", r.Name, m.Size, m.Index)
-	stored, err := storeData(ctx, store, r.Name, recipients, spool, m)
+	err = storeData(ctx, store, r.Name, recipients, spool, m.Stored())
 	if err == nil {
-		err = checkSize(ctx, store, r.Name, stored.Size)
+		err = checkSize(ctx, store, r.Name, m.Stored().Size)
 	}
 	if err == nil {
 		err = inTime(r.Operation, o)
-	}
-	var encoded []byte
-	if err == nil {
-		if !recipients.None() {
-			m.Encryption, m.Recipients, m.Object = recipients.Method(), recipients.Fingerprints(), &stored
-		}
-		encoded, err = m.Encode()
 	}
 	if err != nil {
 		// The answer to what was stored may have been lost.
@@ -363,7 +381,7 @@ func publish(ctx context.Context, store Store, r jobstep.BackupRequest, o Option
 
 // mark says in the store which operation is about to store the snapshot. It fails where
 // something of that name is there that the operation did not store.
-func mark(ctx context.Context, store Store, r jobstep.BackupRequest, m snapshot.Manifest, recipients encryption.Recipients) error {
+func mark(ctx context.Context, store Store, r jobstep.BackupRequest, m snapshot.Manifest) error {
 	name := snapshot.PendingOf(r.Name)
 	earlier, err := readPending(ctx, store, name)
 	switch {
@@ -382,9 +400,7 @@ func mark(ctx context.Context, store Store, r jobstep.BackupRequest, m snapshot.
 	}
 	p := snapshot.Pending{
 		Format: snapshot.Format, Snapshot: m.Snapshot, Cluster: r.Cluster, Operation: r.Operation.UID, Fence: r.Operation.Fence, Deadline: r.Operation.Deadline,
-	}
-	if recipients.None() {
-		p.Size = m.Size
+		Size: m.Stored().Size,
 	}
 	encoded, err := p.Encode()
 	if err != nil {
@@ -414,42 +430,27 @@ func readPending(ctx context.Context, store Store, name string) (snapshot.Pendin
 	return snapshot.ReadPending(name, body)
 }
 
-// storeData stores the snapshot, encrypted where there are recipients, and returns what the
-// store was given. What is read from the spool must still be what was verified.
-func storeData(ctx context.Context, store Store, name string, recipients encryption.Recipients, spool io.Reader, m snapshot.Manifest) (snapshot.Object, error) {
-	clear, stored := newMeter(), newMeter()
-	source, contentType := io.TeeReader(spool, clear), typeSnapshot
-	end := func() {}
+// storeData stores what is in the spool, which must still be what was verified: the whole is
+// read once more beside the upload.
+func storeData(ctx context.Context, store Store, name string, recipients encryption.Recipients, spool io.ReaderAt, want snapshot.Object) error {
+	contentType := typeSnapshot
 	if !recipients.None() {
 		contentType = recipients.ContentType()
-		source, end = encrypt(recipients, source)
 	}
-	err := store.Put(ctx, name, contentType, io.TeeReader(source, stored))
-	end()
-	if err == nil && clear.object() != (snapshot.Object{Digest: m.Digest, Size: m.Size}) {
-		err = fail(jobstep.ReasonSnapshotDamaged, true, "what was stored is not what was verified: the node lost or changed a part of it")
-	}
-	return stored.object(), err
-}
-
-// encrypt returns what r has, encrypted. The caller calls end once it reads no more.
-func encrypt(recipients encryption.Recipients, r io.Reader) (encrypted io.Reader, end func()) {
-	from, to := io.Pipe()
-	ended := make(chan struct{})
+	read := make(chan error, 1)
 	go func() {
-		defer close(ended)
-		w, err := recipients.Encrypt(to)
-		if err == nil {
-			if _, err = io.Copy(w, r); err == nil {
-				err = w.Close()
-			}
+		again := newMeter()
+		_, err := io.Copy(again, io.NewSectionReader(spool, 0, want.Size))
+		if err == nil && again.object() != want {
+			err = errors.New("its digest is another")
 		}
-		_ = to.CloseWithError(err) // it returns none
+		read <- err
 	}()
-	return from, func() {
-		_ = from.Close() // it returns none
-		<-ended
+	err := store.PutFile(ctx, name, contentType, spool, want.Size)
+	if readErr := <-read; readErr != nil {
+		return fail(jobstep.ReasonSnapshotDamaged, true, "the node lost or changed a part of what was verified: %w", readErr)
 	}
+	return err
 }
 
 // meter measures what is written to it.

@@ -90,6 +90,10 @@ func (m *memoryStore) Put(_ context.Context, name, _ string, r io.Reader) error 
 	return after
 }
 
+func (m *memoryStore) PutFile(ctx context.Context, name, contentType string, file io.ReaderAt, size int64) error {
+	return m.Put(ctx, name, contentType, io.NewSectionReader(file, 0, size))
+}
+
 func (m *memoryStore) PutForNow(ctx context.Context, name, contentType string, r io.Reader) error {
 	return m.Put(ctx, name, contentType, r)
 }

@@ -72,18 +72,17 @@ func TestEncryptedBackup(t *testing.T) {
 	}
 }
 
-// The spool changes between its verification and the upload.
+// changedReader is a spool that changed after it was verified.
 type changedReader struct {
-	r  io.Reader
+	io.ReaderAt
 	at int64
 }
 
-func (c *changedReader) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	if c.at >= 0 && c.at < int64(n) {
-		p[c.at] ^= 1
+func (c changedReader) ReadAt(p []byte, off int64) (int, error) {
+	n, err := c.ReaderAt.ReadAt(p, off)
+	if c.at >= off && c.at < off+int64(n) {
+		p[c.at-off] ^= 1
 	}
-	c.at -= int64(n)
 	return n, err
 }
 
@@ -98,14 +97,20 @@ func TestWhatWasVerifiedIsStored(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err := snapshot.Verify(bytes.NewReader(f.server.snapshot), io.Discard)
+		var spool bytes.Buffer
+		m, err := take(t.Context(), f.request, f.options, recipients, &spool)
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := snapshot.Manifest{Snapshot: snapshot.BaseName(f.request.Name), Digest: a.Digest, Size: a.Size, Index: 1, Term: 1, Cluster: f.request.Cluster, TakenAt: f.now}
-		err = publish(t.Context(), f.store, f.request, f.options, recipients, &changedReader{bytes.NewReader(f.server.snapshot), 7777}, m)
+		if (recipients.None()) != (spool.Len() == len(f.server.snapshot)) || m.Stored().Size != int64(spool.Len()) {
+			t.Errorf("%d bytes in the spool, %+v", spool.Len(), m)
+		}
+		err = publish(t.Context(), f.store, f.request, f.options, recipients, changedReader{bytes.NewReader(spool.Bytes()), 7777}, m)
 		if reason(err) != jobstep.ReasonSnapshotDamaged+", again" || len(f.store.objects) > 0 {
 			t.Errorf("%s, %d objects", reason(err), len(f.store.objects))
+		}
+		if err := publish(t.Context(), f.store, f.request, f.options, recipients, bytes.NewReader(spool.Bytes()), m); err != nil || len(f.store.objects) != 2 {
+			t.Errorf("%v, %d objects", err, len(f.store.objects))
 		}
 	}
 }

@@ -156,7 +156,7 @@ func list(ctx context.Context, store Store, r jobstep.RetainRequest, o Options) 
 			found.ignored++
 		case published && operation == p.Operation:
 			found.published = append(found.published, of)
-		case published, there && p.Size > 0 && size != p.Size:
+		case published, there && size != p.Size:
 			// Whoever stored that, it was not the operation.
 			o.log("Left as it is: %s, which is not what its mark is about", of)
 			found.ignored++
