@@ -45,6 +45,7 @@ type measured struct {
 	Result jobstep.Result
 	Code   int
 	Took   time.Duration
+	Log    []string
 	// Peak is the most memory that it had, in bytes.
 	Peak int64
 }
@@ -65,6 +66,9 @@ func TestBackupProcess(t *testing.T) {
 			return backup.OpenStore(ctx, filepath.Join(dir, "credentials"), "", t)
 		},
 		TokenFile: filepath.Join(dir, "token"), SpoolDir: filepath.Join(dir, "spool"), AllowLocal: true, Now: time.Now,
+		Log: func(format string, args ...any) {
+			m.Log = append(m.Log, fmt.Sprintf("%.2f s: ", time.Since(started).Seconds())+fmt.Sprintf(format, args...))
+		},
 	})
 	m.Took = time.Since(started)
 	status, err := os.ReadFile("/proc/self/status")
@@ -218,6 +222,9 @@ func TestSpeedOfBackups(t *testing.T) {
 		raw, err := json.Marshal(request)
 		must(err)
 		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBackupProcess$")
+		if profile := os.Getenv("BAILIWICK_PROFILE"); profile != "" {
+			child.Args = append(child.Args, "-test.cpuprofile="+filepath.Join(profile, strings.ReplaceAll(name, " ", "-")))
+		}
 		child.Env = append(os.Environ(), childVariable+"="+string(raw), "BAILIWICK_BACKUP_DIR="+dir)
 		var output bytes.Buffer
 		child.Stdout, child.Stderr = &output, &output
@@ -233,6 +240,7 @@ func TestSpeedOfBackups(t *testing.T) {
 		}
 		ratio := float64(slower) / float64(m.Took)
 		t.Logf("%s: %s in %s, %.2f of the slower of disk and store; peak memory %.1f MiB", name, rate(bytesOf, m.Took), m.Took.Round(10*time.Millisecond), ratio, float64(m.Peak)/(1<<20))
+		t.Log(strings.Join(m.Log, "; "))
 		if m.Peak > maxMemory {
 			t.Errorf("%s: it took %d bytes of memory, more than %d", name, m.Peak, int64(maxMemory))
 		}

@@ -40,12 +40,7 @@ func (s *Store) PutFile(ctx context.Context, name, contentType string, file io.R
 
 // plainName reports whether a name is one that the driver does not change on its way.
 func plainName(name string) bool {
-	for _, c := range name {
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-._/", c)) {
-			return false
-		}
-	}
-	return !strings.Contains(name, "//") && !strings.Contains(name, "../") && !strings.HasPrefix(name, "/")
+	return !strings.Contains(name, "../") && !strings.ContainsFunc(name, func(c rune) bool { return c < ' ' })
 }
 
 // upload is one in parts to S3.

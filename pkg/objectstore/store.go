@@ -54,7 +54,8 @@ func (s *Store) Check(ctx context.Context, prefix string) error {
 
 // Put stores what r has under a name. The object is there as a whole, or not at all: where
 // r fails or ctx ends, what was sent before is given up. The error is that of r where r
-// failed.
+// failed. It is for small objects: the client of S3 keeps many parts in memory, and leaves
+// those behind that it sent of what is given up.
 func (s *Store) Put(ctx context.Context, name, contentType string, r io.Reader) error {
 	return s.put(ctx, name, contentType, r, s.beforeWrite)
 }
