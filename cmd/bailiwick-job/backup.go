@@ -37,6 +37,7 @@ func backupStep(args []string) (jobstep.Result, int) {
 		},
 		TokenFile: filepath.Join(jobstep.TokenDir, jobstep.TokenFile),
 		SpoolDir:  jobstep.SpoolDir,
+		Patience:  backup.NetworkPatience,
 		Now:       time.Now,
 		Log:       func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) },
 	})

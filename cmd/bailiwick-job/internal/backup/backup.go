@@ -49,6 +49,8 @@ type Options struct {
 	TokenFile, SpoolDir string
 	// AllowLocal permits servers on this machine.
 	AllowLocal bool
+	// Patience is for how long a step tries to reach the store, and the servers, at first.
+	Patience time.Duration
 	// Now is the clock.
 	Now func() time.Time
 	// Log is told what is being done.
@@ -124,7 +126,7 @@ func Run(ctx context.Context, r jobstep.BackupRequest, o Options) (jobstep.Backu
 	}
 	defer func() { _ = store.Close() }() // everything was answered by then
 	// What is wrong with the store is found before the servers have work with it.
-	if err := store.Check(ctx, folderOf(r.Name)); err != nil {
+	if err := o.reach(ctx, storeAway, func() error { return store.Check(ctx, folderOf(r.Name)) }); err != nil {
 		return jobstep.BackupResult{}, storeFailure(err)
 	}
 	if done, err := published(ctx, store, r); err != nil || done != nil {
@@ -210,10 +212,22 @@ func readManifest(ctx context.Context, store Store, name string) (snapshot.Manif
 	return snapshot.ReadManifest(name, body)
 }
 
+func storeAway(err error) bool { return objectstore.ClassOf(err) == objectstore.Unreachable }
+
+func serversAway(err error) bool {
+	var failure *Failure
+	return errors.As(err, &failure) && failure.Reason == jobstep.ReasonServerFailed && failure.Again
+}
+
 // take logs in, and spools a snapshot that is verified. What is spooled is what will be
 // stored: where there are recipients, it is encrypted on its way to the disk.
 func take(ctx context.Context, r jobstep.BackupRequest, o Options, recipients encryption.Recipients, spool io.Writer) (snapshot.Manifest, error) {
-	client, health, err := logIn(ctx, r, o)
+	var client *openbao.Client
+	var health openbao.Health
+	err := o.reach(ctx, serversAway, func() (err error) {
+		client, health, err = logIn(ctx, r, o)
+		return err
+	})
 	if err != nil {
 		return snapshot.Manifest{}, err
 	}

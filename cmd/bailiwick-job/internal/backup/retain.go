@@ -28,6 +28,9 @@ func Retain(ctx context.Context, r jobstep.RetainRequest, o Options) (jobstep.Re
 		return result, storeFailure(err)
 	}
 	defer func() { _ = store.Close() }() // everything was answered by then
+	if err := o.reach(ctx, storeAway, func() error { return store.Check(ctx, r.Folder) }); err != nil {
+		return result, storeFailure(err)
+	}
 	found, err := list(ctx, store, r, o)
 	if err != nil {
 		return result, storeFailure(err)

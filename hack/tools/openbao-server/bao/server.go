@@ -233,17 +233,21 @@ func (s apiServer) serve() error {
 func listen(ctx context.Context, c *config.Config, a addresses, core *vault.Core, logger hclog.Logger) ([]apiServer, error) {
 	var servers []apiServer
 	for i, l := range c.Listeners {
+		handler, err := announceJoins(core, vaulthttp.Handler.Handler(&vault.HandlerProperties{
+			Core: core,
+			ListenerConfig: &configutil.Listener{
+				Type:               "tcp",
+				Address:            a.listen[i],
+				MaxRequestSize:     l.MaxRequestSize,
+				MaxRequestDuration: l.MaxRequestDuration,
+				Telemetry:          configutil.ListenerTelemetry{UnauthenticatedMetricsAccess: l.UnauthenticatedMetricsAccess},
+			},
+		}))
+		if err != nil {
+			return nil, err
+		}
 		server := &http.Server{
-			Handler: vaulthttp.Handler.Handler(&vault.HandlerProperties{
-				Core: core,
-				ListenerConfig: &configutil.Listener{
-					Type:               "tcp",
-					Address:            a.listen[i],
-					MaxRequestSize:     l.MaxRequestSize,
-					MaxRequestDuration: l.MaxRequestDuration,
-					Telemetry:          configutil.ListenerTelemetry{UnauthenticatedMetricsAccess: l.UnauthenticatedMetricsAccess},
-				},
-			}),
+			Handler:           handler,
 			ReadHeaderTimeout: 10 * time.Second,
 			ErrorLog:          logger.Named("http").StandardLogger(nil),
 		}

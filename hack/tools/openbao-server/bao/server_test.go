@@ -20,6 +20,42 @@ import (
 	"time"
 )
 
+// TestAutopilotLeavesJoiners lets the autopilot look all the time while servers join.
+func TestAutopilotLeavesJoiners(t *testing.T) {
+	nodes := newCluster(t).newNodes(5, "")
+	for _, n := range nodes {
+		file := n.name + "/config/server.hcl"
+		content, err := os.ReadFile(n.path(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.write(file, bytes.Replace(content, []byte("performance_multiplier"), []byte("autopilot_reconcile_interval = \"5ms\"\n  autopilot_update_interval = \"2ms\"\n  performance_multiplier"), 1))
+	}
+	nodes[0].initialize(createTestToken + `
+initialize "autopilot" {
+  request "cleanup" {
+    operation = "update"
+    path      = "sys/storage/raft/autopilot/configuration"
+    data = {
+      cleanup_dead_servers               = true
+      dead_server_last_contact_threshold = "300s"
+      min_quorum                         = "3"
+      server_stabilization_time          = "1s"
+    }
+  }
+}
+`)
+	nodes[0].start()
+	nodes[0].waitVoters(1)
+	for _, n := range nodes[1:] {
+		n.start()
+	}
+	nodes[0].waitVoters(len(nodes))
+	if nodes[0].log.contains("removed server") {
+		t.Error("the autopilot has removed a server that joins")
+	}
+}
+
 // createTestToken is a block that lets a test in.
 const createTestToken = `
 initialize "test" {
