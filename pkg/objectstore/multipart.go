@@ -9,10 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
 
+	azureblobs "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -26,11 +29,14 @@ const (
 	abortTimeout = 15 * time.Second
 )
 
-// PutFile is Put for what can be read at any place. To S3 it takes no memory for the parts
-// that are under way, which are read again where one has to be repeated. The file must not
-// change meanwhile.
+// PutFile is Put for what can be read at any place. To S3, and to Azure from a file of the
+// system, it takes no memory for the parts that are under way, which are read again where one
+// has to be repeated. The file must not change meanwhile.
 func (s *Store) PutFile(ctx context.Context, name, contentType string, file io.ReaderAt, size int64) error {
 	partSize := int64(cmp.Or(s.target.PartSize, defaultPartSize))
+	if opened, ok := file.(*os.File); ok && s.azure != nil && size > partSize && plainName(name) {
+		return classify(fmt.Sprintf("store %q", name), s.putAzure(ctx, name, contentType, opened, partSize))
+	}
 	if s.s3 == nil || size <= partSize || !plainName(name) {
 		return s.Put(ctx, name, contentType, io.NewSectionReader(file, 0, size))
 	}
@@ -40,7 +46,24 @@ func (s *Store) PutFile(ctx context.Context, name, contentType string, file io.R
 
 // plainName reports whether a name is one that the driver does not change on its way.
 func plainName(name string) bool {
-	return !strings.Contains(name, "../") && !strings.ContainsFunc(name, func(c rune) bool { return c < ' ' })
+	return !strings.Contains(name, "../") && !strings.ContainsFunc(name, func(c rune) bool { return c < ' ' || strings.ContainsRune("\\\"#%?\x7f", c) })
+}
+
+// putAzure sends a file in blocks, or as one up to a size that the client chooses. Blocks
+// that were never committed are dropped by Azure.
+func (s *Store) putAzure(ctx context.Context, name, contentType string, file *os.File, partSize int64) error {
+	o := &blockblob.UploadFileOptions{
+		BlockSize: partSize, Concurrency: uint16(cmp.Or(s.target.Concurrency, defaultConcurrency)), //nolint:gosec // There are at most ten.
+		HTTPHeaders: &azureblobs.HTTPHeaders{BlobContentType: &contentType},
+	}
+	if s.target.StorageClass != "" {
+		o.AccessTier = new(azureblobs.AccessTier(s.target.StorageClass))
+	}
+	if s.target.EncryptionKey != "" {
+		o.CPKScopeInfo = &azureblobs.CPKScopeInfo{EncryptionScope: &s.target.EncryptionKey}
+	}
+	_, err := s.azure.NewBlockBlobClient(name).UploadFile(ctx, file, o)
+	return err
 }
 
 // upload is one in parts to S3.

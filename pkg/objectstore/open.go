@@ -61,6 +61,9 @@ func Open(ctx context.Context, t Target, s Secrets) (*Store, error) {
 	if t.Provider == S3 && !bucket.As(&store.s3) {
 		store.s3 = nil
 	}
+	if t.Provider == Azure && !bucket.As(&store.azure) {
+		store.azure = nil
+	}
 	return store, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"cloud.google.com/go/storage"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 	azureblobs "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
 	tmtypes "github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager/types"
@@ -28,6 +29,8 @@ type Store struct {
 	// s3 is the client of S3, nil for others, and checksums says that parts have one.
 	s3        *s3.Client
 	checksums bool
+	// azure is the client of the container, nil for other providers.
+	azure *container.Client
 }
 
 // Object is an object in a store.
