@@ -104,7 +104,7 @@ func classify(op string, err error) error {
 		e.Class, e.Detail = Credentials, "the credentials were refused: "+oauth.ErrorCode
 		return e
 	case status != 0:
-		e.Class = classOfStatus(status, code)
+		e.Class = classOfStatus(status, code, text)
 		e.Detail = fmt.Sprintf("%s (status %d)", oneLine(strings.TrimSpace(code+" "+text)), status)
 		return e
 	}
@@ -141,7 +141,10 @@ func answerOf(err error) (status int, code, text string) {
 	}
 	var google *googleapi.Error
 	if errors.As(err, &google) {
-		return google.Code, "", google.Message
+		if len(google.Errors) > 0 {
+			code = google.Errors[0].Reason
+		}
+		return google.Code, code, google.Message
 	}
 	var response *awshttp.ResponseError
 	if errors.As(err, &response) {
@@ -154,7 +157,14 @@ func answerOf(err error) (status int, code, text string) {
 	return status, code, text
 }
 
-func classOfStatus(status int, code string) Class {
+func classOfStatus(status int, code, text string) Class {
+	switch {
+	case strings.Contains(text, "protected by object lock"):
+		// S3 has no code of its own for it.
+		return Retained
+	case status == http.StatusNotFound && strings.Contains(text, "bucket does not exist"):
+		return NoBucket
+	}
 	switch code {
 	case "NoSuchBucket", "ContainerNotFound", "PermanentRedirect":
 		return NoBucket
@@ -162,7 +172,7 @@ func classOfStatus(status int, code string) Class {
 		return NotFound
 	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "AuthenticationFailed", "InvalidIdentityToken", "XAdminUserNotFound":
 		return Credentials
-	case "ObjectLocked", "BlobImmutableDueToPolicy":
+	case "ObjectLocked", "BlobImmutableDueToPolicy", "retentionPolicyNotMet", "objectUnderActiveHold":
 		return Retained
 	case "SlowDown", "RequestTimeout", "RequestTimeTooSkewed", "ServerBusy", "OperationTimedOut":
 		return Unreachable

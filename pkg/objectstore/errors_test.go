@@ -29,6 +29,8 @@ func TestClassify(t *testing.T) {
 		"azure, key":          {&azcore.ResponseError{StatusCode: 403, ErrorCode: "AuthenticationFailed"}, Credentials},
 		"azure, immutable":    {&azcore.ResponseError{StatusCode: 409, ErrorCode: "BlobImmutableDueToPolicy"}, Retained},
 		"gcs, no object":      {&googleapi.Error{Code: 404}, NotFound},
+		"gcs, no bucket":      {&googleapi.Error{Code: 404, Message: "The specified bucket does not exist."}, NoBucket},
+		"gcs, held":           {&googleapi.Error{Code: 403, Errors: []googleapi.ErrorItem{{Reason: "retentionPolicyNotMet"}}}, Retained},
 		"gcs, busy":           {&googleapi.Error{Code: 503}, Unreachable},
 		"gcs, too often":      {&googleapi.Error{Code: 429}, Unreachable},
 		"gcs, wrong":          {&googleapi.Error{Code: 400, Message: "no"}, Invalid},
