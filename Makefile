@@ -51,7 +51,7 @@ lint: ## Run the linters.
 
 test: ## Run every test, on a real API server, etcd and OpenBao server.
 	hack/install-deps.sh
-	hack/build-tools.sh etcd kubernetes openbao-server helm versitygw $(NODE_TOOLS)
+	hack/build-tools.sh etcd kubernetes openbao-server helm versitygw fake-gcs-server $(NODE_TOOLS)
 	for module in $(MODULES); do (cd $$module && go test -race -parallel 4 -timeout 40m ./...); done
 # The same flags as in build-tools.sh, since compiling the core takes minutes.
 	cd hack/tools/openbao-server && CGO_ENABLED=0 GOWORK=off go test -trimpath -timeout 20m ./...

@@ -71,6 +71,7 @@ describe() {
       versioned=github.com/golangci/golangci-lint/v2
       ;;
     versitygw) module=versitygw package=github.com/versity/versitygw/cmd/versitygw versioned=github.com/versity/versitygw ;;
+    fake-gcs-server) module=fake-gcs-server package=github.com/fsouza/fake-gcs-server versioned="${package}" ;;
     helm) module=helm package=helm.sh/helm/v4/cmd/helm versioned=helm.sh/helm/v4 ;;
     govulncheck) module=govulncheck package=golang.org/x/vuln/cmd/govulncheck versioned=golang.org/x/vuln ;;
     *) fail "unknown tool $1; see the first lines of $0" ;;

@@ -277,6 +277,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &applyconfigurationopenbaov1alpha1.AzureTargetApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("BackendTLSSpec"):
 		return &applyconfigurationopenbaov1alpha1.BackendTLSSpecApplyConfiguration{}
+	case openbaov1alpha1.SchemeGroupVersion.WithKind("BackupEncryption"):
+		return &applyconfigurationopenbaov1alpha1.BackupEncryptionApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("BackupOperationStatus"):
 		return &applyconfigurationopenbaov1alpha1.BackupOperationStatusApplyConfiguration{}
 	case openbaov1alpha1.SchemeGroupVersion.WithKind("BackupRetention"):

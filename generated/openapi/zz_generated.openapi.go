@@ -381,6 +381,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		openbaov1alpha1.AzureKeyVaultUnseal{}.OpenAPIModelName():                                            schema_pkg_apis_openbao_v1alpha1_AzureKeyVaultUnseal(ref),
 		openbaov1alpha1.AzureTarget{}.OpenAPIModelName():                                                    schema_pkg_apis_openbao_v1alpha1_AzureTarget(ref),
 		openbaov1alpha1.BackendTLSSpec{}.OpenAPIModelName():                                                 schema_pkg_apis_openbao_v1alpha1_BackendTLSSpec(ref),
+		openbaov1alpha1.BackupEncryption{}.OpenAPIModelName():                                               schema_pkg_apis_openbao_v1alpha1_BackupEncryption(ref),
 		openbaov1alpha1.BackupOperationStatus{}.OpenAPIModelName():                                          schema_pkg_apis_openbao_v1alpha1_BackupOperationStatus(ref),
 		openbaov1alpha1.BackupRetention{}.OpenAPIModelName():                                                schema_pkg_apis_openbao_v1alpha1_BackupRetention(ref),
 		openbaov1alpha1.BackupSpec{}.OpenAPIModelName():                                                     schema_pkg_apis_openbao_v1alpha1_BackupSpec(ref),
@@ -22477,6 +22478,57 @@ func schema_pkg_apis_openbao_v1alpha1_BackendTLSSpec(ref common.ReferenceCallbac
 	}
 }
 
+func schema_pkg_apis_openbao_v1alpha1_BackupEncryption(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "BackupEncryption is who can read what is stored. Keys of one kind only can be used.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"ageRecipients": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "ageRecipients are recipients of age, as age-keygen -y prints them.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"pgpPublicKeys": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "pgpPublicKeys are public keys of OpenPGP, as gpg --armor --export prints one.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
 func schema_pkg_apis_openbao_v1alpha1_BackupOperationStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -22590,6 +22642,12 @@ func schema_pkg_apis_openbao_v1alpha1_BackupSpec(ref common.ReferenceCallback) c
 							Ref:         ref(openbaov1alpha1.BackupSpool{}.OpenAPIModelName()),
 						},
 					},
+					"encryption": {
+						SchemaProps: spec.SchemaProps{
+							Description: "encryption encrypts snapshots before they are stored, to keys of which Bailiwick has only the public ones. The default is that they are stored as the server made them.",
+							Ref:         ref(openbaov1alpha1.BackupEncryption{}.OpenAPIModelName()),
+						},
+					},
 					"jwtAuthRole": {
 						SchemaProps: spec.SchemaProps{
 							Description: "jwtAuthRole names the JWT role of the backup job. The policy keeps its name. The default is openbao-operator-backup.",
@@ -22620,7 +22678,7 @@ func schema_pkg_apis_openbao_v1alpha1_BackupSpec(ref common.ReferenceCallback) c
 			},
 		},
 		Dependencies: []string{
-			openbaov1alpha1.BackupRetention{}.OpenAPIModelName(), openbaov1alpha1.BackupSpool{}.OpenAPIModelName(), openbaov1alpha1.BackupTarget{}.OpenAPIModelName(), openbaov1alpha1.LocalObjectReference{}.OpenAPIModelName()},
+			openbaov1alpha1.BackupEncryption{}.OpenAPIModelName(), openbaov1alpha1.BackupRetention{}.OpenAPIModelName(), openbaov1alpha1.BackupSpool{}.OpenAPIModelName(), openbaov1alpha1.BackupTarget{}.OpenAPIModelName(), openbaov1alpha1.LocalObjectReference{}.OpenAPIModelName()},
 	}
 }
 
@@ -22856,7 +22914,7 @@ func schema_pkg_apis_openbao_v1alpha1_BackupTarget(ref common.ReferenceCallback)
 					},
 					"concurrency": {
 						SchemaProps: spec.SchemaProps{
-							Description: "concurrency is how many parts are uploaded in parallel.",
+							Description: "concurrency is how many parts are uploaded in parallel. To GCS it is always one.",
 							Type:        []string{"integer"},
 							Format:      "int32",
 						},
@@ -23478,7 +23536,7 @@ func schema_pkg_apis_openbao_v1alpha1_GCSTarget(ref common.ReferenceCallback) co
 				Properties: map[string]spec.Schema{
 					"project": {
 						SchemaProps: spec.SchemaProps{
-							Description: "project is the project of the bucket.",
+							Description: "project is the project of the bucket. It is not used: the name of a bucket is enough.",
 							Type:        []string{"string"},
 							Format:      "",
 						},

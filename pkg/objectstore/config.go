@@ -32,7 +32,7 @@ type Target struct {
 	Endpoint string
 	// Bucket is the name of the bucket or container.
 	Bucket string
-	// Region and UsePathStyle are for S3.
+	// Region and UsePathStyle are for S3. The region of the credentials comes before it.
 	Region       string
 	UsePathStyle bool
 	// RoleARN is the role in AWS that is assumed with the token in the file.
@@ -118,6 +118,25 @@ func (t Target) check() error {
 			return invalid(op, "the endpoint is no http or https URL without user and query")
 		}
 	}
+	if t.Provider != S3 {
+		// A setting of another provider would be dropped silently.
+		for what, given := range map[string]bool{
+			"a role of AWS": t.RoleARN != "", "path-style addresses": t.UsePathStyle, "an encryption algorithm": t.EncryptionAlgorithm != "",
+		} {
+			if given {
+				return invalid(op, "%s can be used with the provider %s only", what, S3)
+			}
+		}
+	}
+	switch t.EncryptionAlgorithm {
+	case "", "aws:kms":
+	case "AES256":
+		if t.EncryptionKey != "" {
+			return invalid(op, "AES256 takes no key")
+		}
+	default:
+		return invalid(op, "there is no encryption algorithm %q", t.EncryptionAlgorithm)
+	}
 	switch t.LockMode {
 	case "":
 	case Governance, Compliance:
@@ -129,6 +148,35 @@ func (t Target) check() error {
 		}
 	default:
 		return invalid(op, "there is no lock mode %q", t.LockMode)
+	}
+	return nil
+}
+
+// checkSecrets returns what of the credentials would not be used.
+func (t Target) checkSecrets(s Secrets) error {
+	const op = "read the credentials"
+	of := map[string][]string{S3: {KeyAccessKeyID, KeySecretAccessKey, KeySessionToken}, GCS: {KeyCredentialsJSON}, Azure: {KeyAccountKey, KeyConnectionString}}
+	own, others := 0, ""
+	for _, provider := range []string{S3, GCS, Azure} {
+		for _, key := range of[provider] {
+			switch {
+			case s[key] == "":
+			case provider == t.Provider:
+				own++
+			case others == "":
+				others = key
+			}
+		}
+	}
+	switch {
+	case own == 0 && others != "":
+		return invalid(op, "%s is for another provider than %s", others, t.Provider)
+	case own > 0 && t.RoleARN != "":
+		return invalid(op, "there are keys and a role, and only one of them can be used")
+	case s[KeyAccountKey] != "" && s[KeyConnectionString] != "":
+		return invalid(op, "there are %s and %s, and only one of them can be used", KeyAccountKey, KeyConnectionString)
+	case s[KeyConnectionString] != "" && t.Endpoint != "":
+		return invalid(op, "%s names an endpoint already, and the target must name none", KeyConnectionString)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -94,15 +95,22 @@ func classify(op string, err error) error {
 	var hostname x509.HostnameError
 	var oauth *oauth2.RetrieveError
 	switch {
-	case errors.As(err, &unverified), errors.As(err, &authority), errors.As(err, &hostname):
+	case errors.As(err, &unverified), errors.As(err, &authority), errors.As(err, &hostname),
+		// Who asks for tokens keeps only the text of what failed.
+		strings.Contains(err.Error(), "tls: failed to verify certificate"):
 		e.Class, e.Detail = Untrusted, "the certificate cannot be verified: "+innermost(err)
 		return e
 	case errors.As(err, &oauth):
 		e.Class, e.Detail = Credentials, "the credentials were refused: "+oauth.ErrorCode
 		return e
 	case status != 0:
-		e.Class = classOfStatus(status, code)
+		e.Class = classOfStatus(status, code, text)
 		e.Detail = fmt.Sprintf("%s (status %d)", oneLine(strings.TrimSpace(code+" "+text)), status)
+		return e
+	}
+	var file *fs.PathError
+	if errors.As(err, &file) || strings.Contains(err.Error(), "unable to read file at ") {
+		e.Class, e.Detail = Credentials, "the token of the pod cannot be read: "+innermost(err)
 		return e
 	}
 	var network net.Error
@@ -133,7 +141,10 @@ func answerOf(err error) (status int, code, text string) {
 	}
 	var google *googleapi.Error
 	if errors.As(err, &google) {
-		return google.Code, "", google.Message
+		if len(google.Errors) > 0 {
+			code = google.Errors[0].Reason
+		}
+		return google.Code, code, google.Message
 	}
 	var response *awshttp.ResponseError
 	if errors.As(err, &response) {
@@ -146,7 +157,14 @@ func answerOf(err error) (status int, code, text string) {
 	return status, code, text
 }
 
-func classOfStatus(status int, code string) Class {
+func classOfStatus(status int, code, text string) Class {
+	switch {
+	case strings.Contains(text, "protected by object lock"):
+		// S3 has no code of its own for it.
+		return Retained
+	case status == http.StatusNotFound && strings.Contains(text, "bucket does not exist"):
+		return NoBucket
+	}
 	switch code {
 	case "NoSuchBucket", "ContainerNotFound", "PermanentRedirect":
 		return NoBucket
@@ -154,7 +172,7 @@ func classOfStatus(status int, code string) Class {
 		return NotFound
 	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "AuthenticationFailed", "InvalidIdentityToken", "XAdminUserNotFound":
 		return Credentials
-	case "ObjectLocked", "BlobImmutableDueToPolicy":
+	case "ObjectLocked", "BlobImmutableDueToPolicy", "retentionPolicyNotMet", "objectUnderActiveHold":
 		return Retained
 	case "SlowDown", "RequestTimeout", "RequestTimeTooSkewed", "ServerBusy", "OperationTimedOut":
 		return Unreachable
@@ -177,11 +195,28 @@ func classOfStatus(status int, code string) Class {
 func innermost(err error) string {
 	for {
 		next := errors.Unwrap(err)
+		if several, ok := err.(interface{ Unwrap() []error }); ok && next == nil { //nolint:errorlint // It is one step of the way.
+			next = mainCause(several.Unwrap())
+		}
 		if next == nil {
 			return oneLine(err.Error())
 		}
 		err = next
 	}
+}
+
+// mainCause returns the one of several causes that says most. The drivers have their own
+// code behind it, and a client that gave up has the end of the time before it.
+func mainCause(errs []error) error {
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+			return err
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return errs[0]
 }
 
 func oneLine(text string) string {

@@ -29,6 +29,8 @@ func TestClassify(t *testing.T) {
 		"azure, key":          {&azcore.ResponseError{StatusCode: 403, ErrorCode: "AuthenticationFailed"}, Credentials},
 		"azure, immutable":    {&azcore.ResponseError{StatusCode: 409, ErrorCode: "BlobImmutableDueToPolicy"}, Retained},
 		"gcs, no object":      {&googleapi.Error{Code: 404}, NotFound},
+		"gcs, no bucket":      {&googleapi.Error{Code: 404, Message: "The specified bucket does not exist."}, NoBucket},
+		"gcs, held":           {&googleapi.Error{Code: 403, Errors: []googleapi.ErrorItem{{Reason: "retentionPolicyNotMet"}}}, Retained},
 		"gcs, busy":           {&googleapi.Error{Code: 503}, Unreachable},
 		"gcs, too often":      {&googleapi.Error{Code: 429}, Unreachable},
 		"gcs, wrong":          {&googleapi.Error{Code: 400, Message: "no"}, Invalid},
@@ -58,10 +60,23 @@ func TestTargetsThatCannotBe(t *testing.T) {
 		"only one of":          {Provider: S3, Bucket: "b", Endpoint: "https://x"},
 		"no connection string": {Provider: Azure, Bucket: "b2"},
 		"no PEM-encoded":       {Provider: S3, Bucket: "b2"},
+		"a role of AWS":        {Provider: GCS, Bucket: "b", RoleARN: "r"},
+		"path-style":           {Provider: Azure, Bucket: "b", UsePathStyle: true},
+		"an encryption algo":   {Provider: GCS, Bucket: "b", EncryptionAlgorithm: "AES256"},
+		"takes no key":         {Provider: S3, Bucket: "b", EncryptionAlgorithm: "AES256", EncryptionKey: "k"},
+		"no encryption algo":   {Provider: S3, Bucket: "b", EncryptionAlgorithm: "rot13"},
+		"for another provider": {Provider: S3, Bucket: "b"},
+		"keys and a role":      {Provider: S3, Bucket: "b", RoleARN: "r"},
+		"an endpoint already":  {Provider: Azure, Bucket: "b", Endpoint: "https://x"},
+		"another storage":      {Provider: Azure, Bucket: "b", StorageAccount: "mine"},
+		"accountKey and":       {Provider: Azure, Bucket: "b", StorageAccount: "mine"},
 	} {
 		secrets := map[string]Secrets{
 			"no key of a service": {KeyCredentialsJSON: `{"type":"external_account","token_url":"https://evil"}`}, "only one of": {KeyAccessKeyID: "k"},
 			"no connection string": {KeyConnectionString: "what-is-secret"}, "no PEM-encoded": {KeyCACert: "x"},
+			"for another provider": {KeyCredentialsJSON: "{}"}, "keys and a role": {KeyAccessKeyID: "k", KeySecretAccessKey: "s"},
+			"an endpoint already": {KeyConnectionString: "x"}, "accountKey and": {KeyConnectionString: "x", KeyAccountKey: "y"},
+			"another storage": {KeyConnectionString: "DefaultEndpointsProtocol=https;AccountName=other;AccountKey=eA==;EndpointSuffix=core.windows.net"},
 		}[says]
 		store, err := Open(t.Context(), target, secrets)
 		if store != nil || ClassOf(err) != Invalid || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "user:secret") || strings.Contains(err.Error(), "what-is-secret") {

@@ -6,6 +6,7 @@ package objectstore
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -35,7 +36,7 @@ const opOpen = "open the object store"
 
 // Open returns the bucket of a target. Nothing is asked of it yet.
 func Open(ctx context.Context, t Target, s Secrets) (*Store, error) {
-	if err := t.check(); err != nil {
+	if err := errors.Join(t.check(), t.checkSecrets(s)); err != nil {
 		return nil, err
 	}
 	client, err := httpClient(t, s)
@@ -56,7 +57,23 @@ func Open(ctx context.Context, t Target, s Secrets) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{bucket: bucket, target: t, now: time.Now}, nil
+	store := &Store{bucket: bucket, target: t, now: time.Now, checksums: t.checksums() == aws.RequestChecksumCalculationWhenSupported}
+	if t.Provider == S3 && !bucket.As(&store.s3) {
+		store.s3 = nil
+	}
+	if t.Provider == Azure && !bucket.As(&store.azure) {
+		store.azure = nil
+	}
+	return store, nil
+}
+
+// checksums says which requests to S3 have checksums of AWS.
+func (t Target) checksums() aws.RequestChecksumCalculation {
+	if t.Endpoint != "" && t.LockMode == "" {
+		// Stores of others do not all know them. A lock needs one.
+		return aws.RequestChecksumCalculationWhenRequired
+	}
+	return aws.RequestChecksumCalculationWhenSupported
 }
 
 func openS3(ctx context.Context, t Target, s Secrets, client *http.Client) (*blob.Bucket, error) {
@@ -78,11 +95,7 @@ func openS3(ctx context.Context, t Target, s Secrets, client *http.Client) (*blo
 		}
 		settings = own
 	}
-	checksums := aws.RequestChecksumCalculationWhenSupported
-	if t.Endpoint != "" && t.LockMode == "" {
-		// Stores of others do not all know the checksums of AWS. A lock needs one.
-		checksums = aws.RequestChecksumCalculationWhenRequired
-	}
+	checksums := t.checksums()
 	return s3blob.OpenBucket(ctx, s3.NewFromConfig(settings, func(o *s3.Options) {
 		o.UsePathStyle = t.UsePathStyle
 		o.RequestChecksumCalculation, o.ResponseChecksumValidation = checksums, aws.ResponseChecksumValidationWhenRequired
@@ -129,6 +142,9 @@ func openAzure(ctx context.Context, t Target, s Secrets, client *http.Client) (*
 		c, err := container.NewClientFromConnectionString(text, t.Bucket, options)
 		if err != nil {
 			return nil, invalid(opOpen, "%s is no connection string", KeyConnectionString)
+		}
+		if t.StorageAccount != "" && !strings.Contains(";"+text+";", ";AccountName="+t.StorageAccount+";") {
+			return nil, invalid(opOpen, "%s is for another storage account than %q", KeyConnectionString, t.StorageAccount)
 		}
 		return azureblob.OpenBucket(ctx, c, nil)
 	}

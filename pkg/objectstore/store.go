@@ -13,9 +13,11 @@ import (
 	"cloud.google.com/go/storage"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 	azureblobs "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
 	tmtypes "github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"gocloud.dev/blob"
 )
 
@@ -24,6 +26,11 @@ type Store struct {
 	bucket *blob.Bucket
 	target Target
 	now    func() time.Time
+	// s3 is the client of S3, nil for others, and checksums says that parts have one.
+	s3        *s3.Client
+	checksums bool
+	// azure is the client of the container, nil for other providers.
+	azure *container.Client
 }
 
 // Object is an object in a store.
@@ -50,14 +57,27 @@ func (s *Store) Check(ctx context.Context, prefix string) error {
 
 // Put stores what r has under a name. The object is there as a whole, or not at all: where
 // r fails or ctx ends, what was sent before is given up. The error is that of r where r
-// failed.
+// failed. It is for small objects: the client of S3 keeps many parts in memory, and leaves
+// those behind that it sent of what is given up.
 func (s *Store) Put(ctx context.Context, name, contentType string, r io.Reader) error {
+	return s.put(ctx, name, contentType, r, s.beforeWrite)
+}
+
+// PutForNow is Put for an object that will be deleted soon: it is not locked, and has the
+// storage class of the bucket. Some classes are paid for months.
+func (s *Store) PutForNow(ctx context.Context, name, contentType string, r io.Reader) error {
+	t := s.target
+	t.LockMode, t.LockFor, t.StorageClass = "", 0, ""
+	return s.put(ctx, name, contentType, r, (&Store{target: t, now: s.now}).beforeWrite)
+}
+
+func (s *Store) put(ctx context.Context, name, contentType string, r io.Reader, before func(func(any) bool) error) error {
 	op := fmt.Sprintf("store %q", name)
 	// What is written counts with Close. A context that has ended before makes it abort.
 	ctx, abort := context.WithCancel(ctx)
 	defer abort()
 	w, err := s.bucket.NewWriter(ctx, name, &blob.WriterOptions{
-		ContentType: contentType, BufferSize: s.target.PartSize, MaxConcurrency: s.target.Concurrency, BeforeWrite: s.beforeWrite,
+		ContentType: contentType, BufferSize: s.target.PartSize, MaxConcurrency: s.target.Concurrency, BeforeWrite: before,
 	})
 	if err != nil {
 		return classify(op, err)

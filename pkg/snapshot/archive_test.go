@@ -4,7 +4,9 @@
 package snapshot
 
 import (
+	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -119,6 +121,61 @@ func TestEveryDamageIsFound(t *testing.T) {
 		found++
 	}
 	t.Logf("%d of 100 were found", found)
+}
+
+// What was damaged before it was compressed is found by the checksums within, in each part of
+// the archive. What is sealed can be checked by a server only, and nothing depends on what
+// fills up a block.
+func TestDamageBeforeCompression(t *testing.T) {
+	data := snapshottest.Archive(t, snapshottest.Options{State: 3000, Index: 77, Term: 3, KeyID: "k"})
+	stream, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := io.ReadAll(stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const block = 512
+	random := rand.New(rand.NewPCG(1, 14))
+	tried := map[string]int{}
+	damage := func(part string, from, size int) {
+		for range 25 {
+			broken := bytes.Clone(plain)
+			broken[from+random.IntN(size)] ^= 1 << random.IntN(8)
+			var out bytes.Buffer
+			w := gzip.NewWriter(&out)
+			_, err := w.Write(broken)
+			if err := errors.Join(err, w.Close()); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := verify(out.Bytes()); !errors.Is(err, ErrDamaged) {
+				t.Errorf("%s: %v", part, err)
+			}
+			tried[part]++
+		}
+	}
+	at := 0
+	files := tar.NewReader(bytes.NewReader(plain))
+	for {
+		header, err := files.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		damage("header of "+header.Name, at, block)
+		at += block
+		if header.Name != fileSealed {
+			damage(header.Name, at, int(header.Size))
+		}
+		at += (int(header.Size) + block - 1) / block * block
+	}
+	damage("end", at, len(plain)-at)
+	if len(tried) != 8 {
+		t.Errorf("tried %v", tried)
+	}
 }
 
 // What only the compression says is found by the digest, where there is one.

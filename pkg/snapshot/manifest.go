@@ -49,8 +49,13 @@ type Manifest struct {
 	// SealKeyID is the key of the seal that it needs, empty where the seal names none.
 	SealKeyID string `json:"sealKeyID,omitempty"`
 	// Encryption is how the snapshot was encrypted for the storage beyond what the
-	// server and the storage do by themselves.
+	// server and the storage do by themselves. Digest and Size are those of the snapshot
+	// itself, and Object is about what the storage holds.
 	Encryption string `json:"encryption"`
+	// Recipients are the fingerprints of the keys that it was encrypted to.
+	Recipients []string `json:"recipients,omitempty"`
+	// Object is there only where it was encrypted.
+	Object *Object `json:"stored,omitempty"`
 	// Contract is the authorization that is in it.
 	Contract Contract `json:"contract"`
 	// Operation is the operation that took it, and Fence the number of its lock.
@@ -61,6 +66,24 @@ type Manifest struct {
 // NoEncryption means that the snapshot is stored as the server made it. What is in it is
 // encrypted by the server's own keys.
 const NoEncryption = "None"
+
+// Object is what the storage holds of a snapshot that was encrypted.
+type Object struct {
+	// Digest is the SHA-256 of its bytes, in hexadecimal, and Size their number.
+	Digest string `json:"sha256"`
+	Size   int64  `json:"size"`
+}
+
+// Stored returns what the storage holds of the snapshot.
+func (m Manifest) Stored() Object {
+	if m.Object != nil {
+		return *m.Object
+	}
+	return Object{Digest: m.Digest, Size: m.Size}
+}
+
+// Encrypted reports whether a key is needed to read what the storage holds.
+func (m Manifest) Encrypted() bool { return m.Encryption != "" && m.Encryption != NoEncryption }
 
 // Cluster identifies a cluster.
 type Cluster struct {
@@ -102,16 +125,9 @@ func (m Manifest) Encode() ([]byte, error) {
 
 // ReadManifest reads the manifest of that name, and checks that it can be one.
 func ReadManifest(name string, r io.Reader) (Manifest, error) {
-	data, err := io.ReadAll(io.LimitReader(r, manifestLimit+1))
-	if err != nil {
-		return Manifest{}, err
-	}
-	if len(data) > manifestLimit {
-		return Manifest{}, fmt.Errorf("the manifest %s is larger than %d bytes", name, manifestLimit)
-	}
 	var m Manifest
-	if err := json.Unmarshal(data, &m); err != nil {
-		return Manifest{}, fmt.Errorf("the manifest %s cannot be read: %w", name, err)
+	if err := decode(name, r, &m); err != nil {
+		return Manifest{}, err
 	}
 	if m.Format != Format {
 		return Manifest{}, fmt.Errorf("the manifest %s has the format %d; this version knows %d", name, m.Format, Format)
@@ -126,9 +142,24 @@ func ReadManifest(name string, r io.Reader) (Manifest, error) {
 	return m, nil
 }
 
+// decode reads a small object.
+func decode(name string, r io.Reader, into any) error {
+	data, err := io.ReadAll(io.LimitReader(r, manifestLimit+1))
+	if err != nil {
+		return err
+	}
+	if len(data) > manifestLimit {
+		return fmt.Errorf("the object %s is larger than %d bytes", name, manifestLimit)
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("the object %s cannot be read: %w", name, err)
+	}
+	return nil
+}
+
 func (m Manifest) check() error {
 	switch {
-	case len(m.Digest) != 64 || strings.Trim(m.Digest, "0123456789abcdef") != "":
+	case !isDigest(m.Digest):
 		return errors.New("it has no digest")
 	case m.Size <= 0:
 		return errors.New("it has no size")
@@ -138,8 +169,16 @@ func (m Manifest) check() error {
 		return errors.New("it names no cluster")
 	case m.TakenAt.IsZero():
 		return errors.New("it has no time")
+	case m.Encrypted() != (m.Object != nil), m.Encrypted() != (len(m.Recipients) > 0):
+		return errors.New("it does not say to whom it was encrypted, or what is stored of it")
+	case m.Object != nil && (!isDigest(m.Object.Digest) || m.Object.Size <= 0):
+		return errors.New("it has no digest or size of what is stored")
 	}
 	return nil
+}
+
+func isDigest(text string) bool {
+	return len(text) == 64 && strings.Trim(text, "0123456789abcdef") == ""
 }
 
 // Matches reports how an archive differs from what its manifest says, nil if it does not.

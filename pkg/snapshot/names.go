@@ -13,6 +13,7 @@ import (
 const (
 	snapshotSuffix = ".snap"
 	manifestSuffix = ".manifest.json"
+	pendingSuffix  = ".pending.json"
 )
 
 // Folder returns what the names of all snapshots of a cluster begin with, with a slash at
@@ -43,6 +44,16 @@ func ManifestOf(snapshot string) string { return snapshot + manifestSuffix }
 // name is not that of a manifest.
 func SnapshotOf(manifest string) (snapshot string, ok bool) {
 	snapshot, ok = strings.CutSuffix(manifest, manifestSuffix)
+	return snapshot, ok && strings.HasSuffix(snapshot, snapshotSuffix)
+}
+
+// PendingOf returns the name of what says that a snapshot is being stored.
+func PendingOf(snapshot string) string { return snapshot + pendingSuffix }
+
+// SnapshotOfPending returns the name of the snapshot that is being stored; ok is false where
+// the name is not that of a Pending.
+func SnapshotOfPending(name string) (snapshot string, ok bool) {
+	snapshot, ok = strings.CutSuffix(name, pendingSuffix)
 	return snapshot, ok && strings.HasSuffix(snapshot, snapshotSuffix)
 }
 

@@ -6,6 +6,7 @@ package workload
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net/url"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	openbaov1alpha1 "github.com/bailiwick-operator/bailiwick/pkg/apis/openbao/v1alpha1"
 	"github.com/bailiwick-operator/bailiwick/pkg/authz"
+	"github.com/bailiwick-operator/bailiwick/pkg/encryption"
 	"github.com/bailiwick-operator/bailiwick/pkg/jobs/jobstep"
 	"github.com/bailiwick-operator/bailiwick/pkg/snapshot"
 )
@@ -29,14 +31,26 @@ type Backup struct {
 	Retention                  snapshot.Retention
 	// Spool is how large a snapshot may be.
 	Spool resource.Quantity
+	// Encryption has the keys that snapshots are encrypted to. There may be none.
+	Encryption encryption.Keys
 }
+
+// Limits of uploads: how many parts an object can have, and how much memory the parts may
+// take that are sent at one time, of what a Job has.
+const (
+	maxParts      = 10_000
+	maxPartMemory = 160 << 20
+)
+
+// defaultRegion is what the schema sets, for all providers.
+const defaultRegion = "us-east-1"
 
 // audienceAWS is who AWS wants the tokens to be for that it is given for a role.
 const audienceAWS = "sts.amazonaws.com"
 
-// BackupOf reads spec.backup, which has a target. The error joins a *authz.SpecError for
-// each mistake in it.
-func BackupOf(c *openbaov1alpha1.OpenBaoCluster) (Backup, error) {
+// BackupOf reads spec.backup, which has a target, as it is at a time: keys expire. The error
+// joins a *authz.SpecError for each mistake in it.
+func BackupOf(c *openbaov1alpha1.OpenBaoCluster, now time.Time) (Backup, error) {
 	spec, t := c.Spec.Backup, c.Spec.Backup.Target
 	var errs []error
 	wrong := func(field, problem string) {
@@ -79,6 +93,24 @@ func BackupOf(c *openbaov1alpha1.OpenBaoCluster) (Backup, error) {
 		}
 		b.CloudAudience = audienceAWS
 	}
+	if b.Target.Provider != string(openbaov1alpha1.BackupS3) {
+		if b.Target.UsePathStyle {
+			wrong("target.usePathStyle", "is for the provider s3 only")
+		}
+		if t.Region != "" && t.Region != defaultRegion {
+			wrong("target.region", "is for the provider s3 only")
+		}
+		b.Target.Region = ""
+	}
+	if t.Azure != nil && b.Target.Provider != string(openbaov1alpha1.BackupAzure) {
+		wrong("target.azure", "is for the provider azure only")
+	}
+	if t.GCS != nil && b.Target.Provider != string(openbaov1alpha1.BackupGCS) {
+		wrong("target.gcs", "is for the provider gcs only")
+	}
+	if size := int64(b.Target.PartSize) * int64(b.Target.Concurrency+1); size > maxPartMemory {
+		wrong("target.partSize", fmt.Sprintf("must be smaller: with %d parts at one time, the Job needs %d bytes, and has %d for them", b.Target.Concurrency, size, maxPartMemory))
+	}
 	if b.Target.Provider == string(openbaov1alpha1.BackupAzure) && t.Azure != nil {
 		b.Target.StorageAccount = t.Azure.StorageAccount
 		b.Target.Bucket = cmp.Or(t.Azure.Container, b.Target.Bucket)
@@ -116,10 +148,47 @@ func BackupOf(c *openbaov1alpha1.OpenBaoCluster) (Backup, error) {
 			wrong("spool.size", "must be 1Mi or more")
 		}
 	}
+	if b.Target.PartSize > 0 && b.Spool.Value()/int64(b.Target.PartSize) >= maxParts {
+		wrong("target.partSize", fmt.Sprintf("must be larger: an object has at most %d parts, and spec.backup.spool.size allows snapshots of %s", maxParts, b.Spool.String()))
+	}
+	if e := spec.Encryption; e != nil {
+		b.Encryption = encryption.Keys{Age: e.AgeRecipients, PGP: e.PGPPublicKeys}
+		errs = append(errs, encryptionProblems(b.Encryption, now)...)
+	}
 	if spec.TokenSecretRef != nil {
 		wrong("tokenSecretRef", "is not supported: backups log in as the ServiceAccount "+authz.BackupAccount(c))
 	}
 	return b, errors.Join(errs...)
+}
+
+// encryptionProblems says what is wrong with the keys that snapshots are encrypted to.
+func encryptionProblems(keys encryption.Keys, now time.Time) []error {
+	recipients, err := encryption.Parse(keys, now)
+	if err == nil && recipients.None() {
+		err = errors.New("names no keys: leave it out for snapshots as the servers make them")
+	}
+	if err == nil {
+		return nil
+	}
+	const field = "spec.backup.encryption"
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // What errors.Join makes.
+	if !ok {
+		return []error{&authz.SpecError{Field: field, Problem: err.Error()}}
+	}
+	var errs []error
+	for _, err := range joined.Unwrap() {
+		var one *encryption.Error
+		if !errors.As(err, &one) {
+			errs = append(errs, &authz.SpecError{Field: field, Problem: err.Error()})
+			continue
+		}
+		list := "ageRecipients"
+		if one.Method == encryption.PGP {
+			list = "pgpPublicKeys"
+		}
+		errs = append(errs, &authz.SpecError{Field: fmt.Sprintf("%s.%s[%d]", field, list, one.Index), Problem: one.Problem})
+	}
+	return errs
 }
 
 func isTrue(b *bool) bool { return b != nil && *b }

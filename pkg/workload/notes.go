@@ -32,6 +32,8 @@ func notesOf(c *openbaov1alpha1.OpenBaoCluster, f Facts) []string {
 		"spec.deletionPolicy %s is not carried out yet: when the object is deleted, the volumes and the Secrets with their keys stay.", c.Spec.DeletionPolicy))
 	note(c.Spec.Backup != nil && c.Spec.Backup.Target == nil, "No backups are taken: spec.backup.target does not say where they go.")
 	note(c.Spec.Backup != nil && c.Spec.Backup.Image != "", "spec.backup.image is not used: the Jobs of backups run the image of Bailiwick.")
+	note(c.Spec.Backup != nil && c.Spec.Backup.Target != nil && c.Spec.Backup.Target.GCS != nil && c.Spec.Backup.Target.GCS.Project != "",
+		"spec.backup.target.gcs.project is not used: the name of a bucket is enough.")
 	note(c.Spec.Upgrade != nil && c.Spec.Upgrade.PreUpgradeSnapshot != nil && *c.Spec.Upgrade.PreUpgradeSnapshot,
 		"spec.upgrade.preUpgradeSnapshot is not carried out yet: no snapshot is taken before an upgrade.")
 	note(c.Spec.BreakGlassAck != "", "spec.breakGlassAck is not used: nothing waits for it.")

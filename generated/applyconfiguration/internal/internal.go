@@ -7712,6 +7712,21 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: hostname
       type:
         scalar: string
+- name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupEncryption
+  map:
+    fields:
+    - name: ageRecipients
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: pgpPublicKeys
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupOperationStatus
   map:
     fields:
@@ -7745,6 +7760,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupSpec
   map:
     fields:
+    - name: encryption
+      type:
+        namedType: com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupEncryption
     - name: image
       type:
         scalar: string

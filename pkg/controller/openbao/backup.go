@@ -142,7 +142,7 @@ func (t *task) readBackupSpec(facts *machine.Backup, status openbaov1alpha1.Back
 	b, spec := &t.backups, t.obj.Spec.Backup
 	var errs []error
 	var err error
-	if b.spec, err = workload.BackupOf(t.obj); err != nil {
+	if b.spec, err = workload.BackupOf(t.obj, t.now); err != nil {
 		errs = append(errs, err)
 	}
 	if spec.Schedule != "" {
@@ -393,7 +393,7 @@ func (t *task) backupTask(ctx context.Context) (jobs.Task, error) {
 		Operation: operation, Target: b.spec.Target, Name: snapshot.Name(b.spec.Folder, kind, op.StartedAt, op.UID), Kind: kind, StartedAt: op.StartedAt.UTC(),
 		Servers: t.serverAddresses(), CABundle: string(t.bundle), Mount: authz.MountPath, Role: b.identity.Role,
 		Cluster:  snapshot.Cluster{ID: t.obj.Status.ClusterID, Namespace: t.obj.Namespace, Name: t.obj.Name, UID: string(t.obj.UID)},
-		Contract: contractOf(t.obj.Status.Authorization, audience), SpoolLimit: b.spec.Spool.Value(),
+		Contract: contractOf(t.obj.Status.Authorization, audience), SpoolLimit: b.spec.Spool.Value(), Encryption: b.spec.Encryption,
 	})
 	return one, err
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bailiwick-operator/bailiwick/pkg/encryption"
 	"github.com/bailiwick-operator/bailiwick/pkg/snapshot"
 )
 
@@ -81,6 +82,8 @@ type BackupRequest struct {
 	Contract snapshot.Contract `json:"contract"`
 	// SpoolLimit is how large a snapshot may be.
 	SpoolLimit int64 `json:"spoolLimit"`
+	// Encryption has the public keys that the snapshot is encrypted to. There may be none.
+	Encryption encryption.Keys `json:"encryption,omitzero"`
 }
 
 // BackupResult is what Backup reports.
@@ -115,6 +118,9 @@ type RetainResult struct {
 	Kept    int `json:"kept"`
 	Deleted int `json:"deleted"`
 	Held    int `json:"held,omitempty"`
+	// Unfinished counts snapshots of operations that ended before there was a manifest, and
+	// that were deleted.
+	Unfinished int `json:"unfinished,omitempty"`
 	// Ignored counts objects in the folder that no manifest of the cluster stands for.
 	Ignored int `json:"ignored,omitempty"`
 }

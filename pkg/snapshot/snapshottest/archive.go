@@ -11,8 +11,11 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 
@@ -41,6 +44,59 @@ type Options struct {
 // Files returns the files of an archive in their order.
 func Files() []string { return []string{"meta.json", "state.bin", "SHA256SUMS", "SHA256SUMS.sealed"} }
 
+// WriteFile writes an archive that can be larger than memory to a file, and returns its size.
+// What is wrong with it cannot be chosen.
+func WriteFile(t testing.TB, path string, o Options) int64 {
+	t.Helper()
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	// What a server compresses is encrypted already.
+	compressed, err := gzip.NewWriterLevel(file, gzip.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	meta, err := json.Marshal(map[string]any{"Version": 1, "ID": fmt.Sprintf("bolt-snapshot-%d", o.Index), "Index": o.Index, "Term": o.Term, "Size": o.State})
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive, sum := tar.NewWriter(compressed), sha256.New()
+	add := func(name string, size int64, content io.Reader) {
+		t.Helper()
+		err := archive.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: size})
+		if err == nil {
+			_, err = io.Copy(archive, content)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	add("meta.json", int64(len(meta)), bytes.NewReader(meta))
+	random := io.LimitReader(rand.NewChaCha8([32]byte{1}), int64(o.State))
+	add("state.bin", int64(o.State), io.TeeReader(random, sum))
+	sums := fmt.Appendf(nil, "%x  meta.json\n%x  state.bin\n", sha256.Sum256(meta), sum.Sum(nil))
+	add("SHA256SUMS", int64(len(sums)), bytes.NewReader(sums))
+	sealed := sealedSums(o.KeyID)
+	add("SHA256SUMS.sealed", int64(len(sealed)), bytes.NewReader(sealed))
+	if err := errors.Join(archive.Close(), compressed.Close()); err != nil {
+		t.Fatal(err)
+	}
+	info, err := file.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
+}
+
+// sealedSums are checksums that a seal has sealed, with the key that it names.
+func sealedSums(keyID string) []byte {
+	sealed := protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), bytes.Repeat([]byte{7}, 180))
+	keyInfo := protowire.AppendString(protowire.AppendTag(nil, 3, protowire.BytesType), keyID)
+	return protowire.AppendBytes(protowire.AppendTag(sealed, 5, protowire.BytesType), keyInfo)
+}
+
 // Archive returns an archive.
 func Archive(t testing.TB, o Options) []byte {
 	t.Helper()
@@ -60,9 +116,7 @@ func Archive(t testing.TB, o Options) []byte {
 		stateSum[0] ^= 1
 	}
 	sums := fmt.Appendf(nil, "%x  meta.json\n%x  state.bin\n", sha256.Sum256(meta), stateSum)
-	sealed := protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), bytes.Repeat([]byte{7}, 180))
-	keyInfo := protowire.AppendString(protowire.AppendTag(nil, 3, protowire.BytesType), o.KeyID)
-	sealed = protowire.AppendBytes(protowire.AppendTag(sealed, 5, protowire.BytesType), keyInfo)
+	sealed := sealedSums(o.KeyID)
 	if o.Unsealed {
 		sealed = nil
 	}

@@ -8,8 +8,11 @@ package backup
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"path/filepath"
@@ -18,6 +21,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/bailiwick-operator/bailiwick/pkg/encryption"
 	"github.com/bailiwick-operator/bailiwick/pkg/jobs/jobstep"
 	"github.com/bailiwick-operator/bailiwick/pkg/objectstore"
 	"github.com/bailiwick-operator/bailiwick/pkg/openbao"
@@ -28,6 +32,8 @@ import (
 type Store interface {
 	Check(ctx context.Context, prefix string) error
 	Put(ctx context.Context, name, contentType string, r io.Reader) error
+	PutFile(ctx context.Context, name, contentType string, file io.ReaderAt, size int64) error
+	PutForNow(ctx context.Context, name, contentType string, r io.Reader) error
 	Size(ctx context.Context, name string) (int64, error)
 	Get(ctx context.Context, name string) (io.ReadCloser, error)
 	Delete(ctx context.Context, name string) error
@@ -100,11 +106,17 @@ const (
 	requestTimeout = 15 * time.Second
 )
 
-// Run takes a snapshot, verifies it to its end, and publishes it: first the snapshot, and
-// once that is in the store as a whole, the manifest that makes it count.
+// Run takes a snapshot, verifies it to its end, and publishes it: first a mark that says
+// who stores it, then the snapshot, and once that is in the store as a whole, the manifest
+// that makes it count. Where it is killed in between, Retain of a later operation knows by
+// the mark what may be deleted.
 func Run(ctx context.Context, r jobstep.BackupRequest, o Options) (jobstep.BackupResult, error) {
 	if err := check(r); err != nil {
 		return jobstep.BackupResult{}, fail(jobstep.ReasonRequestInvalid, false, "the request is wrong: %w", err)
+	}
+	recipients, err := encryption.Parse(r.Encryption, o.Now())
+	if err != nil {
+		return jobstep.BackupResult{}, fail(jobstep.ReasonRequestInvalid, false, "the snapshot cannot be encrypted: %w", err)
 	}
 	ctx, cancel := context.WithDeadline(ctx, r.Operation.Deadline)
 	defer cancel()
@@ -121,6 +133,7 @@ func Run(ctx context.Context, r jobstep.BackupRequest, o Options) (jobstep.Backu
 		if err != nil {
 			return jobstep.BackupResult{}, storeFailure(err)
 		}
+		unmark(ctx, store, r.Name, o)
 		return *done, nil
 	}
 	spool, err := os.CreateTemp(o.SpoolDir, "snapshot-*")
@@ -132,14 +145,11 @@ func Run(ctx context.Context, r jobstep.BackupRequest, o Options) (jobstep.Backu
 		_ = spool.Close()
 		_ = os.Remove(spool.Name())
 	}()
-	m, err := take(ctx, r, o, spool)
+	m, err := take(ctx, r, o, recipients, spool)
 	if err != nil {
 		return jobstep.BackupResult{}, err
 	}
-	if _, err := spool.Seek(0, io.SeekStart); err != nil {
-		return jobstep.BackupResult{}, fail(jobstep.ReasonSpoolTooSmall, true, "read the snapshot again: %w", err)
-	}
-	if err := publish(ctx, store, r, o, spool, m); err != nil {
+	if err := publish(ctx, store, r, o, recipients, spool, m); err != nil {
 		return jobstep.BackupResult{}, err
 	}
 	return resultOf(r.Name, m), nil
@@ -185,8 +195,8 @@ func published(ctx context.Context, store Store, r jobstep.BackupRequest) (*jobs
 	if err != nil {
 		return nil, err
 	}
-	if size != m.Size {
-		return nil, fail(jobstep.ReasonStoreFailed, false, "the snapshot %s has %d bytes, and its manifest says %d", r.Name, size, m.Size)
+	if want := m.Stored().Size; size != want {
+		return nil, fail(jobstep.ReasonStoreFailed, false, "the snapshot %s has %d bytes, and its manifest says %d", r.Name, size, want)
 	}
 	result := resultOf(r.Name, m)
 	result.Found = true
@@ -209,8 +219,9 @@ func serversAway(err error) bool {
 	return errors.As(err, &failure) && failure.Reason == jobstep.ReasonServerFailed && failure.Again
 }
 
-// take logs in, and spools a snapshot that is verified.
-func take(ctx context.Context, r jobstep.BackupRequest, o Options, spool io.Writer) (snapshot.Manifest, error) {
+// take logs in, and spools a snapshot that is verified. What is spooled is what will be
+// stored: where there are recipients, it is encrypted on its way to the disk.
+func take(ctx context.Context, r jobstep.BackupRequest, o Options, recipients encryption.Recipients, spool io.Writer) (snapshot.Manifest, error) {
 	var client *openbao.Client
 	var health openbao.Health
 	err := o.reach(ctx, serversAway, func() (err error) {
@@ -239,8 +250,7 @@ func take(ctx context.Context, r jobstep.BackupRequest, o Options, spool io.Writ
 		return snapshot.Manifest{}, fail(jobstep.ReasonServerFailed, serverMayPass(err), "%w", err)
 	}
 	defer func() { _ = body.Close() }() // it is read to its end, or given up
-	limited := &limitedWriter{to: spool, left: r.SpoolLimit}
-	archive, err := snapshot.Verify(body, limited)
+	archive, object, err := verify(body, recipients, &limitedWriter{to: spool, left: r.SpoolLimit})
 	switch {
 	case err == nil:
 	case errors.Is(err, errSpoolFull):
@@ -253,11 +263,34 @@ func take(ctx context.Context, r jobstep.BackupRequest, o Options, spool io.Writ
 	default:
 		return snapshot.Manifest{}, fail(jobstep.ReasonServerFailed, true, "the server did not send it to its end: %w", err)
 	}
-	return snapshot.Manifest{
+	m := snapshot.Manifest{
 		Format: snapshot.Format, Snapshot: snapshot.BaseName(r.Name), Digest: archive.Digest, Size: archive.Size, Index: archive.Index, Term: archive.Term,
 		Kind: r.Kind, TakenAt: takenAt, Cluster: r.Cluster, Version: health.Version, SealKeyID: archive.SealKeyID, Encryption: snapshot.NoEncryption,
 		Contract: r.Contract, Operation: r.Operation.UID, Fence: r.Operation.Fence,
-	}, nil
+	}
+	if !recipients.None() {
+		m.Encryption, m.Recipients, m.Object = recipients.Method(), recipients.Fingerprints(), &object
+	}
+	return m, nil
+}
+
+// verify reads the archive to its end, and writes it to spool, encrypted where there are
+// recipients. It returns what was written, too.
+func verify(r io.Reader, recipients encryption.Recipients, spool io.Writer) (snapshot.Archive, snapshot.Object, error) {
+	if recipients.None() {
+		a, err := snapshot.Verify(r, spool)
+		return a, snapshot.Object{}, err
+	}
+	written := newMeter()
+	w, err := recipients.Encrypt(io.MultiWriter(spool, written))
+	if err != nil {
+		return snapshot.Archive{}, snapshot.Object{}, err
+	}
+	a, err := snapshot.Verify(r, w)
+	if err == nil {
+		err = w.Close()
+	}
+	return a, written.object(), err
 }
 
 // logIn logs in at the active server, which any of the servers leads to.
@@ -327,7 +360,7 @@ func serverMayPass(err error) bool {
 }
 
 // publish stores the snapshot, and then its manifest.
-func publish(ctx context.Context, store Store, r jobstep.BackupRequest, o Options, spool io.Reader, m snapshot.Manifest) error {
+func publish(ctx context.Context, store Store, r jobstep.BackupRequest, o Options, recipients encryption.Recipients, spool io.ReaderAt, m snapshot.Manifest) error {
 	encoded, err := m.Encode()
 	if err != nil {
 		return fail(jobstep.ReasonRequestInvalid, false, "encode the manifest: %w", err)
@@ -335,10 +368,13 @@ func publish(ctx context.Context, store Store, r jobstep.BackupRequest, o Option
 	if err := inTime(r.Operation, o); err != nil {
 		return err
 	}
+	if err := mark(ctx, store, r, m); err != nil {
+		return storeFailure(err)
+	}
 	o.log("Storing %s: %d bytes, index %d", r.Name, m.Size, m.Index)
-	err = store.Put(ctx, r.Name, typeSnapshot, spool)
+	err = storeData(ctx, store, r.Name, recipients, spool, m.Stored())
 	if err == nil {
-		err = checkSize(ctx, store, r.Name, m.Size)
+		err = checkSize(ctx, store, r.Name, m.Stored().Size)
 	}
 	if err == nil {
 		err = inTime(r.Operation, o)
@@ -349,9 +385,104 @@ func publish(ctx context.Context, store Store, r jobstep.BackupRequest, o Option
 	}
 	name := snapshot.ManifestOf(r.Name)
 	if err := store.Put(ctx, name, typeManifest, bytes.NewReader(encoded)); err != nil {
-		return settle(ctx, store, r, err)
+		if err := settle(ctx, store, r, err); err != nil {
+			return err
+		}
+	}
+	unmark(ctx, store, r.Name, o)
+	return nil
+}
+
+// mark says in the store which operation is about to store the snapshot. It fails where
+// something of that name is there that the operation did not store.
+func mark(ctx context.Context, store Store, r jobstep.BackupRequest, m snapshot.Manifest) error {
+	name := snapshot.PendingOf(r.Name)
+	earlier, err := readPending(ctx, store, name)
+	switch {
+	case err == nil && (earlier.Operation != r.Operation.UID || earlier.Cluster.ID != r.Cluster.ID):
+		return fail(jobstep.ReasonStoreFailed, false, "the mark %s is there already, of another operation", name)
+	case objectstore.ClassOf(err) == objectstore.NotFound:
+		_, err := store.Size(ctx, r.Name)
+		if err == nil {
+			return fail(jobstep.ReasonStoreFailed, false, "there is an object %s already, and nothing says whose it is", r.Name)
+		}
+		if objectstore.ClassOf(err) != objectstore.NotFound {
+			return err
+		}
+	case err != nil:
+		return err
+	}
+	p := snapshot.Pending{
+		Format: snapshot.Format, Snapshot: m.Snapshot, Cluster: r.Cluster, Operation: r.Operation.UID, Fence: r.Operation.Fence, Deadline: r.Operation.Deadline,
+		Size: m.Stored().Size,
+	}
+	encoded, err := p.Encode()
+	if err != nil {
+		return err
+	}
+	if err := store.PutForNow(ctx, name, typeManifest, bytes.NewReader(encoded)); err != nil {
+		return errors.Join(storeFailure(err), withdraw(ctx, store, r.Name))
 	}
 	return nil
+}
+
+// unmark deletes the mark of a snapshot that is published. Where that fails, Retain does it.
+func unmark(ctx context.Context, store Store, name string, o Options) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+	defer cancel()
+	if err := store.Delete(ctx, snapshot.PendingOf(name)); err != nil {
+		o.log("The mark %s stays for now, and means nothing: %v", snapshot.PendingOf(name), err)
+	}
+}
+
+func readPending(ctx context.Context, store Store, name string) (snapshot.Pending, error) {
+	body, err := store.Get(ctx, name)
+	if err != nil {
+		return snapshot.Pending{}, err
+	}
+	defer func() { _ = body.Close() }() // it is read
+	return snapshot.ReadPending(name, body)
+}
+
+// storeData stores what is in the spool, which must still be what was verified: the whole is
+// read once more beside the upload.
+func storeData(ctx context.Context, store Store, name string, recipients encryption.Recipients, spool io.ReaderAt, want snapshot.Object) error {
+	contentType := typeSnapshot
+	if !recipients.None() {
+		contentType = recipients.ContentType()
+	}
+	read := make(chan error, 1)
+	go func() {
+		again := newMeter()
+		_, err := io.Copy(again, io.NewSectionReader(spool, 0, want.Size))
+		if err == nil && again.object() != want {
+			err = errors.New("its digest is another")
+		}
+		read <- err
+	}()
+	err := store.PutFile(ctx, name, contentType, spool, want.Size)
+	if readErr := <-read; readErr != nil {
+		return fail(jobstep.ReasonSnapshotDamaged, true, "the node lost or changed a part of what was verified: %w", readErr)
+	}
+	return err
+}
+
+// meter measures what is written to it.
+type meter struct {
+	sum hash.Hash
+	n   int64
+}
+
+func newMeter() *meter { return &meter{sum: sha256.New()} }
+
+// Write implements io.Writer.
+func (m *meter) Write(p []byte) (int, error) {
+	m.n += int64(len(p))
+	return m.sum.Write(p)
+}
+
+func (m *meter) object() snapshot.Object {
+	return snapshot.Object{Digest: hex.EncodeToString(m.sum.Sum(nil)), Size: m.n}
 }
 
 func checkSize(ctx context.Context, store Store, name string, want int64) error {
@@ -378,12 +509,17 @@ func settle(ctx context.Context, store Store, r jobstep.BackupRequest, putErr er
 	return storeFailure(putErr)
 }
 
-// withdraw deletes a snapshot that will have no manifest.
+// withdraw deletes a snapshot that will have no manifest, and then its mark: with the
+// mark, a later operation can do the same.
 func withdraw(ctx context.Context, store Store, name string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 	defer cancel()
-	if err := store.Delete(ctx, name); err != nil {
-		return fmt.Errorf("the snapshot %s stays, and does not count: %w", name, err)
+	err := store.Delete(ctx, name)
+	if err == nil {
+		err = store.Delete(ctx, snapshot.PendingOf(name))
+	}
+	if err != nil {
+		return fmt.Errorf("the snapshot %s stays for now, and does not count: %w", name, err)
 	}
 	return nil
 }

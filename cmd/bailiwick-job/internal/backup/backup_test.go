@@ -39,15 +39,28 @@ type memoryStore struct {
 	calls, failAt int
 	lost          bool
 	fail          error
+	// dead fails all further requests, too.
+	dead bool
 }
+
+var errKilled = &objectstore.Error{Class: objectstore.Unreachable, Op: "x", Detail: "killed"}
+
+// deadlineOfTest is how long an operation may take.
+const deadlineOfTest = time.Hour
 
 func newStore() *memoryStore { return &memoryStore{objects: map[string][]byte{}} }
 
 // request counts a request, and says whether it fails before it does anything, and after.
 func (m *memoryStore) request() (before, after error) {
 	m.calls++
-	if m.calls != m.failAt {
+	if m.failAt == 0 || m.calls < m.failAt || m.calls > m.failAt && !m.dead {
 		return nil, nil
+	}
+	if m.dead {
+		if m.calls > m.failAt || !m.lost {
+			return errKilled, nil
+		}
+		return nil, errKilled
 	}
 	if m.lost {
 		return nil, m.fail
@@ -75,6 +88,14 @@ func (m *memoryStore) Put(_ context.Context, name, _ string, r io.Reader) error 
 	}
 	m.objects[name] = data
 	return after
+}
+
+func (m *memoryStore) PutFile(ctx context.Context, name, contentType string, file io.ReaderAt, size int64) error {
+	return m.Put(ctx, name, contentType, io.NewSectionReader(file, 0, size))
+}
+
+func (m *memoryStore) PutForNow(ctx context.Context, name, contentType string, r io.Reader) error {
+	return m.Put(ctx, name, contentType, r)
 }
 
 func (m *memoryStore) Size(_ context.Context, name string) (int64, error) {
@@ -312,8 +333,8 @@ func TestBackupRefuses(t *testing.T) {
 		"no fence":                   {func(f *fixture) { f.request.Operation.Fence = 0 }, jobstep.ReasonRequestInvalid},
 		"no name":                    {func(f *fixture) { f.request.Name = "x.snap" }, jobstep.ReasonRequestInvalid},
 		"no bucket":                  {func(f *fixture) { f.store.failAt, f.store.fail = 1, &objectstore.Error{Class: objectstore.NoBucket} }, jobstep.ReasonBucketMissing},
-		"no rights at the store":     {func(f *fixture) { f.store.failAt, f.store.fail = 3, &objectstore.Error{Class: objectstore.Credentials} }, jobstep.ReasonStoreCredentials},
-		"a store that is away":       {func(f *fixture) { f.store.failAt, f.store.fail = 3, &objectstore.Error{Class: objectstore.Unreachable} }, jobstep.ReasonStoreUnreachable + ", again"},
+		"no rights at the store":     {func(f *fixture) { f.store.failAt, f.store.fail = 6, &objectstore.Error{Class: objectstore.Credentials} }, jobstep.ReasonStoreCredentials},
+		"a store that is away":       {func(f *fixture) { f.store.failAt, f.store.fail = 6, &objectstore.Error{Class: objectstore.Unreachable} }, jobstep.ReasonStoreUnreachable + ", again"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
@@ -333,7 +354,7 @@ func TestBackupRefuses(t *testing.T) {
 // Wherever a request to the store fails, or its answer is lost, nothing is published that
 // is not whole, and the same operation ends well when it is run again.
 func TestFailureAtEveryRequest(t *testing.T) {
-	const requests = 5
+	const requests = 9
 	for at := 1; at <= requests; at++ {
 		for _, lost := range []bool{false, true} {
 			f := newFixture(t)

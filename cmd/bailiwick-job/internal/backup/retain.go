@@ -14,7 +14,8 @@ import (
 )
 
 // Retain deletes the snapshots of a cluster that have expired, each before its manifest:
-// what has a manifest and no snapshot is not taken for a whole one.
+// what has a manifest and no snapshot is not taken for a whole one. It also deletes what
+// operations have left that were killed before their manifest, each before its mark.
 func Retain(ctx context.Context, r jobstep.RetainRequest, o Options) (jobstep.RetainResult, error) {
 	var result jobstep.RetainResult
 	if r.Operation.UID == "" || r.Operation.Deadline.IsZero() || !strings.HasSuffix(r.Folder, "/") || r.ClusterID == "" {
@@ -30,70 +31,149 @@ func Retain(ctx context.Context, r jobstep.RetainRequest, o Options) (jobstep.Re
 	if err := o.reach(ctx, storeAway, func() error { return store.Check(ctx, r.Folder) }); err != nil {
 		return result, storeFailure(err)
 	}
-	stored, ignored, err := list(ctx, store, r, o)
+	found, err := list(ctx, store, r, o)
 	if err != nil {
 		return result, storeFailure(err)
 	}
-	expired := snapshot.Retention{MaxCount: r.MaxCount, MaxAge: r.MaxAge}.Expired(stored, r.ClusterID, o.Now())
-	result.Ignored, result.Kept = ignored, len(stored)
+	expired := snapshot.Retention{MaxCount: r.MaxCount, MaxAge: r.MaxAge}.Expired(found.stored, r.ClusterID, o.Now())
+	result.Ignored, result.Kept = found.ignored, len(found.stored)
 	for _, s := range expired {
+		held, err := remove(ctx, store, r, o, s.Name, snapshot.ManifestOf(s.Name))
+		switch {
+		case err != nil:
+			return result, err
+		case held:
+			result.Held++
+		default:
+			result.Deleted++
+			result.Kept--
+		}
+	}
+	for _, name := range found.published {
 		if err := inTime(r.Operation, o); err != nil {
 			return result, err
 		}
-		err := store.Delete(ctx, s.Name)
-		if err == nil {
-			err = store.Delete(ctx, snapshot.ManifestOf(s.Name))
+		unmark(ctx, store, name, o)
+	}
+	for _, name := range found.unfinished {
+		// It was not there when it was looked for first.
+		if _, err := readManifest(ctx, store, snapshot.ManifestOf(name)); objectstore.ClassOf(err) != objectstore.NotFound {
+			o.log("Left as it is: %s has a manifest", name)
+			result.Ignored++
+			continue
 		}
+		held, err := remove(ctx, store, r, o, name, snapshot.PendingOf(name))
 		switch {
-		case err == nil:
-			o.log("Deleted %s", s.Name)
-			result.Deleted++
-			result.Kept--
-		case objectstore.ClassOf(err) == objectstore.Retained, objectstore.ClassOf(err) == objectstore.Credentials && r.Target.LockMode != "":
-			// S3 says of an object under a lock that access is denied.
-			o.log("%s is held by the store: %v", s.Name, err)
+		case err != nil:
+			return result, err
+		case held:
 			result.Held++
 		default:
-			return result, storeFailure(err)
+			result.Unfinished++
 		}
 	}
 	return result, nil
 }
 
-// list returns the snapshots that have a manifest of the cluster, and how many other
-// objects there are.
-func list(ctx context.Context, store Store, r jobstep.RetainRequest, o Options) (stored []snapshot.Stored, ignored int, err error) {
+// remove deletes a snapshot, and then what says whose it is. held says that the store does
+// not let it go yet.
+func remove(ctx context.Context, store Store, r jobstep.RetainRequest, o Options, name, whose string) (held bool, err error) {
+	if err := inTime(r.Operation, o); err != nil {
+		return false, err
+	}
+	if err = store.Delete(ctx, name); err == nil {
+		err = store.Delete(ctx, whose)
+	}
+	switch {
+	case err == nil:
+		o.log("Deleted %s", name)
+		return false, nil
+	case objectstore.ClassOf(err) == objectstore.Retained, objectstore.ClassOf(err) == objectstore.Credentials && r.Target.LockMode != "":
+		// S3 says of an object under a lock that access is denied.
+		o.log("%s is held by the store: %v", name, err)
+		return true, nil
+	}
+	return false, storeFailure(err)
+}
+
+// contents is what is in the folder of a cluster.
+type contents struct {
+	// stored have a manifest of the cluster.
+	stored []snapshot.Stored
+	// published have a manifest as well as the mark of the same operation, and unfinished a
+	// mark only, of an operation that is over.
+	published, unfinished []string
+	// ignored counts all other objects but marks.
+	ignored int
+}
+
+// list reads what is in the folder of the cluster.
+func list(ctx context.Context, store Store, r jobstep.RetainRequest, o Options) (contents, error) {
+	var found contents
 	sizes := map[string]int64{}
-	var manifests []string
-	err = store.List(ctx, r.Folder, func(object objectstore.Object) error {
+	var manifests, marks []string
+	err := store.List(ctx, r.Folder, func(object objectstore.Object) error {
 		if !snapshot.InFolder(r.Folder, object.Name) {
 			return nil
 		}
 		if _, ok := snapshot.SnapshotOf(object.Name); ok {
 			manifests = append(manifests, object.Name)
+		} else if _, ok := snapshot.SnapshotOfPending(object.Name); ok {
+			marks = append(marks, object.Name)
 		} else {
 			sizes[object.Name] = object.Size
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, 0, err
+		return found, err
 	}
+	operations := map[string]string{}
 	for _, name := range manifests {
 		m, err := readManifest(ctx, store, name)
-		var request *objectstore.Error
-		if errors.As(err, &request) && request.Class != objectstore.NotFound {
-			return nil, 0, err
-		}
-		if err != nil || m.Cluster.ID != r.ClusterID {
-			o.log("Left as it is: %s: %v", name, err)
-			ignored++
-			continue
+		if failed(err) {
+			return found, err
 		}
 		of, _ := snapshot.SnapshotOf(name)
-		size, found := sizes[of]
+		operations[of] = m.Operation
+		if err != nil || m.Cluster.ID != r.ClusterID {
+			o.log("Left as it is: %s: %v", name, err)
+			found.ignored++
+			continue
+		}
+		size, there := sizes[of]
 		delete(sizes, of)
-		stored = append(stored, snapshot.Stored{Name: of, Manifest: m, Whole: found && size == m.Size})
+		found.stored = append(found.stored, snapshot.Stored{Name: of, Manifest: m, Whole: there && size == m.Stored().Size})
 	}
-	return stored, ignored + len(sizes), nil
+	for _, name := range marks {
+		p, err := readPending(ctx, store, name)
+		if failed(err) {
+			return found, err
+		}
+		of, _ := snapshot.SnapshotOfPending(name)
+		size, there := sizes[of]
+		operation, published := operations[of]
+		switch {
+		case err != nil || p.Cluster.ID != r.ClusterID:
+			o.log("Left as it is: %s: %v", name, err)
+			found.ignored++
+		case published && operation == p.Operation:
+			found.published = append(found.published, of)
+		case published, there && size != p.Size:
+			// Whoever stored that, it was not the operation.
+			o.log("Left as it is: %s, which is not what its mark is about", of)
+			found.ignored++
+		case p.Over(r.ClusterID, r.Operation.UID, r.Operation.Fence, o.Now()):
+			found.unfinished = append(found.unfinished, of)
+			delete(sizes, of)
+		}
+	}
+	found.ignored += len(sizes)
+	return found, nil
+}
+
+// failed reports whether a request failed, and not only what was read is wrong.
+func failed(err error) bool {
+	var request *objectstore.Error
+	return errors.As(err, &request) && request.Class != objectstore.NotFound
 }

@@ -20,6 +20,9 @@ type BackupSpecApplyConfiguration struct {
 	Target *BackupTargetApplyConfiguration `json:"target,omitempty"`
 	// spool is where a snapshot is verified before it is stored.
 	Spool *BackupSpoolApplyConfiguration `json:"spool,omitempty"`
+	// encryption encrypts snapshots before they are stored, to keys of which Bailiwick has
+	// only the public ones. The default is that they are stored as the server made them.
+	Encryption *BackupEncryptionApplyConfiguration `json:"encryption,omitempty"`
 	// jwtAuthRole names the JWT role of the backup job. The policy keeps its name.
 	// The default is openbao-operator-backup.
 	JWTAuthRole *string `json:"jwtAuthRole,omitempty"`
@@ -66,6 +69,14 @@ func (b *BackupSpecApplyConfiguration) WithTarget(value *BackupTargetApplyConfig
 // If called multiple times, the Spool field is set to the value of the last call.
 func (b *BackupSpecApplyConfiguration) WithSpool(value *BackupSpoolApplyConfiguration) *BackupSpecApplyConfiguration {
 	b.Spool = value
+	return b
+}
+
+// WithEncryption sets the Encryption field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Encryption field is set to the value of the last call.
+func (b *BackupSpecApplyConfiguration) WithEncryption(value *BackupEncryptionApplyConfiguration) *BackupSpecApplyConfiguration {
+	b.Encryption = value
 	return b
 }
 

@@ -27,7 +27,7 @@ type BackupTargetApplyConfiguration struct {
 	CredentialsSecretRef *LocalObjectReferenceApplyConfiguration `json:"credentialsSecretRef,omitempty"`
 	// partSize is the size of the parts of an upload, in bytes.
 	PartSize *int64 `json:"partSize,omitempty"`
-	// concurrency is how many parts are uploaded in parallel.
+	// concurrency is how many parts are uploaded in parallel. To GCS it is always one.
 	Concurrency *int32 `json:"concurrency,omitempty"`
 	// region is the region of an S3 bucket.
 	Region *string `json:"region,omitempty"`

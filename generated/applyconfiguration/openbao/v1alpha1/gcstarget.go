@@ -10,7 +10,7 @@ package v1alpha1
 //
 // GCSTarget are settings of Google Cloud Storage.
 type GCSTargetApplyConfiguration struct {
-	// project is the project of the bucket.
+	// project is the project of the bucket. It is not used: the name of a bucket is enough.
 	Project *string `json:"project,omitempty"`
 }
 

@@ -28,6 +28,11 @@ type BackupSpec struct {
 	// +optional
 	Spool *BackupSpool `json:"spool,omitempty"`
 
+	// encryption encrypts snapshots before they are stored, to keys of which Bailiwick has
+	// only the public ones. The default is that they are stored as the server made them.
+	// +optional
+	Encryption *BackupEncryption `json:"encryption,omitempty"`
+
 	// jwtAuthRole names the JWT role of the backup job. The policy keeps its name.
 	// The default is openbao-operator-backup.
 	// +optional
@@ -51,6 +56,22 @@ type BackupSpool struct {
 	// size is how large a snapshot may be. The default is 10Gi.
 	// +optional
 	Size *resource.Quantity `json:"size,omitempty"`
+}
+
+// BackupEncryption is who can read what is stored. Keys of one kind only can be used.
+type BackupEncryption struct {
+	// ageRecipients are recipients of age, as age-keygen -y prints them.
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=4096
+	// +listType=atomic
+	// +optional
+	AgeRecipients []string `json:"ageRecipients,omitempty"`
+	// pgpPublicKeys are public keys of OpenPGP, as gpg --armor --export prints one.
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=65536
+	// +listType=atomic
+	// +optional
+	PGPPublicKeys []string `json:"pgpPublicKeys,omitempty"`
 }
 
 // BackupRetention says which snapshots are deleted.
@@ -102,7 +123,7 @@ type BackupTarget struct {
 	// +kubebuilder:default=10485760
 	// +optional
 	PartSize *int64 `json:"partSize,omitempty"`
-	// concurrency is how many parts are uploaded in parallel.
+	// concurrency is how many parts are uploaded in parallel. To GCS it is always one.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=10
 	// +kubebuilder:default=3
@@ -179,7 +200,7 @@ type ObjectLock struct {
 
 // GCSTarget are settings of Google Cloud Storage.
 type GCSTarget struct {
-	// project is the project of the bucket.
+	// project is the project of the bucket. It is not used: the name of a bucket is enough.
 	// +optional
 	Project string `json:"project,omitempty"`
 }

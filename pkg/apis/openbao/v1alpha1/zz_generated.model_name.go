@@ -79,6 +79,11 @@ func (in BackendTLSSpec) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in BackupEncryption) OpenAPIModelName() string {
+	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupEncryption"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in BackupOperationStatus) OpenAPIModelName() string {
 	return "com.github.bailiwick-operator.bailiwick.pkg.apis.openbao.v1alpha1.BackupOperationStatus"
 }
