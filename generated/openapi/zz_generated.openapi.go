@@ -22566,6 +22566,13 @@ func schema_pkg_apis_openbao_v1alpha1_BackupOperationStatus(ref common.Reference
 							Ref:         ref(v1.Time{}.OpenAPIModelName()),
 						},
 					},
+					"generation": {
+						SchemaProps: spec.SchemaProps{
+							Description: "generation is that of the object at that time.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
 					"fence": {
 						SchemaProps: spec.SchemaProps{
 							Description: "fence is the number of its lock.",
@@ -22745,6 +22752,13 @@ func schema_pkg_apis_openbao_v1alpha1_BackupStatus(ref common.ReferenceCallback)
 					"lastBackupName": {
 						SchemaProps: spec.SchemaProps{
 							Description: "lastBackupName is the name of the last snapshot in the storage.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"lastBackupBucket": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lastBackupBucket is the bucket that it is in.",
 							Type:        []string{"string"},
 							Format:      "",
 						},

@@ -83,6 +83,8 @@ const (
 	BackupLockLost BackupCause = "LockLost"
 	// BackupOverdue: it took longer than an operation may.
 	BackupOverdue BackupCause = "Overdue"
+	// BackupMistaken: what the spec says about backups has a mistake.
+	BackupMistaken BackupCause = "Mistaken"
 	// BackupUnwanted: the spec does not ask for backups any more.
 	BackupUnwanted BackupCause = "Unwanted"
 )
@@ -115,8 +117,8 @@ type Backup struct {
 	Now time.Time
 	// Wanted says that the spec asks for backups.
 	Wanted bool
-	// Schedule is nil where the spec has none. ScheduleNoted says that it is the recorded
-	// one, which counts since Since.
+	// Schedule is nil where the spec has none, or one with a mistake. ScheduleNoted says
+	// that what the spec asks for is what is recorded, which counts since Since.
 	Schedule      *Schedule
 	ScheduleNoted bool
 	Since         time.Time
@@ -131,6 +133,8 @@ type Backup struct {
 	Failures int
 	RetryAt  time.Time
 	Changed  bool
+	// Mistaken says that what the spec says about backups has a mistake: no Job is run for it.
+	Mistaken bool
 	// Retention says that expired snapshots are to be deleted.
 	Retention bool
 
@@ -168,7 +172,7 @@ func (b Backup) Next() BackupStep {
 	if !b.Wanted {
 		return BackupStep{Action: RestBackup}
 	}
-	if b.Schedule != nil && !b.ScheduleNoted {
+	if !b.ScheduleNoted {
 		return BackupStep{Action: NoteSchedule}
 	}
 	begin, due := b.due()
@@ -215,6 +219,19 @@ func (b Backup) NextDue() time.Time {
 	return next
 }
 
+// StandsStill returns for what an operation waits that normally takes moments: the pods of
+// others, its own that do not end, or the lock. It is empty where it waits for none of them.
+func (b Backup) StandsStill() BackupCause {
+	switch op := b.Operation; {
+	case op == nil:
+	case b.OldPods && op.Phase != EndingBackup, b.Pods && op.Phase == EndingBackup:
+		return BackupOldPods
+	case op.Fence == 0 && !b.Lock.heldBy(op.UID):
+		return BackupLocked
+	}
+	return ""
+}
+
 func later(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
@@ -251,6 +268,9 @@ func (b Backup) operation(op BackupOperation) BackupStep {
 	}
 	switch b.Job {
 	case NoJob:
+		if b.Mistaken {
+			return b.failed(op, BackupMistaken)
+		}
 		return BackupStep{Action: RunBackupJob}
 	case JobRuns:
 		return BackupStep{Action: AwaitBackup, Cause: BackupJobRuns}
@@ -270,7 +290,7 @@ func (b Backup) failed(op BackupOperation, why BackupCause) BackupStep {
 		return BackupStep{Action: NoteRetention, Cause: why}
 	}
 	step := BackupStep{Action: NoteBackupFailure, Cause: why}
-	if b.Wanted && (why != BackupJobFailed || b.Job == JobAgain) {
+	if b.Wanted && why != BackupMistaken && (why != BackupJobFailed || b.Job == JobAgain) {
 		wait := lastRetry
 		if b.Failures < 6 {
 			wait = firstRetry << b.Failures

@@ -70,18 +70,17 @@ func (s Schedule) Next(after time.Time) time.Time {
 // Latest returns the last time after another, and not after now, at which it was due; the
 // zero time if there is none.
 func (s Schedule) Latest(after, now time.Time) time.Time {
-	// What was missed for long is not walked through.
-	const far = 400 * 24 * time.Hour
-	if now.Sub(after) > far {
-		after = now.Add(-far)
-	}
-	var latest time.Time
-	for due := s.Next(after); !due.After(now); due = s.Next(due) {
-		latest = due
-		if gap := s.Next(due).Sub(due); now.Sub(due) > 1000*gap {
-			// Many were missed.
-			due = now.Add(-2 * gap)
+	const day = 24 * time.Hour
+	// The last one is near where there are many, so that few are walked through. What is
+	// longer ago than the last of these counts as missed for good.
+	for _, far := range []time.Duration{time.Hour, day, 8 * day, 400 * day, 9 * 366 * day} {
+		var latest time.Time
+		for due := s.Next(later(after, now.Add(-far))); !due.After(now); due = s.Next(due) {
+			latest = due
+		}
+		if !latest.IsZero() || now.Sub(after) <= far {
+			return latest
 		}
 	}
-	return latest
+	return time.Time{}
 }

@@ -141,7 +141,7 @@ func (w *world) isWhole(c *openbaov1alpha1.OpenBaoCluster) {
 	if leaders != 1 {
 		w.Errorf("%d servers are the leader", leaders)
 	}
-	pods, err := w.kube.CoreV1().Pods(w.ns).List(w.ctx, metav1.ListOptions{LabelSelector: "openbao.org/cluster=" + c.Name})
+	pods, err := w.kube.CoreV1().Pods(w.ns).List(w.ctx, metav1.ListOptions{LabelSelector: "openbao.org/component=server,openbao.org/cluster=" + c.Name})
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -7733,6 +7733,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: fence
       type:
         scalar: numeric
+    - name: generation
+      type:
+        scalar: numeric
     - name: kind
       type:
         scalar: string
@@ -7811,6 +7814,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: lastAttemptTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: lastBackupBucket
+      type:
+        scalar: string
     - name: lastBackupDigest
       type:
         scalar: string

@@ -60,6 +60,12 @@ type backups struct {
 	outcome jobs.Outcome
 	// problem is what kept the last step from being done.
 	problem error
+	// waitsFor is the name of a pod that has not ended.
+	waitsFor string
+	// stuckFor is how long the operation has waited for pods or for the lock.
+	stuckFor time.Duration
+	// judged says that the condition is set.
+	judged bool
 }
 
 // wantsBackups reports whether the spec says where snapshots go.
@@ -82,6 +88,7 @@ func (t *task) keepBackups(ctx context.Context) error {
 		return err
 	}
 	t.backups.problem = err
+	t.backups.stuckFor = t.memory.lasts("backup", "", t.backups.facts.StandsStill() != "", t.now)
 	t.judgeBackups()
 	return nil
 }
@@ -114,6 +121,7 @@ func (t *task) planBackup(ctx context.Context) error {
 		if b.wrong = t.readBackupSpec(&facts, status); b.wrong != nil && status.Operation == nil {
 			return nil
 		}
+		facts.Mistaken = b.wrong != nil
 	}
 	if op := status.Operation; op != nil {
 		facts.Operation = &machine.BackupOperation{
@@ -149,9 +157,11 @@ func (t *task) readBackupSpec(facts *machine.Backup, status openbaov1alpha1.Back
 		schedule, err := machine.ParseSchedule(spec.Schedule, spec.TimeZone, string(t.obj.UID))
 		if err != nil {
 			errs = append(errs, &authz.SpecError{Field: "spec.backup.schedule", Problem: err.Error()})
+		} else {
+			facts.Schedule = &schedule
 		}
-		facts.Schedule, facts.ScheduleNoted = &schedule, status.Schedule == scheduleText(spec) && status.ScheduleSince != nil
 	}
+	facts.ScheduleNoted = status.Schedule == scheduleText(spec) && (status.ScheduleSince != nil) == (spec.Schedule != "")
 	facts.Retention = b.spec.Retention != snapshot.Retention{}
 	b.identity, facts.Proved, b.unproved = authz.MayBackUp(t.obj, t.now, t.opts.ProofInterval)
 	return errors.Join(errs...)
@@ -159,6 +169,9 @@ func (t *task) readBackupSpec(facts *machine.Backup, status openbaov1alpha1.Back
 
 // scheduleText is how a schedule is recorded.
 func scheduleText(spec *openbaov1alpha1.BackupSpec) string {
+	if spec.Schedule == "" {
+		return ""
+	}
 	return strings.TrimSpace(spec.Schedule + " " + spec.TimeZone)
 }
 
@@ -204,24 +217,26 @@ func (t *task) findBackupJobs(ctx context.Context) error {
 	b.pods = pods.Items
 	ours := map[string]bool{}
 	for _, job := range list.Items {
-		if !owned.ControlledBy(&job, t.obj.UID) {
+		// Those of others have other names, and are nobody's to delete.
+		if !owned.ControlledBy(&job, t.obj.UID) || !strings.HasPrefix(job.Name, t.obj.Name+"-") {
 			continue
 		}
 		b.jobs = append(b.jobs, job)
 		own := job.Annotations[jobs.AnnotationOperation] == op.UID
 		ours[string(job.UID)] = own
 		b.facts.Jobs, b.facts.OldJobs = b.facts.Jobs || own, b.facts.OldJobs || !own
-		if own && job.Annotations[jobs.AnnotationStep] == stepOf(op.Phase) {
+		if own && job.Name == t.backupJob().Name() {
 			t.readBackupJob(job)
 		}
 	}
 	for _, pod := range pods.Items {
-		if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+		controller := metav1.GetControllerOf(&pod)
+		if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed || controller == nil || controller.Kind != "Job" {
 			continue
 		}
 		// The pod of a Job that is gone can be of any operation.
-		controller := metav1.GetControllerOf(&pod)
-		own := controller != nil && ours[string(controller.UID)]
+		own := ours[string(controller.UID)]
+		b.waitsFor = pod.Name
 		b.facts.Pods, b.facts.OldPods = b.facts.Pods || own || op.Phase == machine.EndingBackup, b.facts.OldPods || !own
 	}
 	return nil
@@ -237,7 +252,8 @@ func (t *task) readBackupJob(job batchv1.Job) {
 		b.outcome = jobs.Outcome{State: jobs.Again, Why: "its Job was deleted"}
 	case b.outcome.State == jobs.Running:
 		b.facts.Job = machine.JobRuns
-	case b.outcome.State == jobs.Again:
+	case b.outcome.State == jobs.Again, b.outcome.State == jobs.Failed && b.outcome.Result.Error == "":
+		// What ended it was not its program: the image, or the memory of the node.
 		b.facts.Job = machine.JobAgain
 	case b.outcome.State == jobs.Failed:
 		b.facts.Job = machine.JobFailed
@@ -263,7 +279,12 @@ func (t *task) carryOutBackup(ctx context.Context) error {
 	switch b.step.Action {
 	case machine.NoteSchedule:
 		status := t.backupStatus()
-		status.Schedule, status.ScheduleSince = scheduleText(t.obj.Spec.Backup), t.stamp()
+		status.Schedule, status.ScheduleSince = scheduleText(t.obj.Spec.Backup), nil
+		if b.facts.Schedule != nil {
+			status.ScheduleSince = t.stamp()
+		}
+		b.facts.Since = timeOf(status.ScheduleSince)
+		t.noteNext()
 		return t.persistRecord(ctx)
 	case machine.BeginBackup:
 		logger.Info("Beginning a backup", "kind", b.step.Kind)
@@ -315,6 +336,7 @@ func (t *task) beginBackup(ctx context.Context) error {
 	b, status := &t.backups, t.backupStatus()
 	status.Operation = &openbaov1alpha1.BackupOperationStatus{
 		UID: string(uuid.NewUUID()), Kind: string(b.step.Kind), Phase: string(machine.TakingBackup), StartedAt: *t.stamp(),
+		Generation: t.obj.Generation,
 	}
 	status.LastAttemptTime, status.RetryAt = t.stamp(), nil
 	if !b.step.Scheduled.IsZero() {
@@ -363,13 +385,19 @@ func (t *task) runBackupJob(ctx context.Context) error {
 	return nil
 }
 
+// backupJob is the Job of the phase, as far as its name says it.
+func (t *task) backupJob() jobs.Task {
+	op := t.backups.facts.Operation
+	return jobs.Task{
+		Owner: t.owner.Reference, Namespace: t.obj.Namespace, Labels: workload.BackupLabels(t.obj), Operation: op.UID, Step: stepOf(op.Phase),
+	}
+}
+
 // backupTask is what the Job of the phase does.
 func (t *task) backupTask(ctx context.Context) (jobs.Task, error) {
 	b, op := &t.backups, t.backups.facts.Operation
-	one := jobs.Task{
-		Owner: t.owner.Reference, Namespace: t.obj.Namespace, Labels: workload.BackupLabels(t.obj), Operation: op.UID, Step: stepOf(op.Phase),
-		Deadline: backupDeadline, Credentials: b.spec.Credentials, CredentialKeys: jobstep.CredentialKeys(),
-	}
+	one := t.backupJob()
+	one.Deadline, one.Credentials, one.CredentialKeys = backupDeadline, b.spec.Credentials, jobstep.CredentialKeys()
 	operation := jobstep.Operation{UID: op.UID, Fence: op.Fence, Deadline: t.now.Add(backupDeadline).UTC().Truncate(time.Second)}
 	audience, err := t.audience(ctx)
 	if err != nil {
@@ -436,6 +464,7 @@ func (t *task) noteBackup(ctx context.Context) error {
 	b, status, done := &t.backups, t.backupStatus(), t.backups.outcome.Result.Backup
 	status.LastBackupTime, t.obj.Status.LastBackupTime = new(metav1.NewTime(done.TakenAt)), new(metav1.NewTime(done.TakenAt))
 	status.LastBackupName, status.LastBackupDigest, status.LastBackupVersion = done.Name, done.Digest, done.Version
+	status.LastBackupBucket = b.spec.Target.Bucket
 	status.LastBackupSize, status.LastBackupIndex = new(done.Size), new(signed(done.Index))
 	status.LastBackupDuration = b.outcome.Ended.Sub(b.facts.Operation.StartedAt).Truncate(time.Second).String()
 	status.ConsecutiveFailures, status.RetryAt = new(int32(0)), nil
@@ -476,7 +505,7 @@ func (t *task) noteRetention(ctx context.Context) error {
 func (t *task) noteBackupFailure(ctx context.Context) error {
 	b, status := &t.backups, t.backupStatus()
 	status.ConsecutiveFailures = new(int32(min(b.facts.Failures, 1<<30) + 1)) //nolint:gosec // It is bounded.
-	status.LastFailureReason, status.LastFailureMessage, status.LastFailureGeneration = t.reasonOfFailure(), t.whyBackupFailed(), t.obj.Generation
+	status.LastFailureReason, status.LastFailureMessage, status.LastFailureGeneration = t.reasonOfFailure(), t.whyBackupFailed(), status.Operation.Generation
 	status.RetryAt = nil
 	if !b.step.At.IsZero() {
 		status.RetryAt = new(metav1.NewTime(b.step.At).Rfc3339Copy())

@@ -398,6 +398,163 @@ func TestMistakesInBackups(t *testing.T) {
 	}
 }
 
+// A mistake that a person makes while a backup is taken ends nothing but the next one.
+func TestMistakeDuringABackup(t *testing.T) {
+	for _, phase := range []string{"before its Job", "while its Job runs", "while expired ones are deleted"} {
+		t.Run(phase, func(t *testing.T) {
+			f := newBackupFixture(t, trigger, withRetention, func(c *openbaov1alpha1.OpenBaoCluster) { c.Spec.Backup.Schedule = "0 3 * * *" })
+			for range 30 {
+				if _, err := f.sync(); err != nil {
+					t.Fatal(err)
+				}
+				op := f.cluster().Status.Backup.Operation
+				if op != nil && (phase == "before its Job" || len(f.jobs()) > 0 && (phase == "while its Job runs" || op.Phase == "Retaining")) {
+					break
+				}
+				if len(f.jobs()) > 0 {
+					f.ends[jobstep.Backup] = taken
+				}
+				f.kubelet()
+			}
+			f.edit(func(c *openbaov1alpha1.OpenBaoCluster) { c.Spec.Backup.Schedule = "oops" })
+			f.ends[jobstep.Backup], f.ends[jobstep.Retain] = taken, retained
+			x := f.settle()
+			status := x.obj.Status.Backup
+			if c := conditionOf(t, x, openbaov1alpha1.ConditionBackupReady); c.Reason != ReasonInvalidSpec || !strings.Contains(c.Message, "spec.backup.schedule") {
+				t.Errorf("condition %+v", c)
+			}
+			if counted := *status.ConsecutiveFailures == 0; counted == (phase == "before its Job") || counted != (status.LastBackupName != "") {
+				t.Errorf("status %+v", status)
+			}
+			if f.lease().Spec.HolderIdentity != nil || len(f.jobs()) != 0 {
+				t.Error("something is left of it")
+			}
+			t.Log("It is corrected")
+			f.edit(func(c *openbaov1alpha1.OpenBaoCluster) { c.Spec.Backup.Schedule = "0 4 * * *" })
+			if _, err := f.sync(); err != nil {
+				t.Fatal(err)
+			}
+			if next := f.cluster().Status.Backup.NextScheduledBackup; next == nil || next.UTC().Hour() != 4 {
+				t.Errorf("the next one is due at %v", next)
+			}
+		})
+	}
+}
+
+// What is said of the next backup follows the schedule.
+func TestScheduleComesAndGoes(t *testing.T) {
+	f := newBackupFixture(t)
+	next := func(schedule string) *metav1.Time {
+		f.edit(func(c *openbaov1alpha1.OpenBaoCluster) { c.Spec.Backup.Schedule = schedule })
+		x := f.settle2()
+		return x.obj.Status.Backup.NextScheduledBackup
+	}
+	if at := next("0 3 * * *"); at == nil || at.UTC().Hour() != 3 {
+		t.Errorf("at first: %v", at)
+	}
+	if at := next("0 5 * * *"); at == nil || at.UTC().Hour() != 5 {
+		t.Errorf("another one: %v", at)
+	}
+	if at := next(""); at != nil {
+		t.Errorf("none: %v", at)
+	}
+	f.now = f.now.Add(72 * time.Hour)
+	if at := next("0 5 * * *"); at == nil || at.Before(new(metav1.NewTime(f.now))) {
+		t.Errorf("again, it is due at %v, and it is %v", at, f.now)
+	}
+	if len(f.jobs()) != 0 {
+		t.Error("what was due without a schedule is made up for")
+	}
+}
+
+// settle2 looks twice: once for what is to be recorded, and once more.
+func (f *backupFixture) settle2() *task {
+	f.t.Helper()
+	if _, err := f.sync(); err != nil {
+		f.t.Fatal(err)
+	}
+	x, err := f.sync()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return x
+}
+
+// A backup that stands still says for what it waits.
+func TestBackupThatStandsStill(t *testing.T) {
+	f := newBackupFixture(t, trigger)
+	f.ends[jobstep.Backup] = taken
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "left", Labels: map[string]string{
+		"openbao.org/cluster": "dev", "openbao.org/component": "backup",
+	}, OwnerReferences: []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "Job", Name: "gone", UID: "gone", Controller: new(true)}}}}
+	pod.Status.Phase = corev1.PodRunning
+	if _, err := f.api.put(podResource, pod, pod); err != nil {
+		t.Fatal(err)
+	}
+	var x *task
+	for range 40 {
+		var err error
+		if x, err = f.sync(); err != nil {
+			t.Fatal(err)
+		}
+		f.now = f.now.Add(10 * time.Second)
+	}
+	if c := conditionOf(t, x, openbaov1alpha1.ConditionBackupReady); c.Status != metav1.ConditionFalse || c.Reason != ReasonBackupWaits || !strings.Contains(c.Message, "delete pod left") {
+		t.Errorf("condition %+v", c)
+	}
+	if len(f.jobs()) != 0 {
+		t.Error("it went on")
+	}
+	if err := f.api.Delete(podResource, "team-a", "left"); err != nil {
+		t.Fatal(err)
+	}
+	t.Log("A pod that no Job has made says nothing")
+	pod.OwnerReferences = nil
+	if _, err := f.api.put(podResource, pod, pod); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		if _, err := f.sync(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(f.jobs()) != 1 {
+		t.Errorf("%d Jobs", len(f.jobs()))
+	}
+}
+
+// A correction that is made while a Job runs that fails is tried at once.
+func TestCorrectionDuringABackup(t *testing.T) {
+	f := newBackupFixture(t, trigger)
+	for len(f.jobs()) == 0 {
+		if _, err := f.sync(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.edit(func(c *openbaov1alpha1.OpenBaoCluster) {
+		c.Generation++
+		c.Spec.Backup.Target.Bucket = "right"
+		c.Status.Conditions[0].ObservedGeneration++
+		meta.SetStatusCondition(&c.Status.Conditions, metav1.Condition{Type: openbaov1alpha1.ConditionAuthorizationReady, Status: metav1.ConditionTrue, Reason: "Applied", ObservedGeneration: c.Generation})
+	})
+	first := f.jobs()[0].Name + "-pod"
+	f.ends[jobstep.Backup] = taken
+	f.kubelet()
+	f.end(first, func(r *jobstep.Result) int32 {
+		r.Error, r.Reason = "no such bucket", jobstep.ReasonBucketMissing
+		return jobstep.Final
+	})
+	if _, err := f.sync(); err != nil {
+		t.Fatal(err)
+	}
+	if got := *f.cluster().Status.Backup.ConsecutiveFailures; got != 1 {
+		t.Fatalf("%d failed", got)
+	}
+	if x := f.settle(); *x.obj.Status.Backup.ConsecutiveFailures != 0 {
+		t.Errorf("status %+v", x.obj.Status.Backup)
+	}
+}
+
 // A Job of an operation that has lost its record is deleted, and its pod waited for, before
 // another one begins.
 func TestOldJobsGoFirst(t *testing.T) {

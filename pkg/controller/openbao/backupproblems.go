@@ -59,6 +59,8 @@ func (t *task) whyBackupFailed() string {
 		why = "Another operation has taken the lock of the cluster."
 	case machine.BackupOverdue:
 		why = fmt.Sprintf("It took longer than %s.", machine.BackupPatience)
+	case machine.BackupMistaken:
+		why = "The spec has a mistake: " + asProblem(invalidSpec(t.backups.wrong)).Message
 	case machine.BackupUnwanted:
 		why = "The spec does not ask for backups any more."
 	default:
@@ -67,17 +69,41 @@ func (t *task) whyBackupFailed() string {
 	return strings.ToValidUTF8(why[:min(len(why), limit)], "")
 }
 
+// stuckPatience is how long an operation may wait for what normally takes seconds.
+const stuckPatience = time.Minute
+
+// backupsMissed sets the condition BackupReady where a sync ended before the backups, and
+// something is due of them.
+func (t *task) backupsMissed(err error) {
+	record := t.obj.Status.Backup
+	if t.backups.judged || !t.wantsBackups() || !t.initialized() || record == nil {
+		return
+	}
+	if due := record.NextScheduledBackup; record.Operation == nil && (due == nil || due.After(t.now)) {
+		return
+	}
+	var problem *reconcile.Problem
+	if !errors.As(err, &problem) {
+		return
+	}
+	t.setCondition(metav1.Condition{
+		Type: openbaov1alpha1.ConditionBackupReady, Status: metav1.ConditionFalse, Reason: ReasonBackupWaits,
+		Message: "A backup is due, and this comes first: " + problem.Message,
+	})
+}
+
 // judgeBackups sets the condition BackupReady, and says when the backups are looked at
 // again.
 func (t *task) judgeBackups() {
 	b := &t.backups
+	b.judged = true
 	if !t.wantsBackups() {
 		meta.RemoveStatusCondition(&t.obj.Status.Conditions, openbaov1alpha1.ConditionBackupReady)
-		return
+	} else {
+		condition := metav1.Condition{Type: openbaov1alpha1.ConditionBackupReady}
+		condition.Status, condition.Reason, condition.Message = t.backupVerdict()
+		t.setCondition(condition)
 	}
-	condition := metav1.Condition{Type: openbaov1alpha1.ConditionBackupReady}
-	condition.Status, condition.Reason, condition.Message = t.backupVerdict()
-	t.setCondition(condition)
 	switch {
 	case b.facts.Operation != nil, b.step.Action == machine.AwaitBackup, b.problem != nil:
 		t.lookAgain(t.now.Add(backupInterval))
@@ -114,26 +140,34 @@ func (t *task) backupVerdict() (status metav1.ConditionStatus, reason, message s
 		return metav1.ConditionFalse, problem.Reason, "The backup does not go on. " + problem.Message
 	case b.problem != nil:
 		return metav1.ConditionFalse, ReasonBackupFailed, "The backup does not go on. " + text.Sentence(text.Capital(b.problem.Error()))
+	case b.stuckFor >= stuckPatience:
+		return metav1.ConditionFalse, ReasonBackupWaits, fmt.Sprintf("The backup of %s does not go on. %s", b.facts.Operation.StartedAt.UTC().Format("2006-01-02 15:04 MST"), t.whyBackupWaits(b.facts.StandsStill()))
+	case b.facts.Operation != nil && b.step.Cause == machine.BackupJobRuns && b.outcome.Unreachable:
+		return metav1.ConditionFalse, ReasonBackupWaits, "The Job of the backup does not run: " + text.Sentence(b.outcome.Why)
 	case record.ConsecutiveFailures != nil && *record.ConsecutiveFailures > 0:
 		return metav1.ConditionFalse, cmp.Or(record.LastFailureReason, ReasonBackupFailed), fmt.Sprintf("%d failed since the last one that succeeded. %s %s", *record.ConsecutiveFailures, record.LastFailureMessage, next)
 	case b.step.Action == machine.AwaitBackup && b.facts.Operation == nil:
-		return metav1.ConditionFalse, ReasonBackupWaits, "A backup is due. " + t.whyBackupWaits()
+		return metav1.ConditionFalse, ReasonBackupWaits, "A backup is due. " + t.whyBackupWaits(b.step.Cause)
 	case record.LastBackupTime == nil:
 		return metav1.ConditionUnknown, ReasonBackupPending, "None was taken yet. " + next
 	}
-	message = fmt.Sprintf("The snapshot %s of %s is stored and verified. %s", record.LastBackupName, record.LastBackupTime.UTC().Format("2006-01-02 15:04 MST"), next)
+	message = fmt.Sprintf("The snapshot %s of %s is stored in the bucket %s, and verified. %s",
+		record.LastBackupName, record.LastBackupTime.UTC().Format("2006-01-02 15:04 MST"), record.LastBackupBucket, next)
 	if record.RetentionMessage != "" {
 		message += " Of the expired ones: " + record.RetentionMessage
 	}
 	return metav1.ConditionTrue, ReasonBackupCurrent, message
 }
 
-func (t *task) whyBackupWaits() string {
-	switch t.backups.step.Cause {
+func (t *task) whyBackupWaits(cause machine.BackupCause) string {
+	switch cause {
 	case machine.BackupNotProved:
 		return text.Sentence(t.backups.unproved)
 	case machine.BackupLocked:
 		return fmt.Sprintf("Another operation holds the lock of the cluster, the Lease %s.", workload.OperationLeaseName(t.obj))
+	case machine.BackupOldPods:
+		return fmt.Sprintf("The pod %[2]s of a Job has not ended. If its node is lost, make sure that the machine is off, and run: kubectl -n %[1]s delete pod %[2]s --grace-period=0 --force",
+			t.obj.Namespace, t.backups.waitsFor)
 	}
 	return "It is taken once what goes on with the servers is over."
 }

@@ -69,6 +69,9 @@ func (t *task) care(ctx context.Context, mistake error) error {
 	if err := t.heal(ctx); err != nil {
 		return careFailed(problem, err)
 	}
+	if err := t.keepBackups(ctx); err != nil {
+		return careFailed(problem, err)
+	}
 	out := *problem
 	out.Message += " Nothing of the spec but spec.tls is carried out until that is corrected. The servers stay as they were applied last: " +
 		"they are healed, and started again for their certificate and for a later time in spec.maintenance.restartAt."

@@ -52,7 +52,9 @@ func (c *Controller) sync(ctx context.Context, name cache.ObjectName) reconcile.
 	}
 	work, cancel := context.WithTimeout(ctx, workTimeout)
 	defer cancel()
-	return t.report(ctx, t.work(work))
+	err = t.work(work)
+	t.backupsMissed(err)
+	return t.report(ctx, err)
 }
 
 // forget ends what is kept for a cluster that has no servers any more.

@@ -23,6 +23,8 @@ type BackupOperationStatusApplyConfiguration struct {
 	Phase *string `json:"phase,omitempty"`
 	// startedAt is when it was decided.
 	StartedAt *v1.Time `json:"startedAt,omitempty"`
+	// generation is that of the object at that time.
+	Generation *int64 `json:"generation,omitempty"`
 	// fence is the number of its lock.
 	Fence *int32 `json:"fence,omitempty"`
 }
@@ -62,6 +64,14 @@ func (b *BackupOperationStatusApplyConfiguration) WithPhase(value string) *Backu
 // If called multiple times, the StartedAt field is set to the value of the last call.
 func (b *BackupOperationStatusApplyConfiguration) WithStartedAt(value v1.Time) *BackupOperationStatusApplyConfiguration {
 	b.StartedAt = &value
+	return b
+}
+
+// WithGeneration sets the Generation field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Generation field is set to the value of the last call.
+func (b *BackupOperationStatusApplyConfiguration) WithGeneration(value int64) *BackupOperationStatusApplyConfiguration {
+	b.Generation = &value
 	return b
 }
 

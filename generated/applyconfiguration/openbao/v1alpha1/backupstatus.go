@@ -26,6 +26,8 @@ type BackupStatusApplyConfiguration struct {
 	LastBackupDuration *string `json:"lastBackupDuration,omitempty"`
 	// lastBackupName is the name of the last snapshot in the storage.
 	LastBackupName *string `json:"lastBackupName,omitempty"`
+	// lastBackupBucket is the bucket that it is in.
+	LastBackupBucket *string `json:"lastBackupBucket,omitempty"`
 	// nextScheduledBackup is when the next one is due.
 	NextScheduledBackup *v1.Time `json:"nextScheduledBackup,omitempty"`
 	// consecutiveFailures is how many failed since the last that succeeded.
@@ -112,6 +114,14 @@ func (b *BackupStatusApplyConfiguration) WithLastBackupDuration(value string) *B
 // If called multiple times, the LastBackupName field is set to the value of the last call.
 func (b *BackupStatusApplyConfiguration) WithLastBackupName(value string) *BackupStatusApplyConfiguration {
 	b.LastBackupName = &value
+	return b
+}
+
+// WithLastBackupBucket sets the LastBackupBucket field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastBackupBucket field is set to the value of the last call.
+func (b *BackupStatusApplyConfiguration) WithLastBackupBucket(value string) *BackupStatusApplyConfiguration {
+	b.LastBackupBucket = &value
 	return b
 }
 

@@ -361,6 +361,9 @@ type BackupStatus struct {
 	// lastBackupName is the name of the last snapshot in the storage.
 	// +optional
 	LastBackupName string `json:"lastBackupName,omitempty"`
+	// lastBackupBucket is the bucket that it is in.
+	// +optional
+	LastBackupBucket string `json:"lastBackupBucket,omitempty"`
 	// nextScheduledBackup is when the next one is due.
 	// +optional
 	NextScheduledBackup *metav1.Time `json:"nextScheduledBackup,omitempty"`
@@ -426,6 +429,9 @@ type BackupOperationStatus struct {
 	Phase string `json:"phase"`
 	// startedAt is when it was decided.
 	StartedAt metav1.Time `json:"startedAt"`
+	// generation is that of the object at that time.
+	// +optional
+	Generation int64 `json:"generation,omitempty"`
 	// fence is the number of its lock.
 	// +optional
 	Fence int32 `json:"fence,omitempty"`
