@@ -86,7 +86,7 @@ func TestSoftRotation(t *testing.T) {
 
 func TestNextLook(t *testing.T) {
 	s := &task{
-		Controller: &Controller{opts: Options{RecheckInterval: time.Hour, ProofInterval: 24 * time.Hour}, logins: server.NewSessions()},
+		Controller: &Controller{opts: Options{RecheckInterval: time.Hour, ProofInterval: 24 * time.Hour}, logins: server.NewSessions(), proofs: newProofMemories()},
 		now:        time.Unix(1000, 0),
 	}
 	s.before, s.obj = &openbaov1alpha1.OpenBaoCluster{}, &openbaov1alpha1.OpenBaoCluster{}
@@ -109,6 +109,29 @@ func TestNextLook(t *testing.T) {
 	s.keys.NextExpiry = time.Unix(900, 0)
 	if got := s.nextLook(); got != soonestLook {
 		t.Errorf("got %s with an overlap that is over", got)
+	}
+}
+
+// A person who has just given a right that was missing does not wait for long, and one who
+// never gives it costs little.
+func TestLooksAgainForARight(t *testing.T) {
+	s := &task{
+		Controller: &Controller{opts: Options{RecheckInterval: time.Hour, ProofInterval: 24 * time.Hour}, logins: server.NewSessions(), proofs: newProofMemories()},
+		now:        time.Unix(1000, 0),
+	}
+	s.before, s.obj = &openbaov1alpha1.OpenBaoCluster{}, &openbaov1alpha1.OpenBaoCluster{}
+	memory := s.proofs.of(s.name, s.obj.UID)
+	var waits []time.Duration
+	for range 20 {
+		memory.waitForRight(true, s.opts.RecheckInterval)
+		waits = append(waits, s.nextLook())
+	}
+	if waits[0] != 10*time.Second || waits[3] > time.Minute || waits[19] != s.opts.RecheckInterval || !slices.IsSorted(waits) {
+		t.Errorf("it looks again after %v", waits)
+	}
+	memory.waitForRight(false, s.opts.RecheckInterval)
+	if got := s.nextLook(); got != s.opts.RecheckInterval {
+		t.Errorf("with the right it looks again after %s", got)
 	}
 }
 

@@ -100,6 +100,7 @@ func (t *task) prove(ctx context.Context) {
 			break
 		}
 	}
+	memory.waitForRight(p.unminted, t.opts.RecheckInterval)
 	p.recordProofs(results)
 	if len(failures) > 0 {
 		// The next sync goes on from here.
@@ -168,6 +169,8 @@ type prover struct {
 	catalogue []string
 	memory    *proofMemory
 	decoys    map[string]decoy
+	// unminted says that Bailiwick may not have a token that it needs.
+	unminted bool
 }
 
 // decoy is the JWT of the decoy account for one audience, or why there is none.

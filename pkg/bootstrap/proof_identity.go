@@ -84,6 +84,7 @@ func (p *prover) prove(ctx context.Context, grant authz.Grant, how attempt) (ope
 	audience := grant.Role.Audiences[0]
 	jwt, err := p.mint(ctx, grant.Role.Subject, audience)
 	if message, final := unmintable(err); final {
+		p.unminted = true
 		v.notProved(message)
 		return v.IdentityStatus, nil
 	} else if err != nil {

@@ -9,6 +9,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/bailiwick-operator/bailiwick/pkg/backoff"
 )
 
 const (
@@ -35,6 +37,18 @@ type proofMemory struct {
 	// batch is a role other than the restore's whose last login gave a token that can't
 	// be revoked, empty if there is none.
 	batch string
+	// ungranted is after how long it is looked again whether Bailiwick may have the tokens
+	// that it may not have now, zero if it may have all. Nothing tells of such a right.
+	ungranted time.Duration
+}
+
+// waitForRight is that wait while a person, who was told the command, is about to run it.
+func (m *proofMemory) waitForRight(missing bool, most time.Duration) {
+	if !missing {
+		m.ungranted = 0
+		return
+	}
+	m.ungranted = backoff.Rising{First: 10 * time.Second, Max: most, Factor: 1.5}.Next(m.ungranted)
 }
 
 // failing is since when a role can't be judged, how often that was found, and when

@@ -321,6 +321,9 @@ func (t *task) nextLook() time.Duration {
 	if record := t.record(); record != nil && record.ProvedAt != nil {
 		next = min(next, record.ProvedAt.Add(t.opts.ProofInterval).Sub(t.now))
 	}
+	if wait := t.proofs.of(t.name, t.obj.UID).ungranted; wait > 0 {
+		next = min(next, wait)
+	}
 	if held := t.logins.Get(t.name); held != nil {
 		// Keys that change at once are written with a login that still lives.
 		next = min(next, held.RenewAt.Sub(t.now))
