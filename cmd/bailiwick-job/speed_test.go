@@ -147,7 +147,7 @@ func server(t *testing.T, archive string) *httptest.Server {
 		case "/v1/sys/health":
 			fmt.Fprintf(w, `{"initialized":true,"version":"2.6.2","cluster_id":"%s","cluster_name":"c"}`, clusterOfTest)
 		case "/v1/auth/jwt-operator/login":
-			fmt.Fprint(w, `{"auth":{"client_token":"s.tok","accessor":"a","policies":["p"],"token_policies":["p"],"lease_duration":600,"token_type":"service"}}`)
+			_, _ = fmt.Fprint(w, `{"auth":{"client_token":"s.tok","accessor":"a","policies":["p"],"token_policies":["p"],"lease_duration":600,"token_type":"service"}}`)
 		case "/v1/sys/capabilities-self":
 			fmt.Fprint(w, `{"data":{"sys/storage/raft/snapshot":["read"],"sys/storage/raft/snapshot-force":["deny"]}}`)
 		case "/v1/sys/storage/raft/snapshot":

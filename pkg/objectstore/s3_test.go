@@ -177,7 +177,7 @@ func TestWebIdentity(t *testing.T) {
 		asked++
 		if r.PostFormValue("Action") != "AssumeRoleWithWebIdentity" || r.PostFormValue("WebIdentityToken") != "projected-token" || r.PostFormValue("RoleArn") != "arn:aws:iam::1:role/good" {
 			w.WriteHeader(http.StatusForbidden)
-			fmt.Fprint(w, `<ErrorResponse><Error><Code>AccessDenied</Code><Message>Not authorized to perform sts:AssumeRoleWithWebIdentity</Message></Error></ErrorResponse>`)
+			_, _ = fmt.Fprint(w, `<ErrorResponse><Error><Code>AccessDenied</Code><Message>Not authorized to perform sts:AssumeRoleWithWebIdentity</Message></Error></ErrorResponse>`)
 			return
 		}
 		fmt.Fprintf(w, `<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>%s</AccessKeyId><SecretAccessKey>%s</SecretAccessKey>`+
@@ -241,7 +241,7 @@ func googleAccount(t *testing.T) (account func(name string) string, ca string) {
 		w.Header().Set("Content-Type", "application/json")
 		if claims.Scope != scopeGCS || claims.Iss != "good" && claims.Iss != "bad" {
 			w.WriteHeader(http.StatusBadRequest)
-			fmt.Fprint(w, `{"error":"invalid_grant","error_description":"Invalid JWT Signature."}`)
+			_, _ = fmt.Fprint(w, `{"error":"invalid_grant","error_description":"Invalid JWT Signature."}`)
 			return
 		}
 		fmt.Fprintf(w, `{"access_token":"%s-token","token_type":"Bearer","expires_in":3600}`, claims.Iss)

@@ -71,7 +71,7 @@ func TestGuide(t *testing.T) {
 	if got := printed["Look"]; len(got) != 1 || strings.Count(got[0], "my-bao-") < 3 || !strings.Contains(got[0], "Leader") || !strings.Contains(got[0], "Running") {
 		t.Errorf("A look shows %q", got)
 	}
-	if got := printed["Back up a cluster"]; len(got) != 4 || !strings.Contains(got[3], ".snap") || len(store.published()) == 0 {
+	if got := printed["Back up a cluster"]; len(got) != 5 || !strings.Contains(got[4], ".snap") || len(store.published()) == 0 {
 		t.Errorf("The backup shows %q", got)
 	}
 	if len(dead) != 2 {

@@ -462,7 +462,8 @@ func contractOf(record *openbaov1alpha1.AuthorizationStatus, audience string) sn
 // noteBackup records a backup that counts.
 func (t *task) noteBackup(ctx context.Context) error {
 	b, status, done := &t.backups, t.backupStatus(), t.backups.outcome.Result.Backup
-	status.LastBackupTime, t.obj.Status.LastBackupTime = new(metav1.NewTime(done.TakenAt)), new(metav1.NewTime(done.TakenAt))
+	status.LastBackupTime = new(metav1.NewTime(done.TakenAt))
+	t.obj.Status.LastBackupTime = status.LastBackupTime.DeepCopy() //nolint:staticcheck // What reads the openbao-operator's status finds it there.
 	status.LastBackupName, status.LastBackupDigest, status.LastBackupVersion = done.Name, done.Digest, done.Version
 	status.LastBackupBucket = b.spec.Target.Bucket
 	status.LastBackupSize, status.LastBackupIndex = new(done.Size), new(signed(done.Index))

@@ -219,7 +219,7 @@ func (t *task) takeOver(decided *openbaov1alpha1.OpenBaoClusterStatus) {
 	s.ObservedGeneration, s.Phase, s.ActiveLeader, s.ReadyReplicas, s.CurrentVersion = decided.ObservedGeneration, decided.Phase, decided.ActiveLeader, decided.ReadyReplicas, decided.CurrentVersion
 	s.Initialized, s.SelfInitialized, s.ClusterID, s.FirstStart, s.Servers = decided.Initialized, decided.SelfInitialized, decided.ClusterID, decided.FirstStart, decided.Servers
 	s.Membership, s.Upgrade, s.Recovery = decided.Membership, decided.Upgrade, decided.Recovery
-	s.Backup, s.LastBackupTime, s.OperationLock = decided.Backup, decided.LastBackupTime, decided.OperationLock
+	s.Backup, s.LastBackupTime, s.OperationLock = decided.Backup, decided.LastBackupTime, decided.OperationLock //nolint:staticcheck // See noteBackup.
 	for _, conditionType := range conditionTypes {
 		if c := meta.FindStatusCondition(decided.Conditions, conditionType); c != nil {
 			meta.SetStatusCondition(&s.Conditions, *c)
@@ -233,7 +233,7 @@ func statusConfig(status *openbaov1alpha1.OpenBaoClusterStatus) (*openbaov1alpha
 		ObservedGeneration: status.ObservedGeneration, Phase: status.Phase, ActiveLeader: status.ActiveLeader, ReadyReplicas: status.ReadyReplicas,
 		CurrentVersion: status.CurrentVersion, Initialized: status.Initialized, SelfInitialized: status.SelfInitialized, ClusterID: status.ClusterID,
 		FirstStart: status.FirstStart, Servers: status.Servers, Membership: status.Membership, Upgrade: status.Upgrade, Recovery: status.Recovery,
-		Backup: status.Backup, LastBackupTime: status.LastBackupTime, OperationLock: status.OperationLock,
+		Backup: status.Backup, LastBackupTime: status.LastBackupTime, OperationLock: status.OperationLock, //nolint:staticcheck // See noteBackup.
 	}
 	for _, conditionType := range conditionTypes {
 		if c := meta.FindStatusCondition(status.Conditions, conditionType); c != nil {
