@@ -52,7 +52,7 @@ func WriteFile(t testing.TB, path string, o Options) int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = file.Close() }() // what was not written fails the test below
+	defer func() { _ = file.Close() }() // it is closed below if all went well
 	// What a server compresses is encrypted already.
 	compressed, err := gzip.NewWriterLevel(file, gzip.BestSpeed)
 	if err != nil {
