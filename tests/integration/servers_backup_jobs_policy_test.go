@@ -23,7 +23,8 @@ import (
 
 const anAudience = "bailiwick.dev/openbao/0b7c4f5a-7f0e-4f0e-9d44-1d4f2f6b0c11/bao"
 
-// backupJobOf is a Job of a backup as Bailiwick makes it, with what a change makes of it.
+// backupJobOf is a Job of a backup as Bailiwick makes it, with what a change makes of it. A
+// patch is merged into the Job; its field volume is one volume more.
 func (s *serversTest) backupJobOf(t *testing.T, step string, change func(task *jobs.Task), patch string) *unstructured.Unstructured {
 	t.Helper()
 	c := &openbaov1alpha1.OpenBaoCluster{ObjectMeta: metav1.ObjectMeta{Namespace: s.ns, Name: "bao"}}
@@ -59,6 +60,16 @@ func (s *serversTest) backupJobOf(t *testing.T, step string, change func(task *j
 		if err := yaml.UnmarshalStrict([]byte(patch), &patched); err != nil {
 			t.Fatalf("%v in %s", err, patch)
 		}
+		if volume, ok := patched["volume"]; ok {
+			delete(patched, "volume")
+			list, _, err := unstructured.NestedSlice(content, "spec", "template", "spec", "volumes")
+			if err == nil {
+				err = unstructured.SetNestedSlice(content, append(list, volume), "spec", "template", "spec", "volumes")
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
 		merge(content, patched)
 	}
 	return &unstructured.Unstructured{Object: content}
@@ -69,7 +80,7 @@ func TestServersBackupJobs(t *testing.T) {
 	t.Parallel()
 	s := newServersTest(t)
 	s.until(t, "the rights and the policies to be in force", func() error {
-		return denied(s.create(s.servers, s.backupJobOf(t, jobstep.Backup, nil, "{metadata: {labels: null}}")), "only Jobs with the label")
+		return denied(s.create(s.servers, s.backupJobOf(t, jobstep.Backup, nil, "{metadata: {labels: {openbao.org/cluster: other}}}")), "only Jobs with the label")
 	})
 	for _, step := range []string{jobstep.Backup, jobstep.Retain} {
 		want(t, step, s.create(s.servers, s.backupJobOf(t, step, nil, "")), "")
@@ -89,15 +100,15 @@ func TestServersBackupJobs(t *testing.T) {
 		"a token for the API":        {nil, "{spec: {template: {spec: {automountServiceAccountToken: true}}}}", account},
 		"another audience":           {func(j *jobs.Task) { j.Login.Audience = "vault" }, "", volumes},
 		"another cluster's audience": {func(j *jobs.Task) { j.Login.Audience = anAudience + "2" }, "", volumes},
-		"the API server's audience":  {nil, "{spec: {template: {spec: {volumes: [{name: a, projected: {sources: [{serviceAccountToken: {path: token}}]}}]}}}}", volumes},
+		"the API server's audience":  {nil, "{volume: {name: a, projected: {sources: [{serviceAccountToken: {path: token}}]}}}", volumes},
 		"another cloud":              {func(j *jobs.Task) { j.Login.CloudAudience = "https://kubernetes.default.svc" }, "", volumes},
 		"a whole Secret":             {func(j *jobs.Task) { j.CredentialKeys = nil }, "", volumes},
 		"the unseal key":             {func(j *jobs.Task) { j.Credentials, j.CredentialKeys = "bao-unseal-key", []string{"key"} }, "", volumes},
 		"the key of the certificate": {func(j *jobs.Task) { j.Credentials, j.CredentialKeys = "bao-tls-server", []string{"tls.key"} }, "", volumes},
 		"the volume of a server":     {func(j *jobs.Task) { j.Claim = "data-bao-0" }, "", volumes},
-		"files of the node":          {nil, "{spec: {template: {spec: {volumes: [{name: a, hostPath: {path: /}}]}}}}", volumes},
-		"a projected Secret":         {nil, "{spec: {template: {spec: {volumes: [{name: a, projected: {sources: [{secret: {name: x}}]}}]}}}}", volumes},
-		"a spool without a limit":    {nil, "{spec: {template: {spec: {volumes: [{name: spool, emptyDir: {}}]}}}}", volumes},
+		"files of the node":          {nil, "{volume: {name: a, hostPath: {path: /}}}", volumes},
+		"a projected Secret":         {nil, "{volume: {name: a, projected: {sources: [{secret: {name: x}}]}}}", volumes},
+		"a spool without a limit":    {nil, "{volume: {name: other, emptyDir: {}}}", volumes},
 		"a step of a recovery":       {func(j *jobs.Task) { j.Args = jobstep.InspectArgs() }, "", program},
 		"an argument more":           {func(j *jobs.Task) { j.Args = append(j.Args, "--x") }, "", program},
 		"as a recovery":              {nil, "{spec: {template: {metadata: {labels: {openbao.org/component: recovery}}}}}", account},
