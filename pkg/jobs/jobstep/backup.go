@@ -51,6 +51,9 @@ type Target struct {
 	LockFor             time.Duration `json:"lockFor,omitempty"`
 	PartSize            int           `json:"partSize,omitempty"`
 	Concurrency         int           `json:"concurrency,omitempty"`
+	// CredentialsSecret is the name of the Secret with the credentials. Where it is not
+	// empty, the identity of the pod is not used in its place.
+	CredentialsSecret string `json:"credentialsSecret,omitempty"`
 }
 
 // Operation is what a Job is part of.
