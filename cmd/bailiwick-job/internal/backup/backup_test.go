@@ -39,6 +39,9 @@ type memoryStore struct {
 	calls, failAt int
 	lost          bool
 	fail          error
+	// modified is when all of it was stored, and unreadable the objects that are in an archive.
+	modified   time.Time
+	unreadable map[string]bool
 	// dead fails all further requests, too.
 	dead bool
 }
@@ -121,6 +124,9 @@ func (m *memoryStore) Get(_ context.Context, name string) (io.ReadCloser, error)
 	if !ok {
 		return nil, &objectstore.Error{Class: objectstore.NotFound, Op: "read", Detail: name}
 	}
+	if m.unreadable[name] {
+		return nil, &objectstore.Error{Class: objectstore.Credentials, Op: "read", Detail: "InvalidObjectState (status 403)"}
+	}
 	return io.NopCloser(bytes.NewReader(data)), nil
 }
 
@@ -140,7 +146,7 @@ func (m *memoryStore) List(_ context.Context, prefix string, yield func(objectst
 	var found []objectstore.Object
 	for name, data := range m.objects {
 		if strings.HasPrefix(name, prefix) {
-			found = append(found, objectstore.Object{Name: name, Size: int64(len(data))})
+			found = append(found, objectstore.Object{Name: name, Size: int64(len(data)), Modified: m.modified})
 		}
 	}
 	before, after := m.request()
@@ -441,6 +447,49 @@ func TestRetain(t *testing.T) {
 	request.MaxCount = 1
 	if _, err := Retain(t.Context(), request, f.options); reason(err) != jobstep.ReasonDeadlinePassed+", again" {
 		t.Errorf("after the deadline: %v", err)
+	}
+}
+
+// What is younger than its lock is not deleted, since S3 would only hide it.
+func TestRetainUnderALock(t *testing.T) {
+	for name, test := range map[string]struct {
+		lockFor  time.Duration
+		modified int
+		held     int
+	}{
+		"no lock":               {0, 0, 0},
+		"some":                  {60 * time.Hour, 9, 2},
+		"over":                  {time.Hour, 9, 0},
+		"stored later, by name": {60 * time.Hour, 1, 4},
+	} {
+		f := newFixture(t)
+		published := f.add(t, 0)
+		for days := range 4 {
+			f.add(t, days+1)
+		}
+		f.store.modified = f.now.Add(-time.Duration(test.modified) * 24 * time.Hour)
+		before := len(f.store.objects)
+		request := jobstep.RetainRequest{Operation: f.request.Operation, Folder: "p/ns/bao/", ClusterID: clusterID, ClusterUID: "uid", Keep: keep(published), MaxCount: 1}
+		if test.lockFor > 0 {
+			request.Target.LockMode, request.Target.LockFor = objectstore.Governance, test.lockFor
+		}
+		result, err := Retain(t.Context(), request, f.options)
+		if err != nil || result.Held != test.held || result.Deleted != 4-test.held || len(f.store.objects) != before-2*result.Deleted {
+			t.Errorf("%s: %+v, %v", name, result, err)
+		}
+	}
+}
+
+// A manifest that cannot be read ends nothing: it is left, and counted.
+func TestRetainWithAnArchive(t *testing.T) {
+	f := newFixture(t)
+	published, archived := f.add(t, 0), f.add(t, 9)
+	f.add(t, 5)
+	f.store.unreadable = map[string]bool{snapshot.ManifestOf(archived): true}
+	request := jobstep.RetainRequest{Operation: f.request.Operation, Folder: "p/ns/bao/", ClusterID: clusterID, ClusterUID: "uid", Keep: keep(published), MaxCount: 1}
+	result, err := Retain(t.Context(), request, f.options)
+	if err != nil || result.Unreadable != 1 || result.Deleted != 1 || f.store.objects[archived] == nil {
+		t.Errorf("%+v, %v", result, err)
 	}
 }
 

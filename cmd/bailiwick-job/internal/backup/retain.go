@@ -9,6 +9,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bailiwick-operator/bailiwick/pkg/jobs/jobstep"
 	"github.com/bailiwick-operator/bailiwick/pkg/objectstore"
@@ -46,6 +47,11 @@ func Retain(ctx context.Context, r jobstep.RetainRequest, o Options) (jobstep.Re
 	verdict := snapshot.Retention{MaxCount: r.MaxCount, MaxAge: r.MaxAge}.Decide(found.stored, o.Now())
 	result.Future = verdict.Future
 	for _, s := range verdict.Expired {
+		if locked(r, s.Since(), o) {
+			o.log("%s is under its lock", s.Name)
+			result.Held++
+			continue
+		}
 		held, err := remove(ctx, store, r, o, s.Name, snapshot.ManifestOf(s.Name))
 		switch {
 		case err != nil:
@@ -70,6 +76,11 @@ func Retain(ctx context.Context, r jobstep.RetainRequest, o Options) (jobstep.Re
 			result.Ignored++
 			continue
 		}
+		if locked(r, found.since[name], o) {
+			o.log("%s is under its lock", name)
+			result.Held++
+			continue
+		}
 		held, err := remove(ctx, store, r, o, name, snapshot.PendingOf(name))
 		switch {
 		case err != nil:
@@ -81,6 +92,12 @@ func Retain(ctx context.Context, r jobstep.RetainRequest, o Options) (jobstep.Re
 		}
 	}
 	return result, nil
+}
+
+// locked reports whether what was stored at a time can be under a lock still. S3 does not
+// refuse to delete it: it hides it, and the version stays and is paid for.
+func locked(r jobstep.RetainRequest, since time.Time, o Options) bool {
+	return r.Target.LockMode != "" && o.Now().Before(since.Add(r.Target.LockFor))
 }
 
 // remove deletes a snapshot, and then what says whose it is. held says that the store does
@@ -111,6 +128,8 @@ type contents struct {
 	// published have a manifest as well as the mark of the same operation, and unfinished a
 	// mark only, of an operation that is over.
 	published, unfinished []string
+	// since is when the store got the unfinished ones.
+	since map[string]time.Time
 	// foreign counts manifests of other clusters, unreadable those that could not be read,
 	// and ignored all other objects but marks.
 	foreign, unreadable, ignored int
@@ -127,8 +146,12 @@ func clusterOf(r jobstep.RetainRequest) snapshot.Cluster {
 // list reads what is in the folder of the cluster. There can be very many objects, and
 // anybody's: of each no more is kept than is needed.
 func list(ctx context.Context, store Store, r jobstep.RetainRequest, o Options) (contents, error) {
-	var found contents
-	sizes := map[string]int64{}
+	found := contents{since: map[string]time.Time{}}
+	type data struct {
+		size     int64
+		modified time.Time
+	}
+	sizes := map[string]data{}
 	var manifests, marks []string
 	err := store.List(ctx, r.Folder, func(object objectstore.Object) error {
 		if !snapshot.InFolder(r.Folder, object.Name) {
@@ -144,7 +167,7 @@ func list(ctx context.Context, store Store, r jobstep.RetainRequest, o Options) 
 		case mark:
 			marks = append(marks, object.Name)
 		case snapshot.IsSnapshot(object.Name):
-			sizes[object.Name] = object.Size
+			sizes[object.Name] = data{object.Size, object.Modified}
 		default:
 			found.ignored++
 		}
@@ -173,7 +196,8 @@ func list(ctx context.Context, store Store, r jobstep.RetainRequest, o Options) 
 			found.foreign++
 		default:
 			s := snapshot.StoredOf(of, m)
-			s.Whole, s.Published = there && size == m.Stored().Size, of == r.Keep.Name && m.Digest == r.Keep.Digest
+			s.Whole, s.Published = there && size.size == m.Stored().Size, of == r.Keep.Name && m.Digest == r.Keep.Digest
+			s.Modified = size.modified
 			found.stored = append(found.stored, s)
 		}
 	}
@@ -191,12 +215,12 @@ func list(ctx context.Context, store Store, r jobstep.RetainRequest, o Options) 
 			found.ignored++
 		case published && operation == sha256.Sum256([]byte(p.Operation)):
 			found.published = append(found.published, of)
-		case published, there && size != p.Size:
+		case published, there && size.size != p.Size:
 			// Whoever stored that, it was not the operation.
 			o.log("Left as it is: %s, which is not what its mark is about", of)
 			found.ignored++
 		case p.Over(clusterOf(r), r.Operation.UID, r.Operation.Fence, o.Now()):
-			found.unfinished = append(found.unfinished, of)
+			found.unfinished, found.since[of] = append(found.unfinished, of), size.modified
 			delete(sizes, of)
 		}
 	}
@@ -204,8 +228,16 @@ func list(ctx context.Context, store Store, r jobstep.RetainRequest, o Options) 
 	return found, nil
 }
 
-// failed reports whether a request failed, and not only what was read is wrong.
+// failed reports whether the store could not be asked, and not only one object could not be
+// read: it may be in an archive, or somebody else's.
 func failed(err error) bool {
 	var request *objectstore.Error
-	return errors.As(err, &request) && request.Class != objectstore.NotFound
+	if !errors.As(err, &request) {
+		return false
+	}
+	switch request.Class {
+	case objectstore.NotFound, objectstore.Credentials, objectstore.Invalid, objectstore.Retained:
+		return false
+	}
+	return true
 }
