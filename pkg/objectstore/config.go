@@ -41,6 +41,9 @@ type Target struct {
 	InsecureSkipVerify bool
 	// StorageAccount is for Azure.
 	StorageAccount string
+	// CredentialsSecret is the name of the Secret with the credentials, empty where the
+	// identity of the pod is meant.
+	CredentialsSecret string
 
 	// StorageClass is that of new objects, empty for the bucket's own.
 	StorageClass string
@@ -169,6 +172,9 @@ func (t Target) checkSecrets(s Secrets) error {
 		}
 	}
 	switch {
+	case t.CredentialsSecret != "" && own == 0 && others == "" && s[KeyCACert] == "":
+		// The identity of the pod, or that of its node, must not take the place silently.
+		return &Error{Class: Credentials, Op: op, Detail: fmt.Sprintf("the Secret %s does not exist, or has none of the keys %s", t.CredentialsSecret, strings.Join(of[t.Provider], ", "))}
 	case own == 0 && others != "":
 		return invalid(op, "%s is for another provider than %s", others, t.Provider)
 	case own > 0 && t.RoleARN != "":
@@ -195,13 +201,20 @@ func httpClient(t Target, s Secrets) (*http.Client, error) {
 		}
 		config.RootCAs = pool
 	}
-	transport := &http.Transport{
+	return clientWith(config), nil
+}
+
+// tokenClient is for the services that give tokens. What the author says of the store's
+// certificate is not about these: they get what proves who the pod is.
+func tokenClient() *http.Client { return clientWith(&tls.Config{MinVersion: tls.VersionTLS12}) }
+
+func clientWith(config *tls.Config) *http.Client {
+	return &http.Client{Transport: &http.Transport{
 		TLSClientConfig:       config,
 		TLSHandshakeTimeout:   10 * time.Second,
 		ResponseHeaderTimeout: time.Minute,
 		IdleConnTimeout:       30 * time.Second,
 		MaxIdleConnsPerHost:   10,
 		ForceAttemptHTTP2:     true,
-	}
-	return &http.Client{Transport: transport}, nil
+	}}
 }

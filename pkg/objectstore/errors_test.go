@@ -6,6 +6,8 @@ package objectstore
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -69,6 +71,8 @@ func TestTargetsThatCannotBe(t *testing.T) {
 		"keys and a role":      {Provider: S3, Bucket: "b", RoleARN: "r"},
 		"an endpoint already":  {Provider: Azure, Bucket: "b", Endpoint: "https://x"},
 		"another storage":      {Provider: Azure, Bucket: "b", StorageAccount: "mine"},
+		"token of Azure is":    {Provider: Azure, Bucket: "b", StorageAccount: "mine", Endpoint: "http://x"},
+		"sends its signature":  {Provider: Azure, Bucket: "b"},
 		"accountKey and":       {Provider: Azure, Bucket: "b", StorageAccount: "mine"},
 	} {
 		secrets := map[string]Secrets{
@@ -76,11 +80,59 @@ func TestTargetsThatCannotBe(t *testing.T) {
 			"no connection string": {KeyConnectionString: "what-is-secret"}, "no PEM-encoded": {KeyCACert: "x"},
 			"for another provider": {KeyCredentialsJSON: "{}"}, "keys and a role": {KeyAccessKeyID: "k", KeySecretAccessKey: "s"},
 			"an endpoint already": {KeyConnectionString: "x"}, "accountKey and": {KeyConnectionString: "x", KeyAccountKey: "y"},
-			"another storage": {KeyConnectionString: "DefaultEndpointsProtocol=https;AccountName=other;AccountKey=eA==;EndpointSuffix=core.windows.net"},
+			"sends its signature": {KeyConnectionString: "BlobEndpoint=http://x/;SharedAccessSignature=sv=1&sig=what-is-secret"},
+			"another storage":     {KeyConnectionString: "DefaultEndpointsProtocol=https;AccountName=other;AccountKey=eA==;EndpointSuffix=core.windows.net"},
 		}[says]
 		store, err := Open(t.Context(), target, secrets)
 		if store != nil || ClassOf(err) != Invalid || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "user:secret") || strings.Contains(err.Error(), "what-is-secret") {
 			t.Errorf("%s: %v", says, err)
+		}
+	}
+}
+
+// A Secret that was named and has nothing of use is not replaced by the identity of the pod.
+func TestNamedSecretIsNeeded(t *testing.T) {
+	for name, test := range map[string]struct {
+		provider string
+		secrets  Secrets
+		want     Class
+	}{
+		"nothing":             {S3, nil, Credentials},
+		"only a region":       {S3, Secrets{KeyRegion: "eu-north-1"}, Credentials},
+		"nothing for Google":  {GCS, nil, Credentials},
+		"nothing for Azure":   {Azure, nil, Credentials},
+		"of another provider": {S3, Secrets{KeyAccountKey: "x"}, Invalid},
+		"keys":                {S3, Secrets{KeyAccessKeyID: "a", KeySecretAccessKey: "b"}, ""},
+		"only a CA":           {S3, Secrets{KeyCACert: "x"}, ""},
+	} {
+		err := Target{Provider: test.provider, CredentialsSecret: "store-of-test"}.checkSecrets(test.secrets)
+		if ClassOf(err) != test.want || test.want == Credentials && !strings.Contains(err.Error(), "the Secret store-of-test ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// What the author says of the store's certificate does not hold for who gives tokens.
+func TestTokenClient(t *testing.T) {
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
+	for name, test := range map[string]struct {
+		client func() (*http.Client, error)
+		want   bool
+	}{
+		"the store":  {func() (*http.Client, error) { return httpClient(Target{InsecureSkipVerify: true}, nil) }, true},
+		"the tokens": {func() (*http.Client, error) { return tokenClient(), nil }, false},
+	} {
+		client, err := test.client()
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := client.Get(server.URL)
+		if err == nil {
+			_ = response.Body.Close()
+		}
+		if (err == nil) != test.want {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

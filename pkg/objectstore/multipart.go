@@ -29,7 +29,7 @@ const (
 	abortTimeout = 15 * time.Second
 )
 
-// PutFile is Put for what can be read at any place. To S3, and to Azure from a file of the
+// PutFile is Put for what can be read at any place, with the storage class of the target. To S3, and to Azure from a file of the
 // system, it takes no memory for the parts that are under way, which are read again where one
 // has to be repeated. The file must not change meanwhile.
 func (s *Store) PutFile(ctx context.Context, name, contentType string, file io.ReaderAt, size int64) error {
@@ -38,7 +38,7 @@ func (s *Store) PutFile(ctx context.Context, name, contentType string, file io.R
 		return classify(fmt.Sprintf("store %q", name), s.putAzure(ctx, name, contentType, opened, partSize))
 	}
 	if s.s3 == nil || size <= partSize || !plainName(name) {
-		return s.Put(ctx, name, contentType, io.NewSectionReader(file, 0, size))
+		return s.put(ctx, name, contentType, io.NewSectionReader(file, 0, size), s.beforeWrite)
 	}
 	u := upload{Store: s, name: name, file: file, size: size, partSize: partSize}
 	return classify(fmt.Sprintf("store %q", name), u.run(ctx, contentType))

@@ -36,6 +36,11 @@ const opOpen = "open the object store"
 
 // Open returns the bucket of a target. Nothing is asked of it yet.
 func Open(ctx context.Context, t Target, s Secrets) (*Store, error) {
+	return openWith(ctx, t, s, tokenClient())
+}
+
+// openWith is Open with the client for the services that give tokens.
+func openWith(ctx context.Context, t Target, s Secrets, tokens *http.Client) (*Store, error) {
 	if err := errors.Join(t.check(), t.checkSecrets(s)); err != nil {
 		return nil, err
 	}
@@ -46,11 +51,11 @@ func Open(ctx context.Context, t Target, s Secrets) (*Store, error) {
 	var bucket *blob.Bucket
 	switch t.Provider {
 	case S3:
-		bucket, err = openS3(ctx, t, s, client)
+		bucket, err = openS3(ctx, t, s, client, tokens)
 	case GCS:
-		bucket, err = openGCS(ctx, t, s, client)
+		bucket, err = openGCS(ctx, t, s, client, tokens)
 	case Azure:
-		bucket, err = openAzure(ctx, t, s, client)
+		bucket, err = openAzure(ctx, t, s, client, tokens)
 	default:
 		return nil, invalid(opOpen, "there is no provider %q", t.Provider)
 	}
@@ -76,9 +81,9 @@ func (t Target) checksums() aws.RequestChecksumCalculation {
 	return aws.RequestChecksumCalculationWhenSupported
 }
 
-func openS3(ctx context.Context, t Target, s Secrets, client *http.Client) (*blob.Bucket, error) {
+func openS3(ctx context.Context, t Target, s Secrets, client, tokens *http.Client) (*blob.Bucket, error) {
 	region := cmp.Or(s[KeyRegion], t.Region, "us-east-1")
-	settings := aws.Config{Region: region, HTTPClient: client}
+	settings := aws.Config{Region: region, HTTPClient: tokens}
 	switch {
 	case s[KeyAccessKeyID] != "" && s[KeySecretAccessKey] != "":
 		settings.Credentials = credentials.NewStaticCredentialsProvider(s[KeyAccessKeyID], s[KeySecretAccessKey], s[KeySessionToken])
@@ -89,7 +94,7 @@ func openS3(ctx context.Context, t Target, s Secrets, client *http.Client) (*blo
 		settings.Credentials = aws.NewCredentialsCache(stscreds.NewWebIdentityRoleProvider(sts.NewFromConfig(settings), t.RoleARN, identity))
 	default:
 		// The identity of the pod, as the platform gives it.
-		own, err := config.LoadDefaultConfig(ctx, config.WithRegion(region), config.WithHTTPClient(client))
+		own, err := config.LoadDefaultConfig(ctx, config.WithRegion(region), config.WithHTTPClient(tokens))
 		if err != nil {
 			return nil, classify(opOpen, err)
 		}
@@ -97,7 +102,7 @@ func openS3(ctx context.Context, t Target, s Secrets, client *http.Client) (*blo
 	}
 	checksums := t.checksums()
 	return s3blob.OpenBucket(ctx, s3.NewFromConfig(settings, func(o *s3.Options) {
-		o.UsePathStyle = t.UsePathStyle
+		o.UsePathStyle, o.HTTPClient = t.UsePathStyle, client
 		o.RequestChecksumCalculation, o.ResponseChecksumValidation = checksums, aws.ResponseChecksumValidationWhenRequired
 		if t.Endpoint != "" {
 			o.BaseEndpoint = &t.Endpoint
@@ -110,10 +115,10 @@ func openS3(ctx context.Context, t Target, s Secrets, client *http.Client) (*blo
 // scopeGCS is what objects are read and written with.
 const scopeGCS = "https://www.googleapis.com/auth/devstorage.read_write"
 
-func openGCS(ctx context.Context, t Target, s Secrets, client *http.Client) (*blob.Bucket, error) {
-	// The tokens, too, are got through the client.
-	tokens := context.WithValue(ctx, oauth2.HTTPClient, client)
+func openGCS(ctx context.Context, t Target, s Secrets, client, tokens *http.Client) (*blob.Bucket, error) {
+	asking := context.WithValue(ctx, oauth2.HTTPClient, tokens)
 	authorized := client
+	var source oauth2.TokenSource
 	switch {
 	case s[KeyCredentialsJSON] != "":
 		// Other types than a service account can name programs and files.
@@ -121,13 +126,22 @@ func openGCS(ctx context.Context, t Target, s Secrets, client *http.Client) (*bl
 		if err != nil {
 			return nil, invalid(opOpen, "%s holds no key of a service account", KeyCredentialsJSON)
 		}
-		authorized = account.Client(tokens)
+		if !strings.HasPrefix(account.TokenURL, "https://") {
+			return nil, invalid(opOpen, "the token_uri in %s is no https URL", KeyCredentialsJSON)
+		}
+		source = account.TokenSource(asking)
 	case t.Endpoint == "":
-		own, err := google.FindDefaultCredentials(tokens, scopeGCS)
+		own, err := google.FindDefaultCredentials(asking, scopeGCS)
 		if err != nil {
 			return nil, &Error{Class: Credentials, Op: opOpen, Detail: "there are no credentials, and the pod has no identity at Google", err: err}
 		}
-		authorized = oauth2.NewClient(tokens, own.TokenSource)
+		source = own.TokenSource
+	}
+	if source != nil {
+		if strings.HasPrefix(t.Endpoint, "http://") {
+			return nil, invalid(opOpen, "a token of Google is sent to an https endpoint only")
+		}
+		authorized = &http.Client{Transport: &oauth2.Transport{Source: oauth2.ReuseTokenSource(nil, source), Base: client.Transport}}
 	}
 	var options []option.ClientOption
 	if t.Endpoint != "" {
@@ -136,7 +150,7 @@ func openGCS(ctx context.Context, t Target, s Secrets, client *http.Client) (*bl
 	return gcsblob.OpenBucket(ctx, &gcp.HTTPClient{Client: *authorized}, t.Bucket, &gcsblob.Options{ClientOptions: options})
 }
 
-func openAzure(ctx context.Context, t Target, s Secrets, client *http.Client) (*blob.Bucket, error) {
+func openAzure(ctx context.Context, t Target, s Secrets, client, tokens *http.Client) (*blob.Bucket, error) {
 	options := &container.ClientOptions{ClientOptions: policy.ClientOptions{Transport: client}}
 	if text := s[KeyConnectionString]; text != "" {
 		c, err := container.NewClientFromConnectionString(text, t.Bucket, options)
@@ -145,6 +159,9 @@ func openAzure(ctx context.Context, t Target, s Secrets, client *http.Client) (*
 		}
 		if t.StorageAccount != "" && !strings.Contains(";"+text+";", ";AccountName="+t.StorageAccount+";") {
 			return nil, invalid(opOpen, "%s is for another storage account than %q", KeyConnectionString, t.StorageAccount)
+		}
+		if strings.Contains(text, "SharedAccessSignature=") && strings.HasPrefix(c.URL(), "http://") {
+			return nil, invalid(opOpen, "%s sends its signature to an http endpoint: https is needed", KeyConnectionString)
 		}
 		return azureblob.OpenBucket(ctx, c, nil)
 	}
@@ -164,7 +181,10 @@ func openAzure(ctx context.Context, t Target, s Secrets, client *http.Client) (*
 		}
 		return azureblob.OpenBucket(ctx, c, nil)
 	}
-	own, err := azureIdentity(client)
+	if strings.HasPrefix(endpoint, "http://") {
+		return nil, invalid(opOpen, "a token of Azure is sent to an https endpoint only")
+	}
+	own, err := azureIdentity(tokens)
 	if err != nil {
 		return nil, &Error{Class: Credentials, Op: opOpen, Detail: "there are no credentials, and the pod has no identity at Azure", err: err}
 	}

@@ -37,6 +37,8 @@ type Store struct {
 type Object struct {
 	Name string
 	Size int64
+	// Modified is when it was stored, by the store's clock.
+	Modified time.Time
 }
 
 // Close ends the connections.
@@ -58,13 +60,15 @@ func (s *Store) Check(ctx context.Context, prefix string) error {
 // Put stores what r has under a name. The object is there as a whole, or not at all: where
 // r fails or ctx ends, what was sent before is given up. The error is that of r where r
 // failed. It is for small objects: the client of S3 keeps many parts in memory, and leaves
-// those behind that it sent of what is given up.
+// those behind that it sent of what is given up. They have the storage class of the bucket:
+// what is in an archive cannot be read without being restored first.
 func (s *Store) Put(ctx context.Context, name, contentType string, r io.Reader) error {
-	return s.put(ctx, name, contentType, r, s.beforeWrite)
+	t := s.target
+	t.StorageClass = ""
+	return s.put(ctx, name, contentType, r, (&Store{target: t, now: s.now}).beforeWrite)
 }
 
-// PutForNow is Put for an object that will be deleted soon: it is not locked, and has the
-// storage class of the bucket. Some classes are paid for months.
+// PutForNow is Put for an object that will be deleted soon: it is not locked.
 func (s *Store) PutForNow(ctx context.Context, name, contentType string, r io.Reader) error {
 	t := s.target
 	t.LockMode, t.LockFor, t.StorageClass = "", 0, ""
@@ -196,7 +200,7 @@ func (s *Store) List(ctx context.Context, prefix string, yield func(Object) erro
 		if object.IsDir {
 			continue
 		}
-		if err := yield(Object{Name: object.Key, Size: object.Size}); err != nil {
+		if err := yield(Object{Name: object.Key, Size: object.Size, Modified: object.ModTime}); err != nil {
 			return err
 		}
 	}

@@ -95,6 +95,12 @@ type Cluster struct {
 	UID       string `json:"uid"`
 }
 
+// Same reports whether both are known and the same. A copy that was restored from a snapshot
+// has the ID of its original, and another UID.
+func (c Cluster) Same(other Cluster) bool {
+	return c.ID != "" && c.UID != "" && c.ID == other.ID && c.UID == other.UID
+}
+
 // Contract is what tells whether Bailiwick can log in after a restore.
 type Contract struct {
 	// Issuer is who signs the tokens of ServiceAccounts, and Keys the keys that the

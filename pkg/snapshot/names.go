@@ -37,6 +37,9 @@ func Name(folder string, kind Kind, at time.Time, operation string) string {
 	return folder + before + at.UTC().Format("2006-01-02T15-04-05Z") + "-" + hex.EncodeToString(sum[:4]) + snapshotSuffix
 }
 
+// IsSnapshot reports whether a name can be that of a snapshot.
+func IsSnapshot(name string) bool { return strings.HasSuffix(name, snapshotSuffix) }
+
 // ManifestOf returns the name of the manifest of a snapshot.
 func ManifestOf(snapshot string) string { return snapshot + manifestSuffix }
 

@@ -17,48 +17,52 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // stored is a snapshot that is days old.
 func stored(days int, change ...func(*Stored)) Stored {
 	at := noon.Add(-time.Duration(days) * 24 * time.Hour)
-	s := Stored{Name: fmt.Sprintf("d%d", days), Whole: true, Manifest: Manifest{
-		Kind: Scheduled, TakenAt: at, Index: uint64(1000 - days), Cluster: Cluster{ID: "ours"},
-	}}
+	s := Stored{Name: fmt.Sprintf("d%d", days), Whole: true, TakenAt: at, Index: uint64(1000 - days)}
 	for _, c := range change {
 		c(&s)
 	}
 	return s
 }
 
-func foreign(s *Stored) { s.Manifest.Cluster.ID = "theirs" }
-func upgrade(s *Stored) { s.Manifest.Kind, s.Name = PreUpgrade, "u"+s.Name }
-func broken(s *Stored)  { s.Whole = false }
+func upgrade(s *Stored)   { s.Upgrade, s.Name = true, "u"+s.Name }
+func broken(s *Stored)    { s.Whole = false }
+func published(s *Stored) { s.Published = true }
+func justNow(s *Stored)   { s.Modified = noon }
 
-func TestExpired(t *testing.T) {
+func TestRetention(t *testing.T) {
 	day := 24 * time.Hour
 	for name, test := range map[string]struct {
 		retention Retention
 		stored    []Stored
 		want      string
+		future    int
 	}{
-		"nothing is limited":          {Retention{}, []Stored{stored(1), stored(900)}, ""},
-		"count":                       {Retention{MaxCount: 2}, []Stored{stored(3), stored(1), stored(2), stored(4)}, "d4 d3"},
-		"age":                         {Retention{MaxAge: 2 * day}, []Stored{stored(1), stored(2), stored(3)}, "d3"},
-		"the newest stays":            {Retention{MaxCount: 1, MaxAge: day}, []Stored{stored(40), stored(50)}, "d50"},
-		"the newest that is whole":    {Retention{MaxCount: 1, MaxAge: day}, []Stored{stored(10, broken), stored(20), stored(30)}, "d30"},
-		"none is whole":               {Retention{MaxCount: 1, MaxAge: day}, []Stored{stored(10, broken), stored(20, broken)}, ""},
-		"a broken one does not count": {Retention{MaxCount: 2}, []Stored{stored(1), stored(2, broken), stored(3), stored(4)}, "d4"},
-		"another cluster":             {Retention{MaxCount: 1}, []Stored{stored(1), stored(2, foreign), stored(3)}, "d3"},
-		"before upgrades apart":       {Retention{MaxCount: 1}, []Stored{stored(1), stored(2, upgrade), stored(3), stored(4, upgrade)}, "ud4 d3"},
+		"nothing is limited":                 {Retention{}, []Stored{stored(1), stored(900)}, "", 0},
+		"count":                              {Retention{MaxCount: 2}, []Stored{stored(3), stored(1), stored(2), stored(4)}, "d4 d3", 0},
+		"age":                                {Retention{MaxAge: 2 * day}, []Stored{stored(1), stored(2), stored(3)}, "d3", 0},
+		"the newest stays":                   {Retention{MaxCount: 1, MaxAge: day}, []Stored{stored(40), stored(50)}, "d50", 0},
+		"the newest that is whole":           {Retention{MaxCount: 1, MaxAge: day}, []Stored{stored(10, broken), stored(20), stored(30)}, "d30", 0},
+		"none is whole":                      {Retention{MaxCount: 1, MaxAge: day}, []Stored{stored(10, broken), stored(20, broken)}, "", 0},
+		"a broken one does not count":        {Retention{MaxCount: 2}, []Stored{stored(1), stored(2, broken), stored(3), stored(4)}, "d4", 0},
+		"before upgrades apart":              {Retention{MaxCount: 1}, []Stored{stored(1), stored(2, upgrade), stored(3), stored(4, upgrade)}, "ud4 d3", 0},
+		"a clock that was ahead":             {Retention{MaxCount: 1}, []Stored{stored(-365), stored(1), stored(0, published)}, "d1", 1},
+		"forged ones ahead":                  {Retention{MaxCount: 3}, []Stored{stored(-1), stored(-2), stored(-3), stored(2), stored(1), stored(0, published)}, "", 3},
+		"published by a clock that is ahead": {Retention{MaxCount: 2}, []Stored{stored(-365, published), stored(1), stored(2)}, "d2", 0},
+		"published by a slow clock":          {Retention{MaxCount: 2}, []Stored{stored(365, published), stored(1), stored(2)}, "d2", 0},
+		"published by a slow clock, by age":  {Retention{MaxAge: 3 * day}, []Stored{stored(365, published), stored(4), stored(2)}, "d4", 0},
+		"a slow clock earlier":               {Retention{MaxAge: 3 * day}, []Stored{stored(0, published), stored(365, justNow), stored(366)}, "d366", 0},
+		"only ahead":                         {Retention{MaxCount: 1}, []Stored{stored(-2), stored(-1)}, "", 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var names []string
-			for _, s := range test.retention.Expired(test.stored, "ours", noon) {
+			v := test.retention.Decide(test.stored, noon)
+			for _, s := range v.Expired {
 				names = append(names, s.Name)
 			}
-			if got := strings.Join(names, " "); got != test.want {
-				t.Errorf("got %q, want %q", got, test.want)
+			if got := strings.Join(names, " "); got != test.want || v.Future != test.future {
+				t.Errorf("got %q, want %q; %d ahead, want %d", got, test.want, v.Future, test.future)
 			}
 		})
-	}
-	if got := (Retention{MaxCount: 1}).Expired([]Stored{stored(1), stored(2)}, "", noon); got != nil {
-		t.Errorf("a cluster without an id: %v", got)
 	}
 }
 
@@ -68,34 +72,56 @@ func TestRetentionWalk(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 14))
 		var all []Stored
 		for i := range random.IntN(20) {
-			s := stored(random.IntN(30))
+			s := stored(random.IntN(40) - 10)
 			s.Name = fmt.Sprintf("%s-%d", s.Name, i)
-			for _, change := range []func(*Stored){foreign, upgrade, broken} {
+			for _, change := range []func(*Stored){upgrade, broken, justNow} {
 				if random.IntN(4) == 0 {
 					change(&s)
 				}
 			}
 			all = append(all, s)
 		}
+		if len(all) > 0 && random.IntN(2) == 0 {
+			all[0].Published = true
+		}
 		retention := Retention{MaxCount: random.IntN(4), MaxAge: time.Duration(random.IntN(10)) * 24 * time.Hour}
-		expired := retention.Expired(slices.Clone(all), "ours", noon)
 		gone := map[string]bool{}
-		for _, s := range expired {
-			if s.Manifest.Cluster.ID != "ours" {
-				t.Fatalf("seed %d: %s is of another cluster", seed, s.Name)
-			}
+		for _, s := range retention.Decide(slices.Clone(all), noon).Expired {
 			gone[s.Name] = true
+			if s.Published || s.TakenAt.After(noon.Add(ClockSkew)) {
+				t.Fatalf("seed %d: %+v is deleted", seed, s)
+			}
 		}
 		for _, upgrades := range []bool{false, true} {
-			var newest *Stored
-			for i, s := range all {
-				if s.Whole && s.Manifest.Cluster.ID == "ours" && (s.Manifest.Kind == PreUpgrade) == upgrades && (newest == nil || newestFirst(s, *newest) < 0) {
-					newest = &all[i]
+			stay, kept := false, 0
+			for _, s := range all {
+				if s.Upgrade == upgrades && s.Whole && !s.TakenAt.After(noon.Add(ClockSkew)) {
+					stay = true
+					if !gone[s.Name] {
+						kept++
+					}
 				}
 			}
-			if newest != nil && gone[newest.Name] {
-				t.Fatalf("seed %d: the newest, %s, is deleted", seed, newest.Name)
+			if stay && kept == 0 && !(all[0].Published && all[0].Upgrade == upgrades) {
+				t.Fatalf("seed %d: nothing is left", seed)
 			}
+		}
+	}
+}
+
+func TestSameCluster(t *testing.T) {
+	for _, test := range []struct {
+		a, b Cluster
+		want bool
+	}{
+		{Cluster{ID: "a", UID: "u"}, Cluster{ID: "a", UID: "u", Name: "n"}, true},
+		{Cluster{ID: "a", UID: "u"}, Cluster{ID: "a", UID: "v"}, false},
+		{Cluster{ID: "a", UID: "u"}, Cluster{ID: "b", UID: "u"}, false},
+		{Cluster{ID: "a"}, Cluster{ID: "a"}, false},
+		{Cluster{UID: "u"}, Cluster{UID: "u"}, false},
+	} {
+		if got := test.a.Same(test.b); got != test.want {
+			t.Errorf("%v and %v: %v", test.a, test.b, got)
 		}
 	}
 }

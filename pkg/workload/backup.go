@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -78,6 +80,15 @@ func BackupOf(c *openbaov1alpha1.OpenBaoCluster, now time.Time) (Backup, error) 
 			wrong("target.endpoint", "must be an https or http URL without user and query")
 		}
 	}
+	if slices.ContainsFunc(strings.Split(strings.Trim(t.PathPrefix, "/"), "/"), func(part string) bool { return part == "." || part == ".." || part == "" }) && strings.Trim(t.PathPrefix, "/") != "" || strings.Contains(t.PathPrefix, "..") {
+		wrong("target.pathPrefix", "must have no empty parts, and none that are . or have .. in them")
+	}
+	if strings.HasPrefix(t.Endpoint, "http://") && b.Target.Provider == string(openbaov1alpha1.BackupGCS) && t.CredentialsSecretRef != nil {
+		wrong("target.endpoint", "must be an https URL: tokens of Google are sent to it")
+	}
+	if strings.HasPrefix(t.Endpoint, "http://") && b.Target.Provider == string(openbaov1alpha1.BackupAzure) && t.CredentialsSecretRef == nil {
+		wrong("target.endpoint", "must be an https URL: tokens of Azure are sent to it")
+	}
 	if t.PartSize != nil {
 		b.Target.PartSize = int(*t.PartSize)
 	}
@@ -86,6 +97,10 @@ func BackupOf(c *openbaov1alpha1.OpenBaoCluster, now time.Time) (Backup, error) 
 	}
 	if t.CredentialsSecretRef != nil {
 		b.Credentials = t.CredentialsSecretRef.Name
+		b.Target.CredentialsSecret = b.Credentials
+		if IsManagedSecretName(b.Credentials) {
+			wrong("target.credentialsSecretRef.name", fmt.Sprintf("%q can be a Secret that Bailiwick keeps for a cluster: credentials of the store belong into one of their own", b.Credentials))
+		}
 	}
 	if t.RoleARN != "" {
 		if b.Target.Provider != string(openbaov1alpha1.BackupS3) {

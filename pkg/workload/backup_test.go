@@ -56,6 +56,18 @@ func TestBackupOf(t *testing.T) {
 		"key of AES256": {func(b *openbaov1alpha1.BackupSpec) {
 			b.Target.ServerSideEncryption = &openbaov1alpha1.ServerSideEncryption{Algorithm: "AES256", Key: "k"}
 		}, []string{"target.serverSideEncryption.key"}},
+		"path prefix": {func(b *openbaov1alpha1.BackupSpec) { b.Target.PathPrefix = "/a/b/" }, nil},
+		"path up":     {func(b *openbaov1alpha1.BackupSpec) { b.Target.PathPrefix = "a/../b" }, []string{"target.pathPrefix"}},
+		"dots":        {func(b *openbaov1alpha1.BackupSpec) { b.Target.PathPrefix = "a..b" }, []string{"target.pathPrefix"}},
+		"empty part":  {func(b *openbaov1alpha1.BackupSpec) { b.Target.PathPrefix = "a//b" }, []string{"target.pathPrefix"}},
+		"a Secret that is kept for a cluster": {func(b *openbaov1alpha1.BackupSpec) {
+			b.Target.CredentialsSecretRef = &openbaov1alpha1.LocalObjectReference{Name: "other-root-token"}
+		}, []string{"target.credentialsSecretRef.name"}},
+		"tokens of Google without TLS": {func(b *openbaov1alpha1.BackupSpec) {
+			gcs(b)
+			b.Target.Endpoint, b.Target.CredentialsSecretRef = "http://x", &openbaov1alpha1.LocalObjectReference{Name: "store"}
+		}, []string{"target.endpoint"}},
+		"tokens of Azure without TLS": {func(b *openbaov1alpha1.BackupSpec) { azure(b); b.Target.Endpoint = "http://x" }, []string{"target.endpoint"}},
 		"lock of azure": {func(b *openbaov1alpha1.BackupSpec) {
 			azure(b)
 			b.Target.ObjectLock = &openbaov1alpha1.ObjectLock{Mode: openbaov1alpha1.LockCompliance, RetainFor: "1h"}

@@ -408,6 +408,7 @@ func (t *task) backupTask(ctx context.Context) (jobs.Task, error) {
 	if op.Phase == machine.Retaining {
 		one.Args, err = jobstep.RetainArgs(jobstep.RetainRequest{
 			Operation: operation, Target: b.spec.Target, Folder: b.spec.Folder, ClusterID: t.obj.Status.ClusterID,
+			ClusterUID: string(t.obj.UID), Keep: jobstep.Kept{Name: t.backupStatus().LastBackupName, Digest: t.backupStatus().LastBackupDigest},
 			MaxCount: b.spec.Retention.MaxCount, MaxAge: b.spec.Retention.MaxAge,
 		})
 		return one, err
@@ -489,9 +490,7 @@ func (t *task) noteRetention(ctx context.Context) error {
 	if b.step.Cause == "" {
 		done := b.outcome.Result.Retain
 		status.Stored, status.Deleted = new(int32(done.Kept)), new(int32(done.Deleted)) //nolint:gosec // Nobody has that many.
-		if done.Held > 0 {
-			status.RetentionMessage = fmt.Sprintf("%d have expired, and the storage does not let them go yet.", done.Held)
-		}
+		status.RetentionMessage = retentionMessage(*done)
 		return t.persistRecord(ctx)
 	}
 	status.RetentionMessage = t.whyBackupFailed()
@@ -500,6 +499,25 @@ func (t *task) noteRetention(ctx context.Context) error {
 	}
 	t.announce(corev1.EventTypeWarning, ReasonRetentionFailed, "Expired snapshots were not deleted: "+status.RetentionMessage)
 	return nil
+}
+
+// retentionMessage says what is not as it should be of what is stored, empty for nothing.
+func retentionMessage(done jobstep.RetainResult) string {
+	var parts []string
+	for _, part := range []struct {
+		count int
+		text  string
+	}{
+		{done.Held, "have expired, and are under a lock of the storage."},
+		{done.Future, "say that they were taken in the future, and are neither counted nor deleted: check the clocks of the nodes, and who writes to the bucket."},
+		{done.Foreign, "belong to another OpenBaoCluster, or an earlier one of this name, and are never deleted: delete those that are not needed yourself."},
+		{done.Unreadable, "have a manifest that cannot be read, and are neither counted nor deleted: the log of the Job names them."},
+	} {
+		if part.count > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", part.count, part.text))
+		}
+	}
+	return strings.Join(parts, " ")
 }
 
 // noteBackupFailure records that no snapshot was published.

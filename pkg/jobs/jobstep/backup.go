@@ -51,6 +51,9 @@ type Target struct {
 	LockFor             time.Duration `json:"lockFor,omitempty"`
 	PartSize            int           `json:"partSize,omitempty"`
 	Concurrency         int           `json:"concurrency,omitempty"`
+	// CredentialsSecret is the name of the Secret with the credentials. Where it is not
+	// empty, the identity of the pod is not used in its place.
+	CredentialsSecret string `json:"credentialsSecret,omitempty"`
 }
 
 // Operation is what a Job is part of.
@@ -104,11 +107,23 @@ type BackupResult struct {
 type RetainRequest struct {
 	Operation Operation `json:"operation"`
 	Target    Target    `json:"target"`
-	// Folder is where the snapshots of the cluster are, and ClusterID which are its own.
-	Folder    string        `json:"folder"`
-	ClusterID string        `json:"clusterID"`
-	MaxCount  int           `json:"maxCount,omitempty"`
-	MaxAge    time.Duration `json:"maxAge,omitempty"`
+	// Folder is where the snapshots of the cluster are. ClusterID and ClusterUID say which
+	// are its own: what the servers call their cluster, and the UID of the OpenBaoCluster.
+	Folder     string `json:"folder"`
+	ClusterID  string `json:"clusterID"`
+	ClusterUID string `json:"clusterUID"`
+	// Keep is the snapshot that was just published. It is never deleted, and nothing is
+	// unless it is there.
+	Keep     Kept          `json:"keep"`
+	MaxCount int           `json:"maxCount,omitempty"`
+	MaxAge   time.Duration `json:"maxAge,omitempty"`
+}
+
+// Kept is a snapshot that must stay.
+type Kept struct {
+	Name string `json:"name"`
+	// Digest is that of its manifest.
+	Digest string `json:"sha256"`
 }
 
 // RetainResult is what Retain reports.
@@ -118,10 +133,17 @@ type RetainResult struct {
 	Kept    int `json:"kept"`
 	Deleted int `json:"deleted"`
 	Held    int `json:"held,omitempty"`
+	// Future are those that are kept because they were taken later than now, as they say.
+	Future int `json:"future,omitempty"`
+	// Foreign counts snapshots whose manifest is that of another OpenBaoCluster: an original,
+	// a copy, or an earlier one of the same name. Unreadable counts manifests that could not
+	// be read. Both are left as they are.
+	Foreign    int `json:"foreign,omitempty"`
+	Unreadable int `json:"unreadable,omitempty"`
 	// Unfinished counts snapshots of operations that ended before there was a manifest, and
 	// that were deleted.
 	Unfinished int `json:"unfinished,omitempty"`
-	// Ignored counts objects in the folder that no manifest of the cluster stands for.
+	// Ignored counts other objects in the folder that no manifest stands for.
 	Ignored int `json:"ignored,omitempty"`
 }
 

@@ -564,6 +564,6 @@ func OpenStore(ctx context.Context, folder, cloudToken string, t jobstep.Target)
 		Provider: t.Provider, Endpoint: t.Endpoint, Bucket: t.Bucket, Region: t.Region, UsePathStyle: t.UsePathStyle, RoleARN: t.RoleARN,
 		WebIdentityTokenFile: filepath.Clean(cloudToken), InsecureSkipVerify: t.InsecureSkipVerify, StorageAccount: t.StorageAccount,
 		StorageClass: t.StorageClass, EncryptionAlgorithm: t.EncryptionAlgorithm, EncryptionKey: t.EncryptionKey,
-		LockMode: t.LockMode, LockFor: t.LockFor, PartSize: t.PartSize, Concurrency: t.Concurrency,
+		LockMode: t.LockMode, LockFor: t.LockFor, PartSize: t.PartSize, Concurrency: t.Concurrency, CredentialsSecret: t.CredentialsSecret,
 	}, secrets)
 }

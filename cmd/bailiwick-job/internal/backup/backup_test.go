@@ -39,6 +39,9 @@ type memoryStore struct {
 	calls, failAt int
 	lost          bool
 	fail          error
+	// modified is when all of it was stored, and unreadable the objects that are in an archive.
+	modified   time.Time
+	unreadable map[string]bool
 	// dead fails all further requests, too.
 	dead bool
 }
@@ -121,6 +124,9 @@ func (m *memoryStore) Get(_ context.Context, name string) (io.ReadCloser, error)
 	if !ok {
 		return nil, &objectstore.Error{Class: objectstore.NotFound, Op: "read", Detail: name}
 	}
+	if m.unreadable[name] {
+		return nil, &objectstore.Error{Class: objectstore.Credentials, Op: "read", Detail: "InvalidObjectState (status 403)"}
+	}
 	return io.NopCloser(bytes.NewReader(data)), nil
 }
 
@@ -140,7 +146,7 @@ func (m *memoryStore) List(_ context.Context, prefix string, yield func(objectst
 	var found []objectstore.Object
 	for name, data := range m.objects {
 		if strings.HasPrefix(name, prefix) {
-			found = append(found, objectstore.Object{Name: name, Size: int64(len(data))})
+			found = append(found, objectstore.Object{Name: name, Size: int64(len(data)), Modified: m.modified})
 		}
 	}
 	before, after := m.request()
@@ -386,7 +392,7 @@ func (f *fixture) add(t *testing.T, days int, change ...func(*snapshot.Manifest)
 	name := snapshot.Name("p/ns/bao/", snapshot.Scheduled, at, fmt.Sprint(days))
 	m := snapshot.Manifest{
 		Format: snapshot.Format, Snapshot: snapshot.BaseName(name), Digest: strings.Repeat("0", 64), Size: 4, Index: 1, Term: 1,
-		Kind: snapshot.Scheduled, TakenAt: at, Cluster: snapshot.Cluster{ID: clusterID},
+		Kind: snapshot.Scheduled, TakenAt: at, Cluster: snapshot.Cluster{ID: clusterID, UID: "uid"},
 	}
 	for _, c := range change {
 		c(&m)
@@ -399,6 +405,9 @@ func (f *fixture) add(t *testing.T, days int, change ...func(*snapshot.Manifest)
 	return name
 }
 
+// keep names a snapshot of add.
+func keep(name string) jobstep.Kept { return jobstep.Kept{Name: name, Digest: strings.Repeat("0", 64)} }
+
 func TestRetain(t *testing.T) {
 	f := newFixture(t)
 	var own []string
@@ -409,16 +418,18 @@ func TestRetain(t *testing.T) {
 	for _, name := range []string{"p/ns/bao/2020-01-01T00-00-00Z-00000000.snap", "p/ns/bao/notes.txt", "p/ns/bao/deeper/x.snap", "p/ns/bao2/x.snap"} {
 		f.store.objects[name] = []byte("somebody's")
 	}
+	copied := f.add(t, 91, func(m *snapshot.Manifest) { m.Cluster.UID = "the original" })
+	ahead := f.add(t, -365)
 	f.store.objects["p/ns/bao/broken.snap.manifest.json"] = []byte("{")
 	// A manifest that claims what is not its own.
 	f.store.objects["p/ns/bao/evil.snap.manifest.json"] = f.store.objects[snapshot.ManifestOf(own[4])]
 	before := len(f.store.objects)
-	request := jobstep.RetainRequest{Operation: f.request.Operation, Folder: "p/ns/bao/", ClusterID: clusterID, MaxCount: 2}
+	request := jobstep.RetainRequest{Operation: f.request.Operation, Folder: "p/ns/bao/", ClusterID: clusterID, ClusterUID: "uid", Keep: keep(own[0]), MaxCount: 2}
 	result, err := Retain(t.Context(), request, f.options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if result.Kept != 2 || result.Deleted != 3 || len(f.store.objects) != before-6 {
+	if result.Kept != 3 || result.Deleted != 3 || result.Future != 1 || result.Foreign != 2 || result.Unreadable != 2 || result.Ignored != 2 || len(f.store.objects) != before-6 {
 		t.Errorf("result %+v, %d of %d objects", result, len(f.store.objects), before)
 	}
 	for i, name := range own {
@@ -427,13 +438,97 @@ func TestRetain(t *testing.T) {
 			t.Errorf("%s: %v", name, there)
 		}
 	}
-	if _, ok := f.store.objects[foreign]; !ok {
-		t.Error("a snapshot of another cluster was deleted")
+	for _, name := range []string{foreign, copied, ahead} {
+		if f.store.objects[name] == nil || f.store.objects[snapshot.ManifestOf(name)] == nil {
+			t.Errorf("%s was deleted", name)
+		}
 	}
 	f.now = f.request.Operation.Deadline.Add(time.Second)
 	request.MaxCount = 1
 	if _, err := Retain(t.Context(), request, f.options); reason(err) != jobstep.ReasonDeadlinePassed+", again" {
 		t.Errorf("after the deadline: %v", err)
+	}
+}
+
+// What is younger than its lock is not deleted, since S3 would only hide it.
+func TestRetainUnderALock(t *testing.T) {
+	for name, test := range map[string]struct {
+		lockFor  time.Duration
+		modified int
+		held     int
+	}{
+		"no lock":               {0, 0, 0},
+		"some":                  {60 * time.Hour, 9, 2},
+		"over":                  {time.Hour, 9, 0},
+		"stored later, by name": {60 * time.Hour, 1, 4},
+	} {
+		f := newFixture(t)
+		published := f.add(t, 0)
+		for days := range 4 {
+			f.add(t, days+1)
+		}
+		f.store.modified = f.now.Add(-time.Duration(test.modified) * 24 * time.Hour)
+		before := len(f.store.objects)
+		request := jobstep.RetainRequest{Operation: f.request.Operation, Folder: "p/ns/bao/", ClusterID: clusterID, ClusterUID: "uid", Keep: keep(published), MaxCount: 1}
+		if test.lockFor > 0 {
+			request.Target.LockMode, request.Target.LockFor = objectstore.Governance, test.lockFor
+		}
+		result, err := Retain(t.Context(), request, f.options)
+		if err != nil || result.Held != test.held || result.Deleted != 4-test.held || len(f.store.objects) != before-2*result.Deleted {
+			t.Errorf("%s: %+v, %v", name, result, err)
+		}
+	}
+}
+
+// A manifest that cannot be read ends nothing: it is left, and counted.
+func TestRetainWithAnArchive(t *testing.T) {
+	f := newFixture(t)
+	published, archived := f.add(t, 0), f.add(t, 9)
+	f.add(t, 5)
+	f.store.unreadable = map[string]bool{snapshot.ManifestOf(archived): true}
+	request := jobstep.RetainRequest{Operation: f.request.Operation, Folder: "p/ns/bao/", ClusterID: clusterID, ClusterUID: "uid", Keep: keep(published), MaxCount: 1}
+	result, err := Retain(t.Context(), request, f.options)
+	if err != nil || result.Unreadable != 1 || result.Deleted != 1 || f.store.objects[archived] == nil {
+		t.Errorf("%+v, %v", result, err)
+	}
+}
+
+// Whatever the clocks say, what was just published stays. Where it is not there as it was,
+// nothing is deleted.
+func TestRetainKeepsWhatWasPublished(t *testing.T) {
+	for name, test := range map[string]struct {
+		days   int
+		change func(f *fixture, name string)
+		want   string
+	}{
+		"a slow clock":         {400, func(*fixture, string) {}, ""},
+		"a clock ahead":        {-400, func(*fixture, string) {}, ""},
+		"it is gone":           {0, func(f *fixture, name string) { delete(f.store.objects, name) }, jobstep.ReasonStoreFailed + ", again"},
+		"its manifest is gone": {0, func(f *fixture, name string) { delete(f.store.objects, snapshot.ManifestOf(name)) }, jobstep.ReasonStoreFailed + ", again"},
+		"it is cut":            {0, func(f *fixture, name string) { f.store.objects[name] = []byte("d") }, jobstep.ReasonStoreFailed + ", again"},
+		"another manifest": {0, func(f *fixture, name string) {
+			manifest := snapshot.ManifestOf(name)
+			f.store.objects[manifest] = bytes.ReplaceAll(f.store.objects[manifest], []byte(strings.Repeat("0", 64)), []byte(strings.Repeat("1", 64)))
+		}, jobstep.ReasonStoreFailed + ", again"},
+	} {
+		f := newFixture(t)
+		published := f.add(t, test.days)
+		for days := range 3 {
+			f.add(t, days+1)
+		}
+		test.change(f, published)
+		before := len(f.store.objects)
+		request := jobstep.RetainRequest{Operation: f.request.Operation, Folder: "p/ns/bao/", ClusterID: clusterID, ClusterUID: "uid", Keep: keep(published), MaxCount: 2}
+		result, err := Retain(t.Context(), request, f.options)
+		if err == nil && test.want == "" {
+			if result.Kept != 2 || result.Deleted != 2 || f.store.objects[published] == nil {
+				t.Errorf("%s: %+v", name, result)
+			}
+			continue
+		}
+		if reason(err) != test.want || len(f.store.objects) != before {
+			t.Errorf("%s: %v, %d of %d objects", name, err, len(f.store.objects), before)
+		}
 	}
 }
 
@@ -447,7 +542,7 @@ func TestRetainFailsAnywhere(t *testing.T) {
 				f.add(t, days+1)
 			}
 			f.store.failAt, f.store.lost, f.store.fail = at, lost, &objectstore.Error{Class: objectstore.Unreachable}
-			request := jobstep.RetainRequest{Operation: f.request.Operation, Folder: "p/ns/bao/", ClusterID: clusterID, MaxCount: 1}
+			request := jobstep.RetainRequest{Operation: f.request.Operation, Folder: "p/ns/bao/", ClusterID: clusterID, ClusterUID: "uid", Keep: keep(newest), MaxCount: 1}
 			_, _ = Retain(t.Context(), request, f.options) // It may fail.
 			f.store.failAt = 0
 			result, err := Retain(t.Context(), request, f.options)

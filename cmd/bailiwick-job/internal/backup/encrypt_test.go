@@ -60,7 +60,9 @@ func TestEncryptedBackup(t *testing.T) {
 	if again, err := f.run(t); err != nil || !again.Found {
 		t.Errorf("once more: %+v, %v", again, err)
 	}
-	retained, err := Retain(t.Context(), jobstep.RetainRequest{Operation: f.request.Operation, Folder: "p/ns/bao/", ClusterID: clusterID, MaxCount: 1}, f.options)
+	retained, err := Retain(t.Context(), jobstep.RetainRequest{
+		Operation: f.request.Operation, Folder: "p/ns/bao/", ClusterID: clusterID, ClusterUID: "uid", Keep: jobstep.Kept{Name: f.request.Name, Digest: m.Digest}, MaxCount: 1,
+	}, f.options)
 	if err != nil || retained.Kept != 1 || retained.Ignored != 0 {
 		t.Errorf("%+v, %v", retained, err)
 	}
@@ -167,13 +169,13 @@ func TestKilledOperationsLeaveNothingForever(t *testing.T) {
 			foreign[name], foreign[snapshot.PendingOf(name)] = []byte("four"), encoded
 		}
 		mark("p/ns/bao/other.snap", snapshot.Pending{Cluster: snapshot.Cluster{ID: "other"}, Operation: "a", Fence: 1, Size: 4})
-		mark("p/ns/bao/size.snap", snapshot.Pending{Cluster: snapshot.Cluster{ID: clusterID}, Operation: "a", Fence: 1, Size: 5})
-		mark("p/ns/bao/newer.snap", snapshot.Pending{Cluster: snapshot.Cluster{ID: clusterID}, Operation: "a", Fence: 99, Size: 4})
+		mark("p/ns/bao/size.snap", snapshot.Pending{Cluster: snapshot.Cluster{ID: clusterID, UID: "uid"}, Operation: "a", Fence: 1, Size: 5})
+		mark("p/ns/bao/newer.snap", snapshot.Pending{Cluster: snapshot.Cluster{ID: clusterID, UID: "uid"}, Operation: "a", Fence: 99, Size: 4})
 		for name, data := range foreign {
 			f.store.objects[name] = data
 		}
 		published := map[string]bool{}
-		retain := jobstep.RetainRequest{Folder: "p/ns/bao/", ClusterID: clusterID, MaxCount: 100}
+		retain := jobstep.RetainRequest{Folder: "p/ns/bao/", ClusterID: clusterID, ClusterUID: "uid", MaxCount: 100}
 		const rounds = 8
 		for round := range rounds {
 			f.request.Operation.UID, f.request.Operation.Fence = strings.Repeat("o", round+1), int32(round+2)
@@ -184,9 +186,9 @@ func TestKilledOperationsLeaveNothingForever(t *testing.T) {
 				f.store.failAt = 0
 			}
 			f.store.lost = random.IntN(2) == 0
-			if _, err := f.run(t); err == nil {
+			if done, err := f.run(t); err == nil {
 				published[f.request.Name] = true
-				retain.Operation = f.request.Operation
+				retain.Operation, retain.Keep = f.request.Operation, jobstep.Kept{Name: done.Name, Digest: done.Digest}
 				_, _ = Retain(t.Context(), retain, f.options) // It may be killed.
 			}
 			f.store.failAt = 0
@@ -239,6 +241,7 @@ func TestOperationsUnderWayAreLeft(t *testing.T) {
 		"a lower number":       func(f *fixture, r *jobstep.RetainRequest) { r.Operation.Fence = 1 },
 		"before the deadline":  func(f *fixture, _ *jobstep.RetainRequest) { f.now = f.request.Operation.Deadline },
 		"a cluster of another": func(_ *fixture, r *jobstep.RetainRequest) { r.ClusterID = "other" },
+		"another object":       func(_ *fixture, r *jobstep.RetainRequest) { r.ClusterUID = "other" },
 		"over":                 func(*fixture, *jobstep.RetainRequest) {},
 	} {
 		f := newFixture(t)
@@ -252,14 +255,15 @@ func TestOperationsUnderWayAreLeft(t *testing.T) {
 		f.now = f.request.Operation.Deadline.Add(1)
 		r := jobstep.RetainRequest{
 			Operation: jobstep.Operation{UID: "next", Fence: f.request.Operation.Fence + 1, Deadline: f.request.Operation.Deadline.Add(deadlineOfTest)},
-			Folder:    "p/ns/bao/", ClusterID: clusterID, MaxCount: 1,
+			Folder:    "p/ns/bao/", ClusterID: clusterID, ClusterUID: "uid", MaxCount: 1,
 		}
 		change(f, &r)
+		r.Keep = keep(f.add(t, 0, func(m *snapshot.Manifest) { m.Cluster = clusterOf(r) }))
 		result, err := Retain(t.Context(), r, f.options)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if over := name == "over"; over != (result.Unfinished == 1) || over != (len(f.store.objects) == 0) {
+		if over := name == "over"; over != (result.Unfinished == 1) || over != (len(f.store.objects) == 2) {
 			t.Errorf("%s: %+v, %d objects", name, result, len(f.store.objects))
 		}
 	}
