@@ -197,7 +197,10 @@ func (g *guideNames) exists(name string) bool {
 		return err == nil
 	}
 	if metric, ok := strings.CutPrefix(name, "bailiwick_"); ok {
-		return g.literals[metric] || g.literals[strings.TrimPrefix(metric, "openbao_")]
+		return slices.ContainsFunc([]string{"", "openbao_", "openbao_backup_"}, func(subsystem string) bool {
+			name, ok := strings.CutPrefix(metric, subsystem)
+			return ok && g.literals[name]
+		})
 	}
 	// The name of something else, perhaps composed: every part of it is in the code or in
 	// the manifests, as a whole word.

@@ -466,7 +466,7 @@ func (t *task) noteBackup(ctx context.Context) error {
 	status.LastBackupTime = new(metav1.NewTime(done.TakenAt))
 	t.obj.Status.LastBackupTime = status.LastBackupTime.DeepCopy() //nolint:staticcheck // What reads the openbao-operator's status finds it there.
 	status.LastBackupName, status.LastBackupDigest, status.LastBackupVersion = done.Name, done.Digest, done.Version
-	status.LastBackupBucket = b.spec.Target.Bucket
+	status.LastBackupBucket = done.Bucket
 	status.LastBackupSize, status.LastBackupIndex = new(done.Size), new(signed(done.Index))
 	status.LastBackupDuration = b.outcome.Ended.Sub(b.facts.Operation.StartedAt).Truncate(time.Second).String()
 	status.ConsecutiveFailures, status.RetryAt = new(int32(0)), nil

@@ -181,7 +181,7 @@ func (f *backupFixture) end(name string, end func(*jobstep.Result) int32) {
 }
 
 func taken(r *jobstep.Result) int32 {
-	r.Backup = &jobstep.BackupResult{Name: "team-a/dev/x.snap", Digest: "d", Size: 9, Index: 7, Term: 1, Version: "2.6.2", TakenAt: testNow}
+	r.Backup = &jobstep.BackupResult{Name: "team-a/dev/x.snap", Bucket: "b", Digest: "d", Size: 9, Index: 7, Term: 1, Version: "2.6.2", TakenAt: testNow}
 	return jobstep.Done
 }
 

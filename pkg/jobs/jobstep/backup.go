@@ -92,6 +92,7 @@ type BackupRequest struct {
 // BackupResult is what Backup reports.
 type BackupResult struct {
 	Name      string    `json:"name"`
+	Bucket    string    `json:"bucket"`
 	Digest    string    `json:"sha256"`
 	Size      int64     `json:"size"`
 	Index     uint64    `json:"index"`

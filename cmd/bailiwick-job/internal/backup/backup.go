@@ -152,7 +152,7 @@ func Run(ctx context.Context, r jobstep.BackupRequest, o Options) (jobstep.Backu
 	if err := publish(ctx, store, r, o, recipients, spool, m); err != nil {
 		return jobstep.BackupResult{}, err
 	}
-	return resultOf(r.Name, m), nil
+	return resultOf(r, m), nil
 }
 
 func check(r jobstep.BackupRequest) error {
@@ -172,9 +172,9 @@ func check(r jobstep.BackupRequest) error {
 // folderOf returns the folder of a name, with the slash at its end.
 func folderOf(name string) string { return name[:strings.LastIndexByte(name, '/')+1] }
 
-func resultOf(name string, m snapshot.Manifest) jobstep.BackupResult {
+func resultOf(r jobstep.BackupRequest, m snapshot.Manifest) jobstep.BackupResult {
 	return jobstep.BackupResult{
-		Name: name, Digest: m.Digest, Size: m.Size, Index: m.Index, Term: m.Term, Version: m.Version, SealKeyID: m.SealKeyID, TakenAt: m.TakenAt,
+		Name: r.Name, Bucket: r.Target.Bucket, Digest: m.Digest, Size: m.Size, Index: m.Index, Term: m.Term, Version: m.Version, SealKeyID: m.SealKeyID, TakenAt: m.TakenAt,
 	}
 }
 
@@ -198,7 +198,7 @@ func published(ctx context.Context, store Store, r jobstep.BackupRequest) (*jobs
 	if want := m.Stored().Size; size != want {
 		return nil, fail(jobstep.ReasonStoreFailed, false, "the snapshot %s has %d bytes, and its manifest says %d", r.Name, size, want)
 	}
-	result := resultOf(r.Name, m)
+	result := resultOf(r, m)
 	result.Found = true
 	return &result, nil
 }
