@@ -80,7 +80,8 @@ func BackupOf(c *openbaov1alpha1.OpenBaoCluster, now time.Time) (Backup, error) 
 			wrong("target.endpoint", "must be an https or http URL without user and query")
 		}
 	}
-	if slices.ContainsFunc(strings.Split(strings.Trim(t.PathPrefix, "/"), "/"), func(part string) bool { return part == "." || part == ".." || part == "" }) && strings.Trim(t.PathPrefix, "/") != "" || strings.Contains(t.PathPrefix, "..") {
+	prefix := strings.Trim(t.PathPrefix, "/")
+	if strings.Contains(prefix, "..") || strings.Contains(prefix, "//") || slices.Contains(strings.Split(prefix, "/"), ".") {
 		wrong("target.pathPrefix", "must have no empty parts, and none that are . or have .. in them")
 	}
 	if strings.HasPrefix(t.Endpoint, "http://") && b.Target.Provider == string(openbaov1alpha1.BackupGCS) && t.CredentialsSecretRef != nil {

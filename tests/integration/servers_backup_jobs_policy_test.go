@@ -103,6 +103,7 @@ func TestServersBackupJobs(t *testing.T) {
 		"the API server's audience":  {nil, "{volume: {name: a, projected: {sources: [{serviceAccountToken: {path: token}}]}}}", volumes},
 		"another cloud":              {func(j *jobs.Task) { j.Login.CloudAudience = "https://kubernetes.default.svc" }, "", volumes},
 		"a whole Secret":             {func(j *jobs.Task) { j.CredentialKeys = nil }, "", volumes},
+		"a Secret of a cluster":      {func(j *jobs.Task) { j.Credentials = "other-root-token" }, "", volumes},
 		"the unseal key":             {func(j *jobs.Task) { j.Credentials, j.CredentialKeys = "bao-unseal-key", []string{"key"} }, "", volumes},
 		"the key of the certificate": {func(j *jobs.Task) { j.Credentials, j.CredentialKeys = "bao-tls-server", []string{"tls.key"} }, "", volumes},
 		"the volume of a server":     {func(j *jobs.Task) { j.Claim = "data-bao-0" }, "", volumes},

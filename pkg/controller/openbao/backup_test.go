@@ -657,3 +657,39 @@ func TestScheduledBackup(t *testing.T) {
 		t.Errorf("status %+v", s)
 	}
 }
+
+// The retention of a backup knows the snapshot that was just published, and says what is not
+// as it should be.
+func TestRetentionKnowsWhatWasPublished(t *testing.T) {
+	f := newBackupFixture(t, trigger, withRetention)
+	f.ends[jobstep.Backup] = taken
+	f.ends[jobstep.Retain] = func(r *jobstep.Result) int32 {
+		r.Retain = &jobstep.RetainResult{Kept: 3, Held: 1, Future: 2, Foreign: 3, Unreadable: 4}
+		return jobstep.Done
+	}
+	var request jobstep.RetainRequest
+	for range 60 {
+		for _, job := range f.jobs() {
+			if args := job.Spec.Template.Spec.Containers[0].Args; args[0] == jobstep.Retain {
+				var err error
+				if request, err = jobstep.ParseRequest[jobstep.RetainRequest]([]string{strings.ReplaceAll(args[1], "$$", "$")}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		f.kubelet()
+		if _, err := f.sync(); err != nil {
+			t.Fatal(err)
+		}
+		f.now = f.now.Add(time.Second)
+	}
+	if request.Keep != (jobstep.Kept{Name: "team-a/dev/x.snap", Digest: "d"}) || request.ClusterID != thisCluster || request.ClusterUID != string(f.cluster().UID) {
+		t.Errorf("request %+v", request)
+	}
+	message := f.cluster().Status.Backup.RetentionMessage
+	for _, part := range []string{"1 have expired", "2 say that", "3 belong to another OpenBaoCluster", "4 have a manifest"} {
+		if !strings.Contains(message, part) {
+			t.Errorf("the message %q lacks %q", message, part)
+		}
+	}
+}
