@@ -149,7 +149,7 @@ func server(t *testing.T, archive string) *httptest.Server {
 		case "/v1/auth/jwt-operator/login":
 			_, _ = fmt.Fprint(w, `{"auth":{"client_token":"s.tok","accessor":"a","policies":["p"],"token_policies":["p"],"lease_duration":600,"token_type":"service"}}`)
 		case "/v1/sys/capabilities-self":
-			fmt.Fprint(w, `{"data":{"sys/storage/raft/snapshot":["read"],"sys/storage/raft/snapshot-force":["deny"]}}`)
+			_, _ = fmt.Fprint(w, `{"data":{"sys/storage/raft/snapshot":["read"],"sys/storage/raft/snapshot-force":["deny"]}}`)
 		case "/v1/sys/storage/raft/snapshot":
 			file, err := os.Open(archive)
 			if err != nil {

@@ -17,7 +17,7 @@ import (
 // ofOthers are names in these pages that Kubernetes, Aiven or a tool has made.
 var ofOthers = []string{
 	"--server-side", "--help", "--version", "OwnerReferencesPermissionEnforcement", "Opaque", "Terminating",
-	"NamespaceDeletionContentFailure", "True", "False", "Unknown", "AbortIncompleteMultipartUpload",
+	"NamespaceDeletionContentFailure", "True", "False", "Unknown", "AbortIncompleteMultipartUpload", "NoncurrentVersionExpiration",
 }
 
 // pageNames knows the names that pages about Aiven objects and the installation use.
