@@ -47,7 +47,7 @@ func ReadPending(name string, r io.Reader) (Pending, error) {
 }
 
 // Over reports whether the operation can store nothing any more, as another operation of the
-// cluster sees it that has the lock with the number fence. A lock that was made anew counts
+// cluster sees it that has the lock with the number fence. A lock that was made again counts
 // from the beginning: then what is left stays until its numbers are higher again.
 func (p Pending) Over(cluster Cluster, operation string, fence int32, now time.Time) bool {
 	return p.Cluster.Same(cluster) && p.Operation != operation && p.Fence < fence && now.After(p.Deadline)

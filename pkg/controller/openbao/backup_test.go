@@ -446,7 +446,7 @@ func TestScheduleComesAndGoes(t *testing.T) {
 	f := newBackupFixture(t)
 	next := func(schedule string) *metav1.Time {
 		f.edit(func(c *openbaov1alpha1.OpenBaoCluster) { c.Spec.Backup.Schedule = schedule })
-		x := f.settle2()
+		x := f.syncTwice()
 		return x.obj.Status.Backup.NextScheduledBackup
 	}
 	if at := next("0 3 * * *"); at == nil || at.UTC().Hour() != 3 {
@@ -467,8 +467,8 @@ func TestScheduleComesAndGoes(t *testing.T) {
 	}
 }
 
-// settle2 looks twice: once for what is to be recorded, and once more.
-func (f *backupFixture) settle2() *task {
+// syncTwice looks twice: once for what is to be recorded, and once more.
+func (f *backupFixture) syncTwice() *task {
 	f.t.Helper()
 	if _, err := f.sync(); err != nil {
 		f.t.Fatal(err)
