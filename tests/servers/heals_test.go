@@ -40,6 +40,7 @@ func TestLeaderIsLost(t *testing.T) {
 	w.grant()
 	w.start()
 	k := w.keep("prod", asNobodySays)
+	t.Run("not while volumes grow", func(t *testing.T) { k.in(t).volumesGrow() })
 	for _, way := range []struct {
 		name string
 		lose func(k *kept, leader string) error

@@ -139,7 +139,10 @@ func checkRights(logs string) error {
 		if account == serving {
 			onNode := map[grants.Right]bool{}
 			for _, r := range grants.OnNode() {
-				onNode[r] = granted[r]
+				if !granted[r] {
+					problems = append(problems, fmt.Errorf("%s is not granted to %s, and the tests expect its use", r, account))
+				}
+				onNode[r] = true
 			}
 			problems = append(problems, log.Unused(account, onNode)...)
 		}

@@ -83,16 +83,16 @@ func Sorted[V any](of map[Right]V) []Right {
 // that have a node use them, and the others can't.
 func OnNode() []Right {
 	return []Right{
-		{"create", "jobs"},
-		{"create", "serviceaccounts/token"},
-		{"delete", "jobs"},
-		{"delete", "persistentvolumeclaims"},
-		{"delete", "pods"},
-		{"delete", "statefulsets"},
-		{"list", "jobs"},
-		{"patch", "openbaoclusters"},
-		{"patch", "persistentvolumeclaims"},
-		{"patch", "pods"},
+		On("create", "batch", "jobs"),
+		On("create", "", "serviceaccounts/token"),
+		On("delete", "batch", "jobs"),
+		On("delete", "", "persistentvolumeclaims"),
+		On("delete", "", "pods"),
+		On("delete", "apps", "statefulsets"),
+		On("list", "batch", "jobs"),
+		On("patch", "openbao.org", "openbaoclusters"),
+		On("patch", "", "persistentvolumeclaims"),
+		On("patch", "", "pods"),
 	}
 }
 
