@@ -49,7 +49,11 @@ func TestLeaderIsLost(t *testing.T) {
 			return k.kube.CoreV1().Pods(k.ns).Delete(k.ctx, leader, metav1.DeleteOptions{})
 		}},
 		{"evicted", func(k *kept, leader string) error {
-			return k.kube.CoreV1().Pods(k.ns).EvictV1(k.ctx, &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Namespace: k.ns, Name: leader}})
+			// As a drain does: Kubernetes counts a pod that is ready again a moment later.
+			k.eventually("the disruption budget to allow it", func() error {
+				return k.kube.CoreV1().Pods(k.ns).EvictV1(k.ctx, &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Namespace: k.ns, Name: leader}})
+			})
+			return nil
 		}},
 		{"killed", func(k *kept, leader string) error {
 			pid, err := k.processOf(leader)
