@@ -84,8 +84,8 @@ func (k *kept) killing(what string, done func() error) {
 		}
 	}
 	k.Logf("%s: %d servers killed, over after %s", what, killed, time.Since(began).Round(time.Second))
-	if killed < 2 {
-		k.Errorf("%s: only %d servers were killed", what, killed)
+	if killed == 0 {
+		k.Errorf("%s: no server was killed", what)
 	}
 	if now := k.whole(); now.Status.ClusterID != id {
 		k.Errorf("The cluster is %s, and was %s", now.Status.ClusterID, id)
