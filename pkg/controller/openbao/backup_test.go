@@ -441,6 +441,38 @@ func TestMistakeDuringABackup(t *testing.T) {
 	}
 }
 
+// A sync that ends before the backups says so only where one of them is due.
+func TestBackupsMissed(t *testing.T) {
+	problem := &reconcile.Problem{Reason: ReasonNotGranted, Message: "A right is missing."}
+	at := func(d time.Duration) *metav1.Time { return new(metav1.NewTime(testNow.Add(d))) }
+	for name, test := range map[string]struct {
+		record *openbaov1alpha1.BackupStatus
+		err    error
+		judged bool
+		says   bool
+	}{
+		"due":                {record: &openbaov1alpha1.BackupStatus{NextScheduledBackup: at(-time.Minute)}, err: problem, says: true},
+		"under way":          {record: &openbaov1alpha1.BackupStatus{Operation: &openbaov1alpha1.BackupOperationStatus{UID: "u"}}, err: problem, says: true},
+		"not due":            {record: &openbaov1alpha1.BackupStatus{NextScheduledBackup: at(time.Minute)}, err: problem},
+		"nothing recorded":   {err: problem},
+		"judged":             {record: &openbaov1alpha1.BackupStatus{NextScheduledBackup: at(-time.Minute)}, err: problem, judged: true},
+		"all is well":        {record: &openbaov1alpha1.BackupStatus{NextScheduledBackup: at(-time.Minute)}},
+		"nobody can do more": {record: &openbaov1alpha1.BackupStatus{NextScheduledBackup: at(-time.Minute)}, err: errAway},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newBackupFixture(t)
+			x := f.c.newTask(f.cluster())
+			x.obj.Status.Backup, x.backups.judged = test.record, test.judged
+			meta.RemoveStatusCondition(&x.obj.Status.Conditions, openbaov1alpha1.ConditionBackupReady)
+			x.backupsMissed(test.err)
+			c := meta.FindStatusCondition(x.obj.Status.Conditions, openbaov1alpha1.ConditionBackupReady)
+			if said := c != nil && c.Status == metav1.ConditionFalse && strings.Contains(c.Message, problem.Message); said != test.says {
+				t.Errorf("condition %+v", c)
+			}
+		})
+	}
+}
+
 // What is said of the next backup follows the schedule.
 func TestScheduleComesAndGoes(t *testing.T) {
 	f := newBackupFixture(t)

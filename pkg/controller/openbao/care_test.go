@@ -100,6 +100,29 @@ func TestCareDespiteAMistake(t *testing.T) {
 	}
 }
 
+// TestBackupsDespiteAMistake: what is due while the spec has a mistake is not passed over in
+// silence, and the condition is not left as it was.
+func TestBackupsDespiteAMistake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		defer w.stop()
+		w.create("dev", selfInit, func(c *openbaov1alpha1.OpenBaoCluster) {
+			c.Spec.Backup = &openbaov1alpha1.BackupSpec{
+				Schedule: "0 3 * * *", Target: &openbaov1alpha1.BackupTarget{Bucket: "b", Endpoint: "https://store"},
+			}
+		})
+		time.Sleep(afterStart)
+		synctest.Wait()
+		w.prove("dev")
+		w.want("dev", openbaov1alpha1.ConditionBackupReady, metav1.ConditionUnknown, ReasonBackupPending)
+		w.edit("dev", func(c *openbaov1alpha1.OpenBaoCluster) { c.Spec.Version = "1.0.0" })
+		w.want("dev", openbaov1alpha1.ConditionReady, metav1.ConditionFalse, ReasonInvalidSpec)
+		time.Sleep(25 * time.Hour)
+		synctest.Wait()
+		w.want("dev", openbaov1alpha1.ConditionBackupReady, metav1.ConditionFalse, ReasonBackupWaits)
+	})
+}
+
 // TestNoCareDuringARecovery: while a recovery from a lost quorum decides which servers run,
 // a mistake in the spec has nothing done to any of them.
 func TestNoCareDuringARecovery(t *testing.T) {
