@@ -223,6 +223,22 @@ func TestAllMistakesAtOnce(t *testing.T) {
 	}
 }
 
+// TestNotesOfDeletion wants a person told what goes with the object, and of nothing where
+// all data stays.
+func TestNotesOfDeletion(t *testing.T) {
+	for policy, want := range map[openbaov1alpha1.DeletionPolicy]string{
+		"": "", openbaov1alpha1.DeletionRetain: "",
+		openbaov1alpha1.DeletionDeletePVCs: "its volumes are deleted with it", openbaov1alpha1.DeletionDeleteAll: "its volumes and the Secrets with their keys are deleted with it",
+	} {
+		c := hardened()
+		c.Spec.DeletionPolicy = policy
+		notes := strings.Join(desired(t, c, facts()).Notes, "\n")
+		if want == "" && strings.Contains(notes, "deletionPolicy") || !strings.Contains(notes, want) || strings.Contains(notes, "stay") {
+			t.Errorf("%q: the notes are %s", policy, notes)
+		}
+	}
+}
+
 // TestDevelopmentAcceptsWithNotes wants what only Hardened refuses reported.
 func TestDevelopmentAcceptsWithNotes(t *testing.T) {
 	c := development()

@@ -28,8 +28,10 @@ func notesOf(c *openbaov1alpha1.OpenBaoCluster, f Facts) []string {
 			"The name ends in %s: in one namespace with a cluster %q, both need a Service %s, and the second one fails.",
 			suffix, strings.TrimSuffix(c.Name, suffix), c.Name))
 	}
-	note(c.Spec.DeletionPolicy == openbaov1alpha1.DeletionDeletePVCs || c.Spec.DeletionPolicy == openbaov1alpha1.DeletionDeleteAll, fmt.Sprintf(
-		"spec.deletionPolicy %s is not carried out yet: when the object is deleted, the volumes and the Secrets with their keys stay.", c.Spec.DeletionPolicy))
+	note(c.Spec.DeletionPolicy == openbaov1alpha1.DeletionDeletePVCs,
+		"When the object is deleted, its volumes are deleted with it (spec.deletionPolicy DeletePVCs).")
+	note(c.Spec.DeletionPolicy == openbaov1alpha1.DeletionDeleteAll,
+		"When the object is deleted, its volumes and the Secrets with their keys are deleted with it (spec.deletionPolicy DeleteAll).")
 	note(c.Spec.Backup != nil && c.Spec.Backup.Target == nil, "No backups are taken: spec.backup.target does not say where they go.")
 	note(c.Spec.Backup != nil && c.Spec.Backup.Image != "", "spec.backup.image is not used: the Jobs of backups run the image of Bailiwick.")
 	note(c.Spec.Backup != nil && c.Spec.Backup.Target != nil && c.Spec.Backup.Target.GCS != nil && c.Spec.Backup.Target.GCS.Project != "",
